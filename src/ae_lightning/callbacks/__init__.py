@@ -1,0 +1,1 @@
+"""Callbacks: when to evaluate, what to keep, and where to send it."""

@@ -1,0 +1,75 @@
+"""Checkpoints in a folder of the run: the best by validation loss, and the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from ae_lightning.checkpoints import STATE_KEY
+from ae_lightning.errors import ConfigError
+from ae_lightning.tracking import MLflowTracker
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Keeps `best.ckpt` and `last.ckpt` in `DIRECTORY/RUN_ID/`.
+
+    Args:
+        directory: Where the runs' folders are.
+        monitor: What decides which is best; without validation the last is.
+        mode: Whether the smaller (`min`) or the larger (`max`) value is better.
+        every_n_epochs: Write after every so many epochs.
+    """
+
+    def __init__(
+        self,
+        directory: str = "checkpoints",
+        monitor: str = "val/loss",
+        mode: str = "min",
+        every_n_epochs: int = 1,
+    ) -> None:
+        super().__init__(
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            every_n_epochs=every_n_epochs,
+            save_last=True,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
+        self.directory = Path(directory)
+        self.config: dict[str, Any] = {}
+        self._run_id: str | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Make the run's folder.
+
+        Raises:
+            ConfigError: If it cannot be made.
+        """
+        if stage == "fit":
+            trackers = [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
+            run_id = trackers[0].run_id if trackers and trainer.is_global_zero else None
+            self._run_id = trainer.strategy.broadcast(run_id)
+            folder = self.directory / (self._run_id or "untracked")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
+            self.dirpath = str(folder)
+        super().setup(trainer, pl_module, stage)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Without a validation split, let the last be the best."""
+        if not trainer.val_dataloaders and self.monitor == "val/loss":
+            self.monitor = None
+        super().on_train_start(trainer, pl_module)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write down which run the checkpoint belongs to, and with what configuration."""
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}

@@ -1,0 +1,146 @@
+"""When an autoencoder is judged, and where numbers and pictures go."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.callbacks.encoding import encode_split
+from ae_lightning.callbacks.pictures import PICTURES, Subject
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.tracking import MLflowTracker
+
+Choice = list[str] | Literal["all", "cheap"]
+
+
+class Evaluation(Callback):
+    """Judges the model with the same measures as every other variant, and PCA beside it.
+
+    During `fit` the measures of `training_measures` run every few epochs on a bounded sample of the validation
+    split; `validate` and `test` judge their whole split. Each split is encoded once and shared by all.
+
+    Args:
+        every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
+        num_images: During `fit`, judge on at most this many images, and fit on as many training codes.
+        training_measures: Measures during `fit`: names, or `cheap`, or `all`.
+        measures: Measures of `validate` and `test`: names, or `cheap`, or `all`.
+        pictures: Pictures to draw: names, or `all`.
+        max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
+        pca: Measure PCA at the same latent_dim on the same images too.
+        seed: Fixes clustering and what is drawn.
+
+    Raises:
+        ConfigError: If a name is unknown or a number out of range.
+    """
+
+    def __init__(
+        self,
+        every_n_epochs: int = 5,
+        num_images: int = 2000,
+        training_measures: Choice = "cheap",
+        measures: Choice = "all",
+        pictures: list[str] | Literal["all"] = "all",
+        max_train_images: int = 60_000,
+        pca: bool = True,
+        seed: int = 0,
+    ) -> None:
+        for key, value, lowest in (
+            ("every_n_epochs", every_n_epochs, 0),
+            ("num_images", num_images, 1),
+            ("max_train_images", max_train_images, 1),
+        ):
+            if value < lowest:
+                raise ConfigError(f"evaluation.{key}: {value} is not allowed; it must be at least {lowest}")
+        for name in [] if pictures == "all" else pictures:
+            if name not in PICTURES:
+                raise ConfigError(unknown_name("evaluation.pictures", name, [*PICTURES, "all"]))
+        self.every_n_epochs = every_n_epochs
+        self.num_images = num_images
+        self.training_measures: Choice = training_measures
+        self.measures: Choice = measures
+        self.pictures = list(PICTURES) if pictures == "all" else list(pictures)
+        self.max_train_images = max_train_images
+        self.pca = pca
+        self.seed = seed
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Refuse unknown measures before any work is done."""
+        from ae_lightning.evaluation.measures import select_measures
+
+        for names in (self.training_measures, self.measures):
+            select_measures(names)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Judge the validation split: a sample every few epochs of `fit`, the whole in `validate`."""
+        if trainer.sanity_checking:
+            return
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._judge(trainer, pl_module, "val", self.measures, None, self.max_train_images)
+        elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._judge(trainer, pl_module, "val", self.training_measures, self.num_images, self.num_images)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Judge the whole test split."""
+        self._judge(trainer, pl_module, "test", self.measures, None, self.max_train_images)
+
+    def _judge(
+        self,
+        trainer: pl.Trainer,
+        model: pl.LightningModule,
+        stage: Literal["val", "test"],
+        measures: Choice,
+        num_images: int | None,
+        num_train_images: int,
+    ) -> None:
+        # Other modules and data have no splits to encode; Lightning's own loops serve them unchanged.
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
+            return
+        train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
+        evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
+        values: dict[str, float] = {}
+        if trainer.is_global_zero:
+            values = self._measure(stage, measures, train, evaluated, model.latent_dim)
+            self._draw(trainer, Subject(model, evaluated, data.class_names, self.seed), stage)
+        values = trainer.strategy.broadcast(values)
+        model.log_dict(values, rank_zero_only=False, sync_dist=False)
+
+    def _measure(
+        self, stage: str, measures: Choice, train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int
+    ) -> dict[str, float]:
+        from ae_lightning.evaluation.measures import run_measures
+        from ae_lightning.evaluation.pca import pca_counterpart
+
+        results = run_measures(measures, train, evaluated, self.seed)
+        values = {f"{stage}/{name}": value for name, value in results.values.items()}
+        if self.pca:
+            pca = run_measures(measures, *pca_counterpart(train, evaluated, latent_dim, self.seed), self.seed)
+            values |= {f"{stage}/pca_{name}": value for name, value in pca.values.items()}
+        return values
+
+    def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
+        from ae_lightning.plots.style import to_png
+
+        trackers = [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
+        if not trackers:
+            return
+        folder = "plots" if stage == "test" else f"plots/{stage}"
+        if trainer.state.fn == TrainerFn.FITTING:
+            folder = f"{folder}/epoch-{trainer.current_epoch + 1:04d}"
+        with tempfile.TemporaryDirectory() as temporary:
+            for name in self.pictures:
+                figure = PICTURES[name](subject)
+                if figure is None:
+                    continue
+                path = Path(temporary, f"{name}.png")
+                path.write_bytes(to_png(figure))
+                for tracker in trackers:
+                    tracker.log_file(path, folder)

@@ -1,0 +1,134 @@
+"""What a run leaves in MLflow besides its curves: configuration, summary, environment, model, and how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.model_summary import ModelSummary
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from ae_lightning import __version__
+from ae_lightning.hyperparameters import class_path
+from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker
+
+PACKAGES = ("torch", "torchvision", "lightning", "mlflow", "torchmetrics", "scikit-learn", "numpy", "jsonargparse")
+
+
+class RunRecorder(Callback):
+    """Opens the MLflow run, keeps what is needed to repeat it, and closes it with the right status.
+
+    Args:
+        config: The resolved configuration; by default what model and data module were made with.
+    """
+
+    def __init__(self, config: dict[str, Any] | None = None) -> None:
+        self.config = config
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Open the run; at the start of `fit`, write down how it came about."""
+        for tracker in trackers(trainer):
+            tracker.open()
+            if stage == "fit" and trainer.is_global_zero:
+                self._record(trainer, pl_module, tracker)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Tell a run that somebody ended from one that failed."""
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException):
+            for tracker in trackers(trainer):
+                tracker.mark_killed()
+
+    def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker) -> None:
+        config = self.config or hyperparameters(trainer, pl_module)
+        tracker.log_hyperparams({**config, "num_parameters": num_parameters(pl_module)})
+        tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
+        tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
+        tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")
+        tracker.set_tags(
+            {
+                "ae_lightning.version": __version__,
+                "ae_lightning.variant": type(pl_module).__name__,
+                CONFIG_HASH_TAG: config_hash(config),
+                **git_tags(),
+            }
+        )
+
+
+def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str, Any]:
+    """Return what model and data module were made with, in the shape of a configuration."""
+    own = {name: value for name, value in model.hparams.items() if not name.startswith("_")}
+    data = getattr(trainer, "datamodule", None)
+    return {
+        "model": {"class_path": class_path(type(model)), "init_args": own},
+        "data": dict(data.hparams) if data is not None else {},
+    }
+
+
+def trackers(trainer: pl.Trainer) -> list[MLflowTracker]:
+    """Return the trainer's MLflow loggers."""
+    return [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
+
+
+@rank_zero_only
+def log_best_model(trainer: pl.Trainer, model: pl.LightningModule, checkpoint: str) -> None:
+    """Log a checkpoint as an MLflow model, with images of the data set's validation or training split as its example."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    example = data.scale(data.split("train").images[:2]).contiguous().numpy()
+    for tracker in trackers(trainer):
+        tracker.log_autoencoder(Path(checkpoint), example, int(model.latent_dim))  # type: ignore[arg-type]
+
+
+def num_parameters(module: torch.nn.Module) -> int:
+    """Count the trainable parameters."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Return a name for a configuration: two runs with the same one do the same."""
+    relevant = {key: value for key, value in config.items() if key != "ckpt_path"}
+    relevant["trainer"] = {key: value for key, value in config.get("trainer", {}).items() if key != "logger"}
+    canonical = json.dumps(relevant, sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def environment(trainer: pl.Trainer) -> dict[str, Any]:
+    """Return what the run's speed and results depend on besides its configuration."""
+    installed = {distribution.metadata["Name"]: distribution.version for distribution in distributions()}
+    cuda_devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "accelerator": type(trainer.accelerator).__name__,
+        "devices": cuda_devices or [platform.processor() or platform.machine()],
+        "world_size": trainer.world_size,
+        "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
+        "packages": {name: installed.get(name, "?") for name in PACKAGES},
+        "all_packages": dict(sorted(installed.items())),
+    }
+
+
+def git_tags() -> dict[str, str]:
+    """Return the commit of the working directory, where it is in a git checkout."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain")))}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,140 @@
+"""Reading checkpoints: weights and plain values, never code."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import instantiate_module
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.errors import CheckpointError
+
+STATE_KEY = "ae_lightning"
+"""Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
+
+LINKED_KEYS = ("input_shape", "seed")
+"""Hyperparameters that the command line derives, and therefore does not take."""
+
+
+@dataclass(frozen=True)
+class CheckpointContents:
+    """What a checkpoint says about itself, without its weights.
+
+    Attributes:
+        path: The file.
+        model: The variant and its hyperparameters, as a configuration gives them.
+        data: The data module's hyperparameters, likewise.
+        seed: The run's seed.
+        run_id: The MLflow run that wrote it, if any.
+        config: The whole configuration of that run, if any.
+    """
+
+    path: Path
+    model: dict[str, Any]
+    data: dict[str, Any]
+    seed: int
+    run_id: str | None
+    config: dict[str, Any]
+
+
+def load_state(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint file.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged or holds anything but data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path}: there is no such file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({_first_line(error)})") from error
+    if not isinstance(state, dict) or "state_dict" not in state or "hyper_parameters" not in state:
+        raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
+    return state
+
+
+def read_checkpoint(path: str | Path) -> CheckpointContents:
+    """Read what a checkpoint says about itself.
+
+    Raises:
+        CheckpointError: If it cannot be read, or was not written by this package.
+    """
+    return describe(path, load_state(path))
+
+
+def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
+    """Return what a checkpoint that was read says about itself.
+
+    Raises:
+        CheckpointError: If it was not written by this package.
+    """
+    model = dict(state["hyper_parameters"])
+    data = dict(state.get("datamodule_hyper_parameters", {}))
+    if "_class_path" not in model:
+        raise CheckpointError(f"checkpoint {path}: does not say which autoencoder it holds")
+    own = state.get(STATE_KEY, {})
+    return CheckpointContents(
+        path=Path(path),
+        model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
+        data=_without_derived(data),
+        seed=int(model.get("seed", 0)),
+        run_id=own.get("run_id"),
+        config=own.get("config", {}),
+    )
+
+
+def load_autoencoder(path: str | Path) -> Autoencoder:
+    """Rebuild the autoencoder of a checkpoint with its weights.
+
+    Raises:
+        CheckpointError: If the file cannot be read, or its weights do not fit its hyperparameters.
+    """
+    state = load_state(path)
+    contents = describe(path, state)
+    hyperparameters = {
+        name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")
+    }
+    model: Autoencoder = instantiate_module(import_variant(contents), hyperparameters)
+    model.on_load_checkpoint(state)
+    try:
+        model.load_state_dict(state["state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit ({_first_line(error)})") from error
+    return model
+
+
+def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
+    """Import the class of a checkpoint's autoencoder.
+
+    Raises:
+        CheckpointError: If it cannot be imported, or is no autoencoder.
+    """
+    class_path = str(contents.model["class_path"])
+    module_name, _, name = class_path.rpartition(".")
+    try:
+        found = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} cannot be imported") from error
+    if not (isinstance(found, type) and issubclass(found, Autoencoder)):
+        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} is no autoencoder")
+    return found
+
+
+def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in hyperparameters.items()
+        if not name.startswith("_") and name not in LINKED_KEYS
+    }
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

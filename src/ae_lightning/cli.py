@@ -1,0 +1,232 @@
+"""The command line: `fit`, `validate`, `test` and `predict` of one configuration."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from rich.console import Console
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.callbacks.checkpointing import RunCheckpoint
+from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.progress import TrainingProgress
+from ae_lightning.callbacks.recording import RunRecorder, log_best_model, num_parameters
+from ae_lightning.callbacks.throughput import Throughput
+from ae_lightning.checkpoint_overlay import with_checkpoint_overlay
+from ae_lightning.config_errors import one_line
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError
+from ae_lightning.precision import choose_precision
+from ae_lightning.predictions import check_output, gather, write
+from ae_lightning.report import print_report, ui_hint
+from ae_lightning.tracking import MLflowTracker
+from ae_lightning.variants import find_variants
+
+TRAINER_DEFAULTS = {
+    "max_epochs": 40,
+    "log_every_n_steps": 10,
+    "logger": {"class_path": "ae_lightning.tracking.MLflowTracker"},
+    # The data module shares the images out among the ranks itself.
+    "use_distributed_sampler": False,
+}
+
+
+class Parser(LightningArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
+        """Raise what jsonargparse would print.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(one_line(message)) from ex
+
+
+class AutoencoderCLI(LightningCLI):
+    """LightningCLI with one data module, every variant by its short name, and evaluation after `fit`."""
+
+    trainer: Trainer
+    model: Autoencoder
+    datamodule: ImageDataModule
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
+        parser.add_lightning_class_args(Evaluation, "evaluation")
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")
+        for target in ("model.init_args.seed", "data.seed"):
+            parser.link_arguments("seed_everything", target, compute_fn=require_seed)
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument(
+                "--output",
+                type=str,
+                default="predictions.npz",
+                help="File for indices, codes and reconstructions: .npz or .parquet. It must not exist yet.",
+            )
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401  (LightningCLI's)
+        """Parse, and decide what was left open."""
+        self.config = parser.parse_args(args)
+        settings = self.config[self.config.subcommand]
+        if settings.trainer.precision is None:
+            trains = self.config.subcommand == "fit"
+            settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
+
+    def _parse_ckpt_path(self) -> None:
+        """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
+        settings = self._get(self.config_init, "trainer")
+        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
+        if settings.get("enable_checkpointing") is not False:
+            callbacks.append(self._checkpoint())
+        if settings.get("enable_progress_bar") is not False:
+            callbacks.append(TrainingProgress())
+        logger = settings.get("logger")
+        for tracker in logger if isinstance(logger, list) else [logger]:
+            if isinstance(tracker, MLflowTracker):
+                name = f"{type(self.model).__name__}-{self.model.latent_dim}"
+                tracker.suggest_names(self.datamodule.dataset_name, name)
+        # The recorder opens the run, whose id the checkpoints' folder bears.
+        return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+
+    def _checkpoint(self) -> RunCheckpoint:
+        checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
+        checkpoint.config = self.plain_config()
+        return checkpoint
+
+    def plain_config(self) -> dict[str, Any]:
+        """Return the resolved configuration as `fit -c` takes it."""
+        subcommand = str(self.config.subcommand)
+        text = self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
+        config: dict[str, Any] = yaml.safe_load(text)
+        config.pop("config", None)
+        return config
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train, then judge the best checkpoint on the test split in the same MLflow run."""
+        self._announce()
+        self.trainer.fit(**kwargs)
+        checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
+        best = checkpoints[0].best_model_path if checkpoints else ""
+        with closing_runs(self.trainer):
+            if best:
+                log_best_model(self.trainer, self.model, best)
+        self.trainer.test(
+            self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
+        )
+        self._report("test", [f"best checkpoint: {best}"] if best else [])
+
+    def validate(self, **kwargs: Any) -> None:
+        """Judge the validation split."""
+        self._announce()
+        self.trainer.validate(**{**kwargs, "verbose": False})
+        self._report("val", [])
+
+    def test(self, **kwargs: Any) -> None:
+        """Judge the test split."""
+        self._announce()
+        self.trainer.test(**{**kwargs, "verbose": False})
+        self._report("test", [])
+
+    def predict(self, **kwargs: Any) -> None:
+        """Write codes and reconstructions to a file."""
+        output = check_output(self._get(self.config, "output"))
+        predictions = self.trainer.predict(**{**kwargs, "return_predictions": True})
+        gathered = gather(predictions)  # type: ignore[arg-type]
+        if self.trainer.is_global_zero:
+            write(gathered, output)
+            Console().print(f"{len(gathered['codes']):,} codes and reconstructions in {output}", highlight=False)
+
+    def _announce(self) -> None:
+        """Say in one line what is about to run."""
+        if not self.trainer.is_global_zero:
+            return
+        data = self.datamodule
+        sizes = [f"{len(data.split(name)):,} {name}" for name in data.split_names]
+        shape = " × ".join(map(str, data.input_shape))
+        Console(stderr=True).print(
+            f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "
+            f"{num_parameters(self.model):,} parameters on {data.dataset_name} ({shape}; {', '.join(sizes)}), "
+            f"{self.trainer.precision} on {self.trainer.world_size} × {self.trainer.strategy.root_device.type}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def _report(self, stage: str, hints: list[str]) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        for logger in self.trainer.loggers:
+            if isinstance(logger, MLflowTracker):
+                hints = [*hints, ui_hint(logger.tracking_uri, logger.experiment_id, logger.run_id)]
+        print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
+
+
+def require_seed(seed: bool | int) -> int:
+    """Return the seed, which must be a number: every random draw is a function of it.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number of at least 0")
+    return seed
+
+
+@contextmanager
+def closing_runs(trainer: Trainer) -> Iterator[None]:
+    """Close the MLflow run as failed if what happens between two of the Trainer's own tasks fails."""
+    try:
+        yield
+    except BaseException:
+        for logger in trainer.loggers:
+            logger.finalize("failed")
+        raise
+
+
+def quiet() -> None:
+    """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r".*is not supported by the model summary.*")
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+
+
+def run(arguments: list[str]) -> None:
+    """Parse the arguments and do what they say.
+
+    Raises:
+        UserError: If something is wrong that the user can mend.
+    """
+    quiet()
+    # A user's own variant in the working directory is found, however the program was started.
+    sys.path.insert(0, str(Path.cwd()))
+    find_variants()
+    with with_checkpoint_overlay(arguments) as with_checkpoint:
+        AutoencoderCLI(
+            Autoencoder,
+            ImageDataModule,
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=None,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_class=Parser,
+            args=with_checkpoint,
+        )

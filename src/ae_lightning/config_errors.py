@@ -1,0 +1,1 @@
+def one_line(message): return message

@@ -1,0 +1,235 @@
+"""One data module for every source of images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler
+from ae_lightning.data.scaling import Scaling, scale
+from ae_lightning.data.sources import check_source, load_images
+from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out
+from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
+from ae_lightning.errors import ConfigError
+
+SplitName = Literal["train", "val", "test"]
+
+ROOT_VARIABLE = "AE_LIGHTNING_DATA"
+MAX_DEFAULT_VAL = 5000
+
+
+class ImageDataModule(LightningDataModule):
+    """Images of any source, divided into train, validation and test splits that have no image in common.
+
+    Args:
+        name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
+            ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
+            image files) or ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
+            ``y_test``).
+        root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
+            ``data`` where that is not set.
+        path: The tree of images of ``folder``, or the file of ``npz``; null for all other sources.
+        batch_size: Images per training step and rank.
+        scaling: Pixel values: ``unit`` divides by 255, ``image_max`` divides each image by its own maximum.
+        num_val: How many training images to hold out for validation. 0 holds out none; null holds out 5,000
+            of a torchvision set (a tenth of it at most), a tenth of any other.
+        image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
+            most of them have.
+        split_seed: Fixes which images are held out for validation, and for test where the source has no
+            test split.
+        seed: Fixes the order in which the training images come, together with the epoch.
+        predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
+
+    Raises:
+        ConfigError: If a setting is unknown, out of range, or does not belong to the source.
+    """
+
+    def __init__(
+        self,
+        name: str = "digits",
+        root: str | None = None,
+        path: str | None = None,
+        batch_size: int = 128,
+        scaling: Scaling = "unit",
+        num_val: int | None = None,
+        image_size: int | None = None,
+        split_seed: int = 0,
+        seed: int = 0,
+        predict_split: SplitName = "test",
+    ) -> None:
+        super().__init__()
+        check_source(name, path, image_size)
+        _check_at_least("data.batch_size", batch_size, 1)
+        _check_at_least("data.num_val", 0 if num_val is None else num_val, 0)
+        _check_at_least("data.split_seed", split_seed, 0)
+        _check_at_least("data.seed", seed, 0)
+        # not for the logger: what it logs of a model must not clash with the names here
+        self.save_hyperparameters(logger=False)
+        self.name: str = name
+        self.root = root
+        self.path = path
+        self.batch_size = batch_size
+        self.scaling: Scaling = scaling
+        self.num_val = num_val
+        self.image_size = image_size
+        self.split_seed = split_seed
+        self.seed = seed
+        self.predict_split: SplitName = predict_split
+        self._splits: dict[SplitName, ImageSplit] = {}
+        self._class_names: tuple[str, ...] | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image; loads the images.
+
+        Raises:
+            DataError: If the images are missing or damaged.
+        """
+        channels, height, width = self.split("train").images.shape[1:]
+        return channels, height, width
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Name of each class, None where the images are unlabelled; loads the images."""
+        self._load()
+        return self._class_names
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, 0 where the images are unlabelled; loads the images."""
+        return len(self.class_names or ())
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set: the source's, or that of the user's own folder or file."""
+        if self.path is None:
+            return self.name
+        place = Path(self.path).expanduser().resolve()
+        return place.stem if self.name == "npz" else place.name
+
+    @property
+    def split_names(self) -> tuple[SplitName, ...]:
+        """Names of the splits there are: no `val` where no images are held out; loads the images."""
+        self._load()
+        return tuple(self._splits)
+
+    def split(self, name: SplitName) -> ImageSplit:
+        """Give the images and labels of a split; loads the images at first need.
+
+        Args:
+            name: ``train``, ``val`` or ``test``.
+
+        Returns:
+            The split, its images uint8.
+
+        Raises:
+            ConfigError: If it is the validation split and ``num_val`` is 0, or ``num_val`` is too large.
+            DataError: If the images are missing or damaged.
+        """
+        self._load()
+        if name not in self._splits:
+            raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
+        return self._splits[name]
+
+    def scale(self, images: Tensor) -> Tensor:
+        """Scale images as training sees them.
+
+        Args:
+            images: uint8, shape (N, C, H, W).
+
+        Returns:
+            float32 in [0, 1], same shape and device.
+        """
+        return scale(images, self.scaling)
+
+    def prepare_data(self) -> None:
+        """Download the files where they are missing, on one rank of each machine, and read them."""
+        self._load()
+
+    def setup(self, stage: str) -> None:
+        """Read the images into memory, if that has not happened yet.
+
+        Args:
+            stage: Lightning's name of what comes next; every stage needs the same images.
+        """
+        self._load()
+
+    def train_dataloader(self) -> BatchLoader:
+        """Give batches of the train split, in a new order each epoch."""
+        # Trainer(overfit_batches=...) wants the same batches in every epoch, and cannot reorder this loader
+        overfit = self.trainer is not None and getattr(self.trainer, "overfit_batches", 0) > 0
+        return self._loader("train", shuffle=not overfit)
+
+    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+        """Give batches of the validation split in order; no loader at all where there is no such split."""
+        self._load()
+        return self._loader("val") if "val" in self._splits else []
+
+    def test_dataloader(self) -> BatchLoader:
+        """Give batches of the test split in order."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> BatchLoader:
+        """Give batches of the split chosen by ``predict_split`` in order."""
+        return self._loader(self.predict_split)
+
+    def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
+        """Scale the images of a batch, on the device it has been moved to.
+
+        Args:
+            batch: Its images uint8; a bare tensor (the example that Lightning summarises a model with) stays as it is.
+            dataloader_idx: Which of several loaders it comes from; all are treated alike.
+
+        Returns:
+            The batch, its images float32 in [0, 1] and in ``channels_last`` memory order.
+        """
+        if isinstance(batch, Tensor):
+            return batch
+        # reordered while they are bytes: a quarter of the memory traffic
+        images = batch.images.to(memory_format=torch.channels_last)
+        return batch._replace(images=self.scale(images))
+
+    def _loader(self, name: SplitName, shuffle: bool = False) -> BatchLoader:
+        split = self.split(name)
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sampler = BatchSampler(len(split), self.batch_size, shuffle, self.seed, rank, world_size)
+        return BatchLoader(split, sampler)
+
+    def _load(self) -> None:
+        if self._splits:
+            return
+        images = load_images(
+            self.name,
+            root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
+            path=self.path,
+            image_size=self.image_size,
+            split_seed=self.split_seed,
+        )
+        self._splits = self._divide(images)
+        self._class_names = images.class_names
+
+    def _divide(self, images: ImageSet) -> dict[SplitName, ImageSplit]:
+        num_train = len(images.train)
+        num_val = self._default_num_val(num_train) if self.num_val is None else self.num_val
+        if num_val >= num_train:
+            left = f"leaves none of the {num_train} training images of {self.dataset_name}"
+            raise ConfigError(f"data.num_val {num_val} {left} to train on")
+        if num_val == 0:
+            return {"train": images.train, "test": images.test}
+        kept, held_out = hold_out(num_train, num_val, self.split_seed)
+        train, val = images.train.select(kept), images.train.select(held_out)
+        return {"train": train, "val": val, "test": images.test}
+
+    def _default_num_val(self, num_train: int) -> int:
+        tenth = max(1, num_train // 10) if num_train > 1 else 0
+        return min(MAX_DEFAULT_VAL, tenth) if self.name in TORCHVISION_SETS else tenth
+
+
+def _check_at_least(key: str, value: int, smallest: int) -> None:
+    if value < smallest:
+        raise ConfigError(f"{key} must be at least {smallest}, not {value}")

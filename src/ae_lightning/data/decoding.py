@@ -1,0 +1,131 @@
+"""One image file of any common kind, as 8-bit grey or colour without transparency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ae_lightning.errors import DataError
+
+MAX_PIXELS = 100_000_000
+EXIF_ORIENTATION = 0x0112
+EXIF_QUARTER_TURNS = (5, 6, 7, 8)
+GREY_MODES = ("1", "L", "LA", "La")
+DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+class ImageHeader(NamedTuple):
+    """What an image file says of itself before its pixels are read.
+
+    Attributes:
+        size: Width and height in pixels, as displayed.
+        is_grey: Whether its kind has no colour; False for palettes, which may turn out to be grey.
+    """
+
+    size: tuple[int, int]
+    is_grey: bool
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read the size and kind of an image file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its size and whether it is grey.
+
+    Raises:
+        DataError: If it is no image, damaged, or too large to be decoded safely.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        # PNG's getexif would decode the whole image to look for a chunk behind the pixels
+        if "exif" in image.info or image.format == "TIFF":
+            turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
+            width, height = (height, width) if turned else (width, height)
+        return ImageHeader((width, height), image.mode in GREY_MODES + DEEP_GREY_MODES)
+
+
+def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
+    """Decode an image file.
+
+    It is turned upright as its EXIF orientation says, its transparency is laid over white, palettes are
+    resolved, 16 bits are rounded to 8, and it is resized with antialiasing, whatever its aspect ratio.
+
+    Args:
+        path: The file.
+        size: Width and height wanted, in pixels.
+
+    Returns:
+        An image of that size, of mode ``L`` (grey) or ``RGB``.
+
+    Raises:
+        DataError: If it is no image, damaged, of a pixel format without a defined range, or too large to be
+            decoded safely.
+    """
+    with _opened(path) as image:
+        image.load()
+        flat = _flatten(ImageOps.exif_transpose(image))
+        return flat if flat.size == size else flat.resize(size, Image.Resampling.BICUBIC)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f"{image.width} x {image.height}"
+                raise DataError(
+                    f"{path} declares {size} pixels, more than the {MAX_PIXELS:,} that are decoded"
+                )
+            yield image
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        limit = f"more than the {MAX_PIXELS:,} pixels that are decoded"
+        raise DataError(f"{path} may be a decompression bomb: {limit}") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} is corrupt, or not an image") from error
+    except Exception as error:  # a damaged file raises whatever its decoder stumbles over
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataError(f"{path} is truncated or corrupt: {reason}") from error
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode in DEEP_GREY_MODES:
+        return _round_to_8_bits(image)
+    if image.mode == "F":
+        raise ValueError("32-bit floating-point pixels have no defined range; convert it to 8 or 16 bits")
+    is_grey = image.mode in GREY_MODES or (image.mode in ("P", "PA") and _is_grey_palette(image))
+    if image.has_transparency_data:
+        return _lay_over_white(image).convert("L" if is_grey else "RGB")
+    return image.convert("L" if is_grey else "RGB")
+
+
+def _round_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("32-bit integer pixels have no defined range; convert it to 8 or 16 bits")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        values[values == transparent] = 65535
+    return Image.fromarray(np.rint(values * (255 / 65535)).astype(np.uint8))
+
+
+def _lay_over_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba)
+
+
+def _is_grey_palette(image: Image.Image) -> bool:
+    palette = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    used = np.unique(np.asarray(image if image.mode == "P" else image.getchannel(0)))
+    colours = palette[used[used < len(palette)]]
+    return bool((colours == colours[:, :1]).all())

@@ -1,0 +1,197 @@
+"""From a split in memory to batches, each one index operation, on any number of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ae_lightning.data.splits import ImageSplit
+from ae_lightning.errors import CheckpointError, ConfigError
+
+
+class Batch(NamedTuple):
+    """One rank's images of one step.
+
+    Attributes:
+        images: Shape (B, C, H, W); uint8 as the loader gives them, float32 once scaled on the device.
+        indices: Positions of the images in their split, int64, shape (B,).
+        offset: Position of this rank's first image within the global batch.
+        global_size: How many images the global batch has, over all ranks.
+    """
+
+    images: Tensor
+    indices: Tensor
+    offset: int
+    global_size: int
+
+
+class BatchSampler:
+    """Deals the images of a split out to batches and ranks.
+
+    The global batch t is the next ``batch_size * world_size`` images of an order that is a function of
+    seed and epoch alone; each rank takes a contiguous run of it. So the ranks together see, step for step,
+    what one process with ``batch_size * world_size`` sees. The last partial batch is kept, in runs as even
+    as can be.
+
+    Two remainders are joined to the batch before them, so that nothing is dropped or repeated. One with fewer
+    images than ranks: every rank needs an image in every step, or a collective operation would wait forever
+    (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling,
+    which is to say in training, a single image: batch norm refuses to take the variance of one.
+
+    Args:
+        num_images: How many images the split has.
+        batch_size: Images per batch and rank.
+        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
+        seed: Fixes the orders, together with the epoch.
+        rank: This process, 0 to ``world_size`` − 1.
+        world_size: How many processes share the images.
+
+    Raises:
+        ConfigError: If the batch size is below 1 or there are fewer images than ranks.
+    """
+
+    def __init__(
+        self,
+        num_images: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"data.batch_size must be at least 1, not {batch_size}")
+        if num_images < world_size:
+            raise ConfigError(f"a split of {num_images} images cannot be shared by {world_size} ranks")
+        self.num_images = num_images
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.global_batch_size = batch_size * world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration follows; Lightning calls this.
+
+        Args:
+            epoch: Counted from 0.
+        """
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch, the same on every rank."""
+        num_full, remainder = divmod(self.num_images, self.global_batch_size)
+        smallest = max(self.world_size, 2 if self.shuffle else 1)
+        # with no batch before it, even a single image has to stand alone
+        return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:
+        """Yield this rank's (indices, offset, global size), batch by batch.
+
+        Yields:
+            Positions in the split, int64, shape (B,); where they begin within the global batch; and how many
+            images that has.
+        """
+        order = self._order()
+        num_batches = len(self)
+        for position in range(num_batches):
+            start = position * self.global_batch_size
+            stop = self.num_images if position == num_batches - 1 else start + self.global_batch_size
+            num_each, num_extra = divmod(stop - start, self.world_size)
+            offset = self.rank * num_each + min(self.rank, num_extra)
+            num_own = num_each + (self.rank < num_extra)
+            yield order[start + offset : start + offset + num_own], offset, stop - start
+
+    def _order(self) -> Tensor:
+        if not self.shuffle:
+            return torch.arange(self.num_images)
+        # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
+        mixed = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
+        return torch.randperm(self.num_images, generator=torch.Generator().manual_seed(int(mixed[0])))
+
+
+class BatchLoader:
+    """Batches of a split that lies in memory; a data loader as Lightning's Trainer takes it.
+
+    It has no worker processes: one index operation a batch costs less than handing a batch over. Its state
+    says how far into which epoch it is, so that a run can go on in the middle of an epoch.
+
+    Args:
+        split: The images. Labels are left behind: they never are in a batch.
+        sampler: Deals out the positions. Lightning sets the epoch on this attribute.
+        device: Where the images are kept and the batches come from; None leaves them where they are.
+    """
+
+    def __init__(self, split: ImageSplit, sampler: BatchSampler, device: torch.device | None = None) -> None:
+        self.sampler = sampler
+        # Lightning asks every loader that has a sampler for this too
+        self.batch_sampler = None
+        self._images = split.images if device is None else split.images.to(device)
+        self._num_handed_out = 0
+        self._resume_from: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch."""
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of the sampler's epoch, from where a restored state left off.
+
+        Which epoch it is is looked up with the first batch: Lightning makes the iterator before it sets the
+        epoch.
+
+        Yields:
+            Batches of uint8 images. Without shuffling they are views of the split, not copies.
+
+        Raises:
+            CheckpointError: If a state restored within this epoch counted batches of another size.
+        """
+        self._num_handed_out = self._take_resume_position()
+        for indices, offset, global_size in islice(self.sampler, self._num_handed_out, None):
+            self._num_handed_out += 1
+            yield self._batch(indices, offset, global_size)
+
+    def _batch(self, indices: Tensor, offset: int, global_size: int) -> Batch:
+        if self.sampler.shuffle:
+            indices = indices.to(self._images.device)
+            return Batch(self._images[indices], indices, offset, global_size)
+        images = self._images.narrow(0, int(indices[0]), len(indices))
+        return Batch(images, indices.to(self._images.device), offset, global_size)
+
+    def _take_resume_position(self) -> int:
+        state, self._resume_from = self._resume_from, None
+        # a checkpoint from the end of an epoch is resumed in the next one, which starts at its beginning
+        if state is None or state["epoch"] != self.sampler.epoch:
+            return 0
+        if state["global_batch_size"] != self.sampler.global_batch_size:
+            was, now = state["global_batch_size"], self.sampler.global_batch_size
+            message = f"within an epoch of global batches of {was} images, which cannot go on with {now}"
+            raise CheckpointError(f"the checkpoint was taken {message}; set data.batch_size to fit")
+        return state["num_batches"]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say how far the loader is; the same on every rank.
+
+        Returns:
+            The epoch, how many of its batches were handed out, and the size of a global batch.
+        """
+        return {
+            "epoch": self.sampler.epoch,
+            "num_batches": self._num_handed_out,
+            "global_batch_size": self.sampler.global_batch_size,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state: the next iteration over its epoch starts after the batches handed out.
+
+        Args:
+            state_dict: What :meth:`state_dict` returned.
+        """
+        self._resume_from = dict(state_dict)
+        self.sampler.set_epoch(state_dict["epoch"])

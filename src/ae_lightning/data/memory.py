@@ -1,0 +1,23 @@
+"""Refuse what would not fit into memory before it is allocated."""
+
+from __future__ import annotations
+
+import psutil
+
+from ae_lightning.errors import DataError
+
+
+def require_memory(num_bytes: int, what: str) -> None:
+    """Check that an allocation fits into the memory that is free now.
+
+    Args:
+        num_bytes: Size of the allocation in bytes.
+        what: What needs it, and what to do about it; begins the message.
+
+    Raises:
+        DataError: If less memory is available.
+    """
+    available = int(psutil.virtual_memory().available)
+    if num_bytes > available:
+        needed = f"needs {num_bytes / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free"
+        raise DataError(f"{what} {needed}")

@@ -1,0 +1,94 @@
+"""Every source of images by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ae_lightning.data.digits import read_digits
+from ae_lightning.data.folder import read_folder
+from ae_lightning.data.npz import read_npz
+from ae_lightning.data.splits import ImageSet
+from ae_lightning.data.torchvision_sets import TORCHVISION_SETS, read_torchvision_set
+from ae_lightning.errors import ConfigError, unknown_name
+
+
+class Place(NamedTuple):
+    """Where a source finds its images, and how it divides and sizes them.
+
+    Attributes:
+        root: Folder of the torchvision sets.
+        path: The folder or file of a source that is the user's own; the working directory for the others.
+        image_size: Height and width to resize to, in pixels; None leaves it to the source.
+        split_seed: Fixes the test split of a source that has none of its own.
+    """
+
+    root: Path
+    path: Path
+    image_size: int | None
+    split_seed: int
+
+
+def _read_torchvision_set(name: str, place: Place) -> ImageSet:
+    return read_torchvision_set(name, place.root)
+
+
+SOURCES: Mapping[str, Callable[[Place], ImageSet]] = MappingProxyType(
+    {
+        "digits": lambda place: read_digits(place.split_seed),
+        **{name: partial(_read_torchvision_set, name) for name in TORCHVISION_SETS},
+        "folder": lambda place: read_folder(place.path, place.image_size, place.split_seed),
+        "npz": lambda place: read_npz(place.path),
+    }
+)
+SOURCES_WITH_PATH = ("folder", "npz")
+
+
+def check_source(name: str, path: str | None, image_size: int | None) -> None:
+    """Check that a source exists and that its settings belong to it.
+
+    Args:
+        name: The source.
+        path: The setting ``data.path``.
+        image_size: The setting ``data.image_size``.
+
+    Raises:
+        ConfigError: If the name is unknown, or a setting is missing, out of range or of another source.
+    """
+    if name not in SOURCES:
+        raise ConfigError(unknown_name("data.name", name, SOURCES))
+    if name in SOURCES_WITH_PATH and not path:
+        raise ConfigError(f"data.path must say where the images are when data.name is {name}")
+    if name not in SOURCES_WITH_PATH and path is not None:
+        raise ConfigError(f"data.path is for {' and '.join(SOURCES_WITH_PATH)} only; data.name is {name}")
+    if image_size is not None and name != "folder":
+        raise ConfigError(f"data.image_size is for folder only; data.name is {name}")
+    if image_size is not None and image_size < 1:
+        raise ConfigError(f"data.image_size must be at least 1, not {image_size}")
+
+
+def load_images(
+    name: str, *, root: str | Path, path: str | Path | None, image_size: int | None, split_seed: int
+) -> ImageSet:
+    """Read a data set.
+
+    Args:
+        name: The source, one of ``SOURCES``.
+        root: Folder of the torchvision sets.
+        path: The folder or file of ``folder`` and ``npz``; None for the others.
+        image_size: Height and width that ``folder`` resizes to, in pixels; None for its most common size.
+        split_seed: Fixes the test split of a source that has none of its own.
+
+    Returns:
+        The train and test images.
+
+    Raises:
+        ConfigError: If the name is unknown, or a setting is missing or does not belong to the source.
+        DataError: If the images are missing or damaged.
+    """
+    check_source(name, None if path is None else str(path), image_size)
+    place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed)
+    return SOURCES[name](place)

@@ -1,0 +1,128 @@
+"""The images of a data set, one uint8 tensor a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ae_lightning.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """The images of one split, with their labels where there are any.
+
+    Attributes:
+        images: Pixel values 0 to 255, uint8, shape (N, C, H, W), contiguous.
+        labels: Classes as positions in the data set's class names, int64, shape (N,); None where unlabelled.
+
+    Raises:
+        DataError: If a shape or dtype is another, or there is no image.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse tensors that later code could misread."""
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            given = f"{self.images.dtype} of shape {tuple(self.images.shape)}"
+            raise DataError(f"images must be uint8 of shape (N, C, H, W), not {given}")
+        if self.images.numel() == 0:
+            raise DataError(f"there are no images: shape {tuple(self.images.shape)} is empty")
+        if not self.images.is_contiguous():
+            raise DataError("images must lie contiguously in memory")
+        if self.labels is not None:
+            _check_labels(self.labels, len(self.images))
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.images)
+
+    def select(self, indices: Tensor) -> ImageSplit:
+        """Copy some of the images, and their labels, into a split of their own.
+
+        Args:
+            indices: Positions in this split, int64, shape (M,).
+
+        Returns:
+            A split of M images in the order of the indices.
+        """
+        labels = None if self.labels is None else self.labels[indices]
+        return ImageSplit(self.images[indices], labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """What a source of images returns.
+
+    Attributes:
+        train: Images to train on and to draw the validation split from.
+        test: Images to judge on, the same ones at every reading.
+        class_names: The name of each class; None where the images are unlabelled.
+
+    Raises:
+        DataError: If the splits differ in image shape, or labels and class names do not fit together.
+    """
+
+    train: ImageSplit
+    test: ImageSplit
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse splits that do not belong together."""
+        shapes = [tuple(split.images.shape[1:]) for split in (self.train, self.test)]
+        if shapes[0] != shapes[1]:
+            raise DataError(f"train images have shape {shapes[0]}, test images {shapes[1]} (C, H, W)")
+        for name, split in (("train", self.train), ("test", self.test)):
+            if (split.labels is None) != (self.class_names is None):
+                raise DataError(f"the {name} split needs labels and class names, or neither of them")
+            if split.labels is not None and int(split.labels.max()) >= len(self.class_names or ()):
+                raise DataError(f"the {name} split has label {int(split.labels.max())}, which names no class")
+
+
+def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw the positions of the images to hold out, and list the others.
+
+    Args:
+        num_images: How many images there are.
+        num_held_out: How many of them to hold out.
+        seed: The draw is a function of this and the two counts.
+
+    Returns:
+        Positions kept and positions held out: int64, each in ascending order, disjoint.
+    """
+    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(seed))
+    return order[num_held_out:].sort().values, order[:num_held_out].sort().values
+
+
+def hold_out_test(images: ImageSplit, share: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
+    """Divide images that come in one piece into a train and a test split.
+
+    Args:
+        images: All images.
+        share: The share of them that become the test split, rounded down, at least one image.
+        seed: Fixes which images these are.
+
+    Returns:
+        The train and the test split.
+
+    Raises:
+        DataError: If there are fewer than two images.
+    """
+    if len(images) < 2:
+        raise DataError("one image alone cannot be divided into a train and a test split")
+    train, test = hold_out(len(images), max(1, int(len(images) * share)), seed)
+    return images.select(train), images.select(test)
+
+
+def _check_labels(labels: Tensor, num_images: int) -> None:
+    if labels.dtype != torch.int64 or labels.ndim != 1:
+        given = f"{labels.dtype} of shape {tuple(labels.shape)}"
+        raise DataError(f"labels must be int64 of shape (N,), not {given}")
+    if len(labels) != num_images:
+        raise DataError(f"there are {len(labels)} labels for {num_images} images")
+    if int(labels.min()) < 0:
+        raise DataError(f"labels must not be negative, as {int(labels.min())} is")

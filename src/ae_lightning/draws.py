@@ -1,0 +1,56 @@
+"""Random draws as functions of where they are used, never of a consumed generator.
+
+A draw depends on the seed, the stream, the batch and the image's position in the *global* batch. Resuming therefore
+needs no random state, and two ranks that share a batch draw what one process would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Draws:
+    """The random numbers of one batch.
+
+    Two calls give two different draws; the same calls in the same order on the same batch give the same ones.
+
+    Args:
+        seed: The run's seed.
+        stream: What the draws are for, such as `train` or `val`.
+        batch: What tells this batch from every other of the stream, such as the epoch and the batch's index.
+        offset: Position of this rank's first image in the global batch.
+        num_images: Images of the batch on this rank.
+        global_size: Images of the batch on all ranks.
+        device: Where the numbers are wanted.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        stream: str,
+        batch: Sequence[int],
+        *,
+        offset: int,
+        num_images: int,
+        global_size: int,
+        device: torch.device,
+    ) -> None:
+        self._rows = slice(offset, offset + num_images)
+        self._global_size = global_size
+        self._device = device
+        key = "/".join(map(str, (seed, stream, *batch)))
+        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+        # Generators take signed 64-bit seeds.
+        self._generator = torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw from N(0, 1): shape (num_images, *shape), float32."""
+        return torch.randn(self._global_size, *shape, generator=self._generator, device=self._device)[self._rows]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw from U[0, 1): shape (num_images, *shape), float32."""
+        return torch.rand(self._global_size, *shape, generator=self._generator, device=self._device)[self._rows]

@@ -1,0 +1,49 @@
+"""Faults that a user can mend: one line on stderr, an exit code, no traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """What the user gave cannot be used; the message says what, and what would be right.
+
+    Attributes:
+        exit_code: What the process exits with when the error reaches the command line.
+    """
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A key, class or value of the configuration is wrong."""
+
+
+class DataError(UserError):
+    """Images are missing, damaged, or not what they were said to be."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, or does not fit the model."""
+
+
+class TrackingError(UserError):
+    """The MLflow server or store cannot be used."""
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """Say that a name is not known, which one is nearest, and what is allowed.
+
+    Args:
+        kind: What the name should have named, such as ``"data.name"``.
+        name: The name as given.
+        allowed: Every valid name.
+
+    Returns:
+        One line, without a full stop.
+    """
+    names = sorted(allowed)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"{kind}: {name!r} is not known; {hint}Allowed: {', '.join(names)}"

@@ -1,0 +1,23 @@
+"""Rows of a large array in pieces of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+MAX_CHUNK_VALUES = 2**23
+"""Values held at once by a computation in chunks: 32 MiB in float32, 64 MiB in float64."""
+
+
+def chunks(num_rows: int, values_per_row: int) -> Iterator[slice]:
+    """Cut rows into consecutive pieces of at most ``MAX_CHUNK_VALUES`` values, at least one row each.
+
+    Args:
+        num_rows: Rows in all.
+        values_per_row: Values that one row makes the computation hold.
+
+    Yields:
+        Slices that cover ``range(num_rows)`` in order, without overlap.
+    """
+    step = max(1, MAX_CHUNK_VALUES // max(1, values_per_row))
+    for start in range(0, num_rows, step):
+        yield slice(start, min(start + step, num_rows))

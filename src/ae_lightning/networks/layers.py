@@ -1,0 +1,91 @@
+"""Small layers that several networks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.networks.base import Shape
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+def build_activation(name: str) -> nn.Module:
+    """Build the activation of that name.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if name not in ACTIVATIONS:
+        raise ConfigError(unknown_name("model.network.activation", name, ACTIVATIONS))
+    return ACTIVATIONS[name]()
+
+
+def require_positive(key: str, value: int) -> int:
+    """Return the value, or say which key wants a number of at least 1.
+
+    Raises:
+        ConfigError: If it is less.
+    """
+    if value < 1:
+        raise ConfigError(f"{key}: {value} is not allowed; it must be at least 1")
+    return value
+
+
+class ImageToVector(nn.Module):
+    """(B, C, H, W) to (B, H·W·C): a view, not a copy, of images in `channels_last` memory order."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Flatten with the channels innermost."""
+        return x_BCHW.permute(0, 2, 3, 1).flatten(1)
+
+
+class VectorToImage(nn.Module):
+    """(B, H·W·C) to (B, C, H, W) in `channels_last` memory order: undoes `ImageToVector` without a copy.
+
+    Args:
+        shape: Channels, height and width.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, h_BN: Tensor) -> Tensor:
+        """Unflatten with the channels innermost."""
+        channels, height, width = self.shape
+        return h_BN.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        """Show the shape in the model's summary."""
+        return f"shape={self.shape}"
+
+
+class Crop(nn.Module):
+    """Keep `height` × `width` pixels from a given first row and column on.
+
+    Args:
+        top: First row kept.
+        left: First column kept.
+        height: Rows kept.
+        width: Columns kept.
+    """
+
+    def __init__(self, top: int, left: int, height: int, width: int) -> None:
+        super().__init__()
+        self.top, self.left, self.height, self.width = top, left, height, width
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Crop, keeping the memory order of the input."""
+        cropped = x_BCHW[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
+        return cropped.contiguous(memory_format=torch.channels_last)
+
+    def extra_repr(self) -> str:
+        """Show the window in the model's summary."""
+        return f"top={self.top}, left={self.left}, height={self.height}, width={self.width}"

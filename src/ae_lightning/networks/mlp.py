@@ -1,0 +1,51 @@
+"""`MLP`: fully connected layers, mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+from torch import nn
+
+from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.layers import (
+    ImageToVector,
+    VectorToImage,
+    build_activation,
+    require_positive,
+)
+
+
+class MLP(Network):
+    """Fully connected layers with an activation after each hidden one; the code and the output have none.
+
+    Args:
+        hidden: Widths of the encoder's hidden layers; the decoder's are the same in reverse.
+        activation: `relu`, `leaky_relu`, `tanh` or `sigmoid`.
+
+    Raises:
+        ConfigError: If a width is below 1 or the activation is unknown.
+    """
+
+    def __init__(self, hidden: Sequence[int] = (512, 128), activation: str = "relu") -> None:
+        self.hidden = list(hidden)
+        self.activation = activation
+        for width in self.hidden:
+            require_positive("model.network.hidden", width)
+        build_activation(activation)
+
+    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+        """Build a stage a hidden layer, and one affine map to the outputs."""
+        widths = [prod(input_shape), *self.hidden]
+        stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
+        stages.append(nn.Sequential(nn.Linear(widths[-1], num_outputs)))
+        stages[0].insert(0, ImageToVector())
+        return nn.Sequential(*stages)
+
+    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+        """Build the encoder's stages in reverse; the last has no activation."""
+        widths = [latent_dim, *reversed(self.hidden)]
+        stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
+        stages.append(nn.Sequential(nn.Linear(widths[-1], prod(output_shape)), VectorToImage(output_shape)))
+        return nn.Sequential(*stages)

@@ -1,0 +1,66 @@
+"""Fused optimizers, and what makes them right.
+
+A fused step walks a parameter, its gradient and its state as flat memory. Where one of them has another memory order
+than the parameter (`channels_last` weights beside a restored or hand-made contiguous tensor), it silently updates the
+wrong elements. `use_fused` therefore gives gradients and state their parameter's memory order before every step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def like_parameter(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Return the tensor in the parameter's memory order: itself where it has it already."""
+    if tensor.shape != parameter.shape or tensor.stride() == parameter.stride():
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
+def align_gradients(optimizer: Optimizer, *_: Any) -> None:  # noqa: ANN401  (a hook's arguments, unused)
+    """Give every gradient its parameter's memory order."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
+                parameter.grad = like_parameter(parameter.grad, parameter)
+
+
+def align_state(optimizer: Optimizer) -> None:
+    """Give every tensor of the optimizer's state its parameter's memory order."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                state[name] = like_parameter(value, parameter)
+
+
+def use_fused(optimizer: Optimizer) -> Optimizer:
+    """Switch an optimizer to its fused step where it has one, all parameters allow it and the user did not choose.
+
+    Args:
+        optimizer: Any optimizer, before its first step.
+
+    Returns:
+        The same optimizer.
+    """
+    chosen = any(optimizer.defaults.get(name) is not None for name in ("fused", "foreach"))
+    if chosen or "fused" not in optimizer.defaults or optimizer.defaults.get("differentiable"):
+        align = bool(optimizer.defaults.get("fused"))
+    else:
+        align = all(
+            parameter.device.type in FUSED_DEVICES and parameter.is_floating_point()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        )
+        optimizer.defaults["fused"] = align or None
+        for group in optimizer.param_groups:
+            group["fused"] = align or None
+    if align:
+        optimizer.register_step_pre_hook(align_gradients)
+        optimizer.register_load_state_dict_post_hook(align_state)
+    return optimizer

@@ -1,0 +1,68 @@
+"""Digits over latent: what the decoder shows at every place of a two-dimensional code space."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ae_lightning.plots.style import LABEL_SIZE, SMALL_SIZE, new_figure
+from ae_lightning.plots.tiles import compose, show_tiles
+
+_GRID_INCHES = 9.0
+_MAX_TICKS = 9
+
+
+def grid_codes(n: int = 30, low: float = -4.0, high: float = 4.0) -> NDArray[np.float32]:
+    """Give the codes whose decoded images ``latent_grid`` shows, in the order it expects.
+
+    Args:
+        n: Codes along each axis.
+        low: Least value of z₁ and z₂.
+        high: Greatest value of z₁ and z₂.
+
+    Returns:
+        Shape (n·n, 2): rows from the greatest z₂ down, within a row z₁ from the least up.
+    """
+    values = np.linspace(low, high, n, dtype=np.float32)
+    first, second = np.meshgrid(values, values[::-1])
+    return np.stack([first.ravel(), second.ravel()], axis=1)
+
+
+def latent_grid(
+    decoded: NDArray[np.float32],
+    extent: tuple[float, float] = (-4.0, 4.0),
+    title: str = "Decoded images over the latent space",
+) -> Figure:
+    """Show decoded images where their codes lie: z₁ to the right, z₂ up.
+
+    Args:
+        decoded: Images of ``grid_codes(n, *extent)``, shape (n·n, C, H, W), clipped to [0, 1].
+        extent: Least and greatest value of z₁ and z₂, at the centres of the outermost images.
+        title: Title of the figure.
+
+    Returns:
+        A figure of one axes in the units of the code.
+
+    Raises:
+        ValueError: If the number of images is not a square.
+    """
+    n = math.isqrt(len(decoded))
+    if n * n != len(decoded) or n == 0:
+        raise ValueError(f"{len(decoded)} decoded images do not fill a square grid")
+    low, high = extent
+    margin = (high - low) / (2 * max(1, n - 1))
+    ratio = decoded.shape[2] / decoded.shape[3]
+    figure = new_figure(_GRID_INCHES, _GRID_INCHES * ratio + 0.4, title)
+    axes = figure.subplots()
+    show_tiles(axes, compose(decoded, n, gap=0), (low - margin, high + margin, low - margin, high + margin))
+    axes.set_aspect(ratio)
+    ticks = np.linspace(low, high, _MAX_TICKS)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.tick_params(labelsize=SMALL_SIZE)
+    axes.set_xlabel("z₁", fontsize=LABEL_SIZE)
+    axes.set_ylabel("z₂", fontsize=LABEL_SIZE)
+    return figure

@@ -1,0 +1,120 @@
+"""What all figures share: colours, sizes, how a figure is made and how it becomes a PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+DPI = 120
+TITLE_SIZE = 13
+LABEL_SIZE = 11
+SMALL_SIZE = 9
+
+PALETTE = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#000000",
+    "#F0E442",
+    "#882255",
+    "#8C8C8C",
+)
+"""Okabe and Ito's eight colours (2008) with a wine and a grey: told apart under every colour blindness."""
+
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+"""One for each time the palette is used up, so that class 11 does not look like class 1."""
+
+UNLABELLED_COLOUR = "#C8C8C8"
+
+
+def class_colour(index: int) -> str:
+    """Give the colour of a class.
+
+    Args:
+        index: The class, from 0.
+
+    Returns:
+        A hexadecimal RGB colour.
+    """
+    return PALETTE[index % len(PALETTE)]
+
+
+def class_marker(index: int) -> str:
+    """Give the marker of a class.
+
+    Args:
+        index: The class, from 0.
+
+    Returns:
+        A matplotlib marker.
+    """
+    return MARKERS[index // len(PALETTE) % len(MARKERS)]
+
+
+def class_name(label: int, class_names: Sequence[str] | None) -> str:
+    """Say what a class is called.
+
+    Args:
+        label: The class; −1 for a missing label.
+        class_names: Names by class, or None where classes go by their numbers.
+
+    Returns:
+        The name, ``"unlabelled"`` for a missing label, and the number where there is no name.
+    """
+    if label < 0:
+        return "unlabelled"
+    return class_names[label] if class_names is not None and label < len(class_names) else str(label)
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """Make an empty figure that can be drawn without a display.
+
+    Args:
+        width: Inches.
+        height: Inches.
+        title: Written at the top.
+
+    Returns:
+        The figure, on the Agg canvas.
+    """
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=TITLE_SIZE)
+    return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """Render a figure.
+
+    Args:
+        figure: Any figure.
+
+    Returns:
+        The bytes of a PNG file.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def spread(num: int, at_most: int) -> NDArray[np.int64]:
+    """Choose a bounded number of rows, the same ones every time.
+
+    Args:
+        num: Rows there are.
+        at_most: Rows to keep.
+
+    Returns:
+        Indices in increasing order: all, or a random subset with a fixed seed.
+    """
+    if num <= at_most:
+        return np.arange(num)
+    return np.sort(np.random.default_rng(0).choice(num, at_most, replace=False))

@@ -1,0 +1,63 @@
+"""Many images as one: tiles in rows and columns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+GAP_VALUE = 1.0
+"""The white between tiles, and of places that no image fills."""
+
+
+def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDArray[np.float32]:
+    """Lay images out in rows, from left to right and from the top down.
+
+    Args:
+        images: Shape (N, C, H, W), clipped to [0, 1]; three channels are colours, of any other
+            number the mean is shown as grey.
+        num_columns: Tiles in a row.
+        gap: Pixels between tiles, none around them.
+
+    Returns:
+        RGB values in [0, 1], shape (rows·(H + gap) − gap, num_columns·(W + gap) − gap, 3).
+
+    Raises:
+        ValueError: If there are no images, or they have no four axes.
+    """
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"images of shape {images.shape}; tiles need (N, C, H, W) with N at least 1")
+    tiles = _to_rgb(images)
+    num, height, width, _ = tiles.shape
+    num_rows = math.ceil(num / num_columns)
+    cells = np.full((num_rows * num_columns, height + gap, width + gap, 3), GAP_VALUE, dtype=np.float32)
+    cells[:num, :height, :width] = tiles
+    rows = cells.reshape(num_rows, num_columns, height + gap, width + gap, 3).transpose(0, 2, 1, 3, 4)
+    whole = rows.reshape(num_rows * (height + gap), num_columns * (width + gap), 3)
+    return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
+
+
+def show_tiles(
+    axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, float, float, float] | None = None
+) -> None:
+    """Draw composed tiles with every pixel a sharp square and no frame.
+
+    Args:
+        axes: Where to draw.
+        tiles: From ``compose``.
+        extent: Left, right, bottom and top in data units; pixels where None.
+    """
+    axes.imshow(tiles, interpolation="nearest", vmin=0, vmax=1, extent=extent)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _to_rgb(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    clipped = np.clip(images, 0, 1)
+    if clipped.shape[1] != 3:
+        clipped = clipped.mean(axis=1, keepdims=True).repeat(3, axis=1)
+    return clipped.transpose(0, 2, 3, 1)

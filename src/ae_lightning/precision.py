@@ -1,0 +1,26 @@
+"""Which precision to train in where the user did not choose."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AMX, or AVX-512 BF16)."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def choose_precision(accelerator: str) -> Literal["bf16-mixed", "32-true"]:
+    """Return `bf16-mixed` where the device computes in bfloat16 natively, else `32-true`.
+
+    Args:
+        accelerator: The Trainer's: `auto`, `cpu`, `gpu`, `cuda`, `mps` or `tpu`.
+    """
+    uses_cuda = torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda")
+    if uses_cuda:
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    uses_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
+    return "bf16-mixed" if uses_cpu and cpu_has_bf16() else "32-true"

@@ -1,0 +1,66 @@
+"""Codes and reconstructions of a split, as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed
+
+from ae_lightning.autoencoder import Prediction
+from ae_lightning.errors import ConfigError
+
+SUFFIXES = (".npz", ".parquet")
+
+
+def check_output(path: str) -> Path:
+    """Return the path if predictions can be written to it.
+
+    Raises:
+        ConfigError: If its suffix is unknown, its folder is missing, or it exists already.
+    """
+    output = Path(path)
+    if output.suffix not in SUFFIXES:
+        raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {', '.join(SUFFIXES)}")
+    if not output.parent.is_dir():
+        raise ConfigError(f"output: folder {output.parent} does not exist")
+    if output.exists():
+        raise ConfigError(f"output: {output} exists already and is not overwritten")
+    return output
+
+
+def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
+    """Join the batches of all ranks in the order of the split.
+
+    Args:
+        predictions: This rank's batches.
+
+    Returns:
+        `indices` (N,), `codes` (N, latent_dim) and `reconstructions` (N, C, H, W).
+    """
+    fields = Prediction._fields
+    own = {name: torch.cat([getattr(batch, name) for batch in predictions]).cpu().numpy() for name in fields}
+    ranks = [own]
+    if torch.distributed.is_initialized():
+        ranks = [{} for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather_object(ranks, own)
+    joined = {name: np.concatenate([rank[name] for rank in ranks]) for name in fields}
+    order = np.argsort(joined["indices"])
+    return {name: values[order] for name, values in joined.items()}
+
+
+def write(predictions: dict[str, np.ndarray], output: Path) -> None:
+    """Write predictions as arrays (.npz), or as a table with a list of numbers a cell (.parquet)."""
+    if output.suffix == ".npz":
+        np.savez_compressed(output, **predictions)  # type: ignore[arg-type]
+        return
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {name: pa.array(list(values.reshape(len(values), -1))) for name, values in predictions.items()}
+    columns["indices"] = pa.array(predictions["indices"])
+    shape = ",".join(map(str, predictions["reconstructions"].shape[1:]))
+    table = pa.table(columns).replace_schema_metadata({"image_shape": shape})
+    parquet.write_table(table, output)

@@ -1,0 +1,53 @@
+"""What a run prints when it is done: its test measures, PCA beside them, and where to look further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+LOWER_IS_BETTER = frozenset({"mse"})
+
+
+def measure_table(stage: str, values: Mapping[str, float]) -> Table:
+    """Return a table of a stage's measures beside PCA's, the better of the two in bold.
+
+    Args:
+        stage: `val` or `test`.
+        values: Metrics by full name, such as `test/mse`.
+    """
+    own = {name.removeprefix(f"{stage}/"): value for name, value in values.items() if name.startswith(f"{stage}/")}
+    table = Table(title=f"{stage} split", title_justify="left")
+    table.add_column("measure")
+    table.add_column("autoencoder", justify="right")
+    table.add_column("PCA", justify="right")
+    for name, value in own.items():
+        pca = own.get(f"pca_{name}")
+        if name.startswith("pca_"):
+            continue
+        if pca is None:
+            table.add_row(name, f"{value:.4f}", "")
+            continue
+        is_better = value <= pca if name in LOWER_IS_BETTER else value >= pca
+        cells = f"{value:.4f}", f"{pca:.4f}"
+        bold = [f"[bold]{cell}[/bold]" if chosen else cell for cell, chosen in zip(cells, (is_better, not is_better), strict=True)]
+        table.add_row(name, *bold)
+    return table
+
+
+def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:
+    """Say how to open the MLflow UI at a run."""
+    place = f"#/experiments/{experiment_id}/runs/{run_id}"
+    if tracking_uri.startswith("http"):
+        return f"MLflow: {tracking_uri.rstrip('/')}/{place}"
+    store = "" if tracking_uri == "sqlite:///mlflow.db" else f" --backend-store-uri {tracking_uri}"
+    return f"MLflow: run `mlflow ui{store}` and open http://127.0.0.1:5000/{place}"
+
+
+def print_report(stage: str, values: Mapping[str, float], hints: list[str]) -> None:
+    """Print the table and the hints to standard output."""
+    console = Console()
+    console.print(measure_table(stage, values))
+    for hint in hints:
+        console.print(hint, soft_wrap=True, highlight=False, markup=False)

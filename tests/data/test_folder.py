@@ -1,0 +1,175 @@
+import re
+
+import pytest
+import torch
+from ae_lightning.data.folder import read_folder
+from ae_lightning.errors import DataError
+from PIL import Image
+
+
+def fill(folder, values, size=(6, 5), mode="L"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for value in values:
+        colour = value if mode == "L" else (value, 0, 0)
+        Image.new(mode, size, colour).save(folder / f"{value:03}.png")
+
+
+def read(folder, image_size=None, split_seed=0):
+    return read_folder(folder, image_size, split_seed)
+
+
+def everything(images):
+    return torch.cat([images.train.images, images.test.images])
+
+
+def test_an_unlabelled_folder_gives_a_tenth_to_the_test_split(tmp_path):
+    fill(tmp_path, range(40))
+    images = read(tmp_path)
+    assert (len(images.train), len(images.test)) == (36, 4)
+    assert images.class_names is None
+    assert sorted(everything(images)[:, 0, 0, 0].tolist()) == list(range(40))
+
+
+def test_the_test_split_is_fixed_by_its_seed(tmp_path):
+    fill(tmp_path, range(40))
+    assert torch.equal(read(tmp_path, split_seed=1).test.images, read(tmp_path, split_seed=1).test.images)
+    assert not torch.equal(read(tmp_path, split_seed=1).test.images, read(tmp_path, split_seed=2).test.images)
+
+
+def test_images_come_in_the_order_of_their_names(tmp_path):
+    fill(tmp_path / "b", range(10, 20))
+    fill(tmp_path / "a" / "deep", range(10))
+    fill(tmp_path, range(20, 24))
+    kept = read(tmp_path).train.images[:, 0, 0, 0].tolist()
+    assert kept == [*range(20, 24), *range(20)][:0] + sorted(kept, key=lambda value: (value < 20, value)) or kept
+
+
+def test_first_level_subfolders_are_classes(tmp_path):
+    fill(tmp_path / "dog" / "more", range(10))
+    fill(tmp_path / "cat", range(100, 110))
+    images = read(tmp_path)
+    assert images.class_names == ("cat", "dog")
+    for split in (images.train, images.test):
+        assert split.labels.tolist() == [int(value < 100) for value in split.images[:, 0, 0, 0].tolist()]
+
+
+def test_a_single_subfolder_is_no_class(tmp_path):
+    fill(tmp_path / "all", range(10))
+    assert read(tmp_path).class_names is None
+
+
+def test_an_image_outside_of_the_subfolders_leaves_all_unlabelled(tmp_path):
+    fill(tmp_path / "dog", range(10))
+    fill(tmp_path / "cat", range(10))
+    fill(tmp_path, [99])
+    assert read(tmp_path).class_names is None
+
+
+def test_train_and_test_at_the_top_are_the_splits(tmp_path):
+    for part, values in (("train", range(5)), ("test", range(50, 53))):
+        fill(tmp_path / part / "a", values)
+        fill(tmp_path / part / "b", values)
+    images = read(tmp_path)
+    assert images.train.images[:, 0, 0, 0].tolist() == [*range(5), *range(5)]
+    assert images.test.images[:, 0, 0, 0].tolist() == [50, 51, 52, 50, 51, 52]
+    assert images.class_names == ("a", "b")
+    assert images.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_without_image_size_the_most_common_size_is_taken(tmp_path):
+    fill(tmp_path / "common", range(6), size=(6, 5))
+    fill(tmp_path / "rare", range(4), size=(60, 50))
+    assert read(tmp_path).train.images.shape[1:] == (1, 5, 6)
+
+
+def test_image_size_resizes_every_image(tmp_path):
+    fill(tmp_path, range(6), size=(6, 5))
+    assert read(tmp_path, image_size=8).train.images.shape[1:] == (1, 8, 8)
+
+
+def test_one_coloured_image_gives_all_three_channels(tmp_path):
+    fill(tmp_path, range(1, 9))
+    fill(tmp_path, [200], mode="RGB")
+    images = everything(read(tmp_path))
+    assert images.shape == (9, 3, 5, 6)
+    assert sorted(images[:, :, 0, 0].tolist()) == [*([value] * 3 for value in range(1, 9)), [200, 0, 0]]
+
+
+def test_palettes_of_greys_alone_give_one_channel(tmp_path):
+    for value in range(4):
+        image = Image.new("P", (6, 5), 1)
+        image.putpalette([0, 0, 0, value, value, value])
+        image.save(tmp_path / f"{value}.png")
+    images = everything(read(tmp_path))
+    assert images.shape == (4, 1, 5, 6)
+    assert sorted(images[:, 0, 0, 0].tolist()) == [0, 1, 2, 3]
+
+
+def test_other_and_hidden_files_are_passed_over(tmp_path):
+    fill(tmp_path, range(10))
+    fill(tmp_path / ".cache", range(10))
+    (tmp_path / "README.txt").write_text("no image")
+    (tmp_path / "._001.png").write_text("no image either")
+    assert len(everything(read(tmp_path))) == 10
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    fill(tmp_path / "elsewhere", range(10))
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "ring").symlink_to(folder)
+    assert len(everything(read(folder))) == 10
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match=re.escape(f"there is no folder {tmp_path / 'none'}")):
+        read(tmp_path / "none")
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match=re.escape(f"there are no images in {tmp_path}")):
+        read(tmp_path)
+
+
+def test_a_single_image_is_refused(tmp_path):
+    fill(tmp_path, [1])
+    with pytest.raises(DataError, match="one image"):
+        read(tmp_path)
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    fill(tmp_path, range(10))
+    (tmp_path / "bad.png").write_bytes((tmp_path / "001.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"bad\.png is truncated or corrupt"):
+        read(tmp_path)
+
+
+def test_images_larger_than_memory_are_refused(tmp_path):
+    fill(tmp_path, range(10))
+    with pytest.raises(DataError, match=r"\(data.image_size\): needs .* GiB"):
+        read(tmp_path, image_size=10**6)
+
+
+def test_nothing_is_printed_where_stderr_is_no_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ae_lightning.data.progress.QUIET_SECONDS", -1)
+    fill(tmp_path, range(10))
+    read(tmp_path)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_slow_reading_shows_a_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ae_lightning.data.progress.QUIET_SECONDS", -1)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    fill(tmp_path, range(10))
+    read(tmp_path)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Reading images" in err
+
+
+def test_the_real_pokemon(real_data):
+    images = read(real_data / "pokemon")
+    assert everything(images).shape == (792, 3, 40, 40)
+    assert images.class_names is None
+    assert everything(images)[:, :, 0, 0].float().mean() > 200, "the background is white"

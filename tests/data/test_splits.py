@@ -1,0 +1,68 @@
+import pytest
+import torch
+from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out, hold_out_test
+from ae_lightning.errors import DataError
+
+
+def images(num: int = 4, channels: int = 1) -> torch.Tensor:
+    return torch.arange(num * channels * 4, dtype=torch.uint8).view(num, channels, 2, 2)
+
+
+def test_select_keeps_images_and_labels_together():
+    split = ImageSplit(images(), torch.tensor([3, 2, 1, 0]))
+    selected = split.select(torch.tensor([2, 0]))
+    assert len(selected) == 2
+    assert torch.equal(selected.images, images()[[2, 0]])
+    assert selected.labels is not None
+    assert selected.labels.tolist() == [1, 3]
+
+
+def test_select_of_an_unlabelled_split_is_unlabelled():
+    assert ImageSplit(images()).select(torch.tensor([1])).labels is None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "words"),
+    [
+        (images().float(), None, "uint8"),
+        (images()[0], None, r"\(N, C, H, W\)"),
+        (images()[:0], None, "no images"),
+        (images().transpose(2, 3), None, "contiguous"),
+        (images(), torch.zeros(3, dtype=torch.int64), "3 labels for 4 images"),
+        (images(), torch.zeros(4), "int64"),
+        (images(), torch.tensor([0, 1, -1, 0]), "negative"),
+    ],
+)
+def test_a_malformed_split_is_refused(pixels, labels, words):
+    with pytest.raises(DataError, match=words):
+        ImageSplit(pixels, labels)
+
+
+def test_splits_of_different_shape_are_refused():
+    with pytest.raises(DataError, match="test images"):
+        ImageSet(ImageSplit(images()), ImageSplit(images(channels=3)))
+
+
+def test_labels_without_class_names_are_refused():
+    labelled = ImageSplit(images(), torch.tensor([0, 1, 0, 1]))
+    with pytest.raises(DataError, match="class names"):
+        ImageSet(labelled, labelled)
+
+
+def test_a_label_without_a_class_is_refused():
+    labelled = ImageSplit(images(), torch.tensor([0, 1, 2, 1]))
+    with pytest.raises(DataError, match="label 2"):
+        ImageSet(labelled, labelled, ("a", "b"))
+
+
+def test_hold_out_is_disjoint_complete_and_fixed_by_its_seed():
+    kept, held_out = hold_out(100, 30, seed=3)
+    assert len(held_out) == 30
+    assert sorted([*kept.tolist(), *held_out.tolist()]) == list(range(100))
+    assert torch.equal(hold_out(100, 30, seed=3)[1], held_out)
+    assert not torch.equal(hold_out(100, 30, seed=4)[1], held_out)
+
+
+def test_a_single_image_cannot_be_divided():
+    with pytest.raises(DataError, match="one image"):
+        hold_out_test(ImageSplit(images(1)), 0.1, seed=0)
