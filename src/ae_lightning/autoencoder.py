@@ -97,9 +97,7 @@ class Autoencoder(pl.LightningModule):
             self._set_hparams(plain_hyperparameters(type(self), self.hparams))
         self.input_shape = input_shape
         self.latent_dim = latent_dim
-        self.reconstruction = build_reconstruction(
-            reconstruction, output_activation, is_linear=network.is_linear
-        )
+        self.reconstruction = build_reconstruction(reconstruction, output_activation, is_linear=network.is_linear)
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.scheduler_interval = scheduler_interval
@@ -124,7 +122,8 @@ class Autoencoder(pl.LightningModule):
 
     def encode(self, x_BCHW: Tensor) -> Tensor:
         """Return the codes of images, shape (B, L), float32; of a distribution over codes, its mean."""
-        return self.encoder(x_BCHW).float()
+        z_BL: Tensor = self.encoder(x_BCHW)
+        return z_BL.float()
 
     def decode(self, z_BL: Tensor) -> Tensor:
         """Return the images of codes, shape (B, C, H, W), float32; they depend on the codes alone."""
@@ -183,7 +182,7 @@ class Autoencoder(pl.LightningModule):
         """Log the objective of the test split, with draws that are the same every time."""
         self._evaluate("test", batch, batch_idx)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:  # noqa: ARG002  (Lightning passes it)
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Return the codes and reconstructions of a batch."""
         z_BL = self.encode(batch.images)
         return Prediction(batch.indices, z_BL, self.decode_like(z_BL, batch.images))

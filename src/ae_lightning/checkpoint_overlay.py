@@ -21,11 +21,12 @@ LIGHTNING_KEYWORDS = ("best", "last", "hpc")
 
 
 @contextmanager
-def with_checkpoint_overlay(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """Put the configuration of the checkpoint that the arguments name, if any, below everything else.
+def with_checkpoint_below(arguments: Sequence[str], path: str | Path | None) -> Iterator[list[str]]:
+    """Put the configuration of a checkpoint below everything else.
 
     Args:
         arguments: Of the command line, the subcommand first.
+        path: The checkpoint, or one of Lightning's keywords; None for none.
 
     Yields:
         The arguments to parse.
@@ -33,31 +34,31 @@ def with_checkpoint_overlay(arguments: Sequence[str]) -> Iterator[list[str]]:
     Raises:
         CheckpointError: If the checkpoint cannot be read.
     """
-    path = find_option(arguments, "--ckpt_path")
     if not arguments or path is None or path in LIGHTNING_KEYWORDS:
         yield list(arguments)
         return
     subcommand, *rest = arguments
-    with overlay_file(overlay(read_checkpoint(path), subcommand)) as file:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "checkpoint.yaml")
+        file.write_text(yaml.safe_dump(overlay(read_checkpoint(path), subcommand)))
         yield [subcommand, "-c", str(file), *rest]
 
 
-@contextmanager
-def overlay_file(config: dict[str, Any]) -> Iterator[Path]:
-    """Write a configuration where `-c` can read it, for as long as the context lasts."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "checkpoint.yaml")
-        file.write_text(yaml.safe_dump(config))
-        yield file
-
-
 def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
-    """Return the configuration that restores model, data and seed; outside `fit`, the run to log to as well."""
-    config: dict[str, Any] = {"seed_everything": contents.seed, "model": contents.model, "data": contents.data}
+    """Return the configuration that restores what a command needs of a checkpoint.
+
+    For `fit` that is everything. For the others it is model, data and seed, and the run to log to.
+    """
+    if subcommand == "fit" and contents.config:
+        return contents.config
+    config: dict[str, Any] = {
+        "seed_everything": contents.seed,
+        "model": contents.model,
+        "data": contents.data,
+    }
     if subcommand != "fit" and contents.run_id is not None:
-        config["trainer"] = {
-            "logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": {"run_id": contents.run_id}}
-        }
+        run = {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": {"run_id": contents.run_id}}
+        config["trainer"] = {"logger": run}
     return config
 
 

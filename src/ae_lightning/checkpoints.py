@@ -98,9 +98,7 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
     """
     state = load_state(path)
     contents = describe(path, state)
-    hyperparameters = {
-        name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")
-    }
+    hyperparameters = {name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")}
     model: Autoencoder = instantiate_module(import_variant(contents), hyperparameters)
     model.on_load_checkpoint(state)
     try:
@@ -129,9 +127,7 @@ def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
 
 def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: value
-        for name, value in hyperparameters.items()
-        if not name.startswith("_") and name not in LINKED_KEYS
+        name: value for name, value in hyperparameters.items() if not name.startswith("_") and name not in LINKED_KEYS
     }
 
 

@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -20,16 +21,17 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.progress import TrainingProgress
-from ae_lightning.callbacks.recording import RunRecorder, log_best_model, num_parameters
+from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoint_overlay import with_checkpoint_overlay
-from ae_lightning.config_errors import one_line
+from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
+from ae_lightning.config_errors import ParseError, explain
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.precision import choose_precision
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
-from ae_lightning.tracking import MLflowTracker
+from ae_lightning.resume import ResumePoint, newest_resume_point, resume_point, split_resume
+from ae_lightning.tracking import MLflowTracker, trackers, tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
 TRAINER_DEFAULTS = {
@@ -42,15 +44,18 @@ TRAINER_DEFAULTS = {
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong in one line."""
+    """Raises what jsonargparse would print, and takes no abbreviated keys: a misspelt one would pass for another."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Raise what jsonargparse would print.
+        """Hand a message over to be explained.
 
         Raises:
-            ConfigError: Always.
+            ParseError: Always.
         """
-        raise ConfigError(one_line(message)) from ex
+        raise ParseError(message) from ex
 
 
 class AutoencoderCLI(LightningCLI):
@@ -59,6 +64,11 @@ class AutoencoderCLI(LightningCLI):
     trainer: Trainer
     model: Autoencoder
     datamodule: ImageDataModule
+
+    def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
+        # LightningCLI's constructor does everything, the run itself included.
+        self.resume = resume
+        super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
@@ -79,13 +89,41 @@ class AutoencoderCLI(LightningCLI):
             )
         return parser
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401  (LightningCLI's)
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and decide what was left open."""
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ParseError as failure:
+            known = self._subcommand_parsers.get(args[0]) if args else None
+            keys = [action.dest for action in known._actions] if known else []
+            raise ConfigError(explain(str(failure), args, keys)) from failure
         settings = self.config[self.config.subcommand]
+        if settings.get("model") is None:
+            raise ConfigError(
+                "model: no autoencoder is chosen; give -c configs/vae.yaml, or --model with one of: "
+                f"{', '.join(sorted(find_variants()))}"
+            )
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
+
+    def before_instantiate_classes(self) -> None:
+        """Turn `--resume` into a run to go on with and its last checkpoint.
+
+        Raises:
+            SystemExit: With code 0, if there is nothing to resume.
+        """
+        if self.resume is None:
+            return
+        settings = self.config[self.config.subcommand]
+        store = tracking_uri_of(settings)
+        newest = self.resume == "newest"
+        point = newest_resume_point(store, config_hash(self.plain_config())) if newest else self.resume
+        if point is None:
+            sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
+            raise SystemExit(0)
+        settings.ckpt_path = str(point.checkpoint)
+        settings.trainer.logger.init_args.run_id = point.run_id
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
@@ -94,7 +132,9 @@ class AutoencoderCLI(LightningCLI):
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings = self._get(self.config_init, "trainer")
         callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
-        if settings.get("enable_checkpointing") is not False:
+        if self.subcommand != "fit":
+            kwargs = {**kwargs, "enable_checkpointing": False}
+        elif settings.get("enable_checkpointing") is not False:
             callbacks.append(self._checkpoint())
         if settings.get("enable_progress_bar") is not False:
             callbacks.append(TrainingProgress())
@@ -172,10 +212,21 @@ class AutoencoderCLI(LightningCLI):
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
-        for logger in self.trainer.loggers:
-            if isinstance(logger, MLflowTracker):
-                hints = [*hints, ui_hint(logger.tracking_uri, logger.experiment_id, logger.run_id)]
+        for tracker in trackers(self.trainer):
+            hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
+
+
+def tracking_uri_of(settings: Namespace) -> str:
+    """Return the MLflow store that a configuration logs to.
+
+    Raises:
+        ConfigError: If it logs to none.
+    """
+    logger = settings.trainer.logger
+    if not isinstance(logger, Namespace) or not logger.class_path.endswith("MLflowTracker"):
+        raise ConfigError("--resume: trainer.logger is no MLflowTracker, so there is no run to go on with")
+    return logger.init_args.tracking_uri or tracking_uri_from_environment()
 
 
 def require_seed(seed: bool | int) -> int:
@@ -218,7 +269,13 @@ def run(arguments: list[str]) -> None:
     # A user's own variant in the working directory is found, however the program was started.
     sys.path.insert(0, str(Path.cwd()))
     find_variants()
-    with with_checkpoint_overlay(arguments) as with_checkpoint:
+    arguments, run_id = split_resume(arguments)
+    resume: ResumePoint | Literal["newest"] | None = None
+    if run_id is not None:
+        store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
+        resume = resume_point(store, run_id) if run_id else "newest"
+    path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
+    with with_checkpoint_below(arguments, path) as layered:
         AutoencoderCLI(
             Autoencoder,
             ImageDataModule,
@@ -228,5 +285,6 @@ def run(arguments: list[str]) -> None:
             save_config_callback=None,
             trainer_defaults=TRAINER_DEFAULTS,
             parser_class=Parser,
-            args=with_checkpoint,
+            args=layered,
+            resume=resume,
         )

@@ -1,1 +1,264 @@
-def one_line(message): return message
+"""One line for what is wrong with a configuration, out of the sixty that jsonargparse may print.
+
+The line names the offending key, what was given, the nearest valid name and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.networks import Network
+
+MAX_LENGTH = 1000
+
+CLASS_KINDS: dict[str, type] = {
+    "model": Autoencoder,
+    "model.network": Network,
+    "model.optimizer": Optimizer,
+    "model.scheduler": LRScheduler,
+    "trainer.logger": Logger,
+    "trainer.callbacks": Callback,
+}
+"""Keys whose value is a class, and what it must be a subclass of."""
+
+DEFAULT_CLASSES = {"model.network": "Conv", "model.optimizer": "Adam", "trainer.logger": "MLflowTracker"}
+
+DERIVED_ARGUMENTS = frozenset({"self", "input_shape", "seed", "params", "optimizer_"})
+
+
+class ParseError(ConfigError):
+    """What jsonargparse says, before it is explained."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A message taken apart: the keys it goes through, the value given, and the parser's keys and classes."""
+
+    message: str
+    keys: Sequence[str]
+    classes: Mapping[str, str]
+
+    @property
+    def path(self) -> str:
+        """The dotted key that the message is about, as far as it says."""
+        named = re.findall(r'Parser key "([^"]+)"', self.message)
+        nested = re.search(r"NestedArg\(key='([^']+)'", self.message)
+        if nested is None:
+            return ".".join(named)
+        return f"{named[0]}.{nested[1]}" if named else nested[1]
+
+    @property
+    def value(self) -> Any:
+        """The value given, as far as the message tells it."""
+        found = re.search(r"Given value: (.+)", self.message)
+        try:
+            return ast.literal_eval(found[1]) if found else None
+        except (ValueError, SyntaxError):
+            return found[1] if found else None
+
+
+def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
+    """Say in one line what is wrong.
+
+    Args:
+        message: What the parser says.
+        arguments: The command line, which tells the classes that were chosen.
+        keys: Every dotted key that the command takes.
+    """
+    taken_apart = _Failure(message, keys, named_classes(arguments))
+    explainers: tuple[Callable[[_Failure], str | None], ...] = (
+        _unknown_argument,
+        _unknown_option,
+        _unknown_class,
+        _wrong_value,
+        _wrong_union,
+        _unreadable_file,
+        _subcommand,
+    )
+    for explainer in explainers:
+        explained = explainer(taken_apart)
+        if explained is not None:
+            return explained[:MAX_LENGTH]
+    return " ".join(message.split())[:MAX_LENGTH]
+
+
+def named_classes(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the class names that the arguments choose, by key, over the defaults."""
+    classes = dict(DEFAULT_CLASSES)
+    for option, value in pairwise(arguments):
+        if option in ("-c", "--config"):
+            classes |= dict(_classes_of("", _read_yaml(Path(value))))
+        elif option.startswith("--"):
+            key = option.removeprefix("--").removesuffix(".class_path")
+            if key in CLASS_KINDS:
+                classes[key] = value
+    return {key: name.rsplit(".", 1)[-1] for key, name in classes.items()}
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
+def _classes_of(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and key in CLASS_KINDS:
+        yield key, value
+    if not isinstance(value, Mapping):
+        return
+    if isinstance(value.get("class_path"), str):
+        yield key, value["class_path"]
+    for name, inner in value.items():
+        if name == "init_args":
+            yield from _classes_of(key, inner)
+        else:
+            yield from _classes_of(f"{key}.{name}".lstrip("."), inner)
+
+
+def _unknown_argument(failure: _Failure) -> str | None:
+    found = re.search(r"[Uu]nrecognized arguments?: (?:--)?([^\s=]+)", failure.message)
+    return _unknown_key(failure, found[1]) if found else None
+
+
+def _unknown_option(failure: _Failure) -> str | None:
+    grouped = re.search(r"Group '([^']+)' does not accept option '([^']+)'", failure.message)
+    if grouped:
+        return _unknown_key(failure, f"{grouped[1]}.{grouped[2]}")
+    found = re.search(r"Option '([^']+)' is not accepted", failure.message)
+    if not found:
+        return None
+    option, path = found[1], failure.path
+    if path == option or path.endswith(f".{option}") or not path:
+        return _unknown_key(failure, path or option)
+    inner = next(_paths_to(option.split(".")[0], failure.value), [])
+    return _unknown_key(failure, ".".join([path, *inner, *option.split(".")[:1]]), failure.value)
+
+
+def _paths_to(option: str, value: Any) -> Iterator[list[str]]:
+    """Yield the keys that lead to an option within the value given, `init_args` left out."""
+    if not isinstance(value, Mapping):
+        return
+    if option in value:
+        yield []
+    for name, inner in value.items():
+        for path in _paths_to(option, inner):
+            yield path if name == "init_args" else [name, *path]
+
+
+def _unknown_key(failure: _Failure, key: str, value: Any = None) -> str:
+    classes = {**failure.classes, **dict(_classes_of(failure.path, value))}
+    group, _, name = key.rpartition(".")
+    if group in CLASS_KINDS:
+        return unknown_name(group, name, _arguments_of(CLASS_KINDS[group], classes.get(group)))
+    prefix = f"{group}." if group else ""
+    known = {k.removeprefix(prefix).split(".")[0] for k in failure.keys if k.startswith(prefix)}
+    if group and not known:
+        return _unknown_key(failure, group)
+    return unknown_name(group or "configuration", name, known)
+
+
+def _arguments_of(kind: type, class_name: str | None) -> set[str]:
+    """Return the arguments of a class of a kind, or of all classes of that kind where it is not known."""
+    short = (class_name or "").rsplit(".", 1)[-1]
+    classes = _subclasses(kind)
+    chosen = [classes[short]] if short in classes else list(classes.values())
+    return {name for cls in chosen for name in _argument_names(cls)} - DERIVED_ARGUMENTS
+
+
+def _argument_names(cls: type) -> Iterator[str]:
+    """Yield the names of a constructor's arguments, those that it hands on to its base included."""
+    parameters = inspect.signature(cls).parameters.values()
+    for parameter in parameters:
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+            yield parameter.name
+        elif cls.__mro__[1] is not object:
+            yield from _argument_names(cls.__mro__[1])
+
+
+def _subclasses(kind: type) -> dict[str, type]:
+    """Return every imported class of a kind that can be built, by name."""
+    found: dict[str, type] = {}
+    cls: type
+    for cls in kind.__subclasses__():
+        found |= _subclasses(cls)
+        if not inspect.isabstract(cls) and not cls.__name__.startswith("_"):
+            found[cls.__name__] = cls
+    return found
+
+
+def _unknown_class(failure: _Failure) -> str | None:
+    found = re.search(r"Expected a dot import path string: (\S+)", failure.message)
+    if not found:
+        found = re.search(
+            r"(?:Problem with given class_path|Import path|No module named) '?([\w.]+)'?", failure.message
+        )
+    if not found:
+        return None
+    key = failure.path
+    if key not in CLASS_KINDS:
+        # Of a nested value the message tells only the outermost key.
+        places = [place for place, name in failure.classes.items() if name == found[1].rsplit(".", 1)[-1]]
+        key = places[0] if places else key
+    names = _subclasses(CLASS_KINDS[key]) if key in CLASS_KINDS else {}
+    return unknown_name(key, found[1], names) if names else f"{key}: {found[1]!r} is no class that can be imported"
+
+
+def _wrong_value(failure: _Failure) -> str | None:
+    found = re.search(r"Expected an? (.+?)\. Got value: (.*)", failure.message)
+    if not found:
+        return None
+    named = re.findall(r'Parser key "([^"]+)"', failure.message)
+    return f"{'.'.join(named)}: {found[2]!r} is not allowed; it must be {_type_name(found[1])}"
+
+
+def _wrong_union(failure: _Failure) -> str | None:
+    found = re.search(r"Subtypes: \[(.+)\]", failure.message)
+    if not found:
+        return None
+    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind) for kind in _split_types(found[1])))
+    return f"{failure.path}: {failure.value!r} is not allowed; it must be one of: {kinds}"
+
+
+def _split_types(types: str) -> list[str]:
+    """Split at the commas that are in no brackets."""
+    return [part.strip() for part in re.split(r",(?![^\[]*\])", types)]
+
+
+def _type_name(kind: str) -> str:
+    literal = re.match(r"(?:typing\.)?Literal\[(.+)\]", kind)
+    if literal:
+        return "one of " + literal[1].replace("'", "")
+    kind = re.sub(r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1", kind)
+    return kind.replace("NoneType", "null").replace("typing.", "").replace("collections.abc.", "")
+
+
+def _unreadable_file(failure: _Failure) -> str | None:
+    found = re.search(r"File does not exist: '?([^'\n]+)'?", failure.message)
+    if found:
+        return f"-c: there is no file {Path(found[1]).name!r} ({found[1]})"
+    found = re.search(r"Problems? parsing config:?\s*(.+)", failure.message, re.DOTALL)
+    return f"-c: not valid YAML: {' '.join(found[1].split())}" if found else None
+
+
+def _subcommand(failure: _Failure) -> str | None:
+    found = re.search(r"invalid choice: '([^']*)' \(choose from (.+)\)", failure.message)
+    if found:
+        return unknown_name("command", found[1], re.findall(r"[\w-]+", found[2]))
+    found = re.search(r"to be one of \{(.+?)\}", failure.message)
+    return f"a command is missing; Allowed: {found[1].replace(',', ', ')}" if found else None

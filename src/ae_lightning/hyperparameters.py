@@ -18,7 +18,7 @@ def class_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def plain_value(name: str, value: Any) -> Any:  # noqa: ANN401  (any hyperparameter)
+def plain_value(name: str, value: Any) -> Any:
     """Turn a recipe, a class or a partial call of one into the mapping that a YAML would hold.
 
     Raises:

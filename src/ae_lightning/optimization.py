@@ -23,7 +23,7 @@ def like_parameter(tensor: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
-def align_gradients(optimizer: Optimizer, *_: Any) -> None:  # noqa: ANN401  (a hook's arguments, unused)
+def align_gradients(optimizer: Optimizer, *_: Any) -> None:
     """Give every gradient its parameter's memory order."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:

@@ -56,7 +56,7 @@ def write(predictions: dict[str, np.ndarray], output: Path) -> None:
     if output.suffix == ".npz":
         np.savez_compressed(output, **predictions)  # type: ignore[arg-type]
         return
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     columns = {name: pa.array(list(values.reshape(len(values), -1))) for name, values in predictions.items()}

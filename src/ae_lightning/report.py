@@ -31,7 +31,10 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
             continue
         is_better = value <= pca if name in LOWER_IS_BETTER else value >= pca
         cells = f"{value:.4f}", f"{pca:.4f}"
-        bold = [f"[bold]{cell}[/bold]" if chosen else cell for cell, chosen in zip(cells, (is_better, not is_better), strict=True)]
+        bold = [
+            f"[bold]{cell}[/bold]" if chosen else cell
+            for cell, chosen in zip(cells, (is_better, not is_better), strict=True)
+        ]
         table.add_row(name, *bold)
     return table
 

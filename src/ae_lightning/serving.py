@@ -21,7 +21,7 @@ class AutoencoderPyfunc:
         self._model = load_autoencoder(checkpoint).eval()
 
     @torch.no_grad()
-    def predict(self, images: np.ndarray, params: dict[str, Any] | None = None) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def predict(self, images: np.ndarray, params: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Return codes and reconstructions of images.
 
         Args:

@@ -16,19 +16,23 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import MLFlowLogger
-from lightning.pytorch.loggers.logger import rank_zero_experiment
-from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.errors import TrackingError
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
     from mlflow.entities import Metric
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
@@ -36,6 +40,7 @@ MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_PER_BATCH = 100
 MAX_METRICS_PER_BATCH = 1000
 CONFIG_HASH_TAG = "ae_lightning.config_hash"
+CHECKPOINT_FOLDER_TAG = "ae_lightning.checkpoints"
 
 
 def tracking_uri_from_environment() -> str:
@@ -108,6 +113,63 @@ def _creation_lock(tracking_uri: str) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run as MLflow has it.
+
+    Attributes:
+        run_id: Its id.
+        status: `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+        tags: Its tags.
+    """
+
+    run_id: str
+    status: str
+    tags: dict[str, str]
+
+
+def find_run(tracking_uri: str, run_id: str) -> Run | None:
+    """Return a run, or None where the store has none of that id.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect(tracking_uri)
+    try:
+        return _as_run(client.get_run(run_id))
+    except MlflowException as error:
+        if is_missing(error):
+            return None
+        raise TrackingError(f"MLflow at {tracking_uri!r}: {str(error).splitlines()[0]}") from error
+
+
+def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
+    """Return the runs with a configuration that are not FINISHED, the newest first.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    client = connect(tracking_uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(
+        experiments,
+        filter_string=f"tags.`{CONFIG_HASH_TAG}` = '{config_hash}' and attributes.status != 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    return [_as_run(run) for run in found]
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Whether MLflow says that what was asked for does not exist."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+def _as_run(run: MlflowRun) -> Run:
+    return Run(run.info.run_id, run.info.status, dict(run.data.tags))
+
+
 class MetricWriter:
     """Hands metrics to MLflow from a thread of its own, in order, many to a request.
 
@@ -152,7 +214,7 @@ class MetricWriter:
             while batch := self._waiting[:MAX_METRICS_PER_BATCH]:
                 try:
                     self._client.log_batch(self._run_id, metrics=batch)
-                except Exception as error:  # noqa: BLE001  (no fault of a store may end a training)
+                except Exception as error:
                     rank_zero_warn(f"MLflow did not take {len(batch)} metrics, kept for the next try: {error}")
                     return
                 with self._lock:
@@ -233,19 +295,18 @@ class MLflowTracker(MLFlowLogger):
         self._start_system_monitor()
 
     def _existing_run_id(self) -> str:
-        assert self._run_id is not None, "open() comes first"  # noqa: S101
+        assert self._run_id is not None, "open() comes first"
         return self._run_id
 
     def _resume_run(self) -> None:
         """Go on with a run; a checkpoint from elsewhere may name one that this store does not have."""
         from mlflow.exceptions import MlflowException
-        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
         run_id = self._existing_run_id()
         try:
             run = self._mlflow_client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            if not is_missing(error):
                 raise
             rank_zero_warn(f"MLflow at {self._tracking_uri!r} has no run {run_id}: a new one is started")
             self._run_id = None
@@ -258,9 +319,7 @@ class MLflowTracker(MLFlowLogger):
         from mlflow.tracking.context.registry import resolve_tags
 
         self._experiment_id = self._find_or_create_experiment()
-        run = self._mlflow_client.create_run(
-            self._experiment_id, run_name=self._run_name, tags=resolve_tags(self.tags)
-        )
+        run = self._mlflow_client.create_run(self._experiment_id, run_name=self._run_name, tags=resolve_tags(self.tags))
         self._run_id = run.info.run_id
 
     def _find_or_create_experiment(self) -> str:
@@ -293,7 +352,7 @@ class MLflowTracker(MLFlowLogger):
             return
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-        self._system_monitor = SystemMetricsMonitor(
+        self._system_monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
             self._run_id, sampling_interval=5, resume_logging=True, tracking_uri=self._tracking_uri
         )
         self._system_monitor.start()
@@ -324,7 +383,7 @@ class MLflowTracker(MLFlowLogger):
         from mlflow.entities import Metric
 
         self.open()
-        assert self._writer is not None  # noqa: S101
+        assert self._writer is not None
         now = int(time.time() * 1000)
         self._writer.submit([Metric(valid_key(name), float(value), now, step or 0) for name, value in metrics.items()])
 
@@ -346,9 +405,7 @@ class MLflowTracker(MLFlowLogger):
         from mlflow.entities import RunTag
 
         self.open()
-        self._mlflow_client.log_batch(
-            self._existing_run_id(), tags=[RunTag(key, value) for key, value in tags.items()]
-        )
+        self._mlflow_client.log_batch(self._existing_run_id(), tags=[RunTag(key, value) for key, value in tags.items()])
 
     @rank_zero_only
     def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
@@ -411,6 +468,11 @@ class MLflowTracker(MLFlowLogger):
             rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take the run's status {final}: {error}")
 
 
+def trackers(trainer: Trainer) -> list[MLflowTracker]:
+    """Return a Trainer's MLflow loggers."""
+    return [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
+
+
 def command_line_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten a configuration to the keys of the command line: no `init_args`, and a class under its own key.
 
@@ -426,7 +488,7 @@ def command_line_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _flatten(key: str, value: Any, flat: dict[str, Any]) -> None:  # noqa: ANN401  (any setting)
+def _flatten(key: str, value: Any, flat: dict[str, Any]) -> None:
     if isinstance(value, Mapping) and "class_path" in value:
         flat[key] = str(value["class_path"]).rsplit(".", 1)[-1]
         value = value.get("init_args") or {}

@@ -21,7 +21,13 @@ def path(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [((5, 6), (1, 5, 6)), ((5, 6, 1), (1, 5, 6)), ((5, 6, 3), (3, 5, 6)), ((1, 5, 6), (1, 5, 6)), ((3, 5, 6), (3, 5, 6))],
+    [
+        ((5, 6), (1, 5, 6)),
+        ((5, 6, 1), (1, 5, 6)),
+        ((5, 6, 3), (3, 5, 6)),
+        ((1, 5, 6), (1, 5, 6)),
+        ((3, 5, 6), (3, 5, 6)),
+    ],
 )
 def test_every_layout_becomes_channels_first(path, given, expected):
     train, test = pixels(7, *given), pixels(3, *given)

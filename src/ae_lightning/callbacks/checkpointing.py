@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
-from ae_lightning.tracking import MLflowTracker
+from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -50,8 +50,8 @@ class RunCheckpoint(ModelCheckpoint):
             ConfigError: If it cannot be made.
         """
         if stage == "fit":
-            trackers = [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
-            run_id = trackers[0].run_id if trackers and trainer.is_global_zero else None
+            found = trackers(trainer)
+            run_id = found[0].run_id if found and trainer.is_global_zero else None
             self._run_id = trainer.strategy.broadcast(run_id)
             folder = self.directory / (self._run_id or "untracked")
             try:
@@ -59,6 +59,8 @@ class RunCheckpoint(ModelCheckpoint):
             except OSError as error:
                 raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
             self.dirpath = str(folder)
+            for tracker in found:
+                tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
         super().setup(trainer, pl_module, stage)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -47,7 +47,10 @@ def encode_split(
     if reconstruct:
         both = torch.arange(len(images))
         reconstructions = _on_all_ranks(
-            trainer, model, both, lambda chosen: model.decode_like(_on(model, codes[chosen]), _on(model, images[chosen]))
+            trainer,
+            model,
+            both,
+            lambda chosen: model.decode_like(_on(model, codes[chosen]), _on(model, images[chosen])),
         ).numpy()
     return EncodedSplit(
         images=np.ascontiguousarray(images.numpy()),
@@ -80,7 +83,7 @@ def _on_all_ranks(
     """Apply a function to rows, chunk by chunk, rank r taking rows r, r + world_size, …; the results in order."""
     own = rows[trainer.global_rank :: trainer.world_size]
     with torch.no_grad():
-        results = torch.cat([function(_on(model, chunk)).float() for chunk in own.split(CHUNK_SIZE)])
+        results = torch.cat([function(_on(model, chunk)).float() for chunk in torch.split(own, CHUNK_SIZE)])
     if trainer.world_size == 1:
         return results.cpu()
     padded = torch.zeros(-(-len(rows) // trainer.world_size), *results.shape[1:], device=results.device)

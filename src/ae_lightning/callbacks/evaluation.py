@@ -16,7 +16,7 @@ from ae_lightning.callbacks.pictures import PICTURES, Subject
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.tracking import MLflowTracker
+from ae_lightning.tracking import trackers
 
 Choice = list[str] | Literal["all", "cheap"]
 
@@ -71,7 +71,7 @@ class Evaluation(Callback):
         self.pca = pca
         self.seed = seed
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse unknown measures before any work is done."""
         from ae_lightning.evaluation.measures import select_measures
 
@@ -129,8 +129,8 @@ class Evaluation(Callback):
     def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
         from ae_lightning.plots.style import to_png
 
-        trackers = [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
-        if not trackers:
+        found = trackers(trainer)
+        if not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"
         if trainer.state.fn == TrainerFn.FITTING:
@@ -142,5 +142,5 @@ class Evaluation(Callback):
                     continue
                 path = Path(temporary, f"{name}.png")
                 path.write_bytes(to_png(figure))
-                for tracker in trackers:
+                for tracker in found:
                     tracker.log_file(path, folder)

@@ -39,7 +39,7 @@ def draw_reconstructions(subject: Subject) -> Figure:
     from ae_lightning.plots.reconstructions import reconstructions
 
     split = subject.evaluated
-    assert split.reconstructions is not None  # noqa: S101
+    assert split.reconstructions is not None
     return reconstructions(split.images, split.reconstructions, split.labels, subject.class_names)
 
 
@@ -49,7 +49,7 @@ def draw_worst_reconstructions(subject: Subject) -> Figure:
     from ae_lightning.plots.reconstructions import worst_reconstructions
 
     split = subject.evaluated
-    assert split.reconstructions is not None  # noqa: S101
+    assert split.reconstructions is not None
     errors = mse_per_image(split.images, split.reconstructions)
     return worst_reconstructions(split.images, split.reconstructions, errors, split.labels, subject.class_names)
 

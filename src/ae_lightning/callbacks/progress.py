@@ -51,8 +51,8 @@ class TrainingProgress(ProgressBar):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's step output)
-        batch: Any,  # noqa: ANN401
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Draw, if it is time."""
@@ -73,8 +73,8 @@ class TrainingProgress(ProgressBar):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's step output)
-        batch: Any,  # noqa: ANN401
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -95,8 +95,8 @@ class TrainingProgress(ProgressBar):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's step output)
-        batch: Any,  # noqa: ANN401
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -121,8 +121,8 @@ class TrainingProgress(ProgressBar):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401  (Lightning's step output)
-        batch: Any,  # noqa: ANN401
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -174,7 +174,5 @@ class TrainingProgress(ProgressBar):
     def _status(self, trainer: pl.Trainer) -> str:
         metrics = trainer.callback_metrics
         shown = [f"{name} {float(metrics[name]):.4g}" for name in SHOWN_METRICS if name in metrics]
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Throughput) and callback.images_per_second:
-                shown.append(f"{callback.images_per_second:,.0f} images/s")
-        return "  ".join(shown)
+        rates = [callback.images_per_second for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
+        return "  ".join([*shown, *(f"{rate:,.0f} images/s" for rate in rates if rate)])

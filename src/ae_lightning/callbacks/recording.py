@@ -15,14 +15,23 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning.pytorch.utilities.model_summary import ModelSummary
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
 from ae_lightning.hyperparameters import class_path
-from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker
+from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
-PACKAGES = ("torch", "torchvision", "lightning", "mlflow", "torchmetrics", "scikit-learn", "numpy", "jsonargparse")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "mlflow",
+    "torchmetrics",
+    "scikit-learn",
+    "numpy",
+    "jsonargparse",
+)
 
 
 class RunRecorder(Callback):
@@ -74,14 +83,9 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
     }
 
 
-def trackers(trainer: pl.Trainer) -> list[MLflowTracker]:
-    """Return the trainer's MLflow loggers."""
-    return [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
-
-
 @rank_zero_only
 def log_best_model(trainer: pl.Trainer, model: pl.LightningModule, checkpoint: str) -> None:
-    """Log a checkpoint as an MLflow model, with images of the data set's validation or training split as its example."""
+    """Log a checkpoint as an MLflow model, with two training images as its example."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     example = data.scale(data.split("train").images[:2]).contiguous().numpy()
     for tracker in trackers(trainer):

@@ -81,9 +81,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 size = f"{image.width} x {image.height}"
-                raise DataError(
-                    f"{path} declares {size} pixels, more than the {MAX_PIXELS:,} that are decoded"
-                )
+                raise DataError(f"{path} declares {size} pixels, more than the {MAX_PIXELS:,} that are decoded")
             yield image
     except DataError:
         raise

@@ -107,9 +107,7 @@ def _read_images(files: Sequence[Path], image_size: int | None) -> Tensor:
     width, height = (image_size, image_size) if image_size else _most_common_size(headers)
     num_channels = 1 if all(header.is_grey for header in headers) else 3
     shape = (len(files), num_channels, height, width)
-    require_memory(
-        int(np.prod(shape)), f"{len(files)} images of {width} x {height} pixels (data.image_size):"
-    )
+    require_memory(int(np.prod(shape)), f"{len(files)} images of {width} x {height} pixels (data.image_size):")
     pixels = np.empty(shape, np.uint8)
     all_grey = True
     for position, file in enumerate(track_slow(files, "Reading images")):

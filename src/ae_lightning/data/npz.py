@@ -49,8 +49,7 @@ def read_npz(path: Path) -> ImageSet:
     labels = {part: _read_array(path, f"y_{part}") for part in ("train", "test")}
     classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
     train, test = (
-        _split(images[part], np.searchsorted(classes, labels[part]).astype(np.int64))
-        for part in ("train", "test")
+        _split(images[part], np.searchsorted(classes, labels[part]).astype(np.int64)) for part in ("train", "test")
     )
     return ImageSet(train, test, tuple(str(name) for name in classes))
 
@@ -62,11 +61,7 @@ def _read_headers(path: Path) -> dict[str, _Header]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {
-                name: _read_header(archive, info)
-                for name, info in members.items()
-                if name[:2] in ("x_", "y_")
-            }
+            return {name: _read_header(archive, info) for name, info in members.items() if name[:2] in ("x_", "y_")}
     except Exception as error:  # a damaged archive raises whatever its decoder stumbles over
         raise DataError(f"{path} cannot be read as .npz: {_one_line(error)}") from error
 
@@ -74,9 +69,7 @@ def _read_headers(path: Path) -> dict[str, _Header]:
 def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
     num_bytes = math.prod(shape) * dtype.itemsize
     if num_bytes > info.file_size and not dtype.hasobject:
@@ -104,9 +97,7 @@ def _check_image_header(where: str, header: _Header) -> None:
     shape, dtype = header
     if dtype != np.uint8 and dtype.kind != "f":
         raise DataError(f"{where} has dtype {dtype}; images must be uint8, or floating point in [0, 1]")
-    if len(shape) not in (3, 4) or (
-        len(shape) == 4 and shape[3] not in CHANNELS and shape[1] not in CHANNELS
-    ):
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in CHANNELS and shape[1] not in CHANNELS):
         layouts = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
         raise DataError(f"{where} has shape {shape}; images must have {layouts}")
     if math.prod(shape) == 0:

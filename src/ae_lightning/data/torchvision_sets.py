@@ -72,9 +72,7 @@ def _read_cifar10(root: Path) -> ImageSet:
             CIFAR10(str(root), download=True)
     for file, checksum in checksums.items():
         if not check_integrity(folder / file, checksum):
-            raise DataError(
-                f"{folder / file} is corrupt: its MD5 is not {checksum}; delete it and get it again"
-            )
+            raise DataError(f"{folder / file} is corrupt: its MD5 is not {checksum}; delete it and get it again")
     train, test = (CIFAR10(str(root), train=train) for train in (True, False))
     return ImageSet(_cifar10_split(train), _cifar10_split(test), tuple(train.classes))
 

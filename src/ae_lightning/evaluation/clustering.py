@@ -122,9 +122,7 @@ def gmm(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, fl
 def _kmeans(train: EncodedSplit, num_clusters: int, seed: int) -> KMeans | MiniBatchKMeans:
     num_clusters = min(num_clusters, len(train))
     if len(train) > MAX_FULL_BATCH_CODES:
-        return MiniBatchKMeans(
-            num_clusters, batch_size=_MINI_BATCH, n_init=_MINI_BATCH_STARTS, random_state=seed
-        )
+        return MiniBatchKMeans(num_clusters, batch_size=_MINI_BATCH, n_init=_MINI_BATCH_STARTS, random_state=seed)
     return KMeans(num_clusters, n_init=_KMEANS_STARTS, random_state=seed)
 
 

@@ -137,9 +137,7 @@ def _require_finite(what: str, rows: NDArray[np.float32]) -> None:
         raise ValueError(f"{num_bad} of {len(rows)} {what} are not finite")
 
 
-def _of_pixels(
-    name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float], cost: Cost
-) -> Measure:
+def _of_pixels(name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float], cost: Cost) -> Measure:
     def compute(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
         assert evaluated.reconstructions is not None
         return {name: function(evaluated.images, evaluated.reconstructions)}

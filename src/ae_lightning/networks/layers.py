@@ -60,7 +60,7 @@ class VectorToImage(nn.Module):
     def forward(self, h_BN: Tensor) -> Tensor:
         """Unflatten with the channels innermost."""
         channels, height, width = self.shape
-        return h_BN.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
+        return h_BN.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         """Show the shape in the model's summary."""

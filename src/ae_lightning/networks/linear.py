@@ -22,6 +22,4 @@ class Linear(Network):
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build one stage: affine map, unflatten."""
-        return nn.Sequential(
-            nn.Sequential(nn.Linear(latent_dim, prod(output_shape)), VectorToImage(output_shape))
-        )
+        return nn.Sequential(nn.Sequential(nn.Linear(latent_dim, prod(output_shape)), VectorToImage(output_shape)))

@@ -136,18 +136,14 @@ def _points(axes: Axes, plane: NDArray[np.float64], groups: Sequence[_Group]) ->
 
 def _name_in_place(axes: Axes, centre: NDArray[np.float64], name: str) -> None:
     """Write a class's name over its codes, so that a legend of similar colours need not be searched."""
-    text = axes.annotate(
-        name, (centre[0], centre[1]), ha="center", va="center", fontsize=LABEL_SIZE, weight="bold"
-    )
+    text = axes.annotate(name, (centre[0], centre[1]), ha="center", va="center", fontsize=LABEL_SIZE, weight="bold")
     text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
 
 
 def _histograms(axes: Axes, values: NDArray[np.float64], groups: Sequence[_Group]) -> None:
     edges = np.histogram_bin_edges(values, _NUM_BINS).tolist()
     for group in groups:
-        axes.hist(
-            values[group.rows], edges, histtype="stepfilled", alpha=0.25, color=group.colour, label=group.name
-        )
+        axes.hist(values[group.rows], edges, histtype="stepfilled", alpha=0.25, color=group.colour, label=group.name)
         axes.hist(values[group.rows], edges, histtype="step", linewidth=1.4, color=group.colour)
 
 

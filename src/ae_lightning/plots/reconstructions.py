@@ -94,9 +94,7 @@ def _pairs(
     title: str,
 ) -> Figure:
     if inputs.shape != outputs.shape or len(inputs) == 0:
-        raise ValueError(
-            f"{outputs.shape} reconstructions for {inputs.shape} images; both need one and the same"
-        )
+        raise ValueError(f"{outputs.shape} reconstructions for {inputs.shape} images; both need one and the same")
     num_columns = min(_PAIRS_PER_ROW, len(inputs))
     num_rows = math.ceil(len(inputs) / num_columns)
     text_lines = (above is not None) + 2 * (below is not None)
@@ -110,15 +108,11 @@ def _pairs(
     return figure
 
 
-def _pair_row(
-    axes: Axes, inputs: NDArray[np.float32], outputs: NDArray[np.float32], num_columns: int
-) -> None:
+def _pair_row(axes: Axes, inputs: NDArray[np.float32], outputs: NDArray[np.float32], num_columns: int) -> None:
     height = inputs.shape[2]
     filled = [_filled(images, num_columns) for images in (inputs, outputs)]
     show_tiles(axes, compose(np.concatenate(filled), num_columns))
-    axes.set_yticks(
-        [(height - 1) / 2, (height - 1) / 2 + height + 1], ["input", "output"], fontsize=LABEL_SIZE
-    )
+    axes.set_yticks([(height - 1) / 2, (height - 1) / 2 + height + 1], ["input", "output"], fontsize=LABEL_SIZE)
     axes.tick_params(length=0)
 
 

@@ -39,9 +39,7 @@ def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDAr
     return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
 
 
-def show_tiles(
-    axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, float, float, float] | None = None
-) -> None:
+def show_tiles(axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, float, float, float] | None = None) -> None:
     """Draw composed tiles with every pixel a sharp square and no frame.
 
     Args:

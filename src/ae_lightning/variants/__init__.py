@@ -11,10 +11,10 @@ from ae_lightning.autoencoder import Autoencoder
 
 def find_variants() -> dict[str, type[Autoencoder]]:
     """Import every file of this folder and return the autoencoders that they define, by class name."""
-    found: dict[str, type[Autoencoder]] = {}
-    for module_info in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-        module = import_module(module_info.name)
-        for name, member in inspect.getmembers(module, inspect.isclass):
-            if issubclass(member, Autoencoder) and member.__module__ == module.__name__:
-                found[name] = member
-    return found
+    modules = [import_module(info.name) for info in pkgutil.iter_modules(__path__, prefix=f"{__name__}.")]
+    return {
+        name: member
+        for module in modules
+        for name, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Autoencoder) and member.__module__ == module.__name__
+    }

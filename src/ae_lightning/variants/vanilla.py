@@ -11,6 +11,6 @@ from ae_lightning.draws import Draws
 class VanillaAE(Autoencoder):
     """Minimise rec(x, g(f(x))) through a code smaller than the image (documents 000, 001 and 002)."""
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:  # noqa: ARG002  (draws nothing)
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction alone."""
         return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}

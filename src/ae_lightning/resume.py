@@ -1,0 +1,83 @@
+"""`fit --resume`: go on with a run that did not finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, unfinished_runs
+
+OPTION = "--resume"
+LAST_CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where to go on.
+
+    Attributes:
+        run_id: The MLflow run to go on with.
+        checkpoint: Its last checkpoint.
+    """
+
+    run_id: str
+    checkpoint: Path
+
+
+def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take `--resume [RUN_ID]` out of the arguments.
+
+    Args:
+        arguments: Of the command line.
+
+    Returns:
+        The other arguments, and the run's id; an empty id where none was given, None without the option.
+
+    Raises:
+        ConfigError: If the option stands beside another command than `fit`, or with `--ckpt_path`.
+    """
+    positions = [i for i, argument in enumerate(arguments) if argument.split("=")[0] == OPTION]
+    if not positions:
+        return list(arguments), None
+    if arguments[0] != "fit" or any(argument.split("=")[0] == "--ckpt_path" for argument in arguments):
+        raise ConfigError(f"{OPTION}: only `fit` takes it, and without --ckpt_path")
+    position = positions[-1]
+    before, after = list(arguments[:position]), list(arguments[position + 1 :])
+    _, equals, run_id = arguments[position].partition("=")
+    if not equals and after and not after[0].startswith("-"):
+        run_id = after.pop(0)
+    return before + after, run_id
+
+
+def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
+    """Find the last checkpoint of a run.
+
+    Raises:
+        ConfigError: If the run does not exist or has no checkpoint.
+        TrackingError: If MLflow does not answer.
+    """
+    run = find_run(tracking_uri, run_id)
+    if run is None:
+        raise ConfigError(f"{OPTION}: MLflow at {tracking_uri!r} has no run {run_id!r}")
+    point = _point_of(run)
+    if point is None:
+        raise ConfigError(f"{OPTION}: run {run_id} left no checkpoint to go on from")
+    return point
+
+
+def newest_resume_point(tracking_uri: str, config_hash: str) -> ResumePoint | None:
+    """Find the newest unfinished run with a configuration that left a checkpoint; None where there is none.
+
+    Raises:
+        TrackingError: If MLflow does not answer.
+    """
+    points = (_point_of(run) for run in unfinished_runs(tracking_uri, config_hash))
+    return next((point for point in points if point is not None), None)
+
+
+def _point_of(run: Run) -> ResumePoint | None:
+    folder = run.tags.get(CHECKPOINT_FOLDER_TAG)
+    checkpoint = Path(folder or "", LAST_CHECKPOINT)
+    return ResumePoint(run.run_id, checkpoint) if folder and checkpoint.is_file() else None
