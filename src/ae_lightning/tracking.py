@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+SQLITE_SCHEME = "sqlite:///"
+NOWHERE = "http://nowhere.invalid"
+"""A store that MLflow makes a client for without looking whether it is there."""
+
 MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_PER_BATCH = 100
 MAX_METRICS_PER_BATCH = 1000
@@ -46,6 +50,21 @@ CHECKPOINT_FOLDER_TAG = "ae_lightning.checkpoints"
 def tracking_uri_from_environment() -> str:
     """Return `MLFLOW_TRACKING_URI`, else the database in the working directory that a bare `mlflow ui` reads."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+def absolute_uri(tracking_uri: str) -> str:
+    """Give a sqlite database its full path.
+
+    MLflow keeps its connections by URI, so a relative one would lead a process that changes its working directory back
+    to the database of the old one.
+    """
+    database = _database_of(tracking_uri)
+    return tracking_uri if database is None else f"{SQLITE_SCHEME}{database.resolve()}"
+
+
+def _database_of(tracking_uri: str) -> Path | None:
+    path = tracking_uri.removeprefix(SQLITE_SCHEME)
+    return Path(path) if path and path != tracking_uri and path != ":memory:" else None
 
 
 def valid_key(key: str) -> str:
@@ -90,7 +109,7 @@ def connect(tracking_uri: str) -> MlflowClient:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:
         with _short_patience(), _creation_lock(tracking_uri):
-            client = MlflowClient(tracking_uri)
+            client = MlflowClient(absolute_uri(tracking_uri))
             client.search_experiments(max_results=1)
     except (MlflowException, OSError) as error:
         reason = str(error).strip().splitlines()[0][:300]
@@ -103,14 +122,35 @@ def connect(tracking_uri: str) -> MlflowClient:
 
 @contextmanager
 def _creation_lock(tracking_uri: str) -> Iterator[None]:
-    database = Path(tracking_uri.removeprefix("sqlite:///"))
-    if not tracking_uri.startswith("sqlite:///") or database.exists():
+    database = _database_of(tracking_uri)
+    if database is None:
         yield
         return
+    # A database that is there already may be one that another process is just creating.
     if not database.parent.is_dir():
         raise NotADirectoryError(f"{database.parent} is not a directory")
     with FileLock(f"{database}.lock"):
         yield
+
+
+@contextmanager
+def _module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]:
+    """Let MLflow's module-level functions use a store; left so, the process's next run would go there too."""
+    import mlflow
+
+    variables = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+    environment = {name: os.environ.get(name) for name in variables}
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(absolute_uri(tracking_uri))
+    mlflow.set_experiment(experiment_id=experiment_id)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -245,10 +285,12 @@ class MLflowTracker(MLFlowLogger):
         super().__init__(
             experiment_name=experiment_name or "ae_lightning",
             run_name=run_name,
-            tracking_uri=tracking_uri or tracking_uri_from_environment(),
+            # Lightning connects here, which would create the database at once, on every rank and under no lock.
+            tracking_uri=NOWHERE,
             tags=dict(tags or {}),
             run_id=run_id,
         )
+        self._tracking_uri = tracking_uri or tracking_uri_from_environment()
         self._experiment_is_named = experiment_name is not None
         self._wants_system_metrics = system_metrics
         self._system_monitor: Any = None
@@ -353,7 +395,7 @@ class MLflowTracker(MLFlowLogger):
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         self._system_monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            self._run_id, sampling_interval=5, resume_logging=True, tracking_uri=self._tracking_uri
+            self._run_id, sampling_interval=5, resume_logging=True, tracking_uri=absolute_uri(self._tracking_uri)
         )
         self._system_monitor.start()
 
@@ -418,7 +460,7 @@ class MLflowTracker(MLFlowLogger):
             example_BCHW: A few images in [0, 1], float32.
             latent_dim: Length of a code.
         """
-        from mlflow import pyfunc, set_experiment, set_tracking_uri
+        from mlflow import pyfunc
         from mlflow.models import Model, ModelSignature
         from mlflow.types import Schema, TensorSpec
 
@@ -429,19 +471,18 @@ class MLflowTracker(MLFlowLogger):
             inputs=Schema([TensorSpec(kind, shape)]),
             outputs=Schema([TensorSpec(kind, (-1, latent_dim), "codes"), TensorSpec(kind, shape, "reconstructions")]),
         )
-        set_tracking_uri(self._tracking_uri)
-        set_experiment(experiment_id=self._experiment_id)
-        Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=pyfunc,
-            run_id=self._existing_run_id(),
-            loader_module="ae_lightning.serving",
-            data_path=str(checkpoint),
-            signature=signature,
-            input_example=example_BCHW,
-            pip_requirements=["ae_lightning"],
-        )
+        with _module_functions_at(self._tracking_uri, str(self._experiment_id)):
+            Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=pyfunc,
+                run_id=self._existing_run_id(),
+                loader_module="ae_lightning.serving",
+                data_path=str(checkpoint),
+                signature=signature,
+                input_example=example_BCHW,
+                pip_requirements=["ae_lightning"],
+            )
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""
