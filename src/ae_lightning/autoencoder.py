@@ -14,8 +14,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, Required, TypedDict
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler, OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
@@ -24,6 +27,7 @@ from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
+from ae_lightning.schedules import phase_of
 
 
 class AutoencoderOptions(TypedDict, total=False):
@@ -75,6 +79,9 @@ class Autoencoder(pl.LightningModule):
     outputs_per_latent: ClassVar[int] = 1
     """Encoder outputs a latent dimension: 2 where it gives a mean and a log-variance."""
 
+    leaves_parameters_out: ClassVar[bool] = False
+    """Whether some step uses only some of the parameters, which data-parallel training must be told."""
+
     def __init__(
         self,
         *,
@@ -102,10 +109,22 @@ class Autoencoder(pl.LightningModule):
         self.build_scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.seed = seed
+        self.training_epoch = 0.0
+        self.phase = 0
         self.encoder = network.build_encoder(input_shape, self.outputs_per_latent * latent_dim)
         self.decoder = network.build_decoder(latent_dim, input_shape)
         self.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(2, *input_shape)
+
+    @property
+    def num_phases(self) -> int:
+        """Phases of the training: equal shares of its batches."""
+        return 1
+
+    @property
+    def in_last_phase(self) -> bool:
+        """Whether the last phase has begun: no checkpoint from before it can be the best."""
+        return self.phase == self.num_phases - 1
 
     def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the objective by name, unweighted, shape (B,) each, or () for one of the whole batch.
@@ -117,8 +136,16 @@ class Autoencoder(pl.LightningModule):
         raise NotImplementedError
 
     def term_weights(self) -> Mapping[str, float]:
-        """Return the weights of the terms by name; a term that is not named has weight 1."""
+        """Return the weights of the objective's terms by name; a term that is not named has weight 1."""
         return {}
+
+    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the terms that a training step minimises: the objective's, unless a variant trains in phases."""
+        return self.loss_terms(x_BCHW, draws)
+
+    def training_weights(self) -> Mapping[str, float]:
+        """Return the weights of a training step: the objective's, unless a variant anneals them."""
+        return self.term_weights()
 
     def encode(self, x_BCHW: Tensor) -> Tensor:
         """Return the codes of images, shape (B, L), float32; of a distribution over codes, its mean."""
@@ -141,10 +168,14 @@ class Autoencoder(pl.LightningModule):
         """Reconstruct."""
         return self.reconstruct(x_BCHW)
 
+    def draw_prior(self, draws: Draws) -> Tensor:
+        """Draw a code for each image of a batch from the prior, N(0, I): shape (B, L)."""
+        return draws.normal(self.latent_dim)
+
     def sample_codes(self, num_images: int, seed: int = 0) -> Tensor:
-        """Draw codes from the prior, N(0, I): shape (num_images, L), on the model's device."""
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(num_images, self.latent_dim, generator=generator).to(self.device)
+        """Draw codes from the prior: shape (num_images, L), on the model's device, the same ones for a seed."""
+        draws = Draws(seed, "sample", (), offset=0, num_images=num_images, global_size=num_images, device=self.device)
+        return self.draw_prior(draws)
 
     @torch.no_grad()
     def sample(self, num_images: int, seed: int = 0) -> Tensor:
@@ -156,23 +187,66 @@ class Autoencoder(pl.LightningModule):
         return self.reconstruction.loss(x_BCHW, self.decoder(z_BL))
 
     def objective(self, x_BCHW: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted sum of the terms, averaged over the batch, and each term's own average.
+        """Return the final objective of a batch, and the average of each of its terms.
 
         Args:
             x_BCHW: Clean images in [0, 1], float32.
             draws: The random numbers of this batch.
         """
-        means = {name: term.mean() for name, term in self.loss_terms(x_BCHW, draws).items()}
-        weights = self.term_weights()
-        total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
-        return total, means
+        return weighted_sum(self.loss_terms(x_BCHW, draws), self.term_weights())
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the objective of a batch, and log it with its terms."""
-        loss, means = self.objective(batch.images, self._draws("train", batch, self.current_epoch, batch_idx))
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Return what a batch's step minimises, and log it with its terms."""
+        draws = self.begin_training_step(batch, batch_idx)
+        loss, means = weighted_sum(self.training_terms(batch.images, draws), self.training_weights())
+        self.log_training_terms(loss, means, batch)
+        return loss * self.share_of_global_batch(batch)
+
+    def begin_training_step(self, batch: Batch, batch_idx: int) -> Draws:
+        """Note how far training is, and return the random numbers of the batch."""
+        num_batches = int(self.trainer.num_training_batches)
+        self.training_epoch = self.current_epoch + batch_idx / num_batches
+        number = self.current_epoch * num_batches + batch_idx
+        self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
+        return self._draws("train", batch, self.current_epoch, batch_idx)
+
+    def log_training_terms(self, loss: Tensor, means: Mapping[str, Tensor], batch: Batch) -> None:
+        """Log a training step's loss and terms as `train/loss`, `train/NAME`."""
         terms = {f"train/{name}": mean.detach() for name, mean in means.items()}
         self.log_dict({"train/loss": loss.detach(), **terms}, batch_size=len(batch.images))
-        return loss * self._share_of_global_batch(batch)
+
+    def manual_step(self, index: int, loss: Tensor) -> None:
+        """Take a step of one of several optimizers, for variants that optimise manually.
+
+        Args:
+            index: Which optimizer, in the order of `configure_optimizers`.
+            loss: What it minimises.
+        """
+        optimizers: list[LightningOptimizer] = self.optimizers()  # type: ignore[assignment]
+        optimizers[index].zero_grad()
+        self.manual_backward(loss)
+        optimizers[index].step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Step the schedulers where Lightning, under manual optimisation, does not."""
+        self._step_schedulers("step")
+
+    def on_train_epoch_end(self) -> None:
+        """Step the schedulers where Lightning, under manual optimisation, does not."""
+        self._step_schedulers("epoch")
+
+    def _step_schedulers(self, interval: str) -> None:
+        if self.automatic_optimization or self.build_scheduler is None or self.scheduler_interval != interval:
+            return
+        for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(self.trainer.callback_metrics[scheduler.monitor])  # type: ignore[attr-defined]
+            else:
+                scheduler.step()
+
+    def share_of_global_batch(self, batch: Batch) -> float:
+        """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
+        return len(batch.images) * self.trainer.world_size / batch.global_size
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the objective of the validation split, with draws that are the same every time."""
@@ -189,9 +263,13 @@ class Autoencoder(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
-        optimizer = use_fused(self.build_optimizer(self.parameters()))
+        return self.optimizer_with_scheduler(self.build_optimizer(self.parameters()))
+
+    def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerLRSchedulerConfig:
+        """Use the optimizer's fused step, and add the scheduler if there is one."""
+        use_fused(optimizer)
         if self.build_scheduler is None:
-            return optimizer
+            return {"optimizer": optimizer}
         scheduler = self.build_scheduler(optimizer)
         settings: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler_interval}
         if hasattr(scheduler, "monitor"):
@@ -214,6 +292,25 @@ class Autoencoder(pl.LightningModule):
             device=batch.images.device,
         )
 
-    def _share_of_global_batch(self, batch: Batch) -> float:
-        """Return what to weigh this rank's mean by, since ranks are averaged as if their batches were equal."""
-        return len(batch.images) * self.trainer.world_size / batch.global_size
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
+    means = {name: term.mean() for name, term in terms.items()}
+    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
+    return total, means
+
+
+def num_training_batches(trainer: pl.Trainer) -> int:
+    """Return how many batches the whole training has, as far as the Trainer's settings tell.
+
+    Raises:
+        ConfigError: If they set no end, which phases are shares of.
+    """
+    limits = []
+    if trainer.max_epochs not in (None, -1):
+        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
+    if trainer.max_steps != -1:
+        limits.append(trainer.max_steps * trainer.accumulate_grad_batches)
+    if not limits:
+        raise ConfigError("trainer.max_epochs: -1 sets no end; give max_epochs or max_steps")
+    return min(limits)

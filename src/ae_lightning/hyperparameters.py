@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,8 @@ def plain_value(name: str, value: Any) -> Any:
         classes = [part for part in (value.func, *value.args) if isinstance(part, type)]
         if classes:
             return {"class_path": class_path(classes[-1]), "init_args": dict(value.keywords)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     if isinstance(value, tuple):
         return list(value)
     if callable(value):

@@ -7,7 +7,9 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
@@ -68,6 +70,12 @@ class RunCheckpoint(ModelCheckpoint):
         if not trainer.val_dataloaders and self.monitor == "val/loss":
             self.monitor = None
         super().on_train_start(trainer, pl_module)
+
+    def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
+        """Let no checkpoint from before the last phase of a training be the best."""
+        model = trainer.lightning_module
+        is_final = not isinstance(model, Autoencoder) or model.in_last_phase
+        return is_final and super().check_monitor_top_k(trainer, current)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

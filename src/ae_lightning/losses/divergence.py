@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -18,3 +19,30 @@ def gaussian_kl(mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
         Shape (B,).
     """
     return 0.5 * (mean_BL.square() + log_variance_BL.exp() - 1 - log_variance_BL).sum(dim=1)
+
+
+def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:
+    """Return KL(N(m, v) ‖ N(0, I)) of one Gaussian with a diagonal covariance, in nats, shape ().
+
+    ½ Σ_j (m_j² + v_j − 1 − log v_j). A variance of 0, as of a constant batch or a batch of 1, is taken as 1e-6.
+
+    Args:
+        mean_L: m, shape (L,).
+        variance_L: v, shape (L,).
+    """
+    variance_L = variance_L.clamp_min(1e-6)
+    return 0.5 * (mean_L.square() + variance_L - 1 - variance_L.log()).sum()
+
+
+def bernoulli_kl(rho: float, mean_L: Tensor) -> Tensor:
+    """Return Σ_j KL(ρ ‖ ρ̂_j) between Bernoulli distributions, in nats, shape ().
+
+    ρ log(ρ / ρ̂_j) + (1 − ρ) log((1 − ρ) / (1 − ρ̂_j)), the sparsity loss of documents 002 and 003 (Ng 2011).
+
+    Args:
+        rho: Wanted mean activation, in (0, 1).
+        mean_L: Mean activation of each hidden unit, in [0, 1], shape (L,).
+    """
+    tiny = torch.finfo(mean_L.dtype).eps
+    mean_L = mean_L.clamp(tiny, 1 - tiny)
+    return (rho * (rho / mean_L).log() + (1 - rho) * ((1 - rho) / (1 - mean_L)).log()).sum()

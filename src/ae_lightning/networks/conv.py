@@ -16,6 +16,7 @@ from ae_lightning.networks.layers import (
     ImageToVector,
     VectorToImage,
     build_activation,
+    require_filters,
     require_positive,
 )
 
@@ -99,15 +100,11 @@ class Conv(Network):
         activation: str = "relu",
         batch_norm: bool = False,
     ) -> None:
-        self.filters = list(filters)
+        self.filters = require_filters(filters)
         self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
         self.stride = require_positive("model.network.stride", stride)
         self.activation = activation
         self.batch_norm = batch_norm
-        if not self.filters:
-            raise ConfigError("model.network.filters: an empty list is not allowed; give one number a layer")
-        for channels in self.filters:
-            require_positive("model.network.filters", channels)
         if kernel_size < stride:
             raise ConfigError(
                 f"model.network.kernel_size: {kernel_size} is smaller than the stride {stride}, "

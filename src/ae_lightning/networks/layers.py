@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks.base import Shape
@@ -36,6 +39,17 @@ def require_positive(key: str, value: int) -> int:
     if value < 1:
         raise ConfigError(f"{key}: {value} is not allowed; it must be at least 1")
     return value
+
+
+def require_filters(filters: Sequence[int], key: str = "model.network.filters") -> list[int]:
+    """Return the channels of the layers as a list, or say what is wrong with them.
+
+    Raises:
+        ConfigError: If there are none, or one is below 1.
+    """
+    if not filters:
+        raise ConfigError(f"{key}: an empty list is not allowed; give one number a layer")
+    return [require_positive(key, channels) for channels in filters]
 
 
 class ImageToVector(nn.Module):
@@ -89,3 +103,24 @@ class Crop(nn.Module):
     def extra_repr(self) -> str:
         """Show the window in the model's summary."""
         return f"top={self.top}, left={self.left}, height={self.height}, width={self.width}"
+
+
+class Upsample(nn.Module):
+    """Enlarge maps to a given size by repeating pixels.
+
+    Args:
+        height: Rows wanted.
+        width: Columns wanted.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.size = (height, width)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Enlarge, keeping the memory order of the input."""
+        return F.interpolate(x_BCHW, self.size, mode="nearest")
+
+    def extra_repr(self) -> str:
+        """Show the size in the model's summary."""
+        return f"size={self.size}"

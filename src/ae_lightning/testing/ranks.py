@@ -59,9 +59,7 @@ def train_in_ranks(
         return [torch.load(folder / f"job-{position}.pt", weights_only=False) for position in range(len(jobs))]
 
 
-def _run_rank(
-    rank: int, num_ranks: int, folder: Path, jobs: list[TrainingJob], strategy: str, timeout: float
-) -> None:
+def _run_rank(rank: int, num_ranks: int, folder: Path, jobs: list[TrainingJob], strategy: str, timeout: float) -> None:
     try:
         _join_group(rank, num_ranks, folder, timeout)
         for position, job in enumerate(jobs):

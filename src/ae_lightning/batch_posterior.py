@@ -1,0 +1,28 @@
+"""The KL of the batch's own Gaussian to the prior, over all ranks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from ae_lightning.distributed import mean_over_batch
+from ae_lightning.losses.divergence import diagonal_gaussian_kl
+
+Estimator = Literal["aggregate", "posterior"]
+
+
+def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Estimator) -> Tensor:
+    """Return KL(N(m, v) ‖ N(0, I)) with m and v estimated over the global batch, in nats, shape () (document 000).
+
+    Args:
+        mean_BL: μ of each image's code, shape (B, L).
+        log_variance_BL: log σ², shape (B, L).
+        estimator: `aggregate`: v is the mean of σ² plus the variance of μ, the moments of the aggregate posterior.
+            `posterior`: v is the mean of σ².
+    """
+    m_L = mean_over_batch(mean_BL)
+    variance_BL = log_variance_BL.exp()
+    if estimator == "aggregate":
+        variance_BL = variance_BL + (mean_BL - m_L).square()
+    return diagonal_gaussian_kl(m_L, mean_over_batch(variance_BL))

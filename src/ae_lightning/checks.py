@@ -1,0 +1,27 @@
+"""Ranges that hyperparameters must lie in."""
+
+from __future__ import annotations
+
+from ae_lightning.errors import ConfigError
+
+
+def require_non_negative(key: str, value: float) -> float:
+    """Return the value, or say which key wants one that is not negative.
+
+    Raises:
+        ConfigError: If it is negative.
+    """
+    if not value >= 0:
+        raise ConfigError(f"{key}: {value} is not allowed; it must not be negative")
+    return value
+
+
+def require_share(key: str, value: float) -> float:
+    """Return the value, or say which key wants one from 0 to 1.
+
+    Raises:
+        ConfigError: If it lies outside.
+    """
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key}: {value} is not allowed; it must lie from 0 to 1")
+    return value

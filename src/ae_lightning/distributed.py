@@ -1,0 +1,26 @@
+"""What ranks compute together."""
+
+from __future__ import annotations
+
+import torch.distributed
+from torch import Tensor
+from torch.distributed.nn.functional import all_reduce
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Return the sum of a tensor over all ranks, with a gradient; the tensor itself where there is one rank.
+
+    The gradient is summed over the ranks too. Data-parallel training divides it by their number, which leaves what one
+    process computes on the global batch.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return values
+    reduced: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return reduced
+
+
+def mean_over_batch(values_BN: Tensor) -> Tensor:
+    """Return the mean over the images of the global batch, shape (N,), with a gradient; shares may be unequal."""
+    count = values_BN.new_full((1,), len(values_BN))
+    *sums, total = sum_over_ranks(torch.cat([values_BN.sum(dim=0), count])).split([values_BN.shape[1], 1])
+    return sums[0] / total

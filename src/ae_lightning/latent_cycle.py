@@ -1,0 +1,63 @@
+"""What double autoencoders share: codes drawn from the prior survive the round trip through image space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.draws import Draws
+from ae_lightning.losses.penalty import latent_cycle
+
+Schedule = Literal["alternating", "joint"]
+NUM_ROUNDS = 10
+
+
+class LatentCycle(Autoencoder):
+    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms that a variant has of its own (document 000).
+
+    `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the variant's own
+    terms alone. `joint`: all in every step.
+
+    Attributes:
+        schedule: `alternating` or `joint`; the variant sets it.
+        latent_weight: Weight of the latent cycle beside other terms; the variant sets it.
+    """
+
+    schedule: Schedule
+    latent_weight: float
+
+    def image_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the variant's own terms, of images."""
+        raise NotImplementedError
+
+    @property
+    def num_phases(self) -> int:
+        """Two a round when alternating."""
+        return 2 * NUM_ROUNDS if self.schedule == "alternating" else 1
+
+    def cycle_term(self, draws: Draws) -> dict[str, Tensor]:
+        """Return ‖z − f(g(z))‖² for a code drawn for each image of the batch."""
+        z_BL = self.draw_prior(draws)
+        return {"latent_cycle": latent_cycle(z_BL, self.encode(self.decode(z_BL)))}
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the variant's own terms and the latent cycle."""
+        return {**self.image_terms(x_BCHW, draws), **self.cycle_term(draws)}
+
+    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the terms of this half of the round when alternating, else all."""
+        if self.schedule == "joint":
+            return self.loss_terms(x_BCHW, draws)
+        return self.cycle_term(draws) if self.phase % 2 == 0 else self.image_terms(x_BCHW, draws)
+
+    def term_weights(self) -> Mapping[str, float]:
+        """Weigh the latent cycle as well."""
+        return {**super().term_weights(), "latent_cycle": self.latent_weight}
+
+    def training_weights(self) -> Mapping[str, float]:
+        """Weigh the latent cycle where it stands beside other terms."""
+        own = super().training_weights()
+        return {**own, "latent_cycle": self.latent_weight if self.schedule == "joint" else 1.0}

@@ -1,0 +1,60 @@
+"""Penalties on codes and on the encoder's Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def l1_activity(z_BL: Tensor) -> Tensor:
+    """Return Σ_j |z_j| of each image, shape (B,)."""
+    return z_BL.abs().sum(dim=1)
+
+
+def keep_largest(z_BL: Tensor, k: int) -> Tensor:
+    """Keep the k largest activations of each code and set the others to 0 (Makhzani & Frey 2014, algorithm 1).
+
+    Args:
+        z_BL: Codes, shape (B, L).
+        k: Activations to keep; all of them if L is not larger.
+    """
+    k = min(k, z_BL.shape[1])
+    indices = z_BL.topk(k, dim=1).indices
+    return torch.zeros_like(z_BL).scatter(1, indices, z_BL.gather(1, indices))
+
+
+def latent_cycle(z_BL: Tensor, cycled_BL: Tensor) -> Tensor:
+    """Return ‖z − f(g(z))‖² of each code, shape (B,) (document 000's double autoencoder)."""
+    return (z_BL - cycled_BL).square().sum(dim=1)
+
+
+def jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor, v_BL: Tensor) -> Tensor:
+    """Estimate ‖∂f/∂x‖²_F of each image by one product with a random vector: E ‖vᵀ ∂f/∂x‖² (Hutchinson 1990).
+
+    Args:
+        encode: From images to codes, each code a function of its own image alone.
+        x_BCHW: Images.
+        v_BL: Draws from N(0, 1), one vector a code.
+
+    Returns:
+        Unbiased estimates, shape (B,), differentiable in the encoder's parameters.
+    """
+    _, product = torch.func.vjp(encode, x_BCHW)
+    return product(v_BL)[0].square().flatten(1).sum(dim=1)  # type: ignore[no-any-return]
+
+
+def exact_jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor) -> Tensor:
+    """Return ‖∂f/∂x‖²_F of each image, from one product a code dimension (Rifai et al. 2011, equation 2).
+
+    Args:
+        encode: From images to codes, each code a function of its own image alone.
+        x_BCHW: Images.
+
+    Returns:
+        Shape (B,), differentiable in the encoder's parameters.
+    """
+    z_BL, product = torch.func.vjp(encode, x_BCHW)
+    norms = [product(torch.zeros_like(z_BL).index_fill(1, j, 1.0))[0] for j in torch.arange(z_BL.shape[1])]
+    return torch.stack([norm.square().flatten(1).sum(dim=1) for norm in norms]).sum(dim=0)

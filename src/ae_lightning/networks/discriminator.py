@@ -1,0 +1,20 @@
+"""A network that tells codes from draws of a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+
+def build_discriminator(latent_dim: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Build the map from codes (B, latent_dim) to the logit of being a draw of the prior, (B, 1).
+
+    Args:
+        latent_dim: Length of a code.
+        hidden: Widths of the hidden layers, each followed by a leaky ReLU.
+    """
+    widths = [latent_dim, *hidden]
+    layers = [nn.Sequential(nn.Linear(a, b), nn.LeakyReLU(0.2)) for a, b in pairwise(widths)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 1))

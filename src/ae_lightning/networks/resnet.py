@@ -1,0 +1,116 @@
+"""`ResNet`: residual blocks, mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+from torch import Tensor, nn
+
+from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.layers import (
+    ImageToVector,
+    Upsample,
+    VectorToImage,
+    build_activation,
+    require_filters,
+    require_positive,
+)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions beside a shortcut (He et al. 2016, figure 2).
+
+    Args:
+        num_inputs: Channels of the input.
+        num_outputs: Channels of the output; the shortcut becomes a 1 × 1 convolution where they differ.
+        activation: Of the block's middle and end.
+        batch_norm: Normalise after each convolution.
+    """
+
+    def __init__(self, num_inputs: int, num_outputs: int, activation: str, batch_norm: bool) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            *_convolution(num_inputs, num_outputs, batch_norm),
+            build_activation(activation),
+            *_convolution(num_outputs, num_outputs, batch_norm),
+        )
+        same = num_inputs == num_outputs
+        self.shortcut: nn.Module = nn.Identity() if same else nn.Conv2d(num_inputs, num_outputs, 1)
+        self.activation = build_activation(activation)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Add the residual to the shortcut."""
+        activated: Tensor = self.activation(self.shortcut(x_BCHW) + self.residual(x_BCHW))
+        return activated
+
+
+def _convolution(num_inputs: int, num_outputs: int, batch_norm: bool) -> list[nn.Module]:
+    convolution = nn.Conv2d(num_inputs, num_outputs, 3, padding=1, bias=not batch_norm)
+    return [convolution, nn.BatchNorm2d(num_outputs)] if batch_norm else [convolution]
+
+
+class ResNet(Network):
+    """Residual stages that halve the side, and their mirror (document 000, future directions; He et al. 2016).
+
+    Each encoder stage is a strided 3 × 3 convolution and `depth` residual blocks; each decoder stage upsamples to the
+    side before and has as many blocks.
+
+    Args:
+        widths: Channels of each stage of the encoder; the decoder's are the same in reverse.
+        depth: Residual blocks a stage.
+        activation: `relu`, `leaky_relu`, `tanh` or `sigmoid`.
+        batch_norm: Normalise each convolution's output over the batch.
+
+    Raises:
+        ConfigError: If a number is below 1 or the activation unknown.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (32, 64, 128),
+        depth: int = 1,
+        activation: str = "relu",
+        batch_norm: bool = True,
+    ) -> None:
+        self.widths = require_filters(widths, "model.network.widths")
+        self.depth = require_positive("model.network.depth", depth)
+        self.activation = activation
+        self.batch_norm = batch_norm
+        build_activation(activation)
+
+    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+        """Build the stages, and one affine map to the outputs."""
+        shapes = self._layer_shapes(input_shape)
+        stages = [
+            nn.Sequential(
+                nn.Conv2d(before[0], after[0], 3, stride=2, padding=1),
+                build_activation(self.activation),
+                *self._blocks(after[0]),
+            )
+            for before, after in pairwise(shapes)
+        ]
+        return nn.Sequential(*stages, nn.Sequential(ImageToVector(), nn.Linear(prod(shapes[-1]), num_outputs)))
+
+    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+        """Build one affine map from the code, and the mirrored stages."""
+        shapes = self._layer_shapes(output_shape)
+        stages = [nn.Sequential(nn.Linear(latent_dim, prod(shapes[-1])), VectorToImage(shapes[-1]))]
+        for after, before in pairwise(reversed(shapes)):
+            stage = nn.Sequential(*self._blocks(after[0]), Upsample(before[1], before[2]))
+            stage.append(nn.Conv2d(after[0], before[0], 3, padding=1))
+            if before is not shapes[0]:
+                stage.append(build_activation(self.activation))
+            stages.append(stage)
+        return nn.Sequential(*stages)
+
+    def _blocks(self, channels: int) -> list[ResidualBlock]:
+        return [ResidualBlock(channels, channels, self.activation, self.batch_norm) for _ in range(self.depth)]
+
+    def _layer_shapes(self, input_shape: Shape) -> list[Shape]:
+        """Return the image's shape and the shape after each stage: a side becomes ⌈side / 2⌉."""
+        shapes = [input_shape]
+        for width in self.widths:
+            shapes.append((width, -(-shapes[-1][1] // 2), -(-shapes[-1][2] // 2)))
+        return shapes

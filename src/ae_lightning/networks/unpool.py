@@ -1,0 +1,108 @@
+"""`Unpool`: convolutions and max-pooling, whose switches are kept for the deconvolution pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.layers import (
+    ImageToVector,
+    Upsample,
+    VectorToImage,
+    build_activation,
+    require_filters,
+    require_positive,
+)
+
+
+class SwitchedMaxPool(nn.Module):
+    """2 × 2 max-pooling that remembers where each maximum was (Zeiler & Fergus 2014, section 2.1).
+
+    A side becomes ⌈side / 2⌉.
+
+    Attributes:
+        switches: Positions of the last batch's maxima in their maps, shape (B, C, ⌈H/2⌉, ⌈W/2⌉); None while training.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.switches: Tensor | None = None
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Pool; in eval mode, remember the switches."""
+        if self.training:
+            return F.max_pool2d(x_BCHW, 2, ceil_mode=True)
+        pooled, self.switches = F.max_pool2d(x_BCHW, 2, ceil_mode=True, return_indices=True)
+        return pooled
+
+    def unpool(self, pooled_BCHW: Tensor, height: int, width: int) -> Tensor:
+        """Put values back to where the maxima were, zeros elsewhere: the deconvolution pictures' way back."""
+        assert self.switches is not None, "an eval-mode forward pass sets the switches"
+        batch, channels = pooled_BCHW.shape[:2]
+        flat = torch.zeros(batch, channels, height * width, dtype=pooled_BCHW.dtype, device=pooled_BCHW.device)
+        return flat.scatter(2, self.switches.flatten(2), pooled_BCHW.flatten(2)).view(batch, channels, height, width)
+
+
+class Unpool(Network):
+    """Convolution and max-pooling; the decoder upsamples and convolves (document 002; Zeiler & Fergus 2014).
+
+    Reconstruction never uses the switches, which would carry the image around the bottleneck.
+
+    Args:
+        filters: Channels after each convolution of the encoder; the decoder's are the same in reverse.
+        kernel_size: Side of every kernel in pixels, odd.
+        activation: `relu`, `leaky_relu`, `tanh` or `sigmoid`.
+
+    Raises:
+        ConfigError: If a number is below 1, the kernel's side even, or the activation unknown.
+    """
+
+    def __init__(self, filters: Sequence[int] = (32, 64), kernel_size: int = 3, activation: str = "relu") -> None:
+        self.filters = require_filters(filters)
+        self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
+        self.activation = activation
+        if kernel_size % 2 == 0:
+            raise ConfigError(f"model.network.kernel_size: {kernel_size} is not allowed; Unpool takes odd ones")
+        build_activation(activation)
+
+    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+        """Build a stage of convolution, activation and pooling a layer, and one affine map to the outputs."""
+        shapes = self._layer_shapes(input_shape)
+        stages = [
+            nn.Sequential(self._convolution(before[0], after[0]), build_activation(self.activation), SwitchedMaxPool())
+            for before, after in pairwise(shapes)
+        ]
+        return nn.Sequential(*stages, nn.Sequential(ImageToVector(), nn.Linear(prod(shapes[-1]), num_outputs)))
+
+    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+        """Build one affine map from the code, and a stage of upsampling and convolution a layer."""
+        shapes = self._layer_shapes(output_shape)
+        stages = [nn.Sequential(nn.Linear(latent_dim, prod(shapes[-1])), VectorToImage(shapes[-1]))]
+        for after, before in pairwise(reversed(shapes)):
+            stage = nn.Sequential(Upsample(before[1], before[2]), self._convolution(after[0], before[0]))
+            if before is not shapes[0]:
+                stage.append(build_activation(self.activation))
+            stages.append(stage)
+        return nn.Sequential(*stages)
+
+    def _convolution(self, num_inputs: int, num_outputs: int) -> nn.Conv2d:
+        return nn.Conv2d(num_inputs, num_outputs, self.kernel_size, padding=self.kernel_size // 2)
+
+    def _layer_shapes(self, input_shape: Shape) -> list[Shape]:
+        shapes = [input_shape]
+        for layer, channels in enumerate(self.filters, start=1):
+            _, height, width = shapes[-1]
+            if max(height, width) == 1:
+                raise ConfigError(
+                    f"model.network.filters: layer {layer} of {len(self.filters)} has one pixel left to pool; "
+                    f"{input_shape[1]} × {input_shape[2]} images allow {layer - 1} layers"
+                )
+            shapes.append((channels, -(-height // 2), -(-width // 2)))
+        return shapes

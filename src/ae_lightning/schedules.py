@@ -1,0 +1,56 @@
+"""What changes while training goes on: annealed weights and phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ae_lightning.checks import require_non_negative
+
+
+@dataclass(frozen=True)
+class Annealing:
+    """A weight that goes linearly from one value to another and stays there.
+
+    Attributes:
+        start: Weight of the first epoch's beginning.
+        end: Weight after the warm-up; the one that validation uses.
+        warmup_epochs: Length of the way, in epochs.
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    warmup_epochs: float = 10.0
+
+    def at(self, epoch: float) -> float:
+        """Return the weight at a moment, counted in epochs, fractions included."""
+        share = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs > 0 else 1.0
+        return self.start + share * (self.end - self.start)
+
+
+def as_annealing(key: str, weight: float | Annealing) -> Annealing:
+    """Return a weight as an annealing; a number is one that never changes.
+
+    Args:
+        key: The configuration's key, for the error.
+        weight: A number or an annealing.
+
+    Raises:
+        ConfigError: If a number is negative.
+    """
+    annealing = weight if isinstance(weight, Annealing) else Annealing(weight, weight, 0.0)
+    for name in ("start", "end", "warmup_epochs"):
+        require_non_negative(key if annealing is not weight else f"{key}.{name}", getattr(annealing, name))
+    return annealing
+
+
+def phase_of(batch: int, num_batches: int, num_phases: int) -> int:
+    """Return which phase a training batch belongs to.
+
+    Phases are equal shares of the batches, at least one batch each as long as there are as many batches as phases.
+
+    Args:
+        batch: The batch's number, over all epochs, from 0.
+        num_batches: Batches of the whole training.
+        num_phases: Number of phases.
+    """
+    return min(batch * num_phases // max(num_batches, 1), num_phases - 1)

@@ -1,0 +1,82 @@
+"""`AdversarialAE`: codes that a discriminator cannot tell from the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import ClassVar, Unpack
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.checks import require_non_negative
+from ae_lightning.data.loader import Batch
+from ae_lightning.draws import Draws
+from ae_lightning.networks.discriminator import build_discriminator
+from ae_lightning.priors import PriorName, draw_prior
+
+
+class AdversarialAE(Autoencoder):
+    """Minimise rec(x, g(f(x))) while the encoder fools a discriminator that tells codes from the prior's draws.
+
+    Makhzani et al. 2015; document 002. One optimizer for encoder and decoder, one for the discriminator.
+
+    Args:
+        prior: `normal`, `mixture` (10 Gaussians) or `swiss_roll`.
+        adversarial_weight: Weight of the encoder's loss against the discriminator, beside the reconstruction's.
+        discriminator_hidden: Widths of the discriminator's hidden layers.
+        discriminator_optimizer: Makes the discriminator's optimizer from its parameters.
+
+    Raises:
+        ConfigError: If adversarial_weight is negative.
+    """
+
+    leaves_parameters_out: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        prior: PriorName = "normal",
+        adversarial_weight: float = 1.0,
+        discriminator_hidden: Sequence[int] = (256, 256),
+        discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
+        **options: Unpack[AutoencoderOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.automatic_optimization = False
+        self.prior: PriorName = prior
+        self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
+        self.build_discriminator_optimizer = discriminator_optimizer
+        self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
+
+    def draw_prior(self, draws: Draws) -> Tensor:
+        """Draw a code for each image of a batch: shape (B, L)."""
+        return draw_prior(self.prior, draws, self.latent_dim)
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction: what validation goes by."""
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Step the autoencoder against the discriminator, then the discriminator against the codes."""
+        draws = self.begin_training_step(batch, batch_idx)
+        z_BL = self.encode(batch.images)
+        reconstruction = self.reconstruction_term(batch.images, z_BL).mean()
+        encoder = softplus(-self.discriminator(z_BL).float()).mean()
+        loss = reconstruction + self.adversarial_weight * encoder
+        self.manual_step(0, loss * self.share_of_global_batch(batch))
+        prior, posterior = self.discriminator(self.draw_prior(draws)), self.discriminator(z_BL.detach())
+        discriminator = (softplus(-prior.float()) + softplus(posterior.float())).mean()
+        self.manual_step(1, discriminator * self.share_of_global_batch(batch))
+        means = {"reconstruction": reconstruction, "encoder": encoder, "discriminator": discriminator}
+        self.log_training_terms(loss, means, batch)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build one optimizer for encoder and decoder, one for the discriminator."""
+        own = chain(self.encoder.parameters(), self.decoder.parameters())
+        discriminator = self.build_discriminator_optimizer(self.discriminator.parameters())
+        return self.optimizer_with_scheduler(self.build_optimizer(own)), self.optimizer_with_scheduler(discriminator)

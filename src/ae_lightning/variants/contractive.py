@@ -1,0 +1,61 @@
+"""`ContractiveAE`: codes that small changes of the image hardly move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Unpack
+
+import torch
+from torch import Tensor, nn
+
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.checks import require_non_negative
+from ae_lightning.draws import Draws
+from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
+
+
+class ContractiveAE(Autoencoder):
+    """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; document 003).
+
+    The Jacobian is taken in 32-bit and, on a network with batch norm, with the running statistics: with those of the
+    batch, a code would depend on the other images too.
+
+    Args:
+        contraction: λ, the weight of the Jacobian's squared norm.
+        exact: Compute the norm from one product a code dimension, rather than estimate it from one random product.
+
+    Raises:
+        ConfigError: If contraction is negative.
+    """
+
+    def __init__(self, *, contraction: float = 0.1, exact: bool = False, **options: Unpack[AutoencoderOptions]) -> None:
+        super().__init__(**options)
+        self.contraction = require_non_negative("model.contraction", contraction)
+        self.exact = exact
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction and the squared norm of the encoder's Jacobian."""
+        v_BL = draws.normal(self.latent_dim)
+        with torch.autocast(x_BCHW.device.type, enabled=False), running_statistics(self.encoder), torch.enable_grad():
+            exact = self.exact
+            norm = exact_jacobian_norm(self.encode, x_BCHW) if exact else jacobian_norm(self.encode, x_BCHW, v_BL)
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW)), "jacobian": norm}
+
+    def term_weights(self) -> Mapping[str, float]:
+        """Weigh the Jacobian's norm by λ."""
+        return {"jacobian": self.contraction}
+
+
+@contextmanager
+def running_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norm layers use their running statistics."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    trained = [layer for layer in layers if layer.training]
+    for layer in trained:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in trained:
+            layer.train()

@@ -1,0 +1,56 @@
+"""`DenoisingAE`: give back the clean image from a corrupted one."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from torch import Tensor
+
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.checks import require_non_negative, require_share
+from ae_lightning.data.corruption import CorruptionName, corrupt
+from ae_lightning.draws import Draws
+
+
+class DenoisingAE(Autoencoder):
+    """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; documents 001 to 004).
+
+    The corruption acts in training alone, and the target is always the clean image.
+
+    Args:
+        corruption: `gaussian` adds noise of `std`; `masking` sets a share `p` of the values to 0; `salt_and_pepper`
+            sets a share `p` to 0 or 1.
+        std: Standard deviation of the noise of `gaussian`, pixels being in [0, 1].
+        p: Share of the values that `masking` and `salt_and_pepper` change.
+
+    Raises:
+        ConfigError: If std is negative or p is not in [0, 1].
+    """
+
+    def __init__(
+        self,
+        *,
+        corruption: CorruptionName = "gaussian",
+        std: float = 0.3,
+        p: float = 0.3,
+        **options: Unpack[AutoencoderOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.corruption: CorruptionName = corruption
+        self.std = require_non_negative("model.std", std)
+        self.p = require_share("model.p", p)
+
+    def corrupt(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
+        """Return corrupted images in [0, 1]."""
+        shape = x_BCHW.shape[1:]
+        if self.corruption == "gaussian":
+            return corrupt(x_BCHW, "gaussian", draws.normal(*shape), self.std)
+        return corrupt(x_BCHW, self.corruption, draws.uniform(*shape), self.p)
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction of clean images."""
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
+
+    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction of clean images from corrupted ones."""
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(self.corrupt(x_BCHW, draws)))}

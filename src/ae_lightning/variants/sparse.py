@@ -1,0 +1,71 @@
+"""`SparseAE`: few units active at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Unpack
+
+from torch import Tensor
+
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.checks import require_non_negative
+from ae_lightning.distributed import mean_over_batch
+from ae_lightning.draws import Draws
+from ae_lightning.errors import ConfigError
+from ae_lightning.losses.divergence import bernoulli_kl
+from ae_lightning.losses.penalty import keep_largest, l1_activity
+
+
+class SparseAE(Autoencoder):
+    """Minimise rec(x, g(f(x))) + weight · Σ_j KL(ρ ‖ ρ̂_j), ρ̂_j the mean activation of hidden unit j over the batch.
+
+    Documents 002 and 003 (Ng 2011). The code is a sigmoid; it may be larger than the image.
+
+    Args:
+        penalty: `kl`; `l1`, the sum of a code's activations; or `topk`, which keeps only the k largest of a linear code
+            (Makhzani & Frey 2014) and adds no term.
+        rho: ρ, the wanted mean activation.
+        sparsity_weight: Weight of the penalty.
+        k: Activations that `topk` keeps.
+
+    Raises:
+        ConfigError: If rho is not in (0, 1), k is below 1 or the weight is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        penalty: Literal["kl", "l1", "topk"] = "kl",
+        rho: float = 0.2,
+        sparsity_weight: float = 1.0,
+        k: int = 8,
+        **options: Unpack[AutoencoderOptions],
+    ) -> None:
+        super().__init__(**options)
+        if not 0 < rho < 1:
+            raise ConfigError(f"model.rho: {rho} is not allowed; it must lie between 0 and 1")
+        if k < 1:
+            raise ConfigError(f"model.k: {k} is not allowed; it must be at least 1")
+        self.penalty = penalty
+        self.rho = rho
+        self.sparsity_weight = require_non_negative("model.sparsity_weight", sparsity_weight)
+        self.k = k
+
+    def encode(self, x_BCHW: Tensor) -> Tensor:
+        """Return sparse codes, shape (B, L), float32: sigmoids, or the k largest of a linear code."""
+        z_BL = super().encode(x_BCHW)
+        return keep_largest(z_BL, self.k) if self.penalty == "topk" else z_BL.sigmoid()
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction and, but for `topk`, the sparsity penalty."""
+        z_BL = self.encode(x_BCHW)
+        terms = {"reconstruction": self.reconstruction_term(x_BCHW, z_BL)}
+        if self.penalty == "kl":
+            terms["sparsity"] = bernoulli_kl(self.rho, mean_over_batch(z_BL))
+        if self.penalty == "l1":
+            terms["sparsity"] = l1_activity(z_BL)
+        return terms
+
+    def term_weights(self) -> Mapping[str, float]:
+        """Weigh the penalty."""
+        return {"sparsity": self.sparsity_weight}

@@ -1,0 +1,50 @@
+"""`StackedAE`: layers trained one after the other, then all together."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.draws import Draws
+from ae_lightning.losses.reconstruction import mse
+
+
+class StackedAE(Autoencoder):
+    """Greedy layer-by-layer pre-training of a deep autoencoder, then fine-tuning end to end (documents 002 and 003).
+
+    Bengio et al. 2007; Vincent et al. 2010, section 2.4. In phase i, stage i of the encoder and the stage of the
+    decoder that undoes it learn to give back what the stages before make of the image, and those stages stay as they
+    are. The last phase trains all of them on the image. Each phase is an equal share of the training.
+    """
+
+    leaves_parameters_out: ClassVar[bool] = True
+
+    @property
+    def num_phases(self) -> int:
+        """One a stage, and one for all of them."""
+        return len(self.encoder) + 1
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction end to end."""
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
+
+    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction of this phase's layer; in the last phase, of the image."""
+        if self.in_last_phase:
+            return self.loss_terms(x_BCHW, draws)
+        return {f"layer_{self.phase + 1}": self.layer_term(x_BCHW, self.phase)}
+
+    def layer_term(self, x_BCHW: Tensor, layer: int) -> Tensor:
+        """Return the error of one stage's round trip, shape (B,).
+
+        Args:
+            x_BCHW: Images.
+            layer: Which stage of the encoder, from 0.
+        """
+        with torch.no_grad():
+            hidden = self.encoder[:layer](x_BCHW)
+        output = self.decoder[len(self.encoder) - 1 - layer](self.encoder[layer](hidden))
+        return self.reconstruction.loss(x_BCHW, output) if layer == 0 else mse(hidden.float(), output.float())

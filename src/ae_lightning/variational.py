@@ -1,0 +1,56 @@
+"""What variational autoencoders share: a Gaussian over codes for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Unpack
+
+from torch import Tensor
+
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.draws import Draws
+from ae_lightning.schedules import Annealing, as_annealing
+
+
+class VariationalOptions(AutoencoderOptions, total=False):
+    """The arguments of `VariationalAutoencoder`, for variants that add their own."""
+
+    beta: float | Annealing
+
+
+class VariationalAutoencoder(Autoencoder):
+    """An autoencoder whose encoder gives μ and log σ² of q(z | x), and whose objective has a KL term of weight β.
+
+    Args:
+        beta: Weight of the KL term: a number, or its annealing (`start`, `end`, `warmup_epochs`).
+
+    Raises:
+        ConfigError: If beta is negative.
+    """
+
+    outputs_per_latent: ClassVar[int] = 2
+
+    def __init__(self, *, beta: float | Annealing = 1.0, **options: Unpack[AutoencoderOptions]) -> None:
+        super().__init__(**options)
+        self.beta = as_annealing("model.beta", beta)
+
+    def posterior(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return μ and log σ² of q(z | x), shape (B, L) each, float32."""
+        mean_BL, log_variance_BL = self.encoder(x_BCHW).float().chunk(2, dim=1)
+        return mean_BL, log_variance_BL
+
+    def encode(self, x_BCHW: Tensor) -> Tensor:
+        """Return the mean codes, shape (B, L), float32."""
+        return self.posterior(x_BCHW)[0]
+
+    def draw_posterior(self, mean_BL: Tensor, log_variance_BL: Tensor, draws: Draws) -> Tensor:
+        """Return z = μ + σ·ε with ε ~ N(0, I), shape (B, L) (Kingma & Welling 2014, section 2.4)."""
+        return mean_BL + (0.5 * log_variance_BL).exp() * draws.normal(self.latent_dim)
+
+    def term_weights(self) -> Mapping[str, float]:
+        """Weigh the KL by the final β."""
+        return {"kl": self.beta.end}
+
+    def training_weights(self) -> Mapping[str, float]:
+        """Weigh the KL by the β of this moment."""
+        return {"kl": self.beta.at(self.training_epoch)}
