@@ -15,7 +15,12 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities.types import OptimizerLRScheduler, OptimizerLRSchedulerConfig
+from lightning.pytorch.utilities.types import (
+    LRSchedulerConfigType,
+    OptimizerConfig,
+    OptimizerLRScheduler,
+    OptimizerLRSchedulerConfig,
+)
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -127,13 +132,16 @@ class Autoencoder(pl.LightningModule):
         return self.phase == self.num_phases - 1
 
     def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the terms of the objective by name, unweighted, shape (B,) each, or () for one of the whole batch.
+        """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.
 
         Args:
             x_BCHW: Clean images in [0, 1], float32.
             draws: The random numbers of this batch.
+
+        Returns:
+            Terms of shape (B,), one value an image, or of shape () for one of the whole batch.
         """
-        raise NotImplementedError
+        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
 
     def term_weights(self) -> Mapping[str, float]:
         """Return the weights of the objective's terms by name; a term that is not named has weight 1."""
@@ -265,16 +273,16 @@ class Autoencoder(pl.LightningModule):
         """Build the optimizer over all parameters, and its scheduler."""
         return self.optimizer_with_scheduler(self.build_optimizer(self.parameters()))
 
-    def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerLRSchedulerConfig:
+    def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerConfig | OptimizerLRSchedulerConfig:
         """Use the optimizer's fused step, and add the scheduler if there is one."""
         use_fused(optimizer)
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
         scheduler = self.build_scheduler(optimizer)
-        settings: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler_interval}
+        settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
         if hasattr(scheduler, "monitor"):
             settings["monitor"] = scheduler.monitor
-        return {"optimizer": optimizer, "lr_scheduler": settings}  # type: ignore[return-value]
+        return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
         loss, means = self.objective(batch.images, self._draws(stage, batch, batch_idx))

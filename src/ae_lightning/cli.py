@@ -117,8 +117,10 @@ class AutoencoderCLI(LightningCLI):
             return
         settings = self.config[self.config.subcommand]
         store = tracking_uri_of(settings)
-        newest = self.resume == "newest"
-        point = newest_resume_point(store, config_hash(self.plain_config())) if newest else self.resume
+        if isinstance(self.resume, ResumePoint):
+            point: ResumePoint | None = self.resume
+        else:
+            point = newest_resume_point(store, config_hash(self.plain_config()))
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
             raise SystemExit(0)

@@ -16,7 +16,7 @@ NUM_ROUNDS = 10
 
 
 class LatentCycle(Autoencoder):
-    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms that a variant has of its own (document 000).
+    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (document 000).
 
     `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the variant's own
     terms alone. `joint`: all in every step.
@@ -28,10 +28,6 @@ class LatentCycle(Autoencoder):
 
     schedule: Schedule
     latent_weight: float
-
-    def image_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the variant's own terms, of images."""
-        raise NotImplementedError
 
     @property
     def num_phases(self) -> int:
@@ -45,13 +41,13 @@ class LatentCycle(Autoencoder):
 
     def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the variant's own terms and the latent cycle."""
-        return {**self.image_terms(x_BCHW, draws), **self.cycle_term(draws)}
+        return {**super().loss_terms(x_BCHW, draws), **self.cycle_term(draws)}
 
     def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of this half of the round when alternating, else all."""
         if self.schedule == "joint":
             return self.loss_terms(x_BCHW, draws)
-        return self.cycle_term(draws) if self.phase % 2 == 0 else self.image_terms(x_BCHW, draws)
+        return self.cycle_term(draws) if self.phase % 2 == 0 else super().loss_terms(x_BCHW, draws)
 
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the latent cycle as well."""

@@ -47,6 +47,24 @@ class VariationalAutoencoder(Autoencoder):
         """Return z = μ + σ·ε with ε ~ N(0, I), shape (B, L) (Kingma & Welling 2014, section 2.4)."""
         return mean_BL + (0.5 * log_variance_BL).exp() * draws.normal(self.latent_dim)
 
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+        """Return the variant's KL to the prior in nats, shape (B,), or () for one of the whole batch.
+
+        Args:
+            mean_BL: μ, shape (B, L).
+            log_variance_BL: log σ², shape (B, L).
+        """
+        raise NotImplementedError
+
+    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction from a drawn code, and the KL."""
+        mean_BL, log_variance_BL = self.posterior(x_BCHW)
+        z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
+        return {
+            "reconstruction": self.reconstruction_term(x_BCHW, z_BL),
+            "kl": self.kl_term(mean_BL, log_variance_BL),
+        }
+
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the KL by the final β."""
         return {"kl": self.beta.end}

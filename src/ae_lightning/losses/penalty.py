@@ -41,8 +41,9 @@ def jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor, v_BL: Tens
     Returns:
         Unbiased estimates, shape (B,), differentiable in the encoder's parameters.
     """
-    _, product = torch.func.vjp(encode, x_BCHW)
-    return product(v_BL)[0].square().flatten(1).sum(dim=1)  # type: ignore[no-any-return]
+    product = torch.func.vjp(encode, x_BCHW)[1]
+    gradient_BCHW: Tensor = product(v_BL)[0]
+    return gradient_BCHW.square().flatten(1).sum(dim=1)
 
 
 def exact_jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor) -> Tensor:
@@ -55,6 +56,6 @@ def exact_jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor) -> T
     Returns:
         Shape (B,), differentiable in the encoder's parameters.
     """
-    z_BL, product = torch.func.vjp(encode, x_BCHW)
+    z_BL, product = torch.func.vjp(encode, x_BCHW)[:2]
     norms = [product(torch.zeros_like(z_BL).index_fill(1, j, 1.0))[0] for j in torch.arange(z_BL.shape[1])]
     return torch.stack([norm.square().flatten(1).sum(dim=1) for norm in norms]).sum(dim=0)

@@ -36,6 +36,8 @@ class TrunkInput(nn.Module):
         scale = max(1.0, MIN_SIDE / min(height, width))
         self.size = (round(height * scale), round(width * scale)) if scale > 1 else None
         mean, std = (IMAGENET_MEAN, IMAGENET_STD) if normalise else ((0.0,) * 3, (1.0,) * 3)
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -66,7 +68,7 @@ class Backbone(Network):
     def __init__(
         self, name: str = "resnet18", weights: str | None = None, widths: tuple[int, ...] = (32, 64, 128, 256)
     ) -> None:
-        from torchvision import models
+        from torchvision import models  # type: ignore[import-untyped]
 
         names = models.list_models(module=models)
         if name not in names:
@@ -90,7 +92,7 @@ class Backbone(Network):
         return nn.Sequential(self._decoder.build_decoder(latent_dim, output_shape))
 
     def _build_trunk(self) -> nn.Module:
-        from torchvision.models import get_model
+        from torchvision.models import get_model  # type: ignore[import-untyped]
 
         options: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
         try:

@@ -10,12 +10,12 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions, weighted_sum
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.networks.discriminator import build_discriminator
 from ae_lightning.priors import PriorName, draw_prior
 
@@ -23,7 +23,7 @@ from ae_lightning.priors import PriorName, draw_prior
 class AdversarialAE(Autoencoder):
     """Minimise rec(x, g(f(x))) while the encoder fools a discriminator that tells codes from the prior's draws.
 
-    Makhzani et al. 2015; document 002. One optimizer for encoder and decoder, one for the discriminator.
+    Makhzani et al. 2015; document 002. Encoder and decoder have one optimizer, the discriminator another.
 
     Args:
         prior: `normal`, `mixture` (10 Gaussians) or `swiss_roll`.
@@ -57,26 +57,24 @@ class AdversarialAE(Autoencoder):
         """Draw a code for each image of a batch: shape (B, L)."""
         return draw_prior(self.prior, draws, self.latent_dim)
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction: what validation goes by."""
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
-
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
         draws = self.begin_training_step(batch, batch_idx)
         z_BL = self.encode(batch.images)
-        reconstruction = self.reconstruction_term(batch.images, z_BL).mean()
-        encoder = softplus(-self.discriminator(z_BL).float()).mean()
-        loss = reconstruction + self.adversarial_weight * encoder
+        terms = {
+            "reconstruction": self.reconstruction_term(batch.images, z_BL),
+            "encoder": encoder_loss(self.discriminator(z_BL)),
+        }
+        loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
         self.manual_step(0, loss * self.share_of_global_batch(batch))
-        prior, posterior = self.discriminator(self.draw_prior(draws)), self.discriminator(z_BL.detach())
-        discriminator = (softplus(-prior.float()) + softplus(posterior.float())).mean()
+
+        logits = self.discriminator(self.draw_prior(draws)), self.discriminator(z_BL.detach())
+        discriminator = discriminator_loss(*logits).mean()
         self.manual_step(1, discriminator * self.share_of_global_batch(batch))
-        means = {"reconstruction": reconstruction, "encoder": encoder, "discriminator": discriminator}
-        self.log_training_terms(loss, means, batch)
+        self.log_training_terms(loss, {**means, "discriminator": discriminator}, batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build one optimizer for encoder and decoder, one for the discriminator."""
-        own = chain(self.encoder.parameters(), self.decoder.parameters())
+        own = self.build_optimizer(chain(self.encoder.parameters(), self.decoder.parameters()))
         discriminator = self.build_discriminator_optimizer(self.discriminator.parameters())
-        return self.optimizer_with_scheduler(self.build_optimizer(own)), self.optimizer_with_scheduler(discriminator)
+        return [self.optimizer_with_scheduler(optimizer) for optimizer in (own, discriminator)]

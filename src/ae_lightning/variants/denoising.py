@@ -47,10 +47,6 @@ class DenoisingAE(Autoencoder):
             return corrupt(x_BCHW, "gaussian", draws.normal(*shape), self.std)
         return corrupt(x_BCHW, self.corruption, draws.uniform(*shape), self.p)
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction of clean images."""
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
-
     def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of clean images from corrupted ones."""
         return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(self.corrupt(x_BCHW, draws)))}

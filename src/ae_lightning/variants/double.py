@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from torch import Tensor
-
 from ae_lightning.autoencoder import AutoencoderOptions
 from ae_lightning.checks import require_non_negative
-from ae_lightning.draws import Draws
 from ae_lightning.latent_cycle import LatentCycle, Schedule
 
 
@@ -34,7 +31,3 @@ class DoubleAE(LatentCycle):
         super().__init__(**options)
         self.schedule = schedule
         self.latent_weight = require_non_negative("model.latent_weight", latent_weight)
-
-    def image_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction."""
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}

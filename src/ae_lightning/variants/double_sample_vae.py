@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ae_lightning.batch_posterior import Estimator, batch_posterior_kl
 from ae_lightning.checks import require_non_negative
-from ae_lightning.draws import Draws
 from ae_lightning.latent_cycle import LatentCycle, Schedule
 from ae_lightning.variational import VariationalAutoencoder, VariationalOptions
 
@@ -41,11 +40,6 @@ class DoubleSampleVAE(LatentCycle, VariationalAutoencoder):
         self.latent_weight = require_non_negative("model.latent_weight", latent_weight)
         self.estimator: Estimator = estimator
 
-    def image_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction from a drawn code, and the KL of the batch's distribution to the prior."""
-        mean_BL, log_variance_BL = self.posterior(x_BCHW)
-        z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
-        return {
-            "reconstruction": self.reconstruction_term(x_BCHW, z_BL),
-            "kl": batch_posterior_kl(mean_BL, log_variance_BL, self.estimator),
-        }
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+        """Return the KL of the batch's distribution to the prior, in nats, shape ()."""
+        return batch_posterior_kl(mean_BL, log_variance_BL, self.estimator)

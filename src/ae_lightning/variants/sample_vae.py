@@ -7,7 +7,6 @@ from typing import Unpack
 from torch import Tensor
 
 from ae_lightning.batch_posterior import Estimator, batch_posterior_kl
-from ae_lightning.draws import Draws
 from ae_lightning.variational import VariationalAutoencoder, VariationalOptions
 
 
@@ -25,11 +24,6 @@ class SampleVAE(VariationalAutoencoder):
         super().__init__(**options)
         self.estimator: Estimator = estimator
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction from a drawn code, and the KL of the batch's distribution to the prior."""
-        mean_BL, log_variance_BL = self.posterior(x_BCHW)
-        z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
-        return {
-            "reconstruction": self.reconstruction_term(x_BCHW, z_BL),
-            "kl": batch_posterior_kl(mean_BL, log_variance_BL, self.estimator),
-        }
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+        """Return the KL of the batch's distribution to the prior, in nats, shape ()."""
+        return batch_posterior_kl(mean_BL, log_variance_BL, self.estimator)

@@ -27,10 +27,6 @@ class StackedAE(Autoencoder):
         """One a stage, and one for all of them."""
         return len(self.encoder) + 1
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction end to end."""
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
-
     def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of this phase's layer; in the last phase, of the image."""
         if self.in_last_phase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ae_lightning.draws import Draws
 from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.variational import VariationalAutoencoder
 
@@ -16,11 +15,6 @@ class VAE(VariationalAutoencoder):
     variance ½, up to a constant (Higgins et al. 2017 for other β).
     """
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction from a drawn code, and the KL of its distribution to the prior."""
-        mean_BL, log_variance_BL = self.posterior(x_BCHW)
-        z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
-        return {
-            "reconstruction": self.reconstruction_term(x_BCHW, z_BL),
-            "kl": gaussian_kl(mean_BL, log_variance_BL),
-        }
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+        """Return the KL of each image's distribution to the prior, in nats, shape (B,)."""
+        return gaussian_kl(mean_BL, log_variance_BL)
