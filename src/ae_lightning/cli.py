@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
@@ -140,6 +141,8 @@ class AutoencoderCLI(LightningCLI):
             callbacks.append(self._checkpoint())
         if settings.get("enable_progress_bar") is not False:
             callbacks.append(TrainingProgress())
+        if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
+            kwargs = {**kwargs, "strategy": "ddp_find_unused_parameters_true"}
         logger = settings.get("logger")
         for tracker in logger if isinstance(logger, list) else [logger]:
             if isinstance(tracker, MLflowTracker):
@@ -217,6 +220,16 @@ class AutoencoderCLI(LightningCLI):
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
+
+
+def is_distributed(settings: Mapping[str, Any]) -> bool:
+    """Whether the Trainer's settings ask for more than one process."""
+    devices = settings["devices"]
+    if settings["num_nodes"] > 1 or isinstance(devices, list):
+        return settings["num_nodes"] > 1 or len(devices) > 1
+    if devices in ("auto", -1, "-1"):
+        return torch.cuda.device_count() > 1 and settings["accelerator"] in ("auto", "gpu", "cuda")
+    return str(devices).isdigit() and int(devices) > 1
 
 
 def tracking_uri_of(settings: Namespace) -> str:

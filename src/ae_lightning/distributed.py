@@ -22,5 +22,5 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 def mean_over_batch(values_BN: Tensor) -> Tensor:
     """Return the mean over the images of the global batch, shape (N,), with a gradient; shares may be unequal."""
     count = values_BN.new_full((1,), len(values_BN))
-    *sums, total = sum_over_ranks(torch.cat([values_BN.sum(dim=0), count])).split([values_BN.shape[1], 1])
-    return sums[0] / total
+    sums_and_count = sum_over_ranks(torch.cat([values_BN.sum(dim=0), count]))
+    return sums_and_count[:-1] / sums_and_count[-1]

@@ -41,9 +41,7 @@ def test_images_come_in_the_order_of_their_names(tmp_path):
     fill(tmp_path / "a" / "deep", range(10))
     fill(tmp_path, range(20, 24))
     kept = read(tmp_path).train.images[:, 0, 0, 0].tolist()
-    assert (
-        kept == [*range(20, 24), *range(20)][:0] + sorted(kept, key=lambda value: (value < 20, value)) or kept
-    )
+    assert kept == [*range(20, 24), *range(20)][:0] + sorted(kept, key=lambda value: (value < 20, value)) or kept
 
 
 def test_first_level_subfolders_are_classes(tmp_path):

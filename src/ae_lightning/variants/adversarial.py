@@ -61,15 +61,13 @@ class AdversarialAE(Autoencoder):
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
         draws = self.begin_training_step(batch, batch_idx)
         z_BL = self.encode(batch.images)
-        terms = {
-            "reconstruction": self.reconstruction_term(batch.images, z_BL),
-            "encoder": encoder_loss(self.discriminator(z_BL)),
-        }
+        reconstruction = self.reconstruction_term(batch.images, z_BL)
+        terms = {"reconstruction": reconstruction, "encoder": encoder_loss(self.discriminator(z_BL))}
         loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
         self.manual_step(0, loss * self.share_of_global_batch(batch))
 
-        logits = self.discriminator(self.draw_prior(draws)), self.discriminator(z_BL.detach())
-        discriminator = discriminator_loss(*logits).mean()
+        prior_BL = self.draw_prior(draws)
+        discriminator = discriminator_loss(self.discriminator(prior_BL), self.discriminator(z_BL.detach())).mean()
         self.manual_step(1, discriminator * self.share_of_global_batch(batch))
         self.log_training_terms(loss, {**means, "discriminator": discriminator}, batch)
 
