@@ -24,10 +24,11 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
-from ae_lightning.config_errors import ParseError, explain
+from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS, find_option, with_checkpoint_below
+from ae_lightning.checkpoints import load_state
+from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import CheckpointError, ConfigError, UserError
 from ae_lightning.precision import choose_precision
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
@@ -98,12 +99,11 @@ class AutoencoderCLI(LightningCLI):
             known = self._subcommand_parsers.get(args[0]) if args else None
             keys = [action.dest for action in known._actions] if known else []
             raise ConfigError(explain(str(failure), args, keys)) from failure
+        except UnicodeDecodeError as failure:
+            raise ConfigError(unreadable_file(args)) from failure
         settings = self.config[self.config.subcommand]
         if settings.get("model") is None:
-            raise ConfigError(
-                "model: no autoencoder is chosen; give -c configs/vae.yaml, or --model with one of: "
-                f"{', '.join(sorted(find_variants()))}"
-            )
+            raise ConfigError(no_model())
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
@@ -118,15 +118,30 @@ class AutoencoderCLI(LightningCLI):
             return
         settings = self.config[self.config.subcommand]
         store = tracking_uri_of(settings)
-        if isinstance(self.resume, ResumePoint):
-            point: ResumePoint | None = self.resume
-        else:
-            point = newest_resume_point(store, config_hash(self.plain_config()))
+        given = self.resume if isinstance(self.resume, ResumePoint) else None
+        point = given or newest_resume_point(store, config_hash(self.plain_config()))
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
             raise SystemExit(0)
         settings.ckpt_path = str(point.checkpoint)
         settings.trainer.logger.init_args.run_id = point.run_id
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and Trainer.
+
+        Raises:
+            UserError: If a value that one of them was given cannot be used.
+        """
+        try:
+            super().instantiate_classes()
+        except Exception as error:
+            fault = user_error_behind(error)
+            if fault is None:
+                raise
+            raise fault from None
+        path = self._get(self.config, "ckpt_path")
+        if path is not None and path not in LIGHTNING_KEYWORDS:
+            require_fitting_weights(self.model, path)
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
@@ -146,6 +161,7 @@ class AutoencoderCLI(LightningCLI):
         logger = settings.get("logger")
         for tracker in logger if isinstance(logger, list) else [logger]:
             if isinstance(tracker, MLflowTracker):
+                tracker.keeps_status = self.subcommand != "fit"
                 name = f"{type(self.model).__name__}-{self.model.latent_dim}"
                 tracker.suggest_names(self.datamodule.dataset_name, name)
         # The recorder opens the run, whose id the checkpoints' folder bears.
@@ -153,6 +169,7 @@ class AutoencoderCLI(LightningCLI):
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
+        checkpoint.make_directory()
         checkpoint.config = self.plain_config()
         return checkpoint
 
@@ -244,6 +261,28 @@ def tracking_uri_of(settings: Namespace) -> str:
     return logger.init_args.tracking_uri or tracking_uri_from_environment()
 
 
+def require_fitting_weights(model: Autoencoder, path: str) -> None:
+    """Refuse a checkpoint before the run is opened, if an explicit option made a model that its weights do not fit.
+
+    Raises:
+        CheckpointError: If they do not fit, or cannot be read.
+    """
+    state = load_state(path)
+    try:
+        model.load_state_dict(state["state_dict"])
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({lines[-1]})") from error
+
+
+def user_error_behind(error: BaseException) -> UserError | None:
+    """Find the user's fault among the errors that led to this one: jsonargparse raises its own over a constructor's."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def require_seed(seed: bool | int) -> int:
     """Return the seed, which must be a number: every random draw is a function of it.
 
@@ -270,8 +309,14 @@ def quiet() -> None:
     """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=r".*is not supported by the model summary.*")
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    for message in (
+        r".*is not supported by the model summary",
+        r".*isinstance\(treespec, LeafSpec\)",
+        r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
+        r"The dirpath has changed from",
+        r"Checkpoint directory .* exists and is not empty",
+    ):
+        warnings.filterwarnings("ignore", message=message)
 
 
 def run(arguments: list[str]) -> None:

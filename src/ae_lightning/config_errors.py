@@ -88,6 +88,7 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         _wrong_value,
         _wrong_union,
         _unreadable_file,
+        _missing_model,
         _subcommand,
     )
     for explainer in explainers:
@@ -137,9 +138,9 @@ def _unknown_argument(failure: _Failure) -> str | None:
 
 
 def _unknown_option(failure: _Failure) -> str | None:
-    grouped = re.search(r"Group '([^']+)' does not accept option '([^']+)'", failure.message)
+    grouped = re.search(r"(Group|Subcommand) '([^']+)' does not accept option '([^']+)'", failure.message)
     if grouped:
-        return _unknown_key(failure, f"{grouped[1]}.{grouped[2]}")
+        return _unknown_key(failure, f"{grouped[2]}.{grouped[3]}" if grouped[1] == "Group" else grouped[3])
     found = re.search(r"Option '([^']+)' is not accepted", failure.message)
     if not found:
         return None
@@ -216,6 +217,8 @@ def _unknown_class(failure: _Failure) -> str | None:
         places = [place for place, name in failure.classes.items() if name == found[1].rsplit(".", 1)[-1]]
         key = places[0] if places else key
     names = _subclasses(CLASS_KINDS[key]) if key in CLASS_KINDS else {}
+    if not names and re.search(r"Subtypes: .*<class '(?:int|float|bool)'>", failure.message):
+        return None
     return unknown_name(key, found[1], names) if names else f"{key}: {found[1]!r} is no class that can be imported"
 
 
@@ -223,15 +226,26 @@ def _wrong_value(failure: _Failure) -> str | None:
     found = re.search(r"Expected an? (.+?)\. Got value: (.*)", failure.message)
     if not found:
         return None
-    named = re.findall(r'Parser key "([^"]+)"', failure.message)
-    return f"{'.'.join(named)}: {found[2]!r} is not allowed; it must be {_type_name(found[1])}"
+    return f"{_place(failure)}: {found[2]!r} is not allowed; it must be {_type_name(found[1])}"
+
+
+def _place(failure: _Failure) -> str:
+    """Return the full key: of a value inside a class the message tells only the outermost key and the last."""
+    named: list[str] = re.findall(r'Parser key "([^"]+)"', failure.message)
+    outermost, *inner = named or [failure.path]
+    if not inner:
+        return outermost
+    if failure.path.endswith(f".{inner[-1]}"):
+        return failure.path
+    between = next(_paths_to(inner[-1], failure.value), inner[:-1])
+    return ".".join([outermost, *between, inner[-1]])
 
 
 def _wrong_union(failure: _Failure) -> str | None:
-    found = re.search(r"Subtypes: \[(.+)\]", failure.message)
+    found = re.findall(r"Subtypes: \[(.+)\]", failure.message)
     if not found:
         return None
-    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind) for kind in _split_types(found[1])))
+    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind) for kind in _split_types(found[-1])))
     return f"{failure.path}: {failure.value!r} is not allowed; it must be one of: {kinds}"
 
 
@@ -245,7 +259,9 @@ def _type_name(kind: str) -> str:
     if literal:
         return "one of " + literal[1].replace("'", "")
     kind = re.sub(r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1", kind)
-    return kind.replace("NoneType", "null").replace("typing.", "").replace("collections.abc.", "")
+    for name, plain in (("NoneType", "null"), ("Sequence", "list"), ("typing.", ""), ("collections.abc.", "")):
+        kind = kind.replace(name, plain)
+    return kind
 
 
 def _unreadable_file(failure: _Failure) -> str | None:
@@ -254,6 +270,32 @@ def _unreadable_file(failure: _Failure) -> str | None:
         return f"-c: there is no file {Path(found[1]).name!r} ({found[1]})"
     found = re.search(r"Problems? parsing config:?\s*(.+)", failure.message, re.DOTALL)
     return f"-c: not valid YAML: {' '.join(found[1].split())}" if found else None
+
+
+def _missing_model(failure: _Failure) -> str | None:
+    return no_model() if re.search(r"required: \w+\.model$", failure.message) else None
+
+
+def no_model() -> str:
+    """Say how to choose an autoencoder."""
+    names = ", ".join(sorted(_subclasses(Autoencoder)))
+    return f"model: no autoencoder is chosen; give -c configs/vae.yaml, or --model with one of: {names}"
+
+
+def unreadable_file(arguments: Sequence[str]) -> str:
+    """Say which of the configuration files on a command line is no text."""
+    files = [value for option, value in pairwise(arguments) if option in ("-c", "--config") and not _is_text(value)]
+    return f"-c: not a text file: {', '.join(files) or 'a configuration'}"
+
+
+def _is_text(path: str) -> bool:
+    try:
+        Path(path).read_text()
+    except UnicodeDecodeError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _subcommand(failure: _Failure) -> str | None:

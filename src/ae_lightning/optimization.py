@@ -49,18 +49,17 @@ def use_fused(optimizer: Optimizer) -> Optimizer:
         The same optimizer.
     """
     chosen = any(optimizer.defaults.get(name) is not None for name in ("fused", "foreach"))
-    if chosen or "fused" not in optimizer.defaults or optimizer.defaults.get("differentiable"):
-        align = bool(optimizer.defaults.get("fused"))
-    else:
-        align = all(
+    if not chosen and "fused" in optimizer.defaults and not optimizer.defaults.get("differentiable"):
+        possible = all(
             parameter.device.type in FUSED_DEVICES and parameter.is_floating_point()
             for group in optimizer.param_groups
             for parameter in group["params"]
         )
-        optimizer.defaults["fused"] = align or None
+        optimizer.defaults["fused"] = possible or None
         for group in optimizer.param_groups:
-            group["fused"] = align or None
-    if align:
+            group["fused"] = possible or None
+    if "fused" in optimizer.defaults:
+        # Whatever was chosen: a restored state brings the `fused` of the run that wrote it.
         optimizer.register_step_pre_hook(align_gradients)
         optimizer.register_load_state_dict_post_hook(align_state)
     return optimizer

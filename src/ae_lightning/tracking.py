@@ -64,7 +64,7 @@ def absolute_uri(tracking_uri: str) -> str:
 
 def _database_of(tracking_uri: str) -> Path | None:
     path = tracking_uri.removeprefix(SQLITE_SCHEME)
-    return Path(path) if path and path != tracking_uri and path != ":memory:" else None
+    return Path(path) if path not in ("", tracking_uri, ":memory:") else None
 
 
 def valid_key(key: str) -> str:
@@ -104,6 +104,7 @@ def connect(tracking_uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SQLAlchemyError
 
     # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -111,7 +112,7 @@ def connect(tracking_uri: str) -> MlflowClient:
         with _short_patience(), _creation_lock(tracking_uri):
             client = MlflowClient(absolute_uri(tracking_uri))
             client.search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:300]
         raise TrackingError(
             f"MLflow at {tracking_uri!r} cannot be used ({reason}); start the server, or set MLFLOW_TRACKING_URI "
@@ -140,7 +141,8 @@ def _module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None
 
     variables = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
     environment = {name: os.environ.get(name) for name in variables}
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if was_set else None
     mlflow.set_tracking_uri(absolute_uri(tracking_uri))
     mlflow.set_experiment(experiment_id=experiment_id)
     try:
@@ -271,6 +273,9 @@ class MLflowTracker(MLFlowLogger):
         tags: Tags of the run.
         run_id: An existing run to go on with.
         system_metrics: Log the machine's load (processor, memory, disk, network, GPU) every 5 seconds.
+
+    Attributes:
+        keeps_status: Leave the status of the run given as it is: it is judged, not trained on.
     """
 
     def __init__(
@@ -296,6 +301,9 @@ class MLflowTracker(MLFlowLogger):
         self._system_monitor: Any = None
         self._writer: MetricWriter | None = None
         self._killed = False
+        self._was_open = False
+        self._is_guest = False
+        self.keeps_status = False
 
     @property
     def tracking_uri(self) -> str:
@@ -323,18 +331,31 @@ class MLflowTracker(MLFlowLogger):
         Raises:
             TrackingError: If the store does not answer, or the experiment or run cannot be used.
         """
-        from mlflow.exceptions import MlflowException
-
         if self._writer is not None:
             return
+        if self._was_open:
+            self._reopen()
+        else:
+            self._open_first()
+            self._was_open = True
+        self._killed = False
+        self._writer = MetricWriter(self._mlflow_client, self._existing_run_id())
+        self._start_system_monitor()
+
+    def _open_first(self) -> None:
+        from mlflow.exceptions import MlflowException
+
         self._mlflow_client = connect(self._tracking_uri)
         try:
             self._resume_run() if self._run_id is not None else self._create_run()
         except MlflowException as error:
             raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0]}") from error
-        self._killed = False
-        self._writer = MetricWriter(self._mlflow_client, self._existing_run_id())
-        self._start_system_monitor()
+
+    def _reopen(self) -> None:
+        """Go on with this tracker's own run: what was trained is judged, even if the server has died meanwhile."""
+        if not self._is_guest:
+            with self._refusal_survived("the run's status RUNNING"):
+                self._mlflow_client.update_run(self._existing_run_id(), status="RUNNING")
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -355,7 +376,9 @@ class MLflowTracker(MLFlowLogger):
             self._create_run()
             return
         self._experiment_id = str(run.info.experiment_id)
-        self._mlflow_client.update_run(run_id, status="RUNNING")
+        self._is_guest = self.keeps_status
+        if not self._is_guest:
+            self._mlflow_client.update_run(run_id, status="RUNNING")
 
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
@@ -409,15 +432,39 @@ class MLflowTracker(MLFlowLogger):
         values = params if isinstance(params, dict) else vars(params)
         flat = {valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in command_line_keys(values).items()}
         self.open()
-        client, run_id = self._mlflow_client, self._existing_run_id()
-        known = client.get_run(run_id).data.params
+        with self._refusal_explained():
+            self._log_params(flat)
+
+    def _log_params(self, flat: dict[str, str]) -> None:
         from mlflow.entities import Param, RunTag
 
+        client, run_id = self._mlflow_client, self._existing_run_id()
+        known = client.get_run(run_id).data.params
         new = [Param(key, value) for key, value in flat.items() if key not in known]
         changed = [RunTag(f"resumed.{key}", value) for key, value in flat.items() if known.get(key, value) != value]
         for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
             client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
         client.log_batch(run_id, tags=changed)
+
+    @contextmanager
+    def _refusal_explained(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
+
+    @contextmanager
+    def _refusal_survived(self, what: str) -> Iterator[None]:
+        """Warn of what a store does not take once training has begun: a night's work is worth more than a picture."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, OSError) as error:
+            reason = str(error).splitlines()[0][:300]
+            rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take {what}: {reason}")
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -431,29 +478,41 @@ class MLflowTracker(MLFlowLogger):
 
     @rank_zero_only
     def log_text(self, text: str, artifact_file: str) -> None:
-        """Keep a text as an artifact of the run."""
+        """Keep a text as an artifact of the run.
+
+        Raises:
+            TrackingError: If the store does not take it.
+        """
         self.open()
-        self._mlflow_client.log_text(self._existing_run_id(), text, artifact_file)
+        with self._refusal_explained():
+            self._mlflow_client.log_text(self._existing_run_id(), text, artifact_file)
 
     @rank_zero_only
     def log_file(self, path: Path, artifact_folder: str) -> None:
-        """Keep a file as an artifact of the run."""
+        """Keep a file as an artifact of the run; warn if the store does not take it."""
         self.open()
-        self._mlflow_client.log_artifact(self._existing_run_id(), str(path), artifact_folder)
+        with self._refusal_survived(f"{artifact_folder}/{path.name}"):
+            self._mlflow_client.log_artifact(self._existing_run_id(), str(path), artifact_folder)
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the run."""
+        """Set tags of the run.
+
+        Raises:
+            TrackingError: If the store does not take them.
+        """
         from mlflow.entities import RunTag
 
         self.open()
-        self._mlflow_client.log_batch(self._existing_run_id(), tags=[RunTag(key, value) for key, value in tags.items()])
+        with self._refusal_explained():
+            self._mlflow_client.log_batch(self._existing_run_id(), tags=[RunTag(*item) for item in tags.items()])
 
     @rank_zero_only
     def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
         """Log a checkpoint as an MLflow model with signature and input example.
 
-        `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled.
+        `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled. If the store does not take
+        it, there is a warning; the checkpoint is still there.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.
@@ -471,7 +530,8 @@ class MLflowTracker(MLFlowLogger):
             inputs=Schema([TensorSpec(kind, shape)]),
             outputs=Schema([TensorSpec(kind, (-1, latent_dim), "codes"), TensorSpec(kind, shape, "reconstructions")]),
         )
-        with _module_functions_at(self._tracking_uri, str(self._experiment_id)):
+        uri, experiment_id = self._tracking_uri, str(self._experiment_id)
+        with self._refusal_survived("the model"), _module_functions_at(uri, experiment_id):
             Model.log(
                 artifact_path=None,
                 name="model",
@@ -502,6 +562,8 @@ class MLflowTracker(MLFlowLogger):
         self._writer = None
         if lost:
             rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take the last {lost} metrics")
+        if self._is_guest:
+            return
         final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
         try:
             self._mlflow_client.set_terminated(self._existing_run_id(), final)

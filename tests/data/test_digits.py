@@ -1,4 +1,5 @@
 import torch
+
 from ae_lightning.data.digits import read_digits
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from ae_lightning.data.loader import BatchLoader, BatchSampler
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import CheckpointError

@@ -4,6 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+
 from ae_lightning.data.npz import read_npz
 from ae_lightning.errors import DataError
 
@@ -120,7 +121,7 @@ def test_damaged_pixels_are_refused(path):
     start = content.find(FINE["x_test"].tobytes())
     content[start] ^= 255
     path.write_bytes(content)
-    with pytest.raises(DataError, match="x_test cannot be read"):
+    with pytest.raises(DataError, match="x_test"):
         read_npz(path)
 
 
@@ -141,7 +142,7 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(path):
 def test_an_array_larger_than_memory_is_refused(path, monkeypatch):
     np.savez(path, **FINE)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 300}))
-    with pytest.raises(DataError, match="x_train needs .* GiB of memory"):
+    with pytest.raises(DataError, match=r"x_train needs .* GiB of memory"):
         read_npz(path)
 
 

@@ -1,9 +1,12 @@
+from itertools import chain
+
 import pytest
 import torch
-from ae_lightning.data.loader import BatchSampler
-from ae_lightning.errors import ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ae_lightning.data.loader import BatchSampler
+from ae_lightning.errors import ConfigError
 
 counts = st.integers(1, 200)
 batch_sizes = st.integers(1, 40)
@@ -26,11 +29,15 @@ def global_batches(dealt):
     return [[position for rank in step for position in rank[0]] for step in zip(*dealt, strict=True)]
 
 
+def flat(batches):
+    return list(chain.from_iterable(batches))
+
+
 @given(counts, batch_sizes, world_sizes, st.booleans(), st.integers(0, 99), st.integers(0, 99))
 def test_an_epoch_covers_every_image_once(num_images, batch_size, world_size, shuffle, seed, epoch):
     num_images += world_size - 1
     dealt = ranks(num_images, batch_size, world_size, shuffle, seed, epoch)
-    assert sorted(sum(global_batches(dealt), [])) == list(range(num_images))
+    assert sorted(flat(global_batches(dealt))) == list(range(num_images))
 
 
 @given(counts, batch_sizes, world_sizes, st.booleans())
@@ -56,7 +63,7 @@ def test_ranks_together_see_what_one_process_sees(num_images, batch_size, world_
     num_images += world_size - 1
     together = global_batches(ranks(num_images, batch_size, world_size, shuffle, epoch=epoch))
     alone = global_batches(ranks(num_images, batch_size * world_size, 1, shuffle, epoch=epoch))
-    assert sum(together, []) == sum(alone, [])
+    assert flat(together) == flat(alone)
     remainder = num_images % (batch_size * world_size)
     if remainder == 0 or remainder >= world_size:
         assert together == alone

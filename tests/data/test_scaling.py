@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from ae_lightning.data.scaling import scale, scale_image_max, scale_unit
 
 

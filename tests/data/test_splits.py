@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out, hold_out_test
 from ae_lightning.errors import DataError
 

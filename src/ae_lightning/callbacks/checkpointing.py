@@ -45,6 +45,19 @@ class RunCheckpoint(ModelCheckpoint):
         self.config: dict[str, Any] = {}
         self._run_id: str | None = None
 
+    def make_directory(self, run_id: str | None = None) -> Path:
+        """Make the folder of a run, or the one that holds them all.
+
+        Raises:
+            ConfigError: If it cannot be made.
+        """
+        folder = self.directory / (run_id or "")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
+        return folder
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Make the run's folder.
 
@@ -55,11 +68,7 @@ class RunCheckpoint(ModelCheckpoint):
             found = trackers(trainer)
             run_id = found[0].run_id if found and trainer.is_global_zero else None
             self._run_id = trainer.strategy.broadcast(run_id)
-            folder = self.directory / (self._run_id or "untracked")
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
+            folder = self.make_directory(self._run_id or "untracked")
             self.dirpath = str(folder)
             for tracker in found:
                 tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})

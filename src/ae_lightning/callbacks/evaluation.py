@@ -52,6 +52,8 @@ class Evaluation(Callback):
         pca: bool = True,
         seed: int = 0,
     ) -> None:
+        from ae_lightning.evaluation.measures import select_measures
+
         for key, value, lowest in (
             ("every_n_epochs", every_n_epochs, 0),
             ("num_images", num_images, 1),
@@ -62,6 +64,9 @@ class Evaluation(Callback):
         for name in [] if pictures == "all" else pictures:
             if name not in PICTURES:
                 raise ConfigError(unknown_name("evaluation.pictures", name, [*PICTURES, "all"]))
+        # Unknown names are refused here, before a run is opened and trained for.
+        for choice in (training_measures, measures):
+            select_measures(choice)
         self.every_n_epochs = every_n_epochs
         self.num_images = num_images
         self.training_measures: Choice = training_measures
@@ -70,13 +75,6 @@ class Evaluation(Callback):
         self.max_train_images = max_train_images
         self.pca = pca
         self.seed = seed
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse unknown measures before any work is done."""
-        from ae_lightning.evaluation.measures import select_measures
-
-        for names in (self.training_measures, self.measures):
-            select_measures(names)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the validation split: a sample every few epochs of `fit`, the whole in `validate`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ae_lightning.errors import DataError
 
-MAX_PIXELS = 100_000_000
 EXIF_ORIENTATION = 0x0112
 EXIF_QUARTER_TURNS = (5, 6, 7, 8)
 GREY_MODES = ("1", "L", "LA", "La")
@@ -45,8 +45,9 @@ def read_header(path: Path) -> ImageHeader:
     """
     with _opened(path) as image:
         width, height = image.size
-        # PNG's getexif would decode the whole image to look for a chunk behind the pixels
-        if "exif" in image.info or image.format == "TIFF":
+        # PNG's getexif would decode the whole image to look for a chunk behind the pixels, and the size of a
+        # TIFF is that of the upright image already
+        if "exif" in image.info and image.format != "TIFF":
             turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
             width, height = (height, width) if turned else (width, height)
         return ImageHeader((width, height), image.mode in GREY_MODES + DEEP_GREY_MODES)
@@ -78,15 +79,13 @@ def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                size = f"{image.width} x {image.height}"
-                raise DataError(f"{path} declares {size} pixels, more than the {MAX_PIXELS:,} that are decoded")
-            yield image
-    except DataError:
-        raise
-    except Image.DecompressionBombError as error:
-        limit = f"more than the {MAX_PIXELS:,} pixels that are decoded"
+        # by a file object: given a name, Pillow maps an uncompressed TIFF into memory and scrambles it if turned
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        limit = f"more than the {Image.MAX_IMAGE_PIXELS:,} pixels that are decoded"
         raise DataError(f"{path} may be a decompression bomb: {limit}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is corrupt, or not an image") from error

@@ -17,6 +17,7 @@ from ae_lightning.errors import DataError
 
 CHANNELS = (1, 3)
 CHUNK = 4096
+ARRAYS = ("x_train", "x_test", "y_train", "y_test")
 
 
 class _Header(NamedTuple):
@@ -61,7 +62,7 @@ def _read_headers(path: Path) -> dict[str, _Header]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {name: _read_header(archive, info) for name, info in members.items() if name[:2] in ("x_", "y_")}
+            return {name: _read_header(archive, members[name]) for name in ARRAYS if name in members}
     except Exception as error:  # a damaged archive raises whatever its decoder stumbles over
         raise DataError(f"{path} cannot be read as .npz: {_one_line(error)}") from error
 
@@ -83,8 +84,8 @@ def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
         needed += ["y_train", "y_test"]
     for name in needed:
         if name not in headers:
-            found = ", ".join(sorted(headers)) or "neither x_ nor y_ arrays"
-            raise DataError(f"{path}: the array {name} is missing (found: {found})")
+            found = ", ".join(headers) or "none of the four"
+            raise DataError(f"{path}: the array {name} is missing (there: {found})")
         check = _check_image_header if name.startswith("x") else _check_label_header
         check(f"{path}: {name}", headers[name])
     for name in (name for name in needed if name.startswith("y")):

@@ -61,7 +61,7 @@ def _fit(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
 def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "randomized"]:
     if min(num_images, num_pixels) > _EXACT_SIDE:
         return "randomized"
-    # For such tall matrices scikit-learn's own choice is the covariance's eigenvectors: exact, and ten times faster.
+    # For so tall a matrix scikit-learn's own choice is the covariance's eigenvectors: exact, and the fastest.
     return "auto" if num_images >= 10 * num_pixels else "full"
 
 

@@ -55,7 +55,7 @@ def latent_grid(
     low, high = extent
     margin = (high - low) / (2 * max(1, n - 1))
     ratio = decoded.shape[2] / decoded.shape[3]
-    figure = new_figure(_GRID_INCHES, _GRID_INCHES * ratio + 0.4, title)
+    figure = new_figure(_GRID_INCHES, (_GRID_INCHES - 0.6) * ratio + 0.8, title)
     axes = figure.subplots()
     show_tiles(axes, compose(decoded, n, gap=0), (low - margin, high + margin, low - margin, high + margin))
     axes.set_aspect(ratio)

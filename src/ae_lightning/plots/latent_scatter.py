@@ -129,13 +129,28 @@ def _points(axes: Axes, plane: NDArray[np.float64], groups: Sequence[_Group]) ->
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
+    _name_in_place(axes, plane, groups)
+
+
+def _name_in_place(axes: Axes, plane: NDArray[np.float64], groups: Sequence[_Group]) -> None:
+    """Write class names over their codes, so that a legend of similar colours need not be searched.
+
+    A name that would lie over an earlier one is left to the legend.
+    """
+    # The axes are about 6.5 inches wide and high; a letter takes about 0.13 by 0.2 inches of them.
+    letter = np.array([0.02, 0.035]) * max(float(np.ptp(plane, axis=0).max()), np.finfo(np.float64).tiny)
+    taken: list[tuple[NDArray[np.float64], int]] = []
     for group in groups:
-        if group.label is not None and group.label >= 0 and len(groups) <= MAX_LEGEND_CLASSES:
-            _name_in_place(axes, np.median(plane[group.rows], axis=0), group.name)
+        if group.label is None or group.label < 0:
+            continue
+        centre = np.median(plane[group.rows], axis=0)
+        room = [letter * [(len(group.name) + length) / 2, 1] for _, length in taken]
+        if all((np.abs(centre - other) >= need).any() for (other, _), need in zip(taken, room, strict=True)):
+            _write_name(axes, centre, group.name)
+            taken.append((centre, len(group.name)))
 
 
-def _name_in_place(axes: Axes, centre: NDArray[np.float64], name: str) -> None:
-    """Write a class's name over its codes, so that a legend of similar colours need not be searched."""
+def _write_name(axes: Axes, centre: NDArray[np.float64], name: str) -> None:
     text = axes.annotate(name, (centre[0], centre[1]), ha="center", va="center", fontsize=LABEL_SIZE, weight="bold")
     text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
 
@@ -143,8 +158,9 @@ def _name_in_place(axes: Axes, centre: NDArray[np.float64], name: str) -> None:
 def _histograms(axes: Axes, values: NDArray[np.float64], groups: Sequence[_Group]) -> None:
     edges = np.histogram_bin_edges(values, _NUM_BINS).tolist()
     for group in groups:
-        axes.hist(values[group.rows], edges, histtype="stepfilled", alpha=0.25, color=group.colour, label=group.name)
-        axes.hist(values[group.rows], edges, histtype="step", linewidth=1.4, color=group.colour)
+        own = values[group.rows]
+        axes.hist(own, edges, histtype="stepfilled", alpha=0.12, color=group.colour)
+        axes.hist(own, edges, histtype="step", linewidth=1.8, color=group.colour, label=group.name)
 
 
 def _legend(figure: Figure, axes: Axes, num_groups: int) -> None:

@@ -32,6 +32,6 @@ def samples(images: NDArray[np.float32], title: str = "Samples") -> Figure:
     """
     shown = images[:MAX_SAMPLES]
     tiles = compose(shown, max(1, math.ceil(math.sqrt(len(shown)))))
-    figure = new_figure(_GRID_INCHES, _GRID_INCHES * tiles.shape[0] / tiles.shape[1] + 0.5, title)
+    figure = new_figure(_GRID_INCHES, _GRID_INCHES * tiles.shape[0] / tiles.shape[1] + 0.35, title)
     show_tiles(figure.subplots(), tiles)
     return figure

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-GAP_VALUE = 1.0
-"""The white between tiles, and of places that no image fills."""
+GAP_VALUE = 0.75
+"""The grey between tiles: it shows the edge of black images and of white ones."""
 
 
 def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDArray[np.float32]:
@@ -19,7 +19,7 @@ def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDAr
         images: Shape (N, C, H, W), clipped to [0, 1]; three channels are colours, of any other
             number the mean is shown as grey.
         num_columns: Tiles in a row.
-        gap: Pixels between tiles, none around them.
+        gap: Pixels of ``GAP_VALUE`` between tiles, none around them; places that no image fills are white.
 
     Returns:
         RGB values in [0, 1], shape (rows·(H + gap) − gap, num_columns·(W + gap) − gap, 3).
@@ -34,13 +34,14 @@ def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDAr
     num_rows = math.ceil(num / num_columns)
     cells = np.full((num_rows * num_columns, height + gap, width + gap, 3), GAP_VALUE, dtype=np.float32)
     cells[:num, :height, :width] = tiles
+    cells[num:] = 1.0
     rows = cells.reshape(num_rows, num_columns, height + gap, width + gap, 3).transpose(0, 2, 1, 3, 4)
     whole = rows.reshape(num_rows * (height + gap), num_columns * (width + gap), 3)
     return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
 
 
 def show_tiles(axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, float, float, float] | None = None) -> None:
-    """Draw composed tiles with every pixel a sharp square and no frame.
+    """Draw composed tiles with every pixel a sharp square in a thin frame.
 
     Args:
         axes: Where to draw.
@@ -51,7 +52,7 @@ def show_tiles(axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, floa
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        spine.set_visible(False)
+        spine.set_color(str(GAP_VALUE))
 
 
 def _to_rgb(images: NDArray[np.float32]) -> NDArray[np.float32]:

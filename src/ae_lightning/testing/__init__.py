@@ -21,7 +21,12 @@ A network recipe is put through `NetworkSuite` in the same way::
         network = MyNetwork(depth=3)
 """
 
-from ae_lightning.testing.networks import NetworkSuite
-from ae_lightning.testing.variants import VariantSuite
+import pytest
+
+# Without this a failed assertion of the suite would not show its values.
+pytest.register_assert_rewrite("ae_lightning.testing.networks", "ae_lightning.testing.variants")
+
+from ae_lightning.testing.networks import NetworkSuite  # noqa: E402
+from ae_lightning.testing.variants import VariantSuite  # noqa: E402
 
 __all__ = ["NetworkSuite", "VariantSuite"]

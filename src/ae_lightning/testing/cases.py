@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from lightning.pytorch.cli import OptimizerCallable
+
 from ae_lightning import networks
 from ae_lightning.networks import Network
 
@@ -19,7 +21,7 @@ def choices(cls: type) -> dict[str, tuple[Any, ...]]:
 
     The default comes first. Arguments that are passed on (`**options`) are not looked at.
     """
-    hints = get_type_hints(cls.__init__)  # type: ignore[misc]  (the class is asked, no instance)
+    hints = get_type_hints(getattr(cls, "__init__"))  # noqa: B009  (of the class; mypy takes it for an instance's)
     found = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD or parameter.default is parameter.empty:
@@ -29,6 +31,12 @@ def choices(cls: type) -> dict[str, tuple[Any, ...]]:
         if values:
             found[name] = tuple(sorted(values, key=lambda value: value != parameter.default))
     return found
+
+
+def optimizer_arguments(cls: type) -> list[str]:
+    """Return the names of the constructor's arguments that make an optimizer, `optimizer` first."""
+    hints = get_type_hints(getattr(cls, "__init__"))  # noqa: B009
+    return ["optimizer", *(name for name, hint in hints.items() if hint == OptimizerCallable and name != "optimizer")]
 
 
 def modes(cls: type, fixed: Iterable[str] = ()) -> list[dict[str, Any]]:

@@ -10,10 +10,12 @@ import time
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import distributed
 
 from ae_lightning.testing.training import Training, TrainingJob
@@ -37,7 +39,8 @@ def train_in_ranks(
         RuntimeError: If a process failed or did not end in time; with its traceback, where it left one.
     """
     # A server that has imported everything once forks the ranks: they start at once, and share no thread with pytest.
-    context = multiprocessing.get_context("forkserver")
+    has_server = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
     context.set_forkserver_preload([__name__])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -45,18 +48,26 @@ def train_in_ranks(
         ranks = [context.Process(target=_run_rank, args=(rank, *arguments), daemon=True) for rank in range(num_ranks)]
         for process in ranks:
             process.start()
-        deadline = time.monotonic() + timeout
-        for process in ranks:
-            process.join(max(0.0, deadline - time.monotonic()))
+        _wait(ranks, timeout)
         late = [rank for rank, process in enumerate(ranks) if process.is_alive()]
+        failed = [rank for rank, process in enumerate(ranks) if process.exitcode]
         for process in ranks:
             process.kill()
             process.join()
         faults = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("fault-*"))]
-        if late or faults or any(process.exitcode for process in ranks):
-            said = f"ranks {late} were still running after {timeout} s" if late else "a rank failed"
+        if late or failed:
+            said = f"ranks {failed} failed" if failed else f"ranks {late} were still running after {timeout} s"
             raise RuntimeError("\n".join([said, *faults]))
         return [torch.load(folder / f"job-{position}.pt", weights_only=False) for position in range(len(jobs))]
+
+
+def _wait(ranks: Sequence[BaseProcess], timeout: float) -> None:
+    """Wait until all have ended, or one has failed: the others would wait for it until their own time is up."""
+    deadline = time.monotonic() + timeout
+    running = list(ranks)
+    while running and time.monotonic() < deadline and not any(process.exitcode for process in ranks):
+        wait([process.sentinel for process in running], timeout=deadline - time.monotonic())
+        running = [process for process in running if process.is_alive()]
 
 
 def _run_rank(rank: int, num_ranks: int, folder: Path, jobs: list[TrainingJob], strategy: str, timeout: float) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.utilities.types import _PRECISION_INPUT
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,6 +20,19 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.draws import Draws
 from ae_lightning.networks import Shape
+
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: on small images more only wait for each other, seconds where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def generate_images(shape: Shape, num_images: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -40,7 +53,8 @@ def generate_images(shape: Shape, num_images: int, seed: int = 0) -> npt.NDArray
     radius = random.uniform(0.15, 0.35, (num_images, 1, 1, 1)) * min(height, width)
     colour = random.uniform(0.4, 1.0, (num_images, channels, 1, 1))
     squares = (rows - place[0]) ** 2 + (columns - place[1]) ** 2
-    return np.rint(255 * colour * np.exp(-squares / (2 * radius**2))).astype(np.uint8)
+    images: npt.NDArray[np.float64] = 255 * colour * np.exp(-squares / (2 * radius**2))
+    return np.rint(images).astype(np.uint8)
 
 
 def generate_batch(shape: Shape, num_images: int, seed: int = 0) -> Tensor:
@@ -68,7 +82,7 @@ def build_trainer(
     epochs: int = 1,
     *,
     callbacks: Sequence[pl.Callback] = (),
-    precision: _PRECISION_INPUT = "32-true",
+    precision: Precision = "32-true",
     validate: bool = False,
     **options: Any,
 ) -> pl.Trainer:
@@ -81,7 +95,8 @@ def build_trainer(
         validate: Whether `fit` validates after each epoch.
         options: Further arguments of Trainer.
     """
-    warnings.filterwarnings("ignore", module="lightning.*")
+    # It would say what is already known, at every training of every test.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     return pl.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
@@ -97,9 +112,7 @@ def build_trainer(
     )
 
 
-def validation_terms(
-    model: Autoencoder, data: ImageDataModule, precision: _PRECISION_INPUT = "32-true"
-) -> dict[str, float]:
+def validation_terms(model: Autoencoder, data: ImageDataModule, precision: Precision = "32-true") -> dict[str, float]:
     """Validate, and return what was logged, by name."""
     (logged,) = build_trainer(validate=True, precision=precision).validate(model, data, verbose=False)
     return dict(logged)
@@ -156,7 +169,6 @@ class TrainingJob:
     options: Mapping[str, Any]
     data: Mapping[str, Any]
     epochs: int
-    trainer: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, num_ranks: int = 1, **trainer_options: Any) -> Training:
         """Train, then validate.

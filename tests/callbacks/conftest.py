@@ -1,0 +1,1 @@
+"""Runs that the tests of the callbacks look at."""

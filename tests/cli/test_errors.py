@@ -1,0 +1,380 @@
+"""Every fault of the user's: one line on stderr, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+import numpy as np
+import pytest
+
+PREFIX = "ae_lightning: error: "
+
+
+@pytest.fixture
+def refuse(bare_workspace, capfd):
+    """Run the command line, and check all that holds for every fault; gives the message."""
+
+    def run(*arguments, creates=()):
+        before = snapshot(bare_workspace.folder)
+        outcome = bare_workspace(*arguments)
+        written = outcome.err + capfd.readouterr().err
+        lines = [line for line in written.splitlines() if line.startswith(PREFIX)]
+        assert outcome.code == 2, written
+        assert len(lines) == 1, written
+        assert "Traceback" not in written
+        assert bare_workspace.runs() == []
+        after = snapshot(bare_workspace.folder)
+        assert {path: after.get(path) for path in before} == before
+        assert {path.name for path in after.keys() - before.keys()} <= {"mlflow.db", "mlflow.db.lock", *creates}
+        return lines[0].removeprefix(PREFIX)
+
+    return run
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(text):
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+VAE = ("--model", "VAE")
+
+
+@pytest.mark.parametrize(
+    ("option", "nearest"),
+    [
+        ("--seed_everythin", "seed_everything"),
+        ("--modle", "model"),
+        ("--model.latent_dmi", "latent_dim"),
+        ("--model.bta", "beta"),
+        ("--model.network.filter", "filters"),
+        ("--trainer.max_epoch", "max_epochs"),
+        ("--data.batchsize", "batch_size"),
+        ("--evaluation.num_image", "num_images"),
+        ("--checkpoint.monitors", "monitor"),
+    ],
+)
+def test_unknown_option_names_the_nearest(refuse, option, nearest):
+    message = refuse("fit", *VAE, option, "3")
+    assert option.rsplit(".", 1)[-1].removeprefix("--") in message
+    assert f"did you mean {nearest!r}?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "nearest"),
+    [
+        ("modle: {class_path: VAE}", "modle", "model"),
+        ("model: {class_path: VAE, init_args: {latent_dmi: 3}}", "latent_dmi", "latent_dim"),
+        (
+            "model: {class_path: VAE, init_args: {network: {class_path: Conv, init_args: {filter: [3]}}}}",
+            "filter",
+            "filters",
+        ),
+        (
+            "model: {class_path: VAE, init_args: {network: {class_path: MLP, init_args: {hiden: [3]}}}}",
+            "hiden",
+            "hidden",
+        ),
+        ("{model: {class_path: VAE}, trainer: {max_epoch: 3}}", "max_epoch", "max_epochs"),
+        ("{model: {class_path: VAE}, data: {batchsize: 3}}", "batchsize", "batch_size"),
+    ],
+)
+def test_unknown_key_in_a_file_names_the_nearest(refuse, config, text, unknown, nearest):
+    message = refuse("fit", "-c", config(text))
+    assert repr(unknown) in message
+    assert f"did you mean {nearest!r}?" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (("--model", "VEA"), "VAE"),
+        (("--model", "VAE", "--model.network", "Convv"), "Conv"),
+        (("--model", "VAE", "--model.optimizer", "Adan"), "Adam"),
+    ],
+)
+def test_unknown_class_names_the_nearest(refuse, arguments, nearest):
+    message = refuse("fit", *arguments)
+    assert f"did you mean {nearest!r}?" in message
+
+
+def test_unknown_class_in_a_file_names_the_nearest(refuse, config):
+    message = refuse("fit", "-c", config("model: {class_path: VEA}"))
+    assert "did you mean 'VAE'?" in message
+    message = refuse("fit", "-c", config("model: {class_path: VAE, init_args: {network: {class_path: MPL}}}"))
+    assert "did you mean 'MLP'?" in message
+
+
+def test_unknown_data_set_names_the_nearest(refuse):
+    assert "did you mean 'mnist'?" in refuse("fit", *VAE, "--data.name", "mnits")
+
+
+def test_unknown_command_names_the_nearest(refuse):
+    assert "did you mean 'fit'?" in refuse("fitt", *VAE)
+
+
+def test_no_command_says_which_there_are(refuse):
+    message = refuse()
+    assert "fit" in message
+    assert "predict" in message
+
+
+def test_no_model_says_how_to_choose_one(refuse):
+    message = refuse("fit")
+    assert "--model" in message
+    assert "VAE" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "kind"),
+    [
+        ("--data.batch_size", "many", "int"),
+        ("--model.latent_dim", "2.5", "int"),
+        ("--model.beta", "strong", "float"),
+        ("--model.network.filters", "wide", "list"),
+        ("--model.network.batch_norm", "perhaps", "bool"),
+        ("--model.reconstruction", "mes", "mse"),
+        ("--data.scaling", "log", "unit"),
+        ("--trainer.max_epochs", "long", "int"),
+    ],
+)
+def test_wrong_type_names_key_value_and_what_is_allowed(refuse, option, value, kind):
+    message = refuse("fit", *VAE, option, value)
+    assert option.removeprefix("--").rsplit(".", 1)[-1] in message
+    assert value in message
+    assert kind in message.lower()
+
+
+def test_wrong_type_in_a_file(refuse, config):
+    message = refuse("fit", "-c", config("{model: {class_path: VAE}, data: {batch_size: many}}"))
+    assert "batch_size" in message
+    assert "many" in message
+
+
+def test_missing_config_file(refuse):
+    assert "nowhere.yaml" in refuse("fit", "-c", "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["model: [VAE", "model: {class_path: VAE\ndata: }", "a: b: c"])
+def test_invalid_yaml(refuse, config, text):
+    assert "YAML" in refuse("fit", "-c", config(text))
+
+
+def test_config_that_is_a_folder_or_no_text(refuse, tmp_path, config):
+    assert str(tmp_path) in refuse("fit", "-c", tmp_path)
+    path = config("")
+    path.write_bytes(b"\x80\x81\xff\x00")
+    assert "config.yaml" in refuse("fit", "-c", path)
+
+
+@pytest.mark.parametrize("name", ["folder", "npz"])
+def test_missing_data_files(refuse, name):
+    assert "nowhere" in refuse("fit", *VAE, "--data.name", name, "--data.path", "nowhere")
+
+
+def test_a_data_path_is_needed(refuse):
+    assert "data.path" in refuse("fit", *VAE, "--data.name", "npz")
+
+
+def test_missing_torchvision_files_say_where_to_put_them(refuse, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    message = refuse("fit", *VAE, "--data.name", "mnist", "--data.root", "data", creates=[".mnist.lock"])
+    assert "MNIST/raw" in message
+    assert "--data.name digits" in message
+
+
+def no_network(*_, **__):
+    raise OSError("no network")
+
+
+def test_truncated_idx_file(refuse, tmp_path):
+    folder = tmp_path / "data" / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, 10, 28, 28) + bytes(100))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 10) + bytes(10))
+    message = refuse("fit", *VAE, "--data.name", "mnist", "--data.root", "data")
+    assert "train-images-idx3-ubyte is truncated" in message
+
+
+def test_truncated_real_idx_file(refuse, idx_root):
+    path = idx_root / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    message = refuse("fit", *VAE, "--data.name", "mnist", "--data.root", idx_root)
+    assert "t10k-images-idx3-ubyte is truncated" in message
+
+
+def test_truncated_png(refuse, picture_folder):
+    path = picture_folder / "03.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    assert "03.png is truncated" in refuse("fit", *VAE, "--data.name", "folder", "--data.path", picture_folder)
+
+
+def test_empty_folder(refuse, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no images" in refuse("fit", *VAE, "--data.name", "folder", "--data.path", "empty")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"x_test": None}, "x_test is missing"),
+        ({"y_train": np.zeros(40, int)}, "y_test is missing"),
+        ({"x_train": np.zeros((40, 8, 8), np.int64)}, "dtype int64"),
+        ({"x_train": np.full((40, 8, 8), "x")}, "dtype"),
+        ({"x_train": np.zeros((40, 64), np.uint8)}, "shape (40, 64)"),
+        ({"x_train": np.zeros((40, 9, 9), np.uint8)}, "differ in shape"),
+        ({"x_train": np.full((40, 8, 8), np.nan, np.float32)}, "NaN"),
+        ({"x_train": np.full((40, 8, 8), 2.0, np.float32)}, "[0, 1]"),
+        ({"y_train": np.zeros(3, int), "y_test": np.zeros(10, int)}, "3 labels for 40 images"),
+    ],
+)
+def test_unusable_npz(refuse, npz, changes, said):
+    message = refuse("fit", *VAE, "--data.name", "npz", "--data.path", npz(**changes))
+    assert "images.npz" in message
+    assert said in message
+
+
+def test_npz_that_is_no_archive(refuse, tmp_path):
+    (tmp_path / "images.npz").write_bytes(b"not an archive")
+    assert "images.npz" in refuse("fit", *VAE, "--data.name", "npz", "--data.path", "images.npz")
+
+
+@pytest.mark.parametrize("value", ["0", "-3"])
+def test_latent_dim_below_one(refuse, value):
+    assert f"model.latent_dim: {value}" in refuse("fit", *VAE, "--model.latent_dim", value)
+
+
+def test_kernel_larger_than_the_image(refuse):
+    message = refuse("fit", *VAE, "--model.network.kernel_size", "40")
+    assert "kernel_size" in message
+    assert "40" in message
+
+
+def test_kernel_smaller_than_the_stride(refuse):
+    assert "kernel_size" in refuse("fit", *VAE, "--model.network.kernel_size", "2", "--model.network.stride", "3")
+
+
+def test_batch_size_zero(refuse):
+    assert "data.batch_size" in refuse("fit", *VAE, "--data.batch_size", "0")
+
+
+def test_num_val_that_leaves_nothing_to_train_on(refuse):
+    assert "data.num_val" in refuse("fit", *VAE, "--data.num_val", "5000")
+
+
+def test_negative_seed(refuse):
+    assert "seed_everything" in refuse("fit", *VAE, "--seed_everything", "-1")
+
+
+def test_negative_beta(refuse):
+    assert "model.beta" in refuse("fit", *VAE, "--model.beta", "-1")
+
+
+def test_unknown_measure_and_picture(refuse):
+    assert "did you mean 'kmeans'?" in refuse("fit", *VAE, "--evaluation.measures", "[kmean]")
+    assert "did you mean 'psnr'?" in refuse("fit", *VAE, "--evaluation.training_measures", "[psn]")
+    assert "did you mean 'samples'?" in refuse("fit", *VAE, "--evaluation.pictures", "[sample]")
+
+
+@pytest.fixture
+def below_a_file(tmp_path):
+    """A path that not even root can make: what would be its folder is a regular file."""
+    (tmp_path / "file").write_text("in the way")
+    return tmp_path / "file" / "below"
+
+
+def test_unwritable_checkpoint_directory(refuse, below_a_file):
+    message = refuse("fit", *VAE, "--checkpoint.directory", below_a_file)
+    assert "checkpoint.directory" in message
+    assert str(below_a_file) in message
+
+
+def test_unwritable_database(refuse, below_a_file, monkeypatch):
+    uri = f"sqlite:///{below_a_file / 'mlflow.db'}"
+    assert uri in refuse("fit", *VAE, "--trainer.logger.tracking_uri", uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert uri in refuse("fit", *VAE)
+
+
+def test_file_that_is_no_database(refuse, tmp_path):
+    (tmp_path / "mlflow.text").write_text("no database" * 100)
+    uri = f"sqlite:///{tmp_path / 'mlflow.text'}"
+    assert "mlflow.text" in refuse("fit", *VAE, "--trainer.logger.tracking_uri", uri, creates=["mlflow.text.lock"])
+
+
+def test_server_that_does_not_answer(refuse):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        start = time.monotonic()
+        message = refuse("fit", *VAE, "--trainer.logger.tracking_uri", uri)
+    assert uri in message
+    assert time.monotonic() - start < 15
+
+
+def test_store_of_an_unknown_kind(refuse):
+    assert "nosuch://store" in refuse("fit", *VAE, "--trainer.logger.tracking_uri", "nosuch://store")
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_missing_checkpoint(refuse, command):
+    assert "nowhere.ckpt" in refuse(command, *VAE, "--ckpt_path", "nowhere.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 no more"])
+def test_damaged_checkpoint(refuse, tmp_path, content):
+    (tmp_path / "damaged.ckpt").write_bytes(content)
+    assert "damaged.ckpt" in refuse("test", "--ckpt_path", "damaged.ckpt")
+
+
+def test_foreign_checkpoint(refuse, tmp_path):
+    import torch
+
+    torch.save({"state_dict": {}, "hyper_parameters": {"width": 3}}, tmp_path / "foreign.ckpt")
+    assert "foreign.ckpt" in refuse("test", "--ckpt_path", "foreign.ckpt")
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "foreign.ckpt")
+    assert "foreign.ckpt" in refuse("test", "--ckpt_path", "foreign.ckpt")
+
+
+def test_truncated_checkpoint(refuse, trained, tmp_path):
+    whole = trained.checkpoint().read_bytes()
+    (tmp_path / "half.ckpt").write_bytes(whole[: len(whole) // 2])
+    assert "half.ckpt" in refuse("test", "--ckpt_path", "half.ckpt")
+
+
+@pytest.mark.parametrize("command", ["test", "fit", "predict"])
+def test_weights_that_do_not_fit_an_explicit_flag(refuse, trained, command):
+    message = refuse(command, "--ckpt_path", trained.checkpoint(), "--model.latent_dim", "5")
+    assert "best.ckpt" in message
+    assert "fit" in message
+
+
+@pytest.mark.parametrize("arguments", [("--output", "codes.txt"), ("--output", "nowhere/codes.npz")])
+def test_unusable_output_is_refused_before_any_work(refuse, trained, arguments):
+    assert "output" in refuse("predict", "--ckpt_path", trained.checkpoint(), *arguments)
+
+
+def test_predictions_are_not_overwritten(refuse, trained, tmp_path):
+    (tmp_path / "codes.npz").write_bytes(b"precious")
+    message = refuse("predict", "--ckpt_path", trained.checkpoint(), "--output", "codes.npz")
+    assert "exists already" in message
+
+
+def test_resume_is_for_fit_alone(refuse, trained):
+    assert "--resume" in refuse("test", "--resume", "--model", "VAE")
+    assert "--ckpt_path" in refuse("fit", "--resume", "--ckpt_path", trained.checkpoint(), *VAE)
+
+
+def test_resume_of_an_unknown_run(refuse):
+    assert "nosuchrun" in refuse("fit", "--resume", "nosuchrun", *VAE)

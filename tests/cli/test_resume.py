@@ -1,0 +1,89 @@
+"""`fit --resume`."""
+
+from __future__ import annotations
+
+import pytest
+
+# Training stops for good only while the file is there: going on has the same configuration.
+BREAKING = """
+from pathlib import Path
+from lightning.pytorch.callbacks import Callback
+
+class Breaking(Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1 and Path("break").exists():
+            raise RuntimeError("broken on purpose")
+"""
+
+OPTIONS = ("--trainer.callbacks", "breaking.Breaking", "--trainer.max_epochs", "2")
+
+
+@pytest.fixture
+def broken(workspace):
+    """A working directory whose only run failed in its second epoch."""
+    (workspace.folder / "breaking.py").write_text(BREAKING)
+    (workspace.folder / "break").touch()
+    with pytest.raises(RuntimeError, match="on purpose"):
+        workspace.fit(*OPTIONS)
+    (workspace.folder / "break").unlink()
+    return workspace
+
+
+def steps(workspace, run_id):
+    return [metric.step for metric in workspace.history(run_id, "val/loss")]
+
+
+def test_a_failed_run_is_gone_on_with(broken):
+    run_id = broken.run().info.run_id
+    assert broken.run().info.status == "FAILED"
+    assert steps(broken, run_id) == [10]
+    outcome = broken.fit(*OPTIONS, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert [run.info.run_id for run in broken.runs()] == [run_id]
+    assert broken.run().info.status == "FINISHED"
+    assert steps(broken, run_id) == [10, 21]
+    assert "test/mse" in broken.run().data.metrics
+
+
+def test_another_configuration_is_not_gone_on_with(broken):
+    outcome = broken.fit(*OPTIONS, "--model.beta", "3", "--resume")
+    assert outcome.code == 0
+    assert "nothing to resume" in outcome.err
+    assert len(broken.runs()) == 1
+    assert broken.run().info.status == "FAILED"
+
+
+def test_nothing_to_resume(workspace):
+    assert workspace.fit().code == 0
+    outcome = workspace.fit("--resume")
+    assert outcome.code == 0
+    assert "nothing to resume" in outcome.err
+    assert len(workspace.runs()) == 1
+
+
+def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
+    assert workspace.fit("--model.latent_dim", "3", "--data.num_val", "77").code == 0
+    run_id = workspace.run().info.run_id
+    outcome = workspace("fit", "--resume", run_id, "--trainer.max_epochs", "3")
+    assert outcome.code == 0, outcome.err
+    assert "77 val" in outcome.err
+    assert [run.info.run_id for run in workspace.runs()] == [run_id]
+    run = workspace.run()
+    assert run.data.params["trainer.max_epochs"] == "1"
+    assert run.data.tags["resumed.trainer.max_epochs"] == "3"
+    assert len(steps(workspace, run_id)) == 3
+
+
+def test_the_run_gone_on_with_is_the_newest_and_has_the_same_result_as_one_left_in_peace(broken):
+    (broken.folder / "break").touch()
+    with pytest.raises(RuntimeError, match="on purpose"):
+        broken.fit(*OPTIONS)
+    (broken.folder / "break").unlink()
+    newest, oldest = (run.info.run_id for run in broken.runs())
+    assert broken.fit(*OPTIONS, "--resume").code == 0
+    assert broken.client.get_run(newest).info.status == "FINISHED"
+    assert broken.client.get_run(oldest).info.status == "FAILED"
+    assert broken.fit(*OPTIONS).code == 0
+    whole = broken.run().data.metrics
+    resumed = broken.client.get_run(newest).data.metrics
+    assert resumed["test/loss"] == pytest.approx(whole["test/loss"], rel=1e-5)

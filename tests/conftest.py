@@ -1,0 +1,167 @@
+"""What tests of the whole program share: a folder to work in, a database made in advance, and quick settings."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+QUICK = (
+    *("--trainer.max_epochs", "1"),
+    *("--trainer.enable_model_summary", "false"),
+    *("--trainer.num_sanity_val_steps", "0"),
+    *("--model.network", "Linear"),
+    *("--evaluation.every_n_epochs", "0"),
+    *("--evaluation.measures", "[mse]"),
+    *("--evaluation.pictures", "[]"),
+    *("--evaluation.pca", "false"),
+)
+"""Options that train one epoch of a tiny model and judge next to nothing."""
+
+MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Workspace:
+    """A working directory in which the command line is called in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str | Path) -> Outcome:
+        """Run the command line with the arguments."""
+        from ae_lightning.__main__ import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    def fit(self, *arguments: str | Path) -> Outcome:
+        """Train a tiny VAE for an epoch, or whatever the arguments make of it."""
+        return self("fit", "--model", "VAE", *QUICK, "--model.latent_dim", "2", *arguments)
+
+    @property
+    def uri(self) -> str:
+        """The database that is the default of this directory."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @property
+    def client(self):
+        """An MLflow client of that database."""
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(self.uri)
+
+    def runs(self) -> list:
+        """Every run of that database, the newest first; none where it does not exist."""
+        if not (self.folder / "mlflow.db").exists():
+            return []
+        from mlflow.entities import ViewType
+
+        client = self.client
+        experiments = [found.experiment_id for found in client.search_experiments(view_type=ViewType.ALL)]
+        return client.search_runs(experiments, run_view_type=ViewType.ALL, order_by=["attributes.start_time DESC"])
+
+    def run(self):
+        """The newest run."""
+        return self.runs()[0]
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """The file of an artifact."""
+        return Path(self.client.download_artifacts(run_id, name))
+
+    def artifacts(self, run_id: str, folder: str = "") -> set[str]:
+        """The names of a run's artifacts in a folder."""
+        return {Path(found.path).name for found in self.client.list_artifacts(run_id, folder)}
+
+    def checkpoint(self, name: str = "best.ckpt") -> Path:
+        """A checkpoint of the newest run."""
+        return self.folder / "checkpoints" / self.run().info.run_id / name
+
+    def history(self, run_id: str, key: str) -> list:
+        """All that was logged of a metric, in the order of its steps."""
+        return self.client.get_metric_history(run_id, key)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[Workspace]:
+    """Work in a folder, and leave the process as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", list(sys.path))
+        for name in MLFLOW_VARIABLES:
+            patch.delenv(name, raising=False)
+        # Rich would break lines at the width of whatever terminal the tests run in.
+        patch.setenv("COLUMNS", "200")
+        yield Workspace(folder)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with nothing in it: its migrations take seconds, a copy of it none."""
+    from ae_lightning.tracking import connect
+
+    folder = tmp_path_factory.mktemp("store")
+    connect(f"sqlite:///{folder / 'mlflow.db'}")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def bare_workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """An empty working directory."""
+    with working_in(tmp_path) as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, empty_store: Path) -> Iterator[Workspace]:
+    """A working directory with an empty database."""
+    shutil.copy(empty_store, tmp_path)
+    with working_in(tmp_path) as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def open_workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Callable[[], object]:
+    """Make working directories for runs that the tests of a module share."""
+
+    @contextmanager
+    def opened() -> Iterator[Workspace]:
+        folder = tmp_path_factory.mktemp("workspace")
+        shutil.copy(empty_store, folder)
+        with working_in(folder) as workspace:
+            yield workspace
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def program_environment() -> dict[str, str]:
+    """The environment of a program that is started by itself."""
+    kept = {name: value for name, value in os.environ.items() if name not in MLFLOW_VARIABLES}
+    return {**kept, "COLUMNS": "200"}
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data sets, where the machine has one."""
+    place = os.environ.get("AE_LIGHTNING_DATA")
+    if not place:
+        pytest.skip("AE_LIGHTNING_DATA is not set: no real data on this machine")
+    return Path(place)

@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ae_lightning.data import Batch, ImageDataModule
+from ae_lightning.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """An archive of 50 and 20 images, each filled with its own value."""
+    values = np.arange(70, dtype=np.uint8).repeat(3 * 4 * 5).reshape(70, 4, 5, 3)
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=values[:50], x_test=values[50:])
+    return str(path)
+
+
+def values(split):
+    return split.images[:, 0, 0, 0].tolist()
+
+
+def test_splits_are_disjoint_and_complete(npz):
+    data = ImageDataModule("npz", path=npz, num_val=15)
+    assert sorted(values(data.split("train")) + values(data.split("val"))) == list(range(50))
+    assert len(data.split("val")) == 15
+    assert values(data.split("test")) == list(range(50, 70))
+
+
+def test_the_split_depends_on_split_seed_alone(npz):
+    def val(**settings):
+        return values(ImageDataModule("npz", path=npz, **settings).split("val"))
+
+    assert val() == val(seed=1, batch_size=7, scaling="image_max")
+    assert val() != val(split_seed=1)
+
+
+def test_a_tenth_is_held_out_by_default(npz):
+    assert len(ImageDataModule("npz", path=npz).split("val")) == 5
+
+
+def test_mnist_holds_out_5000(real_data):
+    data = ImageDataModule("mnist", root=str(real_data))
+    assert [len(data.split(name)) for name in ("train", "val", "test")] == [55_000, 5_000, 10_000]
+    assert data.input_shape == (1, 28, 28)
+
+
+def test_the_root_comes_from_the_environment(real_data, monkeypatch):
+    assert len(ImageDataModule("mnist").split("test")) == 10_000
+    monkeypatch.setenv("AE_LIGHTNING_DATA", str(real_data / "nowhere"))
+    with pytest.raises(DataError, match="nowhere"):
+        ImageDataModule("mnist", root=str(real_data / "nowhere")).setup("fit")
+
+
+def test_without_validation_there_is_no_loader(npz):
+    data = ImageDataModule("npz", path=npz, num_val=0)
+    assert data.val_dataloader() == []
+    assert values(data.split("train")) == list(range(50))
+    with pytest.raises(ConfigError, match="no val split"):
+        data.split("val")
+
+
+@pytest.mark.parametrize("num_val", [50, 51])
+def test_num_val_must_leave_images_to_train_on(npz, num_val):
+    with pytest.raises(ConfigError, match=rf"data.num_val {num_val} leaves none of the 50 training images"):
+        ImageDataModule("npz", path=npz, num_val=num_val).setup("fit")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_val": -1}, "data.num_val must be at least 0, not -1"),
+        ({"batch_size": 0}, "data.batch_size must be at least 1, not 0"),
+        ({"seed": -1}, "data.seed must be at least 0"),
+        ({"split_seed": -1}, "data.split_seed must be at least 0"),
+        ({"name": "digit"}, "did you mean 'digits'"),
+        ({"path": "somewhere"}, "data.path is for"),
+    ],
+)
+def test_wrong_settings_are_refused_at_once(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        ImageDataModule(**settings)
+
+
+def test_a_missing_file_is_found_out_when_the_shape_is_asked_for(tmp_path):
+    data = ImageDataModule("npz", path=str(tmp_path / "none.npz"))
+    with pytest.raises(DataError, match="there is no file"):
+        _ = data.input_shape
+
+
+def test_classes(npz):
+    digits, unlabelled = ImageDataModule(), ImageDataModule("npz", path=npz)
+    assert (digits.num_classes, digits.class_names) == (10, tuple("0123456789"))
+    assert (unlabelled.num_classes, unlabelled.class_names) == (0, None)
+
+
+def test_the_data_set_has_a_name(npz, tmp_path):
+    assert ImageDataModule().dataset_name == "digits"
+    assert ImageDataModule("npz", path=npz).dataset_name == "own"
+    assert ImageDataModule("folder", path=f"{tmp_path}/cats.v2/").dataset_name == "cats.v2"
+
+
+def test_hyperparameters_are_plain(npz):
+    data = ImageDataModule("npz", path=npz, num_val=3)
+    assert data.hparams["num_val"] == 3
+    assert all(value is None or isinstance(value, int | str) for value in data.hparams.values())
+    assert ImageDataModule(**data.hparams).hparams == data.hparams
+
+
+def test_images_are_read_once(npz, monkeypatch):
+    data = ImageDataModule("npz", path=npz)
+    data.prepare_data()
+    monkeypatch.setattr("ae_lightning.data.datamodule.load_images", None)
+    data.setup("fit")
+    assert data.input_shape == (3, 4, 5)
+
+
+def test_train_is_shuffled_and_the_rest_is_in_order(npz):
+    data = ImageDataModule("npz", path=npz, batch_size=8, num_val=10)
+    for loader, split, shuffled in (
+        (data.train_dataloader(), "train", True),
+        (data.val_dataloader(), "val", False),
+        (data.test_dataloader(), "test", False),
+        (data.predict_dataloader(), "test", False),
+    ):
+        indices = torch.cat([batch.indices for batch in loader]).tolist()
+        assert (indices != sorted(indices)) == shuffled
+        assert sorted(indices) == list(range(len(data.split(split))))
+
+
+def test_predict_split_is_chosen(npz):
+    data = ImageDataModule("npz", path=npz, predict_split="val")
+    assert sum(len(batch.images) for batch in data.predict_dataloader()) == 5
+
+
+@pytest.mark.parametrize("scaling", ["unit", "image_max"])
+def test_a_transferred_batch_is_scaled_and_channels_last(npz, scaling):
+    data = ImageDataModule("npz", path=npz, scaling=scaling)
+    raw = next(iter(data.test_dataloader()))
+    batch = data.on_after_batch_transfer(raw, 0)
+    assert isinstance(batch, Batch)
+    assert batch.images.dtype == torch.float32
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(batch.images, data.scale(raw.images))
+    assert raw.images.dtype == torch.uint8
+    assert batch[1:] == raw[1:]
+
+
+def test_a_grey_batch_has_the_strides_of_channels_last():
+    data = ImageDataModule()
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    assert batch.images.stride() == (64, 1, 8, 1)
+
+
+def test_a_folder_with_classes(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            Image.new("RGB", (6, 6), (number, 0, 0)).save(tmp_path / name / f"{number}.png")
+    data = ImageDataModule("folder", path=str(tmp_path), image_size=4)
+    assert data.input_shape == (3, 4, 4)
+    assert data.class_names == ("cat", "dog")

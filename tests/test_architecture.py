@@ -1,0 +1,175 @@
+"""The rules of the house: imports go down only, variants are small and each has a configuration."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ae_lightning.variants import find_variants
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
+PACKAGE = "ae_lightning"
+FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
+VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
+
+GROUND = {"errors", "__init__"}
+"""What every file may import."""
+
+LAYERS = {
+    "errors": set(),
+    "draws": set(),
+    "optimization": set(),
+    "precision": set(),
+    "data": set(),
+    "networks": set(),
+    "losses": set(),
+    "evaluation": {"losses"},
+    "plots": {"evaluation"},
+    "hyperparameters": {"networks"},
+    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization"},
+    "variants": {"autoencoder", "data", "draws", "losses", "networks", "optimization"},
+}
+"""What the parts of the package that lie below its callbacks may import of it, beside themselves."""
+
+ONLY_IN = {
+    "mlflow": {"tracking.py"},
+    "optuna": {"sweep.py"},
+    "pytest": {"testing/__init__.py", "testing/networks.py", "testing/variants.py"},
+}
+"""Libraries that only these files import."""
+
+NOT_IN = {
+    "evaluation": {"lightning", "mlflow", "optuna"},
+    "plots": {"lightning", "mlflow", "optuna"},
+    "networks": {"lightning", "mlflow", "optuna"},
+    "losses": {"lightning", "mlflow", "optuna"},
+    "data": {"mlflow", "optuna"},
+    "variants": {"mlflow", "optuna"},
+}
+"""Libraries that these parts do without."""
+
+MAX_LINES, MAX_VARIANT_LINES = 400, 80
+
+
+def imported(path):
+    """Every module that a file imports, anywhere in it, by its full name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they lead"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def relative(path):
+    return path.relative_to(SOURCE / PACKAGE).as_posix()
+
+
+def part_of(path):
+    """The folder of the package that a file is in, or the file's own name at its top."""
+    return path.relative_to(SOURCE / PACKAGE).parts[0].removesuffix(".py")
+
+
+def parts_imported(path):
+    """The parts of the package that a file imports."""
+    return {name.split(".")[1] for name in imported(path) if name.startswith(f"{PACKAGE}.")}
+
+
+def libraries_imported(path):
+    return {name.split(".")[0] for name in imported(path)} - {PACKAGE}
+
+
+def num_lines(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part_of(path) in LAYERS], ids=relative)
+def test_imports_go_down(path):
+    allowed = LAYERS[part_of(path)] | GROUND | {part_of(path)}
+    # A name of the package's own `__init__` (its version, say) is no part.
+    parts = {part for part in parts_imported(path) if (SOURCE / PACKAGE / part).exists() or is_file(part)}
+    assert parts <= allowed
+
+
+def is_file(part):
+    return (SOURCE / PACKAGE / f"{part}.py").exists()
+
+
+def test_every_layer_exists():
+    """A renamed part would be tested by nothing."""
+    assert {part_of(path) for path in FILES} >= set(LAYERS)
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_in_its_own_file_only(library):
+    importers = {relative(path) for path in FILES if library in libraries_imported(path)}
+    assert importers <= ONLY_IN[library]
+
+
+@pytest.mark.parametrize("part", NOT_IN)
+def test_a_part_does_without_what_is_above_it(part):
+    paths = [path for path in FILES if part_of(path) == part]
+    assert paths
+    assert {relative(path): libraries_imported(path) & NOT_IN[part] for path in paths} == {
+        relative(path): set() for path in paths
+    }
+
+
+@pytest.mark.parametrize("part", ["evaluation", "plots"])
+def test_judging_knows_no_model(part):
+    for path in FILES:
+        if part_of(path) == part:
+            assert not parts_imported(path) & {"autoencoder", "variants", "networks", "checkpoints", "callbacks"}
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=relative)
+def test_no_variant_imports_another(path):
+    others = {f"{PACKAGE}.variants.{other.stem}" for other in VARIANTS}
+    assert not imported(path) & others
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=relative)
+def test_a_variant_is_one_objective_in_few_lines(path):
+    defined = [cls for cls in find_variants().values() if cls.__module__ == f"{PACKAGE}.variants.{path.stem}"]
+    assert len(defined) == 1
+    assert num_lines(path) < MAX_VARIANT_LINES
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_files_stay_short(path):
+    assert num_lines(path) <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", find_variants())
+def test_every_variant_has_one_configuration(name):
+    configured = {path.name: configured_class(path) for path in sorted((ROOT / "configs").glob("*.yaml"))}
+    own = [file for file, found in configured.items() if found.rsplit(".", maxsplit=1)[-1] == name]
+    assert len(own) == 1
+    assert num_lines(ROOT / "configs" / own[0]) <= 15
+
+
+def configured_class(path):
+    model = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]
+    return model if isinstance(model, str) else model["class_path"]
+
+
+def test_nothing_prints_but_the_command_line():
+    """What a library prints, its user cannot turn off."""
+    printers = {
+        relative(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printers <= {"__main__.py", "cli.py"}
+
+
+def test_the_package_is_light_to_import():
+    """`ae_lightning.__version__` and `--help` must not wait for torch."""
+    assert not imported(SOURCE / PACKAGE / "__init__.py")

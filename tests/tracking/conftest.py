@@ -1,0 +1,81 @@
+"""Real MLflow servers on loopback, and runs that several tests look at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+
+class Server:
+    """An MLflow server that can be stopped and started again on the same port."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.database = folder / "server.db"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._process = None
+
+    def start(self):
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.database}"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        # Without its job runners the server is one process fewer by eight.
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self.folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait()
+
+    def _wait(self):
+        deadline = time.monotonic() + 120
+        while not self._answers():
+            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()
+            time.sleep(0.1)
+
+    def _answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+                return True
+        except OSError:
+            return False
+
+    def stop(self):
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory, empty_store):
+    """A server that keeps its artifacts itself; whoever stops it starts it again."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_store, folder / "server.db")
+    started = Server(folder)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def tracker(workspace):
+    """A tracker with an open run in the default store."""
+    from ae_lightning.tracking import MLflowTracker
+
+    opened = MLflowTracker(system_metrics=False)
+    opened.open()
+    yield opened
+    opened.finalize()

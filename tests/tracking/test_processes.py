@@ -1,0 +1,167 @@
+"""What only processes of their own can show: signals, and many starts at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+FIT = (
+    *(sys.executable, "-m", "ae_lightning", "fit", "--model", "VAE", "--model.network", "Linear"),
+    *("--model.latent_dim", "2", "--evaluation.every_n_epochs", "0", "--evaluation.measures", "[mse]"),
+    *("--evaluation.pictures", "[]", "--evaluation.pca", "false", "--trainer.enable_model_summary", "false"),
+)
+PATIENCE = 120
+
+
+class Started:
+    """A program in a working directory of its own."""
+
+    def __init__(self, workspace, environment, *options):
+        self.workspace = workspace
+        with (workspace.folder / "out").open("w") as out, (workspace.folder / "err").open("w") as err:
+            self.process = subprocess.Popen(
+                [*FIT, *options], cwd=workspace.folder, env=environment, stdout=out, stderr=err
+            )
+
+    @property
+    def err(self):
+        return (self.workspace.folder / "err").read_text()
+
+    def wait_for_epochs(self, count):
+        deadline = time.monotonic() + PATIENCE
+        while self.err.count("epoch ") < count:
+            assert self.process.poll() is None, self.err
+            assert time.monotonic() < deadline, self.err
+            time.sleep(0.05)
+
+    def end(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def ended(open_workspace, program_environment):
+    """Two trainings that would go on for long, each ended by a signal: started together, since most is imports."""
+    with open_workspace() as first, open_workspace() as second:
+        started = {
+            number: Started(workspace, program_environment, "--trainer.max_epochs", "100000")
+            for number, workspace in ((signal.SIGINT, first), (signal.SIGTERM, second))
+        }
+        codes = {}
+        try:
+            for number, program in started.items():
+                program.wait_for_epochs(3)
+                assert program.workspace.run().info.status == "RUNNING"
+                codes[number] = program.end(number)
+        finally:
+            for program in started.values():
+                program.process.kill()
+    return {number: (codes[number], program) for number, program in started.items()}
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_code_and_the_run_as_killed(ended, number, expected):
+    code, program = ended[number]
+    assert code == expected, program.err
+    (run,) = program.workspace.runs()
+    assert run.info.status == "KILLED"
+    assert "Traceback" not in program.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_trained_until_then_is_there(ended, number):
+    _, program = ended[number]
+    run_id = program.workspace.run().info.run_id
+    steps = [metric.step for metric in program.workspace.history(run_id, "val/loss")]
+    assert len(steps) >= 3
+    assert steps == sorted(set(steps))
+    assert program.workspace.checkpoint("last.ckpt").is_file()
+
+
+def test_an_ended_run_is_what_resume_goes_on_with(ended):
+    _, program = ended[signal.SIGTERM]
+    run = program.workspace.run()
+    epochs = len(program.workspace.history(run.info.run_id, "val/loss"))
+    again = subprocess.run(
+        [*FIT[:3], "fit", "--resume", run.info.run_id, "--trainer.max_epochs", str(epochs + 1)],
+        cwd=program.workspace.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert again.returncode == 0, again.stderr
+    assert program.workspace.run().info.run_id == run.info.run_id
+    assert program.workspace.run().info.status == "FINISHED"
+
+
+def test_an_error_in_a_process_is_one_line(tmp_path, program_environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "ae_lightning", "fit", "--model", "VEA"],
+        cwd=tmp_path,
+        env=program_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("ae_lightning: error: model: 'VEA' is not known; did you mean 'VAE'?")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_eight_started_at_once_in_an_empty_folder(bare_workspace, program_environment):
+    programs = []
+    for number in range(8):
+        command = [*FIT, "--trainer.max_epochs", "1", "--seed_everything", str(number)]
+        error = (bare_workspace.folder / f"err{number}").open("w")
+        with error:
+            programs.append(
+                subprocess.Popen(
+                    command, cwd=bare_workspace.folder, env=program_environment, stdout=subprocess.DEVNULL, stderr=error
+                )
+            )
+    codes = [program.wait(500) for program in programs]
+    said = "\n".join(path.read_text() for path in bare_workspace.folder.glob("err*"))
+    assert codes == [0] * 8, said
+    runs = bare_workspace.runs()
+    assert len(runs) == 8
+    assert {run.info.experiment_id for run in runs} == {runs[0].info.experiment_id}
+    assert {run.data.params["seed_everything"] for run in runs} == set(map(str, range(8)))
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        assert "test/mse" in run.data.metrics
+        assert len(bare_workspace.history(run.info.run_id, "train/loss")) == 1
+        assert {"config.yaml", "environment.json"} <= bare_workspace.artifacts(run.info.run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_ranks_make_one_whole_run(workspace, program_environment):
+    options = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+    program = Started(workspace, program_environment, *options, "--trainer.max_epochs", "2")
+    assert program.process.wait(500) == 0, program.err
+    (run,) = workspace.runs()
+    assert run.info.status == "FINISHED"
+    assert "test/mse" in run.data.metrics
+    assert len(workspace.history(run.info.run_id, "val/loss")) == 2
+    assert len(list(workspace.folder.glob("checkpoints/*"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_signal_to_two_ranks_ends_the_run_as_killed(workspace, program_environment):
+    options = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+    program = Started(workspace, program_environment, *options, "--trainer.max_epochs", "100000")
+    try:
+        program.wait_for_epochs(3)
+        assert program.end(signal.SIGTERM) == 143, program.err
+    finally:
+        program.process.kill()
+    assert [run.info.status for run in workspace.runs()] == ["KILLED"]

@@ -1,0 +1,107 @@
+"""A server in place of a database."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from ae_lightning.tracking import MLflowTracker
+
+
+@pytest.fixture
+def running_server(server):
+    """The server, started again afterwards if a test has stopped it."""
+    yield server
+    server.stop()
+    server.start()
+
+
+@pytest.fixture(scope="module")
+def trained(server, open_workspace):
+    """A run whose store is the server."""
+    with open_workspace() as workspace, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        outcome = workspace.fit("--evaluation.pictures", "[reconstructions]")
+        assert outcome.code == 0, outcome.err
+    return outcome
+
+
+@pytest.fixture
+def client(server):
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(server.uri)
+
+
+def newest_run(client, experiment="digits"):
+    return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])[0]
+
+
+def test_everything_is_on_the_server(trained, client):
+    run = newest_run(client)
+    assert run.info.status == "FINISHED"
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+    assert "test/mse" in run.data.metrics
+    assert {"config.yaml", "plots"} <= {found.path for found in client.list_artifacts(run.info.run_id)}
+    assert client.search_logged_models([run.info.experiment_id])
+
+
+def test_the_hint_leads_to_the_server(trained, client, server):
+    address = f"{server.uri}/#/experiments/"
+    assert address in trained.out
+    assert newest_run(client).info.run_id in trained.out
+    with urllib.request.urlopen(address, timeout=10) as page:
+        assert page.status == 200
+
+
+def test_an_experiment_of_a_server_cannot_be_used_through_its_database(trained, server, workspace):
+    outcome = workspace.fit("--trainer.logger.tracking_uri", f"sqlite:///{server.database}")
+    assert outcome.code == 2
+    (line,) = [line for line in outcome.err.splitlines() if line.startswith("ae_lightning: error:")]
+    assert "'digits' was created by a server" in line
+
+
+def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, monkeypatch):
+    # The writer's own patience is tried, not that of MLflow's HTTP client.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = MLflowTracker(experiment_name="outage", tracking_uri=running_server.uri, system_metrics=False)
+    tracker.open()
+    for step in range(30):
+        if step == 10:
+            running_server.stop()
+        tracker.log_metrics({"loss": float(step)}, step)
+    with pytest.warns(UserWarning, match="kept for the next try"):
+        tracker._writer._send()
+    tracker.log_metrics({"loss": 30.0}, 30)
+    running_server.start()
+    tracker.finalize()
+    history = client.get_metric_history(tracker.run_id, "loss")
+    assert [metric.step for metric in history] == list(range(31))
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.filterwarnings("ignore:MLflow")
+def test_a_server_that_dies_does_not_end_a_training(running_server, workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (workspace.folder / "stopping.py").write_text(STOPPING)
+    monkeypatch.setattr("builtins.stop_server", running_server.stop, raising=False)
+    outcome = workspace.fit(
+        *("--trainer.logger.tracking_uri", running_server.uri),
+        *("--trainer.callbacks", "stopping.Stopping"),
+        *("--evaluation.pictures", "[reconstructions]"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert "test split" in outcome.out
+    assert len(list(workspace.folder.glob("checkpoints/*/best.ckpt"))) == 1
+
+
+# Written into the working directory: the server dies in the middle of the training.
+STOPPING = """
+import builtins
+from lightning.pytorch.callbacks import Callback
+
+class Stopping(Callback):
+    def on_train_epoch_end(self, trainer, pl_module):
+        builtins.stop_server()
+"""
