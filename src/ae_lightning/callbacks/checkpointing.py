@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
@@ -77,6 +78,11 @@ class RunCheckpoint(ModelCheckpoint):
         if not trainer.val_dataloaders and self.monitor == "val/loss":
             self.monitor = None
         super().on_train_start(trainer, pl_module)
+
+    def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
+        super()._save_topk_checkpoint(trainer, monitor_candidates)
+        # Lightning writes the last only together with a new best: a run resumed would lose all epochs since then.
+        self._last_global_step_saved = trainer.global_step
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
