@@ -286,8 +286,10 @@ class Autoencoder(pl.LightningModule):
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
         loss, means = self.objective(batch.images, self._draws(stage, batch, batch_idx))
-        values = {f"{stage}/loss": loss, **{f"{stage}/{name}": mean for name, mean in means.items()}}
-        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.images))
+        # Lightning averages the ranks' counts as whole numbers, so that every rank counts the global batch instead.
+        share = self.share_of_global_batch(batch)
+        values = {f"{stage}/{name}": share * value for name, value in {"loss": loss, **means}.items()}
+        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=True, batch_size=batch.global_size)
 
     def _draws(self, stream: str, batch: Batch, *key: int) -> Draws:
         return Draws(

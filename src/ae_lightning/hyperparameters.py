@@ -33,7 +33,8 @@ def plain_value(name: str, value: Any) -> Any:
         # jsonargparse's own partial calls have the class as their last argument.
         classes = [part for part in (value.func, *value.args) if isinstance(part, type)]
         if classes:
-            return {"class_path": class_path(classes[-1]), "init_args": dict(value.keywords)}
+            arguments = {key: plain_value(f"{name}.{key}", inner) for key, inner in value.keywords.items()}
+            return {"class_path": class_path(classes[-1]), "init_args": arguments}
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, tuple):

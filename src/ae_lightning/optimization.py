@@ -23,12 +23,38 @@ def like_parameter(tensor: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
-def align_gradients(optimizer: Optimizer, *_: Any) -> None:
+def align_gradients(optimizer: Optimizer) -> None:
     """Give every gradient its parameter's memory order."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
                 parameter.grad = like_parameter(parameter.grad, parameter)
+
+
+def align_step(
+    optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Align the gradients before a step, or after the closure that computes them.
+
+    Args:
+        optimizer: Whose step it is.
+        arguments: Those of its `step`, the optimizer first.
+        keywords: Those of its `step`.
+
+    Returns:
+        New arguments where there is a closure, else None.
+    """
+    closure = keywords.get("closure", arguments[1] if len(arguments) > 1 else None)
+    if closure is None:
+        align_gradients(optimizer)
+        return None
+
+    def closure_then_align() -> Any:
+        loss = closure()
+        align_gradients(optimizer)
+        return loss
+
+    return (optimizer, closure_then_align), {}
 
 
 def align_state(optimizer: Optimizer) -> None:
@@ -60,6 +86,6 @@ def use_fused(optimizer: Optimizer) -> Optimizer:
             group["fused"] = possible or None
     if "fused" in optimizer.defaults:
         # Whatever was chosen: a restored state brings the `fused` of the run that wrote it.
-        optimizer.register_step_pre_hook(align_gradients)
+        optimizer.register_step_pre_hook(align_step)
         optimizer.register_load_state_dict_post_hook(align_state)
     return optimizer

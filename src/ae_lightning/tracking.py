@@ -511,8 +511,8 @@ class MLflowTracker(MLFlowLogger):
     def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
         """Log a checkpoint as an MLflow model with signature and input example.
 
-        `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled. If the store does not take
-        it, there is a warning; the checkpoint is still there.
+        `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled. If the store does not
+        take it, there is a warning; the checkpoint is still there.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.

@@ -87,3 +87,12 @@ def test_the_run_gone_on_with_is_the_newest_and_has_the_same_result_as_one_left_
     whole = broken.run().data.metrics
     resumed = broken.client.get_run(newest).data.metrics
     assert resumed["test/loss"] == pytest.approx(whole["test/loss"], rel=1e-5)
+
+
+def test_no_epoch_is_lost_where_the_best_is_long_ago(workspace):
+    # The loss falls, and the highest counts as the best: that is the first epoch.
+    options = ("--model.optimizer", "SGD", "--model.optimizer.lr", "1e-4")
+    assert workspace.fit(*options, "--trainer.max_epochs", "3", "--checkpoint.mode", "max").code == 0
+    run_id = workspace.run().info.run_id
+    assert workspace("fit", "--resume", run_id, "--trainer.max_epochs", "4").code == 0
+    assert steps(workspace, run_id) == [10, 21, 32, 43]

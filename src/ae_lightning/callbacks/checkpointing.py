@@ -86,6 +86,11 @@ class RunCheckpoint(ModelCheckpoint):
         is_final = not isinstance(model, Autoencoder) or model.in_last_phase
         return is_final and super().check_monitor_top_k(trainer, current)
 
+    def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
+        super()._save_topk_checkpoint(trainer, monitor_candidates)
+        # Lightning writes the last only together with a new best: a run resumed would lose all epochs since then.
+        self._last_global_step_saved = trainer.global_step
+
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:

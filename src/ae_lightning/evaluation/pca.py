@@ -55,7 +55,10 @@ def pca_counterpart(
 
 def _fit(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
     num_components = min(latent_dim, *pixels.shape)
-    return PCA(num_components, svd_solver=_solver(*pixels.shape), random_state=seed).fit(pixels)
+    pca = PCA(num_components, svd_solver=_solver(*pixels.shape), random_state=seed)
+    # Images that are all the same have no variance for scikit-learn to divide its shares by.
+    with np.errstate(invalid="ignore"):
+        return pca.fit(pixels)
 
 
 def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "randomized"]:

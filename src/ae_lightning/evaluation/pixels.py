@@ -110,8 +110,9 @@ def ssim(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> f
 def _ssim_sigma(side: int) -> float:
     if side < _SSIM_MIN_SIDE:
         raise ValueError(f"ssim needs images of at least 3 × 3 pixels, and a side here has {side}")
-    # torchmetrics' window has the radius int(3.5 σ + 0.5).
-    return min(_SSIM_SIGMA, ((side - 1) // 2) / 3.5)
+    # torchmetrics gives a window of σ the radius int(3.5 σ + 0.5), which is 5 at σ = 1.5.
+    radius = (side - 1) // 2
+    return _SSIM_SIGMA if radius >= 5 else radius / 3.5
 
 
 def _require_same_shape(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> None:

@@ -12,7 +12,9 @@ from ae_lightning.plots.style import LABEL_SIZE, SMALL_SIZE, new_figure
 from ae_lightning.plots.tiles import compose, show_tiles
 
 _GRID_INCHES = 9.0
-_MAX_TICKS = 9
+_NUM_TICKS = 9
+# Images this small run into one another without a line between them.
+_SMALL_SIDE = 16
 
 
 def grid_codes(n: int = 30, low: float = -4.0, high: float = 4.0) -> NDArray[np.float32]:
@@ -53,13 +55,15 @@ def latent_grid(
     if n * n != len(decoded) or n == 0:
         raise ValueError(f"{len(decoded)} decoded images do not fill a square grid")
     low, high = extent
-    margin = (high - low) / (2 * max(1, n - 1))
-    ratio = decoded.shape[2] / decoded.shape[3]
-    figure = new_figure(_GRID_INCHES, (_GRID_INCHES - 0.6) * ratio + 0.8, title)
+    height, width = decoded.shape[2:]
+    gap = int(min(height, width) <= _SMALL_SIDE)
+    figure = new_figure(_GRID_INCHES, (_GRID_INCHES - 0.6) * height / width + 0.8, title)
     axes = figure.subplots()
-    show_tiles(axes, compose(decoded, n, gap=0), (low - margin, high + margin, low - margin, high + margin))
-    axes.set_aspect(ratio)
-    ticks = np.linspace(low, high, _MAX_TICKS)
+    half_step = (high - low) / (2 * max(1, n - 1))
+    right, up = half_step * width / (width + gap), half_step * height / (height + gap)
+    show_tiles(axes, compose(decoded, n, gap), (low - right, high + right, low - up, high + up))
+    axes.set_aspect((height + gap) / (width + gap))
+    ticks = np.linspace(low, high, _NUM_TICKS)
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
     axes.tick_params(labelsize=SMALL_SIZE)

@@ -25,9 +25,9 @@ PALETTE = (
     "#000000",
     "#F0E442",
     "#882255",
-    "#8C8C8C",
+    "#7733DD",
 )
-"""Okabe and Ito's eight colours (2008) with a wine and a grey: told apart under every colour blindness."""
+"""Okabe and Ito's eight colours (2008) with a wine and a violet: told apart under every colour blindness."""
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 """One for each time the palette is used up, so that class 11 does not look like class 1."""

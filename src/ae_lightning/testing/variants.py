@@ -347,7 +347,7 @@ class VariantSuite:
     @classmethod
     def _rank_job(cls, mode: Mode, data: Mapping[str, Any]) -> TrainingJob:
         # Plain descent: Adam's division would blow a rounding error up where a gradient is almost zero.
-        descent = dict.fromkeys(optimizer_arguments(cls.variant), partial(torch.optim.SGD, lr=1e-3))
+        descent = dict.fromkeys(optimizer_arguments(cls.variant), partial(torch.optim.SGD, lr=1e-2))
         options = {**cls.small_options(), **descent, **cls.options, **mode}
         return TrainingJob(cls.variant, options, data, cls.epochs)
 

@@ -1,1 +1,0 @@
-"""Runs that the tests of the callbacks look at."""

@@ -1,0 +1,180 @@
+"""What is measured and drawn during `fit` and after it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ae_lightning.callbacks.encoding import CHUNK_SIZE, encode_split, fixed_sample
+from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.pictures import PICTURES
+from ae_lightning.checkpoints import load_autoencoder
+from ae_lightning.data import ImageDataModule
+from ae_lightning.errors import ConfigError
+from ae_lightning.variants.vae import VAE
+
+MEASURES = {
+    "mse",
+    "psnr",
+    "ssim",
+    "kmeans_accuracy",
+    "kmeans_nmi",
+    "kmeans_ari",
+    "gmm_accuracy",
+    "nearest_centroid_accuracy",
+    "class_gaussian_accuracy",
+}
+CHEAP_MEASURES = MEASURES - {"ssim", "gmm_accuracy"}
+TERMS = {"loss", "reconstruction", "kl"}
+NUM_IMAGES = 60
+
+
+@pytest.fixture(scope="module")
+def trained(open_workspace):
+    """A run of four epochs, judged on a sample after the second and the fourth, and in full at the end."""
+    with open_workspace() as workspace:
+        outcome = workspace.fit(
+            *("--trainer.max_epochs", "4"),
+            *("--evaluation.every_n_epochs", "2", "--evaluation.num_images", str(NUM_IMAGES)),
+            *("--evaluation.measures", "all", "--evaluation.pictures", "all", "--evaluation.pca", "true"),
+        )
+        assert outcome.code == 0, outcome.err
+        yield workspace
+
+
+def names(workspace, stage):
+    metrics = workspace.run().data.metrics
+    return {name.removeprefix(f"{stage}/") for name in metrics if name.startswith(f"{stage}/")}
+
+
+def with_pca(measures):
+    return measures | {f"pca_{name}" for name in measures}
+
+
+def test_cheap_measures_run_during_fit_under_their_names(trained):
+    assert names(trained, "val") == TERMS | with_pca(CHEAP_MEASURES)
+
+
+def test_measures_run_every_few_epochs(trained):
+    run_id = trained.run().info.run_id
+    assert [metric.step for metric in trained.history(run_id, "val/mse")] == [21, 43]
+    assert [metric.step for metric in trained.history(run_id, "val/pca_mse")] == [21, 43]
+    assert len(trained.history(run_id, "val/loss")) == 4
+
+
+def test_measures_during_fit_see_a_fixed_sample(trained):
+    run_id = trained.run().info.run_id
+    logged = trained.history(run_id, "val/mse")[-1].value
+    data = ImageDataModule()
+    assert logged == pytest.approx(
+        mse(trained, "last.ckpt", data, fixed_sample(data.split("val"), NUM_IMAGES)), rel=1e-4
+    )
+    assert logged != pytest.approx(mse(trained, "last.ckpt", data, data.split("val")), rel=1e-4)
+
+
+@torch.no_grad()
+def mse(workspace, checkpoint, data, split):
+    model = load_autoencoder(workspace.checkpoint(checkpoint)).eval()
+    images = data.scale(split.images)
+    return float((model.reconstruct(images) - images).square().mean())
+
+
+def test_every_measure_runs_after_fit_with_pca_beside_it(trained):
+    assert names(trained, "test") == TERMS | with_pca(MEASURES)
+
+
+def test_measures_judge_the_whole_test_split_once(trained):
+    (logged,) = trained.history(trained.run().info.run_id, "test/mse")
+    data = ImageDataModule()
+    assert logged.value == pytest.approx(mse(trained, "best.ckpt", data, data.split("test")), rel=1e-4)
+
+
+def test_accuracies_are_shares(trained):
+    metrics = trained.run().data.metrics
+    accuracies = {name: value for name, value in metrics.items() if name.endswith("_accuracy")}
+    assert len(accuracies) == 2 * (4 + 3)
+    assert all(0 <= value <= 1 for value in accuracies.values())
+
+
+@pytest.mark.parametrize("folder", ["plots", "plots/val/epoch-0002", "plots/val/epoch-0004"])
+def test_pictures_are_kept(trained, folder):
+    run_id = trained.run().info.run_id
+    found = {name for name in trained.artifacts(run_id, folder) if name.endswith(".png")}
+    assert found == {f"{name}.png" for name in PICTURES}
+    for name in found:
+        assert trained.artifact(run_id, f"{folder}/{name}").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grid_is_drawn_of_the_plane_alone(workspace):
+    assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
+    found = workspace.artifacts(workspace.run().info.run_id, "plots")
+    assert "samples.png" in found
+    assert "latent_grid.png" not in found
+
+
+def test_unlabelled_images_have_no_label_metrics(workspace):
+    import numpy as np
+
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8), dtype=np.uint8)
+    np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])
+    outcome = workspace.fit(
+        *("--data.name", "npz", "--data.path", "images.npz"),
+        *("--evaluation.measures", "all", "--evaluation.pictures", "all", "--evaluation.pca", "true"),
+        *("--evaluation.every_n_epochs", "1"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert names(workspace, "test") == TERMS | with_pca({"mse", "psnr", "ssim"})
+    assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr"})
+    assert {f"{name}.png" for name in PICTURES} <= workspace.artifacts(workspace.run().info.run_id, "plots")
+
+
+def test_a_choice_of_measures_and_no_pca(workspace):
+    assert workspace.fit("--evaluation.measures", "[mse, kmeans]", "--evaluation.pictures", "[samples]").code == 0
+    assert names(workspace, "test") == TERMS | {"mse", "kmeans_accuracy", "kmeans_nmi", "kmeans_ari"}
+    assert workspace.artifacts(workspace.run().info.run_id, "plots") == {"samples.png"}
+    assert names(workspace, "val") == TERMS
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"measures": ["kmean"]}, "did you mean 'kmeans'?"),
+        ({"training_measures": ["psn"]}, "did you mean 'psnr'?"),
+        ({"pictures": ["sample"]}, "did you mean 'samples'?"),
+        ({"num_images": 0}, "at least 1"),
+        ({"every_n_epochs": -1}, "at least 0"),
+        ({"max_train_images": 0}, "at least 1"),
+    ],
+)
+def test_unusable_settings_are_refused_at_once(options, said):
+    with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
+        Evaluation(**options)
+
+
+class OneProcess:
+    """All that encoding asks of a Trainer."""
+
+    global_rank = 0
+    world_size = 1
+
+
+def test_a_split_is_encoded_in_its_own_order():
+    data = ImageDataModule()
+    model = VAE(input_shape=data.input_shape, latent_dim=2).eval()
+    encoded = encode_split(OneProcess(), model, data, "train")
+    images = data.scale(data.split("train").images)
+    assert len(images) > CHUNK_SIZE
+    assert torch.equal(torch.from_numpy(encoded.images), images)
+    assert encoded.labels.tolist() == data.split("train").labels.tolist()
+    with torch.no_grad():
+        assert torch.from_numpy(encoded.codes) == pytest.approx(model.encode(images), abs=1e-5)
+        assert torch.from_numpy(encoded.reconstructions) == pytest.approx(model.reconstruct(images), abs=1e-5)
+
+
+def test_a_sample_is_fixed_ordered_and_bounded():
+    split = ImageDataModule().split("train")
+    first, second = fixed_sample(split, 50), fixed_sample(split, 50)
+    assert len(first) == 50
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.labels, second.labels)
+    assert len(fixed_sample(split, None)) == len(fixed_sample(split, 10**6)) == len(split)

@@ -1,0 +1,53 @@
+"""Every configuration file is accepted by the real command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+VARIANTS = sorted(CONFIGS.glob("*.yaml"))
+OVERLAYS = sorted(CONFIGS.glob("*/*.yaml"))
+MAX_LINES = 15
+
+
+def place(path):
+    return str(path.relative_to(CONFIGS))
+
+
+def resolve(workspace, *paths):
+    options = [option for path in paths for option in ("-c", path)]
+    outcome = workspace("fit", *options, "--print_config")
+    assert outcome.code == 0, outcome.err
+    return yaml.safe_load(outcome.out)
+
+
+def test_there_are_configurations():
+    assert {"vae.yaml", "vanilla.yaml"} <= {path.name for path in VARIANTS}
+    assert {path.parent.name for path in OVERLAYS} >= {"data", "trainer"}
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=place)
+def test_a_variant_is_accepted_and_short(bare_workspace, path):
+    config = resolve(bare_workspace, path)
+    given = yaml.safe_load(path.read_text())
+    assert config["model"]["class_path"].endswith(f".{given['model']['class_path']}")
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=place)
+def test_an_overlay_is_accepted_and_says_only_its_own(bare_workspace, path):
+    config = resolve(bare_workspace, CONFIGS / "vae.yaml", path)
+    given = yaml.safe_load(path.read_text())
+    assert given.keys() == {path.parent.name}
+    for key, value in given[path.parent.name].items():
+        assert config[path.parent.name][key] == value
+
+
+def test_every_variant_has_a_configuration():
+    from ae_lightning.variants import find_variants
+
+    chosen = {yaml.safe_load(path.read_text())["model"]["class_path"] for path in VARIANTS}
+    assert set(find_variants()) <= chosen

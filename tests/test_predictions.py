@@ -1,0 +1,63 @@
+"""Codes and reconstructions as files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pyarrow import parquet
+
+from ae_lightning.autoencoder import Prediction
+from ae_lightning.errors import ConfigError
+from ae_lightning.predictions import check_output, gather, write
+
+
+def batch(*indices):
+    """A batch whose codes and images tell their position."""
+    positions = torch.tensor(indices)
+    values = positions.float()
+    return Prediction(positions, torch.stack([values, -values], 1), values.view(-1, 1, 1, 1).expand(-1, 3, 4, 5))
+
+
+@pytest.fixture
+def predictions():
+    return gather([batch(4, 1), batch(3), batch(0, 2)])
+
+
+def test_batches_are_joined_in_the_order_of_the_split(predictions):
+    assert predictions["indices"].tolist() == [0, 1, 2, 3, 4]
+    assert predictions["codes"].tolist() == [[i, -i] for i in range(5)]
+    assert predictions["reconstructions"].shape == (5, 3, 4, 5)
+    assert predictions["reconstructions"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_npz_holds_the_arrays(predictions, tmp_path):
+    write(predictions, tmp_path / "codes.npz")
+    with np.load(tmp_path / "codes.npz") as arrays:
+        assert set(arrays) == {"indices", "codes", "reconstructions"}
+        assert all(np.array_equal(arrays[name], predictions[name]) for name in arrays)
+        assert arrays["codes"].dtype == np.float32
+
+
+def test_parquet_holds_a_row_an_image(predictions, tmp_path):
+    write(predictions, tmp_path / "codes.parquet")
+    table = parquet.read_table(tmp_path / "codes.parquet")
+    assert table.num_rows == 5
+    assert table["indices"].to_pylist() == [0, 1, 2, 3, 4]
+    assert table["codes"].to_pylist() == predictions["codes"].tolist()
+    shape = tuple(int(side) for side in table.schema.metadata[b"image_shape"].split(b","))
+    pixels = np.array(table["reconstructions"].to_pylist(), np.float32).reshape(-1, *shape)
+    assert np.array_equal(pixels, predictions["reconstructions"])
+
+
+@pytest.mark.parametrize("name", ["codes.txt", "codes", "nowhere/codes.npz", "file/codes.npz", "there.npz"])
+def test_a_file_that_cannot_be_written_is_refused(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "there.npz").touch()
+    with pytest.raises(ConfigError, match="output"):
+        check_output(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["codes.npz", "codes.parquet"])
+def test_a_new_file_of_a_known_kind_is_accepted(tmp_path, name):
+    assert check_output(str(tmp_path / name)) == tmp_path / name

@@ -1,0 +1,54 @@
+"""The table and the hints at the end of a run."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from ae_lightning.report import measure_table, print_report, ui_hint
+
+
+def rows(values, stage="test"):
+    table = measure_table(stage, values)
+    return list(zip(*(list(column.cells) for column in table.columns), strict=True))
+
+
+def test_pca_stands_beside_each_measure():
+    values = {"test/mse": 0.25, "test/pca_mse": 0.5, "test/kl": 1.0, "val/mse": 9.0}
+    assert rows(values) == [("mse", "[bold]0.2500[/bold]", "0.5000"), ("kl", "1.0000", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "pca", "own_is_better"),
+    [("mse", 0.1, 0.2, True), ("mse", 0.2, 0.1, False), ("psnr", 20, 10, True), ("kmeans_accuracy", 0.1, 0.9, False)],
+)
+def test_the_better_one_is_bold(name, own, pca, own_is_better):
+    ((_, first, second),) = rows({f"val/{name}": own, f"val/pca_{name}": pca}, "val")
+    assert ("bold" in first, "bold" in second) == (own_is_better, not own_is_better)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("sqlite:///mlflow.db", "MLflow: run `mlflow ui` and open http://127.0.0.1:5000/#/experiments/1/runs/ab"),
+        ("sqlite:////data/my.db", "`mlflow ui --backend-store-uri sqlite:////data/my.db`"),
+        ("http://tracking:5000/", "MLflow: http://tracking:5000/#/experiments/1/runs/ab"),
+    ],
+)
+def test_the_hint_opens_the_run(uri, expected):
+    assert expected in ui_hint(uri, "1", "ab")
+
+
+def test_the_report_is_printed_with_its_hints_unbroken(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    hint = "open [http://here] " + "x" * 100
+    print_report("test", {"test/mse": 0.125}, [hint])
+    written = capsys.readouterr().out
+    assert hint in written
+    assert "0.1250" in written
+
+
+def test_the_table_can_be_drawn():
+    console = Console(width=80, record=True, quiet=False)
+    console.print(measure_table("test", {"test/mse": 0.5, "test/pca_mse": 0.25}))
+    assert "0.2500" in console.export_text()
