@@ -1,0 +1,49 @@
+"""What the proofs share: real images, and trainings of an epoch or a few hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.testing.training import build_trainer, one_thread
+
+Train = Callable[..., Autoencoder]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads are rounded in another order: what is proved would depend on the machine."""
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageDataModule:
+    """scikit-learn's digits, none of them held out for validation."""
+    return ImageDataModule(name="digits", num_val=0)
+
+
+@pytest.fixture
+def mnist(real_data: Path) -> ImageDataModule:
+    """MNIST, where the machine has it."""
+    return ImageDataModule(name="mnist", root=str(real_data))
+
+
+@pytest.fixture(scope="session")
+def train() -> Train:
+    """Build a variant for the images and train it, the same way every time."""
+
+    def trained(variant, data, epochs, *, num_batches=None, learning_rate=1e-3, **options):
+        torch.manual_seed(0)
+        adam = {"optimizer": partial(torch.optim.Adam, lr=learning_rate)}
+        model = variant(input_shape=data.input_shape, **adam, **options)
+        build_trainer(epochs, limit_train_batches=num_batches or 1.0).fit(model, data)
+        return model.eval().requires_grad_(False)
+
+    return trained
