@@ -24,13 +24,13 @@ def gaussian_kl(mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
 def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:
     """Return KL(N(m, v) ‖ N(0, I)) of one Gaussian with a diagonal covariance, in nats, shape ().
 
-    ½ Σ_j (m_j² + v_j − 1 − log v_j). A variance of 0, as of a constant batch or a batch of 1, is taken as 1e-6.
+    ½ Σ_j (m_j² + v_j − 1 − log v_j). A variance of 0, as of a constant batch, is taken as the smallest normal number of its type: the term stays finite.
 
     Args:
         mean_L: m, shape (L,).
         variance_L: v, shape (L,).
     """
-    variance_L = variance_L.clamp_min(1e-6)
+    variance_L = variance_L.clamp_min(torch.finfo(variance_L.dtype).tiny)
     return 0.5 * (mean_L.square() + variance_L - 1 - variance_L.log()).sum()
 
 
