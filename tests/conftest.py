@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported, and for programs started too: on images this small more threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 QUICK = (
     *("--trainer.max_epochs", "1"),
     *("--trainer.enable_model_summary", "false"),

@@ -22,44 +22,45 @@ NUM_RANKS = 2
 
 
 class Encoding(Callback):
-    """Writes what encoding gives on this rank."""
+    """Writes what encoding gives on this rank, of the whole split and of a sample."""
 
-    def __init__(self, folder, num_images):
-        self.folder, self.num_images = folder, num_images
+    def __init__(self, folder, sizes):
+        self.folder, self.sizes = folder, sizes
 
     def on_test_epoch_end(self, trainer, pl_module):
-        encoded = encode_split(trainer, pl_module, trainer.datamodule, "test", num_images=self.num_images)
-        path = self.folder / f"{trainer.world_size}-{trainer.global_rank}.npz"
-        np.savez(path, codes=encoded.codes, reconstructions=encoded.reconstructions, images=encoded.images)
+        for size in self.sizes:
+            encoded = encode_split(trainer, pl_module, trainer.datamodule, "test", num_images=size or None)
+            path = self.folder / f"{size}-{trainer.world_size}-{trainer.global_rank}.npz"
+            np.savez(path, codes=encoded.codes, reconstructions=encoded.reconstructions, images=encoded.images)
 
 
-def encode(folder, num_images, **options):
+def encode(folder, sizes, **options):
     torch.manual_seed(0)
     data = ImageDataModule()
     model = VAE(input_shape=data.input_shape, latent_dim=2)
-    build_trainer(callbacks=[Encoding(folder, num_images)], **options).test(model, data, verbose=False)
+    build_trainer(callbacks=[Encoding(folder, sizes)], **options).test(model, data, verbose=False)
 
 
-def encode_as_rank(rank, folder, num_images):
+def encode_as_rank(rank, folder, sizes):
     torch.set_num_threads(1)
     os.environ["LOCAL_RANK"] = str(rank)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=NUM_RANKS)
-    encode(folder, num_images, devices=NUM_RANKS, strategy="ddp", plugins=[LightningEnvironment()])
+    encode(folder, sizes, devices=NUM_RANKS, strategy="ddp", plugins=[LightningEnvironment()])
     distributed.destroy_process_group()
 
 
-def main(folder, num_images):
+def main(folder, sizes):
     # Forked before anything was computed, so that no thread of torch's is there to be lost.
     context = multiprocessing.get_context("fork")
-    ranks = [context.Process(target=encode_as_rank, args=(rank, folder, num_images)) for rank in range(NUM_RANKS)]
+    ranks = [context.Process(target=encode_as_rank, args=(rank, folder, sizes)) for rank in range(NUM_RANKS)]
     for process in ranks:
         process.start()
     for process in ranks:
         process.join()
-    encode(folder, num_images)
+    encode(folder, sizes)
     return max(abs(process.exitcode or 0) for process in ranks)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) or None))
+    sys.exit(main(Path(sys.argv[1]), [int(size) for size in sys.argv[2:]]))

@@ -7,7 +7,9 @@ from argparse import Namespace
 
 import pytest
 
-from ae_lightning.tracking import MAX_PARAM_LENGTH, MLflowTracker, command_line_keys, valid_key
+from ae_lightning.tracking import MLflowTracker, command_line_keys
+from ae_lightning.tracking.keys import valid_key
+from ae_lightning.tracking.tracker import MAX_PARAM_LENGTH
 
 
 def data_of(tracker):

@@ -1,0 +1,19 @@
+"""MLflow: the one folder that imports it."""
+
+from ae_lightning.tracking.keys import command_line_keys
+from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
+from ae_lightning.tracking.store import connect, tracking_uri_from_environment
+from ae_lightning.tracking.tracker import MLflowTracker, trackers
+
+__all__ = [
+    "CHECKPOINT_FOLDER_TAG",
+    "CONFIG_HASH_TAG",
+    "MLflowTracker",
+    "Run",
+    "command_line_keys",
+    "connect",
+    "find_run",
+    "trackers",
+    "tracking_uri_from_environment",
+    "unfinished_runs",
+]

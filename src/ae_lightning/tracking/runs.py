@@ -1,0 +1,73 @@
+"""Runs that are in a store already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.store import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.exceptions import MlflowException
+
+CONFIG_HASH_TAG = "ae_lightning.config_hash"
+CHECKPOINT_FOLDER_TAG = "ae_lightning.checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as MLflow has it.
+
+    Attributes:
+        run_id: Its id.
+        status: `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+        tags: Its tags.
+    """
+
+    run_id: str
+    status: str
+    tags: dict[str, str]
+
+
+def find_run(tracking_uri: str, run_id: str) -> Run | None:
+    """Return a run, or None where the store has none of that id.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect(tracking_uri)
+    try:
+        return _as_run(client.get_run(run_id))
+    except MlflowException as error:
+        if is_missing(error):
+            return None
+        raise TrackingError(f"MLflow at {tracking_uri!r}: {str(error).splitlines()[0]}") from error
+
+
+def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
+    """Return the runs with a configuration that are not FINISHED, the newest first.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    client = connect(tracking_uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(
+        experiments,
+        filter_string=f"tags.`{CONFIG_HASH_TAG}` = '{config_hash}' and attributes.status != 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    return [_as_run(run) for run in found]
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Whether MLflow says that what was asked for does not exist."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+def _as_run(run: MlflowRun) -> Run:
+    return Run(run.info.run_id, run.info.status, dict(run.data.tags))

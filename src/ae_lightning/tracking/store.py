@@ -1,0 +1,153 @@
+"""Where MLflow keeps its runs, and whether it answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from ae_lightning.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+SQLITE_SCHEME = "sqlite:///"
+
+
+def tracking_uri_from_environment() -> str:
+    """Return `MLFLOW_TRACKING_URI`, else the database in the working directory that a bare `mlflow ui` reads."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+def absolute_uri(tracking_uri: str) -> str:
+    """Give a sqlite database its full path.
+
+    MLflow keeps its connections by URI, so a relative one would lead a process that changes its working directory back
+    to the database of the old one.
+    """
+    database = _database_of(tracking_uri)
+    return tracking_uri if database is None else f"{SQLITE_SCHEME}{database.resolve()}"
+
+
+def _database_of(tracking_uri: str) -> Path | None:
+    path = tracking_uri.removeprefix(SQLITE_SCHEME)
+    return Path(path) if path not in ("", tracking_uri, ":memory:") else None
+
+
+@contextmanager
+def _short_patience() -> Iterator[None]:
+    """Let MLflow's HTTP client give up after seconds, not minutes: a server is only asked whether it is there."""
+    impatient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    before = {name: os.environ.get(name) for name in impatient}
+    os.environ.update({name: value for name, value in impatient.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+def connect(tracking_uri: str) -> MlflowClient:
+    """Open an MLflow store and make sure that it answers.
+
+    A sqlite database is created under a lock: processes that create one at the same time break each other's migrations.
+
+    Args:
+        tracking_uri: As MLflow takes it.
+
+    Returns:
+        A client of that store.
+
+    Raises:
+        TrackingError: If the store cannot be reached, created or written.
+    """
+    # Training says nothing to anybody but the store that the user named.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    try:
+        with _short_patience(), _creation_lock(tracking_uri):
+            client = MlflowClient(absolute_uri(tracking_uri))
+            client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:300]
+        raise TrackingError(
+            f"MLflow at {tracking_uri!r} cannot be used ({reason}); start the server, or set MLFLOW_TRACKING_URI "
+            f"or --trainer.logger.tracking_uri to another store"
+        ) from error
+    return client
+
+
+@contextmanager
+def _creation_lock(tracking_uri: str) -> Iterator[None]:
+    database = _database_of(tracking_uri)
+    if database is None:
+        yield
+        return
+    # A database that is there already may be one that another process is just creating.
+    if not database.parent.is_dir():
+        raise NotADirectoryError(f"{database.parent} is not a directory")
+    with FileLock(f"{database}.lock"):
+        yield
+
+
+def find_or_create_experiment(client: MlflowClient, tracking_uri: str, name: str) -> str:
+    """Return the id of an experiment, created if it is not there.
+
+    Raises:
+        TrackingError: If it is deleted, or was made by a server and is now reached past it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            # Another process may have created it in between.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"MLflow experiment {name!r} is deleted; restore it (mlflow experiments restore "
+            f"--experiment-id {found.experiment_id}) or give --trainer.logger.experiment_name"
+        )
+    if found.artifact_location.startswith("mlflow-artifacts:") and not tracking_uri.startswith("http"):
+        raise TrackingError(
+            f"MLflow experiment {name!r} was created by a server that also keeps its artifacts; set "
+            "MLFLOW_TRACKING_URI to that server, or give --trainer.logger.experiment_name"
+        )
+    return str(found.experiment_id)
+
+
+@contextmanager
+def module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]:
+    """Let MLflow's module-level functions use a store; left so, the process's next run would go there too."""
+    import mlflow
+
+    variables = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+    environment = {name: os.environ.get(name) for name in variables}
+    was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if was_set else None
+    mlflow.set_tracking_uri(absolute_uri(tracking_uri))
+    mlflow.set_experiment(experiment_id=experiment_id)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
