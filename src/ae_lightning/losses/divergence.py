@@ -24,7 +24,8 @@ def gaussian_kl(mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
 def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:
     """Return KL(N(m, v) ‖ N(0, I)) of one Gaussian with a diagonal covariance, in nats, shape ().
 
-    ½ Σ_j (m_j² + v_j − 1 − log v_j). A variance of 0, as of a constant batch, is taken as the smallest normal number of its type: the term stays finite.
+    ½ Σ_j (m_j² + v_j − 1 − log v_j). A variance of 0, as of a constant batch, is taken as the smallest normal number
+    of its type, so that the term stays finite.
 
     Args:
         mean_L: m, shape (L,).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -14,27 +13,23 @@ from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.resnet import ResNet
 
 MIN_SIDE = 32
-"""Smaller images are enlarged to this side: most trunks halve the side five times."""
+"""Smaller images are enlarged to this side at least: most trunks halve the side five times."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class TrunkInput(nn.Module):
-    """Makes images what a trunk for colour photographs expects: three channels, sides of at least 32 pixels.
+    """Makes images what a trunk for colour photographs expects: three channels, and a size that it takes.
 
     Args:
-        shape: Channels, height and width of the images.
+        size: Height and width that images are resized to; None leaves them as they are.
         normalise: Subtract ImageNet's mean and divide by its standard deviation, as pretrained weights expect.
     """
 
-    def __init__(self, shape: Shape, normalise: bool) -> None:
+    def __init__(self, size: tuple[int, int] | None, normalise: bool) -> None:
         super().__init__()
-        channels, height, width = shape
-        if channels not in (1, 3):
-            raise ConfigError(f"model.network: Backbone takes images of 1 or 3 channels, not {channels}")
-        scale = max(1.0, MIN_SIDE / min(height, width))
-        self.size = (round(height * scale), round(width * scale)) if scale > 1 else None
+        self.size = size
         mean, std = (IMAGENET_MEAN, IMAGENET_STD) if normalise else ((0.0,) * 3, (1.0,) * 3)
         self.mean: Tensor
         self.std: Tensor
@@ -42,7 +37,7 @@ class TrunkInput(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Repeat a grey channel, enlarge, normalise."""
+        """Repeat a grey channel, resize, normalise."""
         x_BCHW = x_BCHW.expand(-1, 3, -1, -1)
         if self.size is not None:
             x_BCHW = F.interpolate(x_BCHW, self.size, mode="bilinear", antialias=False)
@@ -53,7 +48,9 @@ class Backbone(Network):
     """A torchvision trunk as the encoder, its last layer replaced; residual stages as the decoder.
 
     Document 000, future directions ("mainstream image processing networks"). Grey images are repeated over three
-    channels and small ones enlarged to 32 pixels, so that any trunk and its pretrained weights apply.
+    channels and small ones enlarged to the trunk's smallest side, 32 pixels at least, so that any trunk and its
+    pretrained weights apply. A trunk that takes one size alone, as `vit_b_16` does, has all images resized to it.
+    Auxiliary classifiers are left out, and a trunk's dropout stays.
 
     Args:
         name: A classification model of torchvision, such as `resnet18`, `resnet50` or `vgg11_bn`.
@@ -83,9 +80,15 @@ class Backbone(Network):
 
     def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
         """Build the trunk as one stage."""
+        channels, height, width = input_shape
+        if channels not in (1, 3):
+            raise ConfigError(f"model.network: Backbone takes images of 1 or 3 channels, not {channels}")
         trunk = self._build_trunk()
+        drop_auxiliary_classifiers(trunk)
         replace_last_layer(trunk, num_outputs)
-        return nn.Sequential(nn.Sequential(TrunkInput(input_shape, self.weights is not None), trunk))
+        size = self._input_size(trunk, height, width)
+        resized = TrunkInput(size if size != (height, width) else None, self.weights is not None)
+        return nn.Sequential(nn.Sequential(resized, trunk))
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build the mirrored residual stages as one stage, which undoes the trunk."""
@@ -94,23 +97,64 @@ class Backbone(Network):
     def _build_trunk(self) -> nn.Module:
         from torchvision.models import get_model  # type: ignore[import-untyped]
 
-        options: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+        if self.weights is None:
+            # Two trunks warn unless they are told.
+            options: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
+            trunk: nn.Module = get_model(self.name, **options)
+            return trunk
         try:
-            trunk: nn.Module = get_model(self.name, weights=self.weights, **options)
-        except (URLError, OSError, RuntimeError) as error:
+            trunk = get_model(self.name, weights=self.weights)
+        except (OSError, RuntimeError) as error:
             raise ConfigError(
                 f"model.network.weights: {self.weights} of {self.name} cannot be downloaded ({error}); put the file "
                 f"into {torch.hub.get_dir()}/checkpoints, or leave weights at null"
             ) from error
         return trunk
 
+    def _input_size(self, trunk: nn.Module, height: int, width: int) -> tuple[int, int]:
+        """Return the size of the trunk's input: the image's own shape if the trunk takes it, else its own square."""
+        side = max(MIN_SIDE, self._smallest_side())
+        scale = max(1.0, side / min(height, width))
+        sizes = [(round(height * scale), round(width * scale)), (side, side)]
+        reasons = [why_refused(trunk, size) for size in sizes]
+        if None not in reasons:
+            raise ConfigError(
+                f"model.network.name: {self.name} takes no images of {height} × {width} pixels ({reasons[0]})"
+            )
+        return sizes[reasons.index(None)]
+
+    def _smallest_side(self) -> int:
+        from torchvision.models import get_model_weights
+
+        entries = get_model_weights(self.name)
+        chosen = entries if self.weights is None else [entries[self.weights]]
+        smallest: int = min(max(entry.meta["min_size"]) for entry in chosen)
+        return smallest
+
+
+def why_refused(trunk: nn.Module, size: tuple[int, int]) -> str | None:
+    """Return the first line of what a trunk says against images of a size, None where it takes them."""
+    was_training = trunk.training
+    try:
+        with torch.no_grad():
+            trunk.eval()(torch.zeros(1, 3, *size))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        return str(error).partition("\n")[0] or type(error).__name__
+    finally:
+        trunk.train(was_training)
+    return None
+
+
+def drop_auxiliary_classifiers(trunk: nn.Module) -> None:
+    """Take out the classifiers beside the last one, which training alone uses (GoogLeNet's, Inception's)."""
+    for name in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(trunk, name):
+            trunk.aux_logits = False  # type: ignore[assignment]
+            setattr(trunk, name, None)
+
 
 def replace_last_layer(trunk: nn.Module, num_outputs: int) -> None:
-    """Let a classifier give `num_outputs` numbers instead of its logits.
-
-    Raises:
-        ConfigError: If it does not end in a linear layer or a 1 × 1 convolution.
-    """
+    """Let a classifier give `num_outputs` numbers instead of its logits, of either sign."""
     layers = [(name, layer) for name, layer in trunk.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     name, last = layers[-1]
     parent = trunk.get_submodule(name.rpartition(".")[0])
@@ -118,4 +162,7 @@ def replace_last_layer(trunk: nn.Module, num_outputs: int) -> None:
         new: nn.Module = nn.Linear(last.in_features, num_outputs)
     else:
         new = nn.Conv2d(last.in_channels, num_outputs, 1)
+        for after, layer in list(parent.named_children()):
+            if isinstance(layer, nn.ReLU):  # SqueezeNet's classifier ends in one
+                setattr(parent, after, nn.Identity())
     setattr(parent, name.rpartition(".")[2], new)

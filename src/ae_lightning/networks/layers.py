@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -124,3 +125,17 @@ class Upsample(nn.Module):
     def extra_repr(self) -> str:
         """Show the size in the model's summary."""
         return f"size={self.size}"
+
+
+@contextmanager
+def running_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norm layers use their running statistics, and leave them as they are."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    trained = [layer for layer in layers if layer.training]
+    for layer in trained:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in trained:
+            layer.train()

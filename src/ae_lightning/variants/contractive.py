@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
 from ae_lightning.checks import require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
+from ae_lightning.networks.layers import running_statistics
 
 
 class ContractiveAE(Autoencoder):
@@ -45,17 +45,3 @@ class ContractiveAE(Autoencoder):
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the Jacobian's norm by λ."""
         return {"jacobian": self.contraction}
-
-
-@contextmanager
-def running_statistics(module: nn.Module) -> Iterator[None]:
-    """Let batch norm layers use their running statistics."""
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    trained = [layer for layer in layers if layer.training]
-    for layer in trained:
-        layer.eval()
-    try:
-        yield
-    finally:
-        for layer in trained:
-            layer.train()

@@ -10,6 +10,7 @@ from torch import Tensor
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.draws import Draws
 from ae_lightning.losses.reconstruction import mse
+from ae_lightning.networks.layers import running_statistics
 
 
 class StackedAE(Autoencoder):
@@ -40,7 +41,7 @@ class StackedAE(Autoencoder):
             x_BCHW: Images.
             layer: Which stage of the encoder, from 0.
         """
-        with torch.no_grad():
+        with torch.no_grad(), running_statistics(self.encoder[:layer]):
             hidden = self.encoder[:layer](x_BCHW)
         output = self.decoder[len(self.encoder) - 1 - layer](self.encoder[layer](hidden))
         return self.reconstruction.loss(x_BCHW, output) if layer == 0 else mse(hidden.float(), output.float())

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.networks import Backbone
+from ae_lightning.testing.training import generate_batch
+
+NUM_OUTPUTS = 3
+SHAPES = [(1, 8, 8), (3, 13, 13)]
+FAMILIES = [
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "googlenet",
+    "inception_v3",
+    "mnasnet0_5",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "resnet18",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "swin_t",
+    "vgg11_bn",
+]
+FIXED_SIZE = ["vit_b_32", "maxvit_t"]
+
+
+def build_encoder(name, shape):
+    torch.manual_seed(0)
+    return Backbone(name).build_encoder(shape, NUM_OUTPUTS)
+
+
+def check_it_trains(encoder, shape):
+    """Two images in train mode: the codes depend on them and on every parameter."""
+    x_BCHW = generate_batch(shape, 2).requires_grad_()
+    outputs = encoder.train()(x_BCHW)
+    assert outputs.shape == (2, NUM_OUTPUTS)
+    outputs.square().sum().backward()
+    assert x_BCHW.grad.abs().max() > 0
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+    assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *FIXED_SIZE])
+def test_a_trunk_takes_small_grey_images(name):
+    shape = (1, 8, 8)
+    encoder = build_encoder(name, shape)
+    check_it_trains(encoder, shape)
+    x_BCHW = generate_batch(shape, 3)
+    with torch.no_grad():
+        codes = encoder.eval()(x_BCHW)
+        assert codes.shape == (3, NUM_OUTPUTS)
+        torch.testing.assert_close(encoder(x_BCHW[:1]), codes[:1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "vit_b_32"])
+def test_a_trunk_takes_odd_oblong_colour_images(name):
+    shape = (3, 13, 17)
+    check_it_trains(build_encoder(name, shape), shape)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "inception_v3"])
+def test_a_code_may_be_negative(name):
+    """A last layer that no activation follows: turned round, it gives the opposite code."""
+    encoder = build_encoder(name, (1, 8, 8)).eval()
+    last = [layer for layer in encoder.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
+    x_BCHW = generate_batch((1, 8, 8), 2)
+    with torch.no_grad():
+        code = encoder(x_BCHW)
+        for parameter in last.parameters():
+            parameter.neg_()
+        torch.testing.assert_close(encoder(x_BCHW), -code)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_decoder_gives_back_the_shape(shape):
+    images = Backbone().build_decoder(NUM_OUTPUTS, shape)(torch.zeros(2, NUM_OUTPUTS))
+    assert images.shape == (2, *shape)
+
+
+def test_encoder_and_decoder_have_one_stage_each():
+    """A trunk has no mirror: the whole decoder undoes it."""
+    network = Backbone()
+    assert len(network.build_encoder((1, 8, 8), 2)) == len(network.build_decoder(2, (1, 8, 8))) == 1
+
+
+def test_a_grey_image_is_the_colour_image_of_equal_channels():
+    grey = generate_batch((1, 8, 8), 2)
+    one, three = (build_encoder("resnet18", (channels, 8, 8)).eval() for channels in (1, 3))
+    with torch.no_grad():
+        torch.testing.assert_close(one(grey), three(grey.expand(-1, 3, -1, -1)))
+
+
+def test_images_that_are_large_enough_keep_their_size():
+    encoder = build_encoder("resnet18", (3, 40, 33)).eval()
+    seen = []
+    encoder[0][1].register_forward_pre_hook(lambda trunk, inputs: seen.append(inputs[0].shape))
+    encoder(torch.zeros(2, 3, 40, 33))
+    assert seen == [(2, 3, 40, 33)]
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ConfigError, match=r"^model\.network: Backbone takes images of 1 or 3 channels, not 4"):
+        Backbone().build_encoder((4, 32, 32), 2)
+
+
+def test_an_unknown_trunk_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"^model\.network\.name: 'resnet19' .*did you mean 'resnet1[08]'"):
+        Backbone("resnet19")
+
+
+def test_unknown_weights_are_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"^model\.network\.weights: 'IMAGENET_V1' .*did you mean 'IMAGENET1K_V1'"):
+        Backbone(weights="IMAGENET_V1")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet"])
+def test_weights_that_cannot_be_downloaded_say_where_to_put_them(name, tmp_path, monkeypatch):
+    """A proxy at a port where nothing listens: no machine reaches the hub, whatever its network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / 'hub'}/checkpoints")) as caught:
+        Backbone(name, weights="DEFAULT").build_encoder((3, 32, 32), 2)
+    assert str(caught.value).startswith(f"model.network.weights: DEFAULT of {name} cannot be downloaded")
+    assert "leave weights at null" in str(caught.value)
+
+
+def test_weights_in_the_folder_are_used(tmp_path, monkeypatch):
+    """The file lies where the error says, and its trunk sees white as (1 − mean) / std of ImageNet."""
+    from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
+
+    torch.manual_seed(1)
+    trunk = squeezenet1_1()
+    checkpoints = tmp_path / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    torch.save(trunk.state_dict(), checkpoints / SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    encoder = Backbone("squeezenet1_1", weights="DEFAULT").build_encoder((3, 32, 32), 2)
+    white = encoder[0][0](torch.ones(1, 3, 1, 1)).flatten()
+    torch.testing.assert_close(white, torch.tensor([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225]))
+    assert torch.equal(encoder[0][1].features[0].weight, trunk.features[0].weight)
