@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.networks import ResNet
+from ae_lightning.networks.resnet import ResidualBlock
+from ae_lightning.testing.networks import stage_shapes
+from ae_lightning.testing.training import generate_batch
+
+LATENT_DIM = 3
+SHAPES = [(1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 17, 28), (1, 1, 5)]
+
+
+def blocks_of(module):
+    return [block for block in module.modules() if isinstance(block, ResidualBlock)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("widths", [[4], [4, 5, 6]], ids=str)
+def test_each_stage_halves_the_side_and_the_mirror_gives_it_back(shape, widths):
+    network = ResNet(widths=widths)
+    encoded = stage_shapes(network.build_encoder(shape, LATENT_DIM), generate_batch(shape, 2))
+    decoded = stage_shapes(network.build_decoder(LATENT_DIM, shape), torch.rand(2, LATENT_DIM))
+    assert [size[1] for size in encoded[1:-1]] == widths
+    for before, after in zip(encoded[:-2], encoded[1:-1], strict=True):
+        assert after[2:] == (-(-before[2] // 2), -(-before[3] // 2))
+    assert decoded == encoded[::-1]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_depth_is_the_number_of_blocks_a_stage(depth):
+    network = ResNet(widths=[4, 5], depth=depth)
+    for stages in (network.build_encoder((1, 8, 8), 2)[:-1], network.build_decoder(2, (1, 8, 8))[1:]):
+        assert [len(blocks_of(stage)) for stage in stages] == [depth, depth]
+
+
+def test_a_block_without_a_residual_is_the_shortcut():
+    block = ResidualBlock(3, 3, "relu", batch_norm=False)
+    for parameter in block.residual.parameters():
+        nn.init.zeros_(parameter)
+    x_BCHW = torch.randn(2, 3, 5, 5)
+    assert torch.equal(block(x_BCHW), x_BCHW.relu())
+
+
+def test_a_block_may_change_the_channels():
+    block = ResidualBlock(3, 5, "relu", batch_norm=True)
+    assert block(torch.randn(2, 3, 4, 4)).shape == (2, 5, 4, 4)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_batch_norm_is_there_when_asked_for(batch_norm):
+    encoder = ResNet(widths=[4], batch_norm=batch_norm).build_encoder((1, 8, 8), 2)
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in encoder.modules()) == batch_norm
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+def test_gradients_reach_the_first_layer_of_a_deep_network(depth):
+    torch.manual_seed(0)
+    encoder = ResNet(widths=[4, 4], depth=depth).build_encoder((1, 8, 8), LATENT_DIM)
+    encoder(generate_batch((1, 8, 8), 4)).square().sum().backward()
+    first = next(encoder.parameters()).grad
+    assert first.isfinite().all()
+    assert first.norm() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"widths": []}, r"^model\.network\.widths: an empty list is not allowed"),
+        ({"widths": [4, 0]}, r"^model\.network\.widths: 0 is not allowed"),
+        ({"depth": 0}, r"^model\.network\.depth: 0 is not allowed"),
+        ({"activation": "rleu"}, r"^model\.network\.activation: 'rleu' .*did you mean 'relu'"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_its_key(options, message):
+    with pytest.raises(ConfigError, match=message):
+        ResNet(**options)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.networks import Unpool
+from ae_lightning.networks.unpool import SwitchedMaxPool
+from ae_lightning.testing.networks import stage_shapes
+from ae_lightning.testing.training import generate_batch
+
+LATENT_DIM = 3
+SHAPES = [(1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 17, 28), (1, 2, 5)]
+
+
+def pool_of(height, width):
+    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("filters", [[4], [4, 5]], ids=str)
+def test_each_stage_halves_the_side_and_the_mirror_gives_it_back(shape, filters):
+    network = Unpool(filters=filters)
+    encoded = stage_shapes(network.build_encoder(shape, LATENT_DIM), generate_batch(shape, 2))
+    decoded = stage_shapes(network.build_decoder(LATENT_DIM, shape), torch.rand(2, LATENT_DIM))
+    for before, after in zip(encoded[:-2], encoded[1:-1], strict=True):
+        assert after[2:] == (-(-before[2] // 2), -(-before[3] // 2))
+    assert decoded == encoded[::-1]
+
+
+def test_one_layer_too_many_is_refused_with_how_many_there_may_be():
+    with pytest.raises(ConfigError, match=r"^model\.network\.filters: layer 4 of 4 .*8 × 8 images allow 3 layers"):
+        Unpool(filters=[2, 2, 2, 2]).build_encoder((1, 8, 8), LATENT_DIM)
+
+
+def test_an_even_kernel_is_refused():
+    with pytest.raises(ConfigError, match=r"^model\.network\.kernel_size: 4 is not allowed; Unpool takes odd ones"):
+        Unpool(kernel_size=4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 7), (1, 5)])
+def test_unpooling_puts_the_maxima_back_where_they_were(height, width):
+    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(height, width)
+    pooled = pool(x_BCHW)
+    restored = pool.unpool(pooled, height, width)
+    kept = restored != 0
+    assert kept.sum() == pooled.numel()
+    assert torch.equal(restored[kept], x_BCHW[kept])
+    # Each kept value is the largest of its own square.
+    assert torch.equal(F.max_pool2d(restored, 2, ceil_mode=True), pooled)
+
+
+def test_unpooling_takes_other_values_to_the_same_places():
+    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(6, 6)
+    places = pool.unpool(pool(x_BCHW), 6, 6) != 0
+    ones = pool.unpool(torch.ones(2, 3, 3, 3), 6, 6)
+    assert torch.equal(ones, places.float())
+
+
+def test_channels_last_maps_have_the_same_switches():
+    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(6, 8)
+    expected = pool.unpool(pool(x_BCHW), 6, 8)
+    pooled = pool(x_BCHW.to(memory_format=torch.channels_last))
+    assert torch.equal(pool.unpool(pooled, 6, 8), expected)
+
+
+def test_training_pools_alike_and_remembers_nothing():
+    pool, x_BCHW = SwitchedMaxPool(), pool_of(9, 7)
+    pooled = pool(x_BCHW)
+    assert pool.switches is None
+    assert torch.equal(pool.eval()(x_BCHW), pooled)
+    assert pool.switches.shape == pooled.shape
+
+
+def test_every_pooling_of_an_encoder_remembers_the_last_batch():
+    encoder = Unpool(filters=[4, 5]).build_encoder((1, 8, 8), LATENT_DIM).eval()
+    pools = [module for module in encoder.modules() if isinstance(module, SwitchedMaxPool)]
+    encoder(generate_batch((1, 8, 8), 3))
+    assert [tuple(pool.switches.shape) for pool in pools] == [(3, 4, 4, 4), (3, 5, 2, 2)]
+
+
+def test_a_code_decodes_the_same_whatever_was_encoded_since():
+    """Switches that reached the decoder would carry the image around the bottleneck."""
+    torch.manual_seed(0)
+    network = Unpool(filters=[4, 5])
+    encoder = network.build_encoder((1, 8, 8), LATENT_DIM).eval()
+    decoder = network.build_decoder(LATENT_DIM, (1, 8, 8)).eval()
+    ours, others = generate_batch((1, 8, 8), 2), generate_batch((1, 8, 8), 2, seed=7)
+    z_BL = encoder(ours)
+    before = decoder(z_BL)
+    encoder(others)
+    assert torch.equal(decoder(z_BL), before)
+    assert not torch.equal(decoder(encoder(others)), before)
