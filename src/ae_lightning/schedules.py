@@ -46,11 +46,12 @@ def as_annealing(key: str, weight: float | Annealing) -> Annealing:
 def phase_of(batch: int, num_batches: int, num_phases: int) -> int:
     """Return which phase a training batch belongs to.
 
-    Phases are equal shares of the batches, at least one batch each as long as there are as many batches as phases.
+    Phases are equal shares of the batches, at least one batch each as long as there are as many batches as phases; with
+    fewer, some are left out. The last batch always belongs to the last phase, which alone makes a best checkpoint.
 
     Args:
         batch: The batch's number, over all epochs, from 0.
         num_batches: Batches of the whole training.
         num_phases: Number of phases.
     """
-    return min(batch * num_phases // max(num_batches, 1), num_phases - 1)
+    return min(((batch + 1) * num_phases - 1) // max(num_batches, 1), num_phases - 1)

@@ -1,0 +1,147 @@
+"""Two processes with unequal shares of a batch against one process with all of it."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+
+from ae_lightning.batch_posterior import batch_posterior_kl
+from ae_lightning.distributed import mean_over_batch, sum_over_ranks
+from ae_lightning.losses.divergence import bernoulli_kl
+
+SHARES = (7, 4)
+NUM_IMAGES = sum(SHARES)
+NUM_PIXELS, LATENT_DIM = 6, 3
+
+
+def global_images():
+    return torch.randn(NUM_IMAGES, NUM_PIXELS, generator=torch.Generator().manual_seed(0))
+
+
+def build_encoder():
+    """The same weights in every process."""
+    encoder = torch.nn.Linear(NUM_PIXELS, 2 * LATENT_DIM)
+    with torch.no_grad():
+        for position, parameter in enumerate(encoder.parameters()):
+            generator = torch.Generator().manual_seed(1 + position)
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+    return encoder
+
+
+def own_kl(outputs, estimator):
+    return batch_posterior_kl(*outputs.chunk(2, dim=1), estimator)
+
+
+def sparsity(outputs):
+    return bernoulli_kl(0.2, mean_over_batch(outputs.sigmoid()))
+
+
+def mixed(outputs):
+    """A term of the whole batch beside one of each image, as a variant has them."""
+    return own_kl(outputs, "aggregate") + outputs.square().sum(dim=1).mean()
+
+
+TERMS = {
+    "aggregate": partial(own_kl, estimator="aggregate"),
+    "posterior": partial(own_kl, estimator="posterior"),
+    "sparsity": sparsity,
+    "mixed": mixed,
+}
+
+
+def value_and_gradient(term, images, share=1.0):
+    """The term, and the gradient of the term times the share, in one vector."""
+    encoder = build_encoder()
+    value = term(encoder(images))
+    (share * value).backward()
+    return value.detach(), torch.cat([parameter.grad.flatten() for parameter in encoder.parameters()])
+
+
+def own_share(rank):
+    """This rank's images, and what its mean is weighed by before ranks are averaged as equals."""
+    return global_images().split(SHARES)[rank], SHARES[rank] * len(SHARES) / NUM_IMAGES
+
+
+def run_rank(rank, port, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{port}",
+        rank=rank,
+        world_size=len(SHARES),
+        timeout=timedelta(seconds=60),
+    )
+    images, share = own_share(rank)
+    found = {"mean": mean_over_batch(images), "sum": sum_over_ranks(images.sum(dim=0))}
+    for name, term in TERMS.items():
+        value, gradient = value_and_gradient(term, images, share)
+        # What DistributedDataParallel does with gradients.
+        distributed.all_reduce(gradient)
+        found[name] = value, gradient / len(SHARES)
+    torch.save(found, folder / f"{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of the processes found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(run_rank, args=(port, folder), nprocs=len(SHARES))
+    return [torch.load(folder / f"{rank}.pt") for rank in range(len(SHARES))]
+
+
+def relative_error(found, expected):
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+def test_the_mean_is_that_of_all_images_though_shares_are_unequal(ranks):
+    for found in ranks:
+        assert relative_error(found["mean"], global_images().mean(dim=0)) < 2e-6
+        assert relative_error(found["sum"], global_images().sum(dim=0)) < 2e-6
+
+
+def test_the_mean_of_the_ranks_means_would_be_another():
+    """Else the test above could not fail."""
+    means = torch.stack([share.mean(dim=0) for share in global_images().split(SHARES)])
+    assert relative_error(means.mean(dim=0), global_images().mean(dim=0)) > 0.01
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_ranks_agree_with_one_process_on_the_gradient(ranks, name):
+    _, expected = value_and_gradient(TERMS[name], global_images())
+    for found in ranks:
+        assert relative_error(found[name][1], expected) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["aggregate", "posterior", "sparsity"])
+def test_every_rank_has_the_value_of_the_global_batch(ranks, name):
+    expected, _ = value_and_gradient(TERMS[name], global_images())
+    for found in ranks:
+        assert relative_error(found[name][0], expected) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["aggregate", "posterior", "sparsity"])
+def test_the_terms_of_the_shares_alone_would_average_to_another(name):
+    """Each is no mean over images: averaging what ranks compute by themselves is not enough."""
+    expected, _ = value_and_gradient(TERMS[name], global_images())
+    alone = [value_and_gradient(TERMS[name], own_share(rank)[0])[0] * own_share(rank)[1] for rank in range(2)]
+    assert relative_error(sum(alone) / 2, expected) > 0.01
+
+
+def test_one_process_needs_no_group():
+    values = torch.randn(5, 3, requires_grad=True)
+    torch.testing.assert_close(mean_over_batch(values), values.mean(dim=0))
+    assert sum_over_ranks(values) is values
+
+
+def test_a_batch_of_one_is_its_own_mean():
+    values = torch.randn(1, 3)
+    assert torch.equal(mean_over_batch(values), values[0])
