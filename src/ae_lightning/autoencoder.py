@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
@@ -189,10 +189,12 @@ class Autoencoder(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
-        optimizer = use_fused(self.build_optimizer(self.parameters()))
+        with refusal_explained("model.optimizer"):
+            optimizer = use_fused(self.build_optimizer(self.parameters()))
         if self.build_scheduler is None:
             return optimizer
-        scheduler = self.build_scheduler(optimizer)
+        with refusal_explained("model.scheduler"):
+            scheduler = self.build_scheduler(optimizer)
         settings: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler_interval}
         if hasattr(scheduler, "monitor"):
             settings["monitor"] = scheduler.monitor
