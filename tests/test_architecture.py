@@ -24,14 +24,24 @@ LAYERS = {
     "draws": set(),
     "optimization": set(),
     "precision": set(),
+    "checks": set(),
+    "distributed": set(),
+    "schedules": {"checks"},
+    "priors": {"draws"},
+    "batch_posterior": {"distributed", "losses"},
     "data": set(),
     "networks": set(),
     "losses": set(),
     "evaluation": {"losses"},
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
-    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization"},
-    "variants": {"autoencoder", "data", "draws", "losses", "networks", "optimization"},
+    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization", "schedules"},
+    "variational": {"autoencoder", "draws", "schedules"},
+    "latent_cycle": {"autoencoder", "draws", "losses"},
+    "variants": {
+        *("autoencoder", "batch_posterior", "checks", "data", "distributed", "draws", "latent_cycle", "losses"),
+        *("networks", "priors", "variational"),
+    },
 }
 """What the parts of the package that lie below its callbacks may import of it, beside themselves."""
 

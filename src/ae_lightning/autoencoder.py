@@ -27,7 +27,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
@@ -271,14 +271,17 @@ class Autoencoder(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
-        return self.optimizer_with_scheduler(self.build_optimizer(self.parameters()))
+        with refusal_explained("model.optimizer"):
+            optimizer = self.build_optimizer(self.parameters())
+        return self.optimizer_with_scheduler(optimizer)
 
     def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerConfig | OptimizerLRSchedulerConfig:
         """Use the optimizer's fused step, and add the scheduler if there is one."""
         use_fused(optimizer)
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
-        scheduler = self.build_scheduler(optimizer)
+        with refusal_explained("model.scheduler"):
+            scheduler = self.build_scheduler(optimizer)
         settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
         if hasattr(scheduler, "monitor"):
             settings["monitor"] = scheduler.monitor

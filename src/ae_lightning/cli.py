@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 import yaml
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -305,6 +306,19 @@ def closing_runs(trainer: Trainer) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def refusals_of_lightning_explained() -> Iterator[None]:
+    """Turn what Lightning says of settings that do not go together into an error of the user's.
+
+    Raises:
+        ConfigError: In place of its MisconfigurationException.
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+
+
 def quiet() -> None:
     """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
@@ -335,7 +349,7 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with with_checkpoint_below(arguments, path) as layered:
+    with with_checkpoint_below(arguments, path) as layered, refusals_of_lightning_explained():
         AutoencoderCLI(
             Autoencoder,
             ImageDataModule,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -30,6 +31,19 @@ class CheckpointError(UserError):
 
 class TrackingError(UserError):
     """The MLflow server or store cannot be used."""
+
+
+@contextmanager
+def refusal_explained(key: str) -> Iterator[None]:
+    """Say which key holds the values that another library's class refuses.
+
+    Raises:
+        ConfigError: In place of its ValueError or TypeError.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:

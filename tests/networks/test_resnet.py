@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -25,7 +27,7 @@ def test_each_stage_halves_the_side_and_the_mirror_gives_it_back(shape, widths):
     encoded = stage_shapes(network.build_encoder(shape, LATENT_DIM), generate_batch(shape, 2))
     decoded = stage_shapes(network.build_decoder(LATENT_DIM, shape), torch.rand(2, LATENT_DIM))
     assert [size[1] for size in encoded[1:-1]] == widths
-    for before, after in zip(encoded[:-2], encoded[1:-1], strict=True):
+    for before, after in pairwise(encoded[:-1]):
         assert after[2:] == (-(-before[2] // 2), -(-before[3] // 2))
     assert decoded == encoded[::-1]
 

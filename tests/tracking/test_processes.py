@@ -160,18 +160,3 @@ def test_two_ranks_make_one_whole_run(workspace, program_environment):
     assert "test/mse" in run.data.metrics
     assert len(workspace.history(run.info.run_id, "val/loss")) == 2
     assert len(list(workspace.folder.glob("checkpoints/*"))) == 1
-
-
-# Lightning 2.6 broadcasts from within its signal handler, which meets whatever collective the other rank is in.
-@pytest.mark.xfail(reason="Lightning's SIGTERM handler deadlocks under DDP", raises=subprocess.TimeoutExpired)
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_signal_to_two_ranks_ends_the_run_as_killed(workspace, program_environment):
-    options = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
-    program = Started(workspace, program_environment, *options, "--trainer.max_epochs", "100000")
-    try:
-        program.wait_for_epochs(3)
-        assert program.end(signal.SIGTERM, patience=30) == 143, program.err
-    finally:
-        program.kill()
-    assert [run.info.status for run in workspace.runs()] == ["KILLED"]

@@ -59,4 +59,4 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the epoch's rate."""
         if self._num_images:
-            pl_module.log("train/images_per_second", self.images_per_second)
+            pl_module.log("train/images_per_second", self.images_per_second, rank_zero_only=True)

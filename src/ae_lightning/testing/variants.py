@@ -55,8 +55,8 @@ class VariantSuite:
         overfit_share: Share of `val/loss` that they must take away.
         bf16_tolerance: Largest relative difference of the objective between bf16 autocast and fp32.
         bf16_pixel_tolerance: Largest mean difference of a reconstruction's pixel between them.
-        rank_strategy: The Trainer's strategy of two processes; None where equality cannot hold, with a reason
-            given in the subclass.
+        rank_strategy: The Trainer's strategy of two processes; by default `ddp`, told of unused parameters where the
+            variant has some; None where equality cannot hold, with a reason given in the subclass.
         rank_tolerance: Largest difference of two processes from one, relative to the norm.
     """
 
@@ -71,7 +71,7 @@ class VariantSuite:
     overfit_share: ClassVar[float] = 0.3
     bf16_tolerance: ClassVar[float] = 0.02
     bf16_pixel_tolerance: ClassVar[float] = 0.01
-    rank_strategy: ClassVar[str | None] = "ddp"
+    rank_strategy: ClassVar[str | None] = "auto"
     rank_tolerance: ClassVar[float] = 2e-6
 
     @classmethod
@@ -328,7 +328,9 @@ class VariantSuite:
         path = write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=80)
         data = {"name": "npz", "path": str(path), "batch_size": 10, "num_val": 7}
         jobs = {describe(mode): cls._rank_job(mode, data) for mode in cls.modes()}
-        together = train_in_ranks(list(jobs.values()), strategy=cls.rank_strategy)
+        leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
+        strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
+        together = train_in_ranks(list(jobs.values()), strategy=strategy)
         return {name: (job.run(), shared) for (name, job), shared in zip(jobs.items(), together, strict=True)}
 
     def test_two_processes_train_as_one(self, mode: Mode, rank_pairs: dict[str, tuple[Training, Training]]) -> None:

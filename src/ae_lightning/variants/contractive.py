@@ -37,10 +37,20 @@ class ContractiveAE(Autoencoder):
     def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction and the squared norm of the encoder's Jacobian."""
         v_BL = draws.normal(self.latent_dim)
-        with torch.autocast(x_BCHW.device.type, enabled=False), running_statistics(self.encoder), torch.enable_grad():
-            exact = self.exact
-            norm = exact_jacobian_norm(self.encode, x_BCHW) if exact else jacobian_norm(self.encode, x_BCHW, v_BL)
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW)), "jacobian": norm}
+        return {
+            "reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW)),
+            "jacobian": self.jacobian_term(x_BCHW, v_BL),
+        }
+
+    def jacobian_term(self, x_BCHW: Tensor, v_BL: Tensor) -> Tensor:
+        """Return ‖∂f/∂x‖²_F of each image, or its estimate from one random vector a code, shape (B,)."""
+        precision = torch.autocast(x_BCHW.device.type, enabled=False)
+        # Validation runs in inference mode, whose tensors have no Jacobian: copies made outside of it do.
+        with torch.inference_mode(False), precision, running_statistics(self.encoder):
+            x_BCHW, v_BL = x_BCHW.clone(), v_BL.clone()
+            if self.exact:
+                return exact_jacobian_norm(self.encode, x_BCHW)
+            return jacobian_norm(self.encode, x_BCHW, v_BL)
 
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the Jacobian's norm by λ."""

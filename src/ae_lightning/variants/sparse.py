@@ -67,5 +67,5 @@ class SparseAE(Autoencoder):
         return terms
 
     def term_weights(self) -> Mapping[str, float]:
-        """Weigh the penalty."""
-        return {"sparsity": self.sparsity_weight}
+        """Weigh the penalty, if there is one."""
+        return {} if self.penalty == "topk" else {"sparsity": self.sparsity_weight}
