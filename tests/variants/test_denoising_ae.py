@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ae_lightning.data.corruption import gaussian, masking, salt_and_pepper
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError
+from ae_lightning.losses.reconstruction import mse
+from ae_lightning.networks import MLP
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread, validation_terms
+from ae_lightning.variants.denoising import DenoisingAE
+from ae_lightning.variants.vanilla import VanillaAE
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
+
+SHAPE = (1, 8, 8)
+SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
+CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    with one_thread():
+        yield
+
+
+def build(variant=DenoisingAE, **options):
+    torch.manual_seed(0)
+    return variant(**SMALL, **options)
+
+
+def corrupted_by_hand(model, x_BCHW):
+    draws = draws_for(model, x_BCHW)
+    if model.corruption == "gaussian":
+        return gaussian(x_BCHW, draws.normal(*SHAPE), model.std)
+    function = {"masking": masking, "salt_and_pepper": salt_and_pepper}[model.corruption]
+    return function(x_BCHW, draws.uniform(*SHAPE), model.p)
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_training_gives_back_the_clean_image_from_the_corrupted_one(corruption):
+    model = build(corruption=corruption)
+    x_BCHW = generate_batch(SHAPE, 6)
+    noisy_BCHW = corrupted_by_hand(model, x_BCHW)
+    found = model.training_terms(x_BCHW, draws_for(model, x_BCHW))
+    assert found.keys() == {"reconstruction"}
+    torch.testing.assert_close(found["reconstruction"], mse(x_BCHW, model.reconstruct(noisy_BCHW)))
+    for other in (mse(noisy_BCHW, model.reconstruct(noisy_BCHW)), mse(x_BCHW, model.reconstruct(x_BCHW))):
+        assert not torch.allclose(found["reconstruction"], other)
+
+
+def test_every_batch_is_corrupted_anew():
+    model = build()
+    x_BCHW = generate_batch(SHAPE, 6)
+    one, other = (model.corrupt(x_BCHW, draws_for(model, x_BCHW, stream)) for stream in ("first", "second"))
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_validation_is_clean(corruption):
+    """The same value as that of the variant without corruption, and of a level that would leave nothing."""
+    data = ImageDataModule(name="digits")
+    expected = validation_terms(build(VanillaAE), data)
+    assert validation_terms(build(corruption=corruption, std=100.0, p=1.0), data) == expected
+
+
+def test_a_level_of_zero_trains_as_the_variant_without_corruption():
+    weights = []
+    for model in (build(std=0.0), build(VanillaAE)):
+        build_trainer(1).fit(model, ImageDataModule(name="digits"))
+        weights.append(list(model.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"std": -0.1}, r"^model\.std: -0\.1 .*not be negative"),
+        ({"p": 1.1}, r"^model\.p: 1\.1 .*from 0 to 1"),
+        ({"p": -0.1}, r"^model\.p: -0\.1 .*from 0 to 1"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_by_its_key(options, message):
+    with pytest.raises(ConfigError, match=message):
+        build(**options)
