@@ -15,6 +15,8 @@ from ae_lightning.networks import MLP, Linear
 from ae_lightning.testing.training import draws_for
 from ae_lightning.variants.vanilla import VanillaAE
 
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
+
 LATENT_DIM = 8
 NUM_EPOCHS = 1000
 BATCH_SIZE = 256

@@ -19,6 +19,8 @@ from ae_lightning.variants.sparse import SparseAE
 from ae_lightning.variants.vae import VAE
 from ae_lightning.variants.vanilla import VanillaAE
 
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
+
 SMALL = {"network": MLP(hidden=[64]), "latent_dim": 8, "learning_rate": 3e-3}
 """For digits."""
 
