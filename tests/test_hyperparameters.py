@@ -142,7 +142,7 @@ def test_a_checkpoint_rebuilds_what_was_built(saved):
     assert settings["lr_scheduler"]["scheduler"].T_max == 7
     assert settings["lr_scheduler"]["interval"] == "step"
     assert str(loaded) == str(model)
-    assert (loaded.beta, loaded.seed, loaded.reconstruction) == (0.5, 4, model.reconstruction)
+    assert (loaded.beta.end, loaded.seed, loaded.reconstruction) == (0.5, 4, model.reconstruction)
 
 
 def test_lightnings_own_way_to_load_gives_the_same(saved):
