@@ -231,7 +231,7 @@ class TestMyVAE(VariantSuite):
 def test_a_users_variant_passes_in_every_mode(pytester):
     """A file outside the package, as the package's docstring shows it; the ranks import it too."""
     pytester.makepyfile(test_mine=USERS_FILE)
-    chosen = "train_as_one or checkpoint or hyperparameters or weights or seed"
+    chosen = "train_as_one or checkpoint or hyperparameters or weights_name_terms or same_seed"
     outcomes = pytester.runpytest_inprocess("-q", "-k", chosen).parseoutcomes()
     assert outcomes["passed"] == 10
     assert not {"failed", "errors", "skipped"} & set(outcomes)
