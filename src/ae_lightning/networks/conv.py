@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod
 
 from torch import nn
 
@@ -13,9 +12,9 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
     Crop,
-    ImageToVector,
-    VectorToImage,
     build_activation,
+    image_to_outputs,
+    inputs_to_image,
     require_filters,
     require_positive,
 )
@@ -116,13 +115,13 @@ class Conv(Network):
         """Build a stage a convolution, and one affine map to the outputs."""
         shapes = self._layer_shapes(input_shape)
         stages = [self._convolution(before, after) for before, after in pairwise(shapes)]
-        stages.append(nn.Sequential(ImageToVector(), nn.Linear(prod(shapes[-1]), num_outputs)))
+        stages.append(image_to_outputs(shapes[-1], num_outputs))
         return nn.Sequential(*stages)
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build one affine map from the code, and a stage a transposed convolution."""
         shapes = self._layer_shapes(output_shape)
-        stages = [nn.Sequential(nn.Linear(latent_dim, prod(shapes[-1])), VectorToImage(shapes[-1]))]
+        stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             stages.append(self._transposed_convolution(after, before, is_output=before is shapes[0]))
         return nn.Sequential(*stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,16 @@ class VectorToImage(nn.Module):
     def extra_repr(self) -> str:
         """Show the shape in the model's summary."""
         return f"shape={self.shape}"
+
+
+def image_to_outputs(shape: Shape, num_outputs: int) -> nn.Sequential:
+    """Build the affine stage from maps (B, *shape) to (B, num_outputs)."""
+    return nn.Sequential(ImageToVector(), nn.Linear(prod(shape), num_outputs))
+
+
+def inputs_to_image(num_inputs: int, shape: Shape) -> nn.Sequential:
+    """Build the affine stage from (B, num_inputs) to maps (B, *shape): undoes `image_to_outputs`."""
+    return nn.Sequential(nn.Linear(num_inputs, prod(shape)), VectorToImage(shape))
 
 
 class Crop(nn.Module):

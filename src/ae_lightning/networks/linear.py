@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar
 
 from torch import nn
 
 from ae_lightning.networks.base import Network, Shape
-from ae_lightning.networks.layers import ImageToVector, VectorToImage
+from ae_lightning.networks.layers import image_to_outputs, inputs_to_image
 
 
 class Linear(Network):
@@ -18,8 +17,8 @@ class Linear(Network):
 
     def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
         """Build one stage: flatten, affine map."""
-        return nn.Sequential(nn.Sequential(ImageToVector(), nn.Linear(prod(input_shape), num_outputs)))
+        return nn.Sequential(image_to_outputs(input_shape, num_outputs))
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build one stage: affine map, unflatten."""
-        return nn.Sequential(nn.Sequential(nn.Linear(latent_dim, prod(output_shape)), VectorToImage(output_shape)))
+        return nn.Sequential(inputs_to_image(latent_dim, output_shape))

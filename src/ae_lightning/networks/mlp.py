@@ -11,8 +11,8 @@ from torch import nn
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
     ImageToVector,
-    VectorToImage,
     build_activation,
+    inputs_to_image,
     require_positive,
 )
 
@@ -47,5 +47,5 @@ class MLP(Network):
         """Build the encoder's stages in reverse; the last has no activation."""
         widths = [latent_dim, *reversed(self.hidden)]
         stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
-        stages.append(nn.Sequential(nn.Linear(widths[-1], prod(output_shape)), VectorToImage(output_shape)))
+        stages.append(inputs_to_image(widths[-1], output_shape))
         return nn.Sequential(*stages)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
 
 from torch import Tensor, nn
 
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
-    ImageToVector,
     Upsample,
-    VectorToImage,
     build_activation,
+    image_to_outputs,
+    inputs_to_image,
     require_filters,
     require_positive,
 )
@@ -91,12 +90,12 @@ class ResNet(Network):
             )
             for before, after in pairwise(shapes)
         ]
-        return nn.Sequential(*stages, nn.Sequential(ImageToVector(), nn.Linear(prod(shapes[-1]), num_outputs)))
+        return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build one affine map from the code, and the mirrored stages."""
         shapes = self._layer_shapes(output_shape)
-        stages = [nn.Sequential(nn.Linear(latent_dim, prod(shapes[-1])), VectorToImage(shapes[-1]))]
+        stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             stage = nn.Sequential(*self._blocks(after[0]), Upsample(before[1], before[2]))
             stage.append(nn.Conv2d(after[0], before[0], 3, padding=1))

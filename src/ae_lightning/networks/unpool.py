@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812  (the field's own name for it
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
-    ImageToVector,
     Upsample,
-    VectorToImage,
     build_activation,
+    image_to_outputs,
+    inputs_to_image,
     require_filters,
     require_positive,
 )
@@ -79,12 +78,12 @@ class Unpool(Network):
             nn.Sequential(self._convolution(before[0], after[0]), build_activation(self.activation), SwitchedMaxPool())
             for before, after in pairwise(shapes)
         ]
-        return nn.Sequential(*stages, nn.Sequential(ImageToVector(), nn.Linear(prod(shapes[-1]), num_outputs)))
+        return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
 
     def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
         """Build one affine map from the code, and a stage of upsampling and convolution a layer."""
         shapes = self._layer_shapes(output_shape)
-        stages = [nn.Sequential(nn.Linear(latent_dim, prod(shapes[-1])), VectorToImage(shapes[-1]))]
+        stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             stage = nn.Sequential(Upsample(before[1], before[2]), self._convolution(after[0], before[0]))
             if before is not shapes[0]:
