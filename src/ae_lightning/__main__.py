@@ -6,6 +6,7 @@ import signal
 import sys
 
 from ae_lightning import __version__
+from ae_lightning.commands import COMMANDS
 from ae_lightning.errors import UserError
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -26,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"ae_lightning {__version__}\n")
         return 0
     try:
-        from ae_lightning.cli import run
+        if arguments and arguments[0] in COMMANDS:
+            return COMMANDS[arguments[0]].run(arguments[1:])
+        from ae_lightning.launch import run
 
         run(arguments)
     except UserError as error:

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import yaml
-from jsonargparse import Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from rich.console import Console
 
+from ae_lightning.allocator import keep_freed_memory
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS, find_option, with_checkpoint_below
+from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError
-from ae_lightning.precision import choose_precision
+from ae_lightning.precision import choose_precision, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
-from ae_lightning.resume import ResumePoint, newest_resume_point, resume_point, split_resume
-from ae_lightning.tracking import MLflowTracker, trackers, tracking_uri_from_environment
-from ae_lightning.variants import find_variants
-
-TRAINER_DEFAULTS = {
-    "max_epochs": 40,
-    "log_every_n_steps": 10,
-    "logger": {"class_path": "ae_lightning.tracking.MLflowTracker"},
-    # The data module shares the images out among the ranks itself.
-    "use_distributed_sampler": False,
-}
+from ae_lightning.resume import ResumePoint, newest_resume_point
+from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
+from ae_lightning.tracking import MLflowTracker, trackers
 
 
 class Parser(LightningArgumentParser):
@@ -77,6 +64,12 @@ class AutoencoderCLI(LightningCLI):
         """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
         parser.add_lightning_class_args(Evaluation, "evaluation")
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_argument(
+            "--keep_memory",
+            type=bool,
+            default=True,
+            help="On a CPU under glibc, keep freed buffers for the next step: faster, with more memory held.",
+        )
         parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")
         for target in ("model.init_args.seed", "data.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
@@ -108,6 +101,8 @@ class AutoencoderCLI(LightningCLI):
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
+        if settings.keep_memory and uses_cpu(settings.trainer.accelerator):
+            keep_freed_memory()
 
     def before_instantiate_classes(self) -> None:
         """Turn `--resume` into a run to go on with and its last checkpoint.
@@ -240,28 +235,6 @@ class AutoencoderCLI(LightningCLI):
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
 
 
-def is_distributed(settings: Mapping[str, Any]) -> bool:
-    """Whether the Trainer's settings ask for more than one process."""
-    devices = settings["devices"]
-    if settings["num_nodes"] > 1 or isinstance(devices, list):
-        return settings["num_nodes"] > 1 or len(devices) > 1
-    if devices in ("auto", -1, "-1"):
-        return torch.cuda.device_count() > 1 and settings["accelerator"] in ("auto", "gpu", "cuda")
-    return str(devices).isdigit() and int(devices) > 1
-
-
-def tracking_uri_of(settings: Namespace) -> str:
-    """Return the MLflow store that a configuration logs to.
-
-    Raises:
-        ConfigError: If it logs to none.
-    """
-    logger = settings.trainer.logger
-    if not isinstance(logger, Namespace) or not logger.class_path.endswith("MLflowTracker"):
-        raise ConfigError("--resume: trainer.logger is no MLflowTracker, so there is no run to go on with")
-    return logger.init_args.tracking_uri or tracking_uri_from_environment()
-
-
 def require_fitting_weights(model: Autoencoder, path: str) -> None:
     """Refuse a checkpoint before the run is opened, if an explicit option made a model that its weights do not fit.
 
@@ -284,17 +257,6 @@ def user_error_behind(error: BaseException) -> UserError | None:
     return cause
 
 
-def require_seed(seed: bool | int) -> int:
-    """Return the seed, which must be a number: every random draw is a function of it.
-
-    Raises:
-        ConfigError: If it is not.
-    """
-    if isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number of at least 0")
-    return seed
-
-
 @contextmanager
 def closing_runs(trainer: Trainer) -> Iterator[None]:
     """Close the MLflow run as failed if what happens between two of the Trainer's own tasks fails."""
@@ -304,61 +266,3 @@ def closing_runs(trainer: Trainer) -> Iterator[None]:
         for logger in trainer.loggers:
             logger.finalize("failed")
         raise
-
-
-@contextmanager
-def refusals_of_lightning_explained() -> Iterator[None]:
-    """Turn what Lightning says of settings that do not go together into an error of the user's.
-
-    Raises:
-        ConfigError: In place of its MisconfigurationException.
-    """
-    try:
-        yield
-    except MisconfigurationException as error:
-        raise ConfigError(f"trainer: {error}") from error
-
-
-def quiet() -> None:
-    """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        r".*is not supported by the model summary",
-        r".*isinstance\(treespec, LeafSpec\)",
-        r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
-        r"The dirpath has changed from",
-        r"Checkpoint directory .* exists and is not empty",
-    ):
-        warnings.filterwarnings("ignore", message=message)
-
-
-def run(arguments: list[str]) -> None:
-    """Parse the arguments and do what they say.
-
-    Raises:
-        UserError: If something is wrong that the user can mend.
-    """
-    quiet()
-    # A user's own variant in the working directory is found, however the program was started.
-    sys.path.insert(0, str(Path.cwd()))
-    find_variants()
-    arguments, run_id = split_resume(arguments)
-    resume: ResumePoint | Literal["newest"] | None = None
-    if run_id is not None:
-        store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
-        resume = resume_point(store, run_id) if run_id else "newest"
-    path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with with_checkpoint_below(arguments, path) as layered, refusals_of_lightning_explained():
-        AutoencoderCLI(
-            Autoencoder,
-            ImageDataModule,
-            subclass_mode_model=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            save_config_callback=None,
-            trainer_defaults=TRAINER_DEFAULTS,
-            parser_class=Parser,
-            args=layered,
-            resume=resume,
-        )

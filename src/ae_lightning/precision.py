@@ -22,5 +22,14 @@ def choose_precision(accelerator: str) -> Literal["bf16-mixed", "32-true"]:
     uses_cuda = torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda")
     if uses_cuda:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    uses_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
-    return "bf16-mixed" if uses_cpu and cpu_has_bf16() else "32-true"
+    return "bf16-mixed" if uses_cpu(accelerator) and cpu_has_bf16() else "32-true"
+
+
+def uses_cpu(accelerator: str) -> bool:
+    """Whether the Trainer will compute on the processor.
+
+    Args:
+        accelerator: The Trainer's: `auto`, `cpu`, `gpu`, `cuda`, `mps` or `tpu`.
+    """
+    has_other = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return accelerator == "cpu" or (accelerator == "auto" and not has_other)

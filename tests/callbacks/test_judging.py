@@ -105,6 +105,15 @@ def test_pictures_are_kept(trained, folder):
         assert trained.artifact(run_id, f"{folder}/{name}").read_bytes().startswith(b"\x89PNG")
 
 
+def test_pictures_stand_in_the_charts_image_grid(trained):
+    """MLflow's charts put the pictures of several runs side by side from these files, by name and step."""
+    run_id = trained.run().info.run_id
+    grids = {tuple(name.split("+")[:3]) for name in trained.artifacts(run_id, "images")}
+    drawn = [("val", "22"), ("val", "44"), ("test", "44")]
+    expected = {(f"{stage}~{name}", "step", step) for stage, step in drawn for name in PICTURES}
+    assert {(grid, word, step) for grid, word, step in grids} == expected
+
+
 def test_a_grid_is_drawn_of_the_plane_alone(workspace):
     assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
     found = workspace.artifacts(workspace.run().info.run_id, "plots")

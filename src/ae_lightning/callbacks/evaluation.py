@@ -142,3 +142,4 @@ class Evaluation(Callback):
                 path.write_bytes(to_png(figure))
                 for tracker in found:
                     tracker.log_file(path, folder)
+                    tracker.log_picture(path, f"{stage}/{name}", trainer.global_step)

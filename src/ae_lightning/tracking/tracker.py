@@ -248,6 +248,21 @@ class MLflowTracker(MLFlowLogger):
             self._mlflow_client.log_artifact(self._existing_run_id(), str(path), artifact_folder)
 
     @rank_zero_only
+    def log_picture(self, path: Path, name: str, step: int) -> None:
+        """Show a PNG in the image grid of MLflow's charts, beside other runs' of that name; warn if it is not taken.
+
+        Args:
+            path: The PNG.
+            name: Name of the grid, such as `test/reconstructions`; each step of it can be looked at.
+            step: Training step that the picture belongs to.
+        """
+        from PIL import Image
+
+        self.open()
+        with self._refusal_survived(name), Image.open(path) as picture:
+            self._mlflow_client.log_image(self._existing_run_id(), picture, key=name, step=step, synchronous=True)
+
+    @rank_zero_only
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run.
 

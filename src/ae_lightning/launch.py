@@ -1,0 +1,90 @@
+"""From the arguments of `fit`, `validate`, `test` and `predict` to a run of the command-line interface."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
+from ae_lightning.cli import AutoencoderCLI, Parser
+from ae_lightning.commands import overview
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError
+from ae_lightning.resume import ResumePoint, resume_point, split_resume
+from ae_lightning.tracking import tracking_uri_from_environment
+from ae_lightning.variants import find_variants
+
+TRAINER_DEFAULTS = {
+    "max_epochs": 40,
+    "log_every_n_steps": 10,
+    "logger": {"class_path": "ae_lightning.tracking.MLflowTracker"},
+    # The data module shares the images out among the ranks itself.
+    "use_distributed_sampler": False,
+}
+
+
+@contextmanager
+def refusals_of_lightning_explained() -> Iterator[None]:
+    """Turn what Lightning says of settings that do not go together into an error of the user's.
+
+    Raises:
+        ConfigError: In place of its MisconfigurationException.
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+
+
+def quiet() -> None:
+    """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*is not supported by the model summary",
+        r".*isinstance\(treespec, LeafSpec\)",
+        r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
+        r"The dirpath has changed from",
+        r"Checkpoint directory .* exists and is not empty",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def run(arguments: list[str]) -> None:
+    """Parse the arguments and do what they say.
+
+    Raises:
+        UserError: If something is wrong that the user can mend.
+    """
+    quiet()
+    # A user's own variant in the working directory is found, however the program was started.
+    sys.path.insert(0, str(Path.cwd()))
+    find_variants()
+    arguments, run_id = split_resume(arguments)
+    resume: ResumePoint | Literal["newest"] | None = None
+    if run_id is not None:
+        store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
+        resume = resume_point(store, run_id) if run_id else "newest"
+    path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
+    with with_checkpoint_below(arguments, path) as layered, refusals_of_lightning_explained():
+        AutoencoderCLI(
+            Autoencoder,
+            ImageDataModule,
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=None,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_class=Parser,
+            args=layered,
+            resume=resume,
+            parser_kwargs={"epilog": overview()},
+        )

@@ -1,0 +1,45 @@
+"""What the settings of a parsed configuration mean, before anything is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.tracking import tracking_uri_from_environment
+
+
+def is_distributed(settings: Mapping[str, Any]) -> bool:
+    """Whether the Trainer's settings ask for more than one process."""
+    devices = settings["devices"]
+    if settings["num_nodes"] > 1 or isinstance(devices, list):
+        return settings["num_nodes"] > 1 or len(devices) > 1
+    if devices in ("auto", -1, "-1"):
+        return torch.cuda.device_count() > 1 and settings["accelerator"] in ("auto", "gpu", "cuda")
+    return str(devices).isdigit() and int(devices) > 1
+
+
+def tracking_uri_of(settings: Namespace) -> str:
+    """Return the MLflow store that a configuration logs to.
+
+    Raises:
+        ConfigError: If it logs to none.
+    """
+    logger = settings.trainer.logger
+    if not isinstance(logger, Namespace) or not logger.class_path.endswith("MLflowTracker"):
+        raise ConfigError("--resume: trainer.logger is no MLflowTracker, so there is no run to go on with")
+    return logger.init_args.tracking_uri or tracking_uri_from_environment()
+
+
+def require_seed(seed: bool | int) -> int:
+    """Return the seed, which must be a number: every random draw is a function of it.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number of at least 0")
+    return seed
