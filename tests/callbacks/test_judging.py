@@ -7,7 +7,6 @@ import torch
 
 from ae_lightning.callbacks.encoding import CHUNK_SIZE, encode_split, fixed_sample
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.callbacks.pictures import PICTURES
 from ae_lightning.checkpoints import load_autoencoder
 from ae_lightning.data import ImageDataModule
 from ae_lightning.errors import ConfigError
@@ -36,7 +35,7 @@ def trained(open_workspace):
         outcome = workspace.fit(
             *("--trainer.max_epochs", "4"),
             *("--evaluation.every_n_epochs", "2", "--evaluation.num_images", str(NUM_IMAGES)),
-            *("--evaluation.measures", "all", "--evaluation.pictures", "all", "--evaluation.pca", "true"),
+            *("--evaluation.measures", "all", "--evaluation.pca", "true"),
         )
         assert outcome.code == 0, outcome.err
         yield workspace
@@ -96,31 +95,6 @@ def test_accuracies_are_shares(trained):
     assert all(0 <= value <= 1 for value in accuracies.values())
 
 
-@pytest.mark.parametrize("folder", ["plots", "plots/val/epoch-0002", "plots/val/epoch-0004"])
-def test_pictures_are_kept(trained, folder):
-    run_id = trained.run().info.run_id
-    found = {name for name in trained.artifacts(run_id, folder) if name.endswith(".png")}
-    assert found == {f"{name}.png" for name in PICTURES}
-    for name in found:
-        assert trained.artifact(run_id, f"{folder}/{name}").read_bytes().startswith(b"\x89PNG")
-
-
-def test_pictures_stand_in_the_charts_image_grid(trained):
-    """MLflow's charts put the pictures of several runs side by side from these files, by name and step."""
-    run_id = trained.run().info.run_id
-    grids = {tuple(name.split("+")[:3]) for name in trained.artifacts(run_id, "images")}
-    drawn = [("val", "22"), ("val", "44"), ("test", "44")]
-    expected = {(f"{stage}~{name}", "step", step) for stage, step in drawn for name in PICTURES}
-    assert {(grid, word, step) for grid, word, step in grids} == expected
-
-
-def test_a_grid_is_drawn_of_the_plane_alone(workspace):
-    assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
-    found = workspace.artifacts(workspace.run().info.run_id, "plots")
-    assert "samples.png" in found
-    assert "latent_grid.png" not in found
-
-
 def test_unlabelled_images_have_no_label_metrics(workspace):
     import numpy as np
 
@@ -128,13 +102,12 @@ def test_unlabelled_images_have_no_label_metrics(workspace):
     np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])
     outcome = workspace.fit(
         *("--data.name", "npz", "--data.path", "images.npz"),
-        *("--evaluation.measures", "all", "--evaluation.pictures", "all", "--evaluation.pca", "true"),
+        *("--evaluation.measures", "all", "--evaluation.pca", "true"),
         *("--evaluation.every_n_epochs", "1"),
     )
     assert outcome.code == 0, outcome.err
     assert names(workspace, "test") == TERMS | with_pca({"mse", "psnr", "ssim"})
     assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr"})
-    assert {f"{name}.png" for name in PICTURES} <= workspace.artifacts(workspace.run().info.run_id, "plots")
 
 
 def test_a_choice_of_measures_and_no_pca(workspace):
@@ -149,7 +122,6 @@ def test_a_choice_of_measures_and_no_pca(workspace):
     [
         ({"measures": ["kmean"]}, "did you mean 'kmeans'?"),
         ({"training_measures": ["psn"]}, "did you mean 'psnr'?"),
-        ({"pictures": ["sample"]}, "did you mean 'samples'?"),
         ({"num_images": 0}, "at least 1"),
         ({"every_n_epochs": -1}, "at least 0"),
         ({"max_train_images": 0}, "at least 1"),

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from ae_lightning.plots.latent_scatter import MAX_LEGEND_CLASSES, MAX_POINTS, latent_scatter
+from ae_lightning.plots.latent_scatter import MAX_LEGEND_CLASSES, latent_scatter
+from ae_lightning.plots.plane import MAX_POINTS, to_plane
 from ae_lightning.plots.style import to_png
 
 
@@ -26,7 +27,7 @@ def legend_texts(figure: Figure) -> list[str]:
 
 def test_two_dimensions_are_shown_as_they_are() -> None:
     drawn = codes(50, 2)
-    figure = latent_scatter(drawn, title="codes")
+    figure = latent_scatter(to_plane(drawn), title="codes")
     np.testing.assert_allclose(points(figure), drawn)
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel(), figure.get_suptitle()) == ("z₁", "z₂", "codes")
@@ -36,7 +37,7 @@ def test_two_dimensions_are_shown_as_they_are() -> None:
 def test_more_dimensions_are_shown_by_principal_components() -> None:
     drawn = codes(50, 6)
     reference = PCA(2).fit(drawn)
-    figure = latent_scatter(drawn)
+    figure = latent_scatter(to_plane(drawn))
     np.testing.assert_allclose(np.abs(points(figure)), np.abs(reference.transform(drawn)), atol=1e-4)
     first, second = reference.explained_variance_ratio_
     assert figure.axes[0].get_xlabel() == f"PC 1 ({first:.0%} of variance)"
@@ -44,7 +45,7 @@ def test_more_dimensions_are_shown_by_principal_components() -> None:
 
 
 def test_one_dimension_is_a_histogram_for_each_class() -> None:
-    figure = latent_scatter(codes(60, 1), np.arange(60) % 3, ["a", "b", "c"])
+    figure = latent_scatter(to_plane(codes(60, 1)), np.arange(60) % 3, ["a", "b", "c"])
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "number of images")
     assert legend_texts(figure) == ["a", "b", "c"]
@@ -54,7 +55,7 @@ def test_one_dimension_is_a_histogram_for_each_class() -> None:
 def test_classes_have_a_colour_a_legend_and_their_own_points() -> None:
     drawn = codes(30, 2)
     labels = np.arange(30) % 3 - 1
-    figure = latent_scatter(drawn, labels, ["cat", "dog"])
+    figure = latent_scatter(to_plane(drawn), labels, ["cat", "dog"])
     assert legend_texts(figure) == ["unlabelled", "cat", "dog"]
     colours = set()
     for label, collection in zip((-1, 0, 1), figure.axes[0].collections, strict=True):
@@ -66,24 +67,24 @@ def test_classes_have_a_colour_a_legend_and_their_own_points() -> None:
 
 
 def test_without_labels_there_is_one_colour_and_no_legend() -> None:
-    figure = latent_scatter(codes(30, 2))
+    figure = latent_scatter(to_plane(codes(30, 2)))
     assert len(figure.axes[0].collections) == 1
     assert not figure.legends
 
 
 def test_names_do_not_cover_one_another() -> None:
     drawn = np.array([[0, 0], [0, 0.01], [5, 5], [-5, -5]], np.float32)
-    figure = latent_scatter(drawn, np.arange(4), ["first", "on top", "far", "away"])
+    figure = latent_scatter(to_plane(drawn), np.arange(4), ["first", "on top", "far", "away"])
     assert [text.get_text() for text in figure.axes[0].texts] == ["first", "far", "away"]
 
 
 def test_points_are_bounded() -> None:
     labels = np.arange(MAX_POINTS + 500) % 10
-    assert len(points(latent_scatter(codes(len(labels), 2), labels))) == MAX_POINTS
+    assert len(points(latent_scatter(to_plane(codes(len(labels), 2)), labels))) == MAX_POINTS
 
 
 def test_a_hundred_classes_have_a_bounded_legend() -> None:
-    figure = latent_scatter(codes(400, 3), np.arange(400) % 100)
+    figure = latent_scatter(to_plane(codes(400, 3)), np.arange(400) % 100)
     assert len(legend_texts(figure)) == MAX_LEGEND_CLASSES
     assert figure.legends[0].get_title().get_text() == "class (60 more not named)"
     to_png(figure)
@@ -91,11 +92,11 @@ def test_a_hundred_classes_have_a_bounded_legend() -> None:
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_constant_codes_can_be_drawn(latent_dim: int) -> None:
-    to_png(latent_scatter(np.zeros((10, latent_dim), np.float32), np.arange(10) % 2))
+    to_png(latent_scatter(to_plane(np.zeros((10, latent_dim), np.float32)), np.arange(10) % 2))
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(ValueError, match="a scatter needs"):
-        latent_scatter(np.zeros((0, 2), np.float32))
+    with pytest.raises(ValueError, match="a plane needs"):
+        to_plane(np.zeros((0, 2), np.float32))
     with pytest.raises(ValueError, match="3 labels for 4 codes"):
-        latent_scatter(np.zeros((4, 2), np.float32), np.zeros(3, np.int64))
+        latent_scatter(to_plane(np.zeros((4, 2), np.float32)), np.zeros(3, np.int64))

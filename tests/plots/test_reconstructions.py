@@ -53,9 +53,9 @@ def test_worst_come_first_with_their_error_below() -> None:
 
 def test_what_does_not_pair_is_refused() -> None:
     inputs, outputs = pair(4)
-    with pytest.raises(ValueError, match="both need one and the same"):
+    with pytest.raises(ValueError, match="one and the same is needed"):
         reconstructions(inputs, outputs[:3])
-    with pytest.raises(ValueError, match="both need one and the same"):
+    with pytest.raises(ValueError, match="one and the same is needed"):
         reconstructions(inputs[:0], outputs[:0])
     with pytest.raises(ValueError, match="3 errors for 4 images"):
         worst_reconstructions(inputs, outputs, np.zeros(3))

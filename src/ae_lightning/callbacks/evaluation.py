@@ -12,13 +12,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import encode_split
-from ae_lightning.callbacks.pictures import PICTURES, Subject
+from ae_lightning.callbacks.filter_pictures import require_convolution
+from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
+from ae_lightning.callbacks.subject import Subject
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
-
-Choice = list[str] | Literal["all", "cheap"]
 
 
 class Evaluation(Callback):
@@ -32,7 +33,11 @@ class Evaluation(Callback):
         num_images: During `fit`, judge on at most this many images, and fit on as many training codes.
         training_measures: Measures during `fit`: names, or `cheap`, or `all`.
         measures: Measures of `validate` and `test`: names, or `cheap`, or `all`.
-        pictures: Pictures to draw: names, or `all`.
+        training_pictures: Pictures during `fit`, without their HTML pages: names, or `cheap`, or `all`.
+        pictures: Pictures of `validate` and `test`: names, or `cheap`, or `all`.
+        projection: How pictures lay out codes of more than two dimensions: `pca`, or `umap` (the extra of that name).
+        convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
+            `filters` and the last of `activations`.
         max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
         pca: Measure PCA at the same latent_dim on the same images too.
         seed: Fixes clustering and what is drawn.
@@ -47,7 +52,10 @@ class Evaluation(Callback):
         num_images: int = 2000,
         training_measures: Choice = "cheap",
         measures: Choice = "all",
-        pictures: list[str] | Literal["all"] = "all",
+        training_pictures: Choice = "cheap",
+        pictures: Choice = "all",
+        projection: ProjectionName = "pca",
+        convolution: int | None = None,
         max_train_images: int = 60_000,
         pca: bool = True,
         seed: int = 0,
@@ -61,9 +69,6 @@ class Evaluation(Callback):
         ):
             if value < lowest:
                 raise ConfigError(f"evaluation.{key}: {value} is not allowed; it must be at least {lowest}")
-        for name in [] if pictures == "all" else pictures:
-            if name not in PICTURES:
-                raise ConfigError(unknown_name("evaluation.pictures", name, [*PICTURES, "all"]))
         # Unknown names are refused here, before a run is opened and trained for.
         for choice in (training_measures, measures):
             select_measures(choice)
@@ -71,10 +76,18 @@ class Evaluation(Callback):
         self.num_images = num_images
         self.training_measures: Choice = training_measures
         self.measures: Choice = measures
-        self.pictures = list(PICTURES) if pictures == "all" else list(pictures)
+        self.training_pictures = select_pictures("evaluation.training_pictures", training_pictures)
+        self.pictures = select_pictures("evaluation.pictures", pictures)
+        self.projection = require_projection(projection)
+        self.convolution = convolution
         self.max_train_images = max_train_images
         self.pca = pca
         self.seed = seed
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Refuse what does not fit the model before anything is trained."""
+        if isinstance(pl_module, Autoencoder):
+            require_convolution(pl_module, self.convolution)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the validation split: a sample every few epochs of `fit`, the whole in `validate`."""
@@ -107,7 +120,8 @@ class Evaluation(Callback):
         values: dict[str, float] = {}
         if trainer.is_global_zero:
             values = self._measure(stage, measures, train, evaluated, model.latent_dim)
-            self._draw(trainer, Subject(model, evaluated, data.class_names, self.seed), stage)
+            shown = self.projection, self.convolution
+            self._draw(trainer, Subject(model, train, evaluated, data.class_names, self.seed, *shown), stage)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
@@ -125,21 +139,17 @@ class Evaluation(Callback):
         return values
 
     def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
-        from ae_lightning.plots.style import to_png
-
         found = trackers(trainer)
         if not found:
             return
+        is_fitting = trainer.state.fn == TrainerFn.FITTING
         folder = "plots" if stage == "test" else f"plots/{stage}"
-        if trainer.state.fn == TrainerFn.FITTING:
+        if is_fitting:
             folder = f"{folder}/epoch-{trainer.current_epoch + 1:04d}"
+        names = self.training_pictures if is_fitting else self.pictures
         with tempfile.TemporaryDirectory() as temporary:
-            for name in self.pictures:
-                figure = PICTURES[name](subject)
-                if figure is None:
-                    continue
-                path = Path(temporary, f"{name}.png")
-                path.write_bytes(to_png(figure))
+            for path in draw_pictures(names, subject, Path(temporary), with_pages=not is_fitting):
                 for tracker in found:
                     tracker.log_file(path, folder)
-                    tracker.log_picture(path, f"{stage}/{name}", trainer.global_step)
+                    if path.suffix == ".png":
+                        tracker.log_picture(path, f"{stage}/{path.stem}", trainer.global_step)

@@ -1,90 +1,106 @@
-"""Which pictures an evaluation draws, and from what."""
+"""Every picture by name, and one function that draws a choice of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.callbacks.code_pictures import (
+    draw_code_histograms,
+    draw_interpolations,
+    draw_latent_grid,
+    draw_latent_scatter,
+    draw_latent_traversals,
+    draw_samples,
+    write_interpolations,
+    write_latent_scatter,
+    write_latent_traversals,
+)
+from ae_lightning.callbacks.filter_pictures import draw_activations, draw_filters
+from ae_lightning.callbacks.pixel_pictures import draw_denoising, draw_reconstructions, draw_worst_reconstructions
+from ae_lightning.callbacks.subject import Subject
+from ae_lightning.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NUM_SAMPLES = 64
+Choice = list[str] | Literal["all", "cheap"]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What pictures are made from.
+class Picture:
+    """One thing that is shown.
 
     Attributes:
-        model: In eval mode.
-        evaluated: The split that is judged, encoded.
-        class_names: Names of the data set's classes, if it has any.
-        seed: Fixes what is drawn.
+        draw: Makes the figure; None where the model or the data have no such picture.
+        write: Makes the HTML page that a person would hover over, where there is one.
+        is_cheap: Whether it is quick enough to be drawn every few epochs.
     """
 
-    model: Autoencoder
-    evaluated: EncodedSplit
-    class_names: tuple[str, ...] | None
-    seed: int
+    draw: Callable[[Subject], Figure | None]
+    write: Callable[[Subject], str] | None = None
+    is_cheap: bool = False
 
 
-def draw_reconstructions(subject: Subject) -> Figure:
-    """Draw inputs over outputs."""
-    from ae_lightning.plots.reconstructions import reconstructions
-
-    split = subject.evaluated
-    assert split.reconstructions is not None
-    return reconstructions(split.images, split.reconstructions, split.labels, subject.class_names)
-
-
-def draw_worst_reconstructions(subject: Subject) -> Figure:
-    """Draw the highest errors: with a tight bottleneck, realistic looking wrong images."""
-    from ae_lightning.evaluation.pixels import mse_per_image
-    from ae_lightning.plots.reconstructions import worst_reconstructions
-
-    split = subject.evaluated
-    assert split.reconstructions is not None
-    errors = mse_per_image(split.images, split.reconstructions)
-    return worst_reconstructions(split.images, split.reconstructions, errors, split.labels, subject.class_names)
-
-
-def draw_latent_scatter(subject: Subject) -> Figure:
-    """Draw the codes in the plane."""
-    from ae_lightning.plots.latent_scatter import latent_scatter
-
-    return latent_scatter(subject.evaluated.codes, subject.evaluated.labels, subject.class_names)
-
-
-def draw_latent_grid(subject: Subject) -> Figure | None:
-    """Draw what a grid of 2-D codes decodes to; there is none in other dimensions."""
-    from ae_lightning.plots.latent_grid import grid_codes, latent_grid
-
-    if subject.model.latent_dim != 2:
-        return None
-    codes = torch.from_numpy(grid_codes()).to(subject.model.device)
-    with torch.no_grad():
-        return latent_grid(subject.model.decode(codes).cpu().numpy())
-
-
-def draw_samples(subject: Subject) -> Figure:
-    """Draw images from the prior."""
-    from ae_lightning.plots.samples import samples
-
-    images = subject.model.sample(NUM_SAMPLES, subject.seed).cpu().numpy()
-    return samples(images, "Samples from the prior")
-
-
-PICTURES: dict[str, Callable[[Subject], Figure | None]] = {
-    "reconstructions": draw_reconstructions,
-    "worst_reconstructions": draw_worst_reconstructions,
-    "latent_scatter": draw_latent_scatter,
-    "latent_grid": draw_latent_grid,
-    "samples": draw_samples,
+PICTURES: dict[str, Picture] = {
+    "reconstructions": Picture(draw_reconstructions, is_cheap=True),
+    "worst_reconstructions": Picture(draw_worst_reconstructions, is_cheap=True),
+    "latent_scatter": Picture(draw_latent_scatter, write_latent_scatter, is_cheap=True),
+    "latent_grid": Picture(draw_latent_grid, is_cheap=True),
+    "samples": Picture(draw_samples, is_cheap=True),
+    "interpolations": Picture(draw_interpolations, write_interpolations),
+    "latent_traversals": Picture(draw_latent_traversals, write_latent_traversals),
+    "denoising": Picture(draw_denoising),
+    "code_histograms": Picture(draw_code_histograms),
+    "filters": Picture(draw_filters),
+    "activations": Picture(draw_activations),
 }
-"""Every picture by name."""
+"""Every picture by name, in the order in which they are drawn."""
+
+
+def select_pictures(key: str, choice: Choice) -> list[str]:
+    """Find pictures by name, so that a config can be refused before any training.
+
+    Args:
+        key: The setting that chooses.
+        choice: Names, or one of the words `all` and `cheap`.
+
+    Raises:
+        ConfigError: If a name is not known.
+    """
+    if isinstance(choice, str):
+        return [name for name, picture in PICTURES.items() if choice == "all" or picture.is_cheap]
+    for name in choice:
+        if name not in PICTURES:
+            raise ConfigError(unknown_name(key, name, [*PICTURES, "all", "cheap"]))
+    return list(choice)
+
+
+def draw_pictures(names: Sequence[str], subject: Subject, folder: Path, *, with_pages: bool) -> Iterator[Path]:
+    """Draw pictures into files, one after the other; a picture that there is not is left out.
+
+    Args:
+        names: Which ones.
+        subject: What they are made from.
+        folder: Where to put `NAME.png` and, where there is a page, `NAME.html`.
+        with_pages: Whether to write the pages too.
+
+    Yields:
+        Each file as soon as it is written.
+    """
+    from ae_lightning.plots.style import to_png
+
+    for name in names:
+        picture = PICTURES[name]
+        figure = picture.draw(subject)
+        if figure is None:
+            continue
+        path = folder / f"{name}.png"
+        path.write_bytes(to_png(figure))
+        yield path
+        if with_pages and picture.write is not None:
+            page = folder / f"{name}.html"
+            page.write_text(picture.write(subject), encoding="utf-8")
+            yield page

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ae_lightning.plots.style import LABEL_SIZE, SMALL_SIZE, class_name, new_figure
-from ae_lightning.plots.tiles import compose, show_tiles
+from ae_lightning.plots.strips import strips
+from ae_lightning.plots.style import names_of
 
 MAX_PAIRS = 36
 """Images shown at most; the rest are left out."""
-
-_PAIRS_PER_ROW = 12
-_TILE_INCHES = 0.85
 
 
 def reconstructions(
@@ -42,8 +37,8 @@ def reconstructions(
     Raises:
         ValueError: If there are no images or the shapes differ.
     """
-    shown = slice(0, MAX_PAIRS)
-    return _pairs(images[shown], reconstructions[shown], _names(labels, class_names, shown), None, title)
+    kinds = {"input": images[:MAX_PAIRS], "output": reconstructions[:MAX_PAIRS]}
+    return strips(kinds, names_of(None if labels is None else labels[:MAX_PAIRS], class_names), None, title)
 
 
 def worst_reconstructions(
@@ -75,62 +70,5 @@ def worst_reconstructions(
         raise ValueError(f"{len(errors)} errors for {len(images)} images")
     worst = np.argsort(-errors, kind="stable")[:MAX_PAIRS]
     below = [f"mse\n{error:.4f}" for error in errors[worst]]
-    return _pairs(images[worst], reconstructions[worst], _names(labels, class_names, worst), below, title)
-
-
-def _names(
-    labels: NDArray[np.int64] | None, class_names: Sequence[str] | None, chosen: slice | NDArray[np.int64]
-) -> list[str] | None:
-    if labels is None:
-        return None
-    return [class_name(int(label), class_names) for label in labels[chosen]]
-
-
-def _pairs(
-    inputs: NDArray[np.float32],
-    outputs: NDArray[np.float32],
-    above: Sequence[str] | None,
-    below: Sequence[str] | None,
-    title: str,
-) -> Figure:
-    if inputs.shape != outputs.shape or len(inputs) == 0:
-        raise ValueError(f"{outputs.shape} reconstructions for {inputs.shape} images; both need one and the same")
-    num_columns = min(_PAIRS_PER_ROW, len(inputs))
-    num_rows = math.ceil(len(inputs) / num_columns)
-    text_lines = (above is not None) + 2 * (below is not None)
-    ratio = inputs.shape[2] / inputs.shape[3]
-    row_height = 2 * _TILE_INCHES * ratio + 0.2 * text_lines + 0.1
-    figure = new_figure(num_columns * _TILE_INCHES + 1, num_rows * row_height + 0.5, title)
-    for row, axes in enumerate(figure.subplots(num_rows, squeeze=False)[:, 0]):
-        part = slice(row * num_columns, (row + 1) * num_columns)
-        _pair_row(axes, inputs[part], outputs[part], num_columns)
-        _write_columns(axes, inputs.shape[3], above and above[part], below and below[part])
-    return figure
-
-
-def _pair_row(axes: Axes, inputs: NDArray[np.float32], outputs: NDArray[np.float32], num_columns: int) -> None:
-    height = inputs.shape[2]
-    filled = [_filled(images, num_columns) for images in (inputs, outputs)]
-    show_tiles(axes, compose(np.concatenate(filled), num_columns))
-    axes.set_yticks([(height - 1) / 2, (height - 1) / 2 + height + 1], ["input", "output"], fontsize=LABEL_SIZE)
-    axes.tick_params(length=0)
-
-
-def _filled(images: NDArray[np.float32], num: int) -> NDArray[np.float32]:
-    """Complete a last row with white images, so that its outputs stay under their inputs."""
-    return np.concatenate([images, np.ones((num - len(images), *images.shape[1:]), dtype=np.float32)])
-
-
-def _write_columns(axes: Axes, width: int, above: Sequence[str] | None, below: Sequence[str] | None) -> None:
-    for texts, is_above in ((above, True), (below, False)):
-        for column, text in enumerate(texts or ()):
-            axes.annotate(
-                text,
-                xy=((width - 1) / 2 + column * (width + 1), 1.0 if is_above else 0.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 2 if is_above else -2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if is_above else "top",
-                fontsize=SMALL_SIZE,
-            )
+    kinds = {"input": images[worst], "output": reconstructions[worst]}
+    return strips(kinds, names_of(None if labels is None else labels[worst], class_names), below, title)

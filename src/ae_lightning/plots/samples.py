@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ae_lightning.plots.style import new_figure
+from ae_lightning.plots.style import LABEL_SIZE, new_figure
 from ae_lightning.plots.tiles import compose, show_tiles
 
 MAX_SAMPLES = 144
-"""Images shown at most; the rest are left out."""
+"""Images of each source shown at most; the rest are left out."""
 
-_GRID_INCHES = 8.0
+_GRID_INCHES = 6.5
 
 
-def samples(images: NDArray[np.float32], title: str = "Samples") -> Figure:
-    """Show drawn images in a grid as square as their number allows.
+def samples(sources: Mapping[str, NDArray[np.float32]], title: str = "Samples") -> Figure:
+    """Show drawn images, one grid for each source of codes, each as square as the number of images allows.
 
     Args:
-        images: Decoded draws, shape (N, C, H, W), clipped to [0, 1]; the first ``MAX_SAMPLES`` are shown.
-        title: Title of the figure, which says where the codes were drawn from.
+        sources: Decoded draws by where their codes were drawn from, such as `from the prior`; shape (N, C, H, W) each,
+            clipped to [0, 1]; the first ``MAX_SAMPLES`` of each are shown.
+        title: Title of the figure.
 
     Returns:
-        A figure of one axes.
+        A figure of one axes a source, side by side.
 
     Raises:
-        ValueError: If there are no images.
+        ValueError: If a source has no images.
     """
-    shown = images[:MAX_SAMPLES]
-    tiles = compose(shown, max(1, math.ceil(math.sqrt(len(shown)))))
-    figure = new_figure(_GRID_INCHES, _GRID_INCHES * tiles.shape[0] / tiles.shape[1] + 0.35, title)
-    show_tiles(figure.subplots(), tiles)
+    grids = {source: _grid(images[:MAX_SAMPLES]) for source, images in sources.items()}
+    ratio = max(tiles.shape[0] / tiles.shape[1] for tiles in grids.values())
+    figure = new_figure(_GRID_INCHES * len(grids), _GRID_INCHES * ratio + 0.7, title)
+    row = figure.subplots(1, len(grids), squeeze=False)[0]
+    for axes, (source, tiles) in zip(row, grids.items(), strict=True):
+        show_tiles(axes, tiles)
+        axes.set_title(source, fontsize=LABEL_SIZE)
     return figure
+
+
+def _grid(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    return compose(images, max(1, math.ceil(math.sqrt(len(images)))))

@@ -34,6 +34,8 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 
 UNLABELLED_COLOUR = "#C8C8C8"
 
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def class_colour(index: int) -> str:
     """Give the colour of a class.
@@ -72,6 +74,28 @@ def class_name(label: int, class_names: Sequence[str] | None) -> str:
     if label < 0:
         return "unlabelled"
     return class_names[label] if class_names is not None and label < len(class_names) else str(label)
+
+
+def names_of(labels: NDArray[np.int64] | None, class_names: Sequence[str] | None) -> list[str] | None:
+    """Say what the classes of several images are called.
+
+    Args:
+        labels: Class of each image, −1 where missing; None for an unlabelled split.
+        class_names: Names by class, or None where classes go by their numbers.
+
+    Returns:
+        A name an image, or None where there are no labels.
+    """
+    return None if labels is None else [class_name(int(label), class_names) for label in labels]
+
+
+def dimension_name(index: int) -> str:
+    """Name a dimension of the code as formulas do, from z₁ on.
+
+    Args:
+        index: The dimension, from 0.
+    """
+    return "z" + str(index + 1).translate(_SUBSCRIPTS)
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:

@@ -29,7 +29,7 @@ def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDAr
     """
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"images of shape {images.shape}; tiles need (N, C, H, W) with N at least 1")
-    tiles = _to_rgb(images)
+    tiles = to_rgb(images)
     num, height, width, _ = tiles.shape
     num_rows = math.ceil(num / num_columns)
     cells = np.full((num_rows * num_columns, height + gap, width + gap, 3), GAP_VALUE, dtype=np.float32)
@@ -55,7 +55,15 @@ def show_tiles(axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, floa
         spine.set_color(str(GAP_VALUE))
 
 
-def _to_rgb(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_rgb(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Make colours of images of any number of channels.
+
+    Args:
+        images: Shape (N, C, H, W), clipped to [0, 1]; of any number of channels but three the mean is shown as grey.
+
+    Returns:
+        Shape (N, H, W, 3).
+    """
     clipped = np.clip(images, 0, 1)
     if clipped.shape[1] != 3:
         clipped = clipped.mean(axis=1, keepdims=True).repeat(3, axis=1)

@@ -1,0 +1,81 @@
+"""Pictures of the code: where images lie, and what lies between and beyond them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ae_lightning.callbacks.subject import Subject
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NUM_SAMPLES = 64
+NUM_PRIOR_CODES = 100_000
+
+
+def draw_latent_scatter(subject: Subject) -> Figure:
+    """Draw the codes in the plane."""
+    from ae_lightning.plots.latent_scatter import latent_scatter
+
+    return latent_scatter(subject.plane, subject.evaluated.labels, subject.class_names)
+
+
+def write_latent_scatter(subject: Subject) -> str:
+    """Write the page of the codes in the plane."""
+    from ae_lightning.plots.latent_scatter_page import latent_scatter_page
+
+    split = subject.evaluated
+    return latent_scatter_page(subject.plane, split.images, split.labels, subject.class_names)
+
+
+def draw_latent_grid(subject: Subject) -> Figure | None:
+    """Draw what a grid of 2-D codes decodes to; there is none in other dimensions."""
+    from ae_lightning.plots.latent_grid import grid_codes, latent_grid
+
+    if subject.model.latent_dim != 2:
+        return None
+    return latent_grid(subject.decode(grid_codes()))
+
+
+def draw_samples(subject: Subject) -> Figure:
+    """Draw images from the prior."""
+    from ae_lightning.plots.samples import samples
+
+    prior = subject.model.sample_codes(NUM_SAMPLES, subject.seed).cpu().numpy()
+    return samples({"codes drawn from the prior": subject.decode(prior)})
+
+
+def draw_interpolations(subject: Subject) -> Figure:
+    """Draw what lies between images."""
+    from ae_lightning.plots.interpolations import interpolations
+
+    return interpolations(subject.paths)
+
+
+def write_interpolations(subject: Subject) -> str:
+    """Write the page of what lies between images."""
+    from ae_lightning.plots.interpolations import interpolations_page
+
+    return interpolations_page(subject.paths, subject.evaluated.codes)
+
+
+def draw_latent_traversals(subject: Subject) -> Figure:
+    """Draw what each dimension stands for."""
+    from ae_lightning.plots.traversals import latent_traversals
+
+    return latent_traversals(subject.traversals)
+
+
+def write_latent_traversals(subject: Subject) -> str:
+    """Write the page of what each dimension stands for."""
+    from ae_lightning.plots.traversals import latent_traversals_page
+
+    return latent_traversals_page(subject.traversals)
+
+
+def draw_code_histograms(subject: Subject) -> Figure:
+    """Draw each dimension's codes against the prior."""
+    from ae_lightning.plots.code_histograms import code_histograms
+
+    prior = subject.model.sample_codes(NUM_PRIOR_CODES, subject.seed).cpu().numpy()
+    return code_histograms(subject.evaluated.codes, prior)

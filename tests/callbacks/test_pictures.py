@@ -1,0 +1,92 @@
+"""Which pictures are drawn, when, and where they are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.pictures import PICTURES
+from ae_lightning.errors import ConfigError
+
+CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
+OF_CONVOLUTIONS = {"filters", "activations"}
+PAGES = {"latent_scatter.html", "interpolations.html", "latent_traversals.html"}
+
+
+@pytest.fixture(scope="module")
+def trained(open_workspace):
+    """A run of four epochs on a network of two convolutions, drawn after the second and the fourth and at the end."""
+    with open_workspace() as workspace:
+        outcome = workspace.fit(
+            *("--trainer.max_epochs", "4", "--model.network", "Conv"),
+            *("--evaluation.every_n_epochs", "2", "--evaluation.num_images", "60", "--evaluation.pictures", "all"),
+        )
+        assert outcome.code == 0, outcome.err
+        yield workspace
+
+
+def pictures(workspace, folder="plots"):
+    found = workspace.artifacts(workspace.run().info.run_id, folder)
+    return {name.removesuffix(".png") for name in found if name.endswith(".png")}
+
+
+def test_all_pictures_and_pages_are_kept_after_training(trained):
+    run_id = trained.run().info.run_id
+    assert pictures(trained) == set(PICTURES)
+    assert trained.artifacts(run_id, "plots") >= PAGES
+    for name in PICTURES:
+        assert trained.artifact(run_id, f"plots/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("folder", ["plots/val/epoch-0002", "plots/val/epoch-0004"])
+def test_cheap_pictures_without_pages_are_kept_during_training(trained, folder):
+    assert trained.artifacts(trained.run().info.run_id, folder) == {f"{name}.png" for name in CHEAP}
+
+
+def test_pictures_stand_in_the_charts_image_grid(trained):
+    """MLflow's charts put the pictures of several runs side by side from these files, by name and step."""
+    grids = {tuple(name.split("+")[:3]) for name in trained.artifacts(trained.run().info.run_id, "images")}
+    during = {(f"val~{name}", "step", step) for step in ("22", "44") for name in CHEAP}
+    assert grids == during | {(f"test~{name}", "step", "44") for name in PICTURES}
+
+
+def test_the_plane_has_a_grid_and_a_network_without_convolutions_no_filters(workspace):
+    assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
+    assert pictures(workspace) == set(PICTURES) - OF_CONVOLUTIONS - {"latent_grid"}
+
+
+def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8, 3), dtype=np.uint8)
+    np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])
+    outcome = workspace.fit(
+        *("--data.name", "npz", "--data.path", "images.npz", "--model.latent_dim", "1"),
+        *("--evaluation.pictures", "all", "--evaluation.projection", "umap", "--model.network", "Unpool"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert pictures(workspace) >= {"latent_scatter", "interpolations", "latent_traversals"} | OF_CONVOLUTIONS
+
+
+def test_pictures_during_training_can_be_chosen(workspace):
+    options = ("--evaluation.every_n_epochs", "1", "--evaluation.training_pictures", "[code_histograms]")
+    assert workspace.fit(*options).code == 0
+    assert pictures(workspace, "plots/val/epoch-0001") == {"code_histograms"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pictures": ["sample"]}, "evaluation.pictures: .* did you mean 'samples'?"),
+        ({"training_pictures": ["filter"]}, "evaluation.training_pictures: .* did you mean 'filters'?"),
+    ],
+)
+def test_unknown_pictures_are_refused_at_once(options, said):
+    with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
+        Evaluation(**options)
+
+
+def test_a_convolution_that_there_is_not_is_refused_before_training(workspace):
+    outcome = workspace.fit("--model.network", "Conv", "--evaluation.convolution", "3")
+    assert outcome.code == 2
+    assert "evaluation.convolution: 3 is not allowed; this network shows 1 to 2" in outcome.err
+    assert not pictures(workspace) if workspace.runs() else True
