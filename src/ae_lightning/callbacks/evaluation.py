@@ -131,8 +131,10 @@ class Evaluation(Callback):
         if not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"
-        if trainer.state.fn == TrainerFn.FITTING:
-            folder = f"{folder}/epoch-{trainer.current_epoch + 1:04d}"
+        # MLflow's image grid shows runs at one step: epochs align runs of any batch size; its slider starts at 0.
+        epoch = trainer.current_epoch + 1 if trainer.state.fn == TrainerFn.FITTING else 0
+        if epoch:
+            folder = f"{folder}/epoch-{epoch:04d}"
         with tempfile.TemporaryDirectory() as temporary:
             for name in self.pictures:
                 figure = PICTURES[name](subject)
@@ -142,4 +144,4 @@ class Evaluation(Callback):
                 path.write_bytes(to_png(figure))
                 for tracker in found:
                     tracker.log_file(path, folder)
-                    tracker.log_picture(path, f"{stage}/{name}", trainer.global_step)
+                    tracker.log_picture(path, f"{stage}/{name}", epoch)
