@@ -32,7 +32,9 @@ class Command:
         return function(arguments)
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "compare": Command("ae_lightning.compare.command", "set runs side by side in one report"),
+}
 """Every command by name."""
 
 

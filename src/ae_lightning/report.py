@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-LOWER_IS_BETTER = frozenset({"mse"})
+from ae_lightning.evaluation.direction import is_better
 
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
@@ -29,11 +29,10 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
         if pca is None:
             table.add_row(name, f"{value:.4f}", "")
             continue
-        is_better = value <= pca if name in LOWER_IS_BETTER else value >= pca
+        wins = is_better(name, value, pca)
         cells = f"{value:.4f}", f"{pca:.4f}"
         bold = [
-            f"[bold]{cell}[/bold]" if chosen else cell
-            for cell, chosen in zip(cells, (is_better, not is_better), strict=True)
+            f"[bold]{cell}[/bold]" if chosen else cell for cell, chosen in zip(cells, (wins, not wins), strict=True)
         ]
         table.add_row(name, *bold)
     return table

@@ -142,14 +142,15 @@ class Evaluation(Callback):
         found = trackers(trainer)
         if not found:
             return
-        is_fitting = trainer.state.fn == TrainerFn.FITTING
         folder = "plots" if stage == "test" else f"plots/{stage}"
-        if is_fitting:
-            folder = f"{folder}/epoch-{trainer.current_epoch + 1:04d}"
-        names = self.training_pictures if is_fitting else self.pictures
+        # MLflow's image grid shows runs at one step: epochs align runs of any batch size; its slider starts at 0.
+        epoch = trainer.current_epoch + 1 if trainer.state.fn == TrainerFn.FITTING else 0
+        if epoch:
+            folder = f"{folder}/epoch-{epoch:04d}"
+        names = self.training_pictures if epoch else self.pictures
         with tempfile.TemporaryDirectory() as temporary:
-            for path in draw_pictures(names, subject, Path(temporary), with_pages=not is_fitting):
+            for path in draw_pictures(names, subject, Path(temporary), with_pages=not epoch):
                 for tracker in found:
                     tracker.log_file(path, folder)
                     if path.suffix == ".png":
-                        tracker.log_picture(path, f"{stage}/{path.stem}", trainer.global_step)
+                        tracker.log_picture(path, f"{stage}/{path.stem}", epoch)

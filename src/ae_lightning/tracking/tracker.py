@@ -253,8 +253,8 @@ class MLflowTracker(MLFlowLogger):
 
         Args:
             path: The PNG.
-            name: Name of the grid, such as `test/reconstructions`; each step of it can be looked at.
-            step: Training step that the picture belongs to.
+            name: Name of the grid, such as `test/reconstructions`.
+            step: Where the grid's slider shows it.
         """
         from PIL import Image
 

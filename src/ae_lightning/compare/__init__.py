@@ -1,0 +1,1 @@
+"""`python -m ae_lightning compare`: many runs side by side in one report."""

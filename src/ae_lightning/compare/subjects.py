@@ -1,0 +1,122 @@
+"""The autoencoders of a comparison on the same images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
+from ae_lightning.checkpoints import load_autoencoder, read_checkpoint
+from ae_lightning.compare.table import Row
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import UserError
+from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.plots.latent_grid import grid_codes
+
+BEST_CHECKPOINT = "best.ckpt"
+LAST_CHECKPOINT = "last.ckpt"
+NUM_IMAGES = 2000
+"""Images of the split that every autoencoder reconstructs."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An autoencoder with what it made of the images.
+
+    Attributes:
+        label: What the report calls it.
+        latent_dim: Length of a code.
+        encoded: Images, codes, reconstructions and labels.
+        class_names: Names of the data set's classes, if it has any.
+        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions.
+    """
+
+    label: str
+    latent_dim: int
+    encoded: EncodedSplit
+    class_names: tuple[str, ...] | None
+    decoded_grid: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """The autoencoders that could be loaded and saw the same images.
+
+    Attributes:
+        found: These.
+        left_out: Label and reason of each of the others.
+    """
+
+    found: tuple[Subject, ...]
+    left_out: dict[str, str]
+
+
+def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
+    """Load the first run of each row from its best checkpoint and let it reconstruct the split's images.
+
+    Runs whose checkpoint is gone are left out, and so are those that saw other images than most.
+
+    Args:
+        rows: Of the comparison.
+        stage: `val` or `test`.
+    """
+    found: list[Subject] = []
+    left_out: dict[str, str] = {}
+    for row in track([row for row in rows if row.runs], "reconstructing", transient=True):
+        try:
+            found.append(_load(row, stage))
+        except UserError as error:
+            left_out[row.label] = str(error)
+    same = _seeing_the_same(found)
+    left_out |= {subject.label: "it saw other images than most" for subject in found if subject not in same}
+    return Subjects(tuple(same), left_out)
+
+
+def _load(row: Row, stage: str) -> Subject:
+    folder = row.runs[0].checkpoint_folder or Path()
+    best = folder / BEST_CHECKPOINT
+    checkpoint = best if best.is_file() else folder / LAST_CHECKPOINT
+    data = ImageDataModule(**read_checkpoint(checkpoint).data)
+    model = load_autoencoder(checkpoint).eval()
+    split = fixed_sample(data.split("test" if stage == "test" else "val"), NUM_IMAGES)
+    images = data.scale(split.images)
+    encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
+    return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
+
+
+@torch.no_grad()
+def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.int64] | None) -> EncodedSplit:
+    codes, reconstructions = [], []
+    for chunk in torch.split(images_BCHW, CHUNK_SIZE):
+        codes.append(model.encode(chunk))
+        reconstructions.append(model.decode_like(codes[-1], chunk))
+    return EncodedSplit(
+        images=np.ascontiguousarray(images_BCHW.numpy()),
+        codes=torch.cat(codes).numpy(),
+        reconstructions=np.ascontiguousarray(torch.cat(reconstructions).numpy()),
+        labels=labels,
+    )
+
+
+@torch.no_grad()
+def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
+    if model.latent_dim != 2:
+        return None
+    decoded: NDArray[np.float32] = model.decode(torch.from_numpy(grid_codes())).numpy()
+    return decoded
+
+
+def _seeing_the_same(subjects: Iterable[Subject]) -> list[Subject]:
+    images = {id(subject): hash(subject.encoded.images.tobytes()) for subject in subjects}
+    if not images:
+        return []
+    (most, _), *_ = Counter(images.values()).most_common(1)
+    return [subject for subject in subjects if images[id(subject)] == most]

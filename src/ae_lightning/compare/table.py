@@ -1,0 +1,186 @@
+"""Runs as rows, measures as columns: the numbers of a comparison."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ae_lightning.evaluation.direction import is_better
+from ae_lightning.tracking.comparison import TrackedRun, metrics_of
+
+PCA = "PCA"
+"""The variant's name in the rows of the baseline."""
+
+SEEDS = ("seed_everything", "model.seed", "data.seed")
+"""Parameters in which repetitions of one training differ."""
+
+UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "model", "model.latent_dim")
+"""Parameters that follow from others, change no result, or have a column of their own."""
+
+UNTOLD_GROUPS = ("trainer.logger", "trainer.callbacks", "checkpoint.")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measure over the seeds of one configuration.
+
+    Attributes:
+        mean: The mean.
+        spread: The sample standard deviation; None for a single seed.
+    """
+
+    mean: float
+    spread: float | None
+
+    def __str__(self) -> str:
+        """Four decimals, and the spread where there is one."""
+        return f"{self.mean:.4f}" if self.spread is None else f"{self.mean:.4f} ± {self.spread:.4f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration, over all its seeds.
+
+    Attributes:
+        variant: Class name of the autoencoder, or ``PCA``.
+        latent_dim: Length of a code.
+        settings: What else tells it from other rows: values by the command line's keys, short class names.
+        runs: Its runs, one a seed; of the baseline none.
+        values: By measure.
+    """
+
+    variant: str
+    latent_dim: int
+    settings: Mapping[str, str]
+    runs: tuple[TrackedRun, ...]
+    values: Mapping[str, Value]
+
+    @property
+    def label(self) -> str:
+        """Variant, latent_dim and settings in a line."""
+        settings = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in self.settings.items()]
+        return ", ".join([f"{self.variant}-{self.latent_dim}", *settings])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table of a comparison.
+
+    Attributes:
+        rows: By latent_dim, PCA last in each.
+        measures: Columns, in the order in which evaluations log them.
+        stage: The split that was judged.
+    """
+
+    rows: tuple[Row, ...]
+    measures: tuple[str, ...]
+    stage: Literal["val", "test"]
+
+    def by_latent_dim(self) -> dict[int, list[Row]]:
+        """Return the rows of each latent_dim: only these are held against one another."""
+        groups: dict[int, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            groups[row.latent_dim].append(row)
+        return dict(sorted(groups.items()))
+
+    def best(self, latent_dim: int, measure: str) -> float | None:
+        """Return the best mean among the rows of a latent_dim.
+
+        None where no row has the measure, and for the terms of an objective, which each variant has for itself: what
+        can be held against one another is what PCA has too.
+        """
+        rows = self.by_latent_dim()[latent_dim]
+        if not any(row.variant == PCA and measure in row.values for row in rows):
+            return None
+        means = [row.values[measure].mean for row in rows if measure in row.values]
+        best: float | None = None
+        for mean in means:
+            best = mean if best is None or is_better(measure, mean, best) else best
+        return best
+
+    def setting_names(self) -> list[str]:
+        """Return the keys in which rows differ."""
+        return list(dict.fromkeys(key for row in self.rows for key in row.settings))
+
+
+def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "test") -> Comparison:
+    """Set runs side by side; runs that differ in their seed alone share a row.
+
+    Args:
+        runs: What is compared; runs with no measure of the stage are left out.
+        stage: The split whose measures are shown.
+
+    Returns:
+        The table, PCA at each latent_dim beside the autoencoders.
+    """
+    judged = [run for run in runs if metrics_of(run, stage)]
+    repetitions = _repetitions(judged)
+    told = _differing([dict(key) for key in repetitions])
+    rows = [_row(dict(key), told, group, stage) for key, group in repetitions.items()]
+    rows += _pca_rows(rows, stage)
+    rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
+    measures = dict.fromkeys(name for row in rows for name in row.values)
+    return Comparison(tuple(rows), tuple(measures), stage)
+
+
+def _repetitions(runs: Iterable[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
+    groups: dict[tuple[tuple[str, str], ...], list[TrackedRun]] = defaultdict(list)
+    for run in runs:
+        settings = {key: value for key, value in run.params.items() if key not in SEEDS}
+        groups[tuple(sorted({**settings, "model": run.variant}.items()))].append(run)
+    return groups
+
+
+def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the keys that have several values among configurations that have them at all."""
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [
+        key
+        for key in keys
+        if key not in UNTOLD
+        and not key.startswith(UNTOLD_GROUPS)
+        and len({one[key] for one in settings if key in one}) > 1
+    ]
+
+
+def _row(
+    settings: Mapping[str, str], told: Sequence[str], runs: Sequence[TrackedRun], stage: Literal["val", "test"]
+) -> Row:
+    return Row(
+        variant=runs[0].variant,
+        latent_dim=int(settings["model.latent_dim"]),
+        settings={key: settings[key] for key in told if key in settings},
+        runs=tuple(runs),
+        values=_values(runs, stage, is_pca=False),
+    )
+
+
+def _pca_rows(rows: Sequence[Row], stage: Literal["val", "test"]) -> list[Row]:
+    """Return a row of the baseline for each latent_dim and data: on these alone it depends."""
+    groups: dict[tuple[int, tuple[tuple[str, str], ...]], list[TrackedRun]] = defaultdict(list)
+    for row in rows:
+        data = tuple((key, value) for key, value in row.settings.items() if key.startswith("data."))
+        groups[row.latent_dim, data] += row.runs
+    found = [
+        Row(PCA, latent_dim, dict(data), (), _values(runs, stage, is_pca=True))
+        for (latent_dim, data), runs in groups.items()
+    ]
+    return [row for row in found if row.values]
+
+
+def _values(runs: Sequence[TrackedRun], stage: Literal["val", "test"], *, is_pca: bool) -> dict[str, Value]:
+    logged: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for name, value in metrics_of(run, stage).items():
+            if name.startswith("pca_") == is_pca:
+                logged[name.removeprefix("pca_")].append(value)
+    return {name: _value(values, is_pca=is_pca) for name, values in logged.items()}
+
+
+def _value(values: Sequence[float], *, is_pca: bool) -> Value:
+    # PCA's own values repeat from run to run: their spread would tell nothing.
+    repeats = len(values) > 1 and not is_pca
+    return Value(statistics.fmean(values), statistics.stdev(values) if repeats else None)

@@ -1,0 +1,192 @@
+"""Runs to be compared: found, read, and the report kept as a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ae_lightning.errors import ConfigError, TrackingError, unknown_name
+from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG
+from ae_lightning.tracking.store import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.tracking import MlflowClient
+
+VARIANT_TAG = "ae_lightning.variant"
+COMPARISON_TAG = "ae_lightning.comparison"
+MAX_RUNS = 1000
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run of an autoencoder, as MLflow has it.
+
+    Attributes:
+        run_id: Its id.
+        experiment_id: Its experiment's.
+        name: What it is called.
+        status: `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+        variant: Class name of the autoencoder.
+        params: Parameters by the command line's keys.
+        metrics: The last value of each metric.
+        checkpoint_folder: Where it left its checkpoints, if anywhere.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    variant: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    checkpoint_folder: Path | None
+
+
+class RunReader:
+    """Reads runs of a store.
+
+    Args:
+        tracking_uri: As MLflow takes it.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+
+    def __init__(self, tracking_uri: str) -> None:
+        self.tracking_uri = tracking_uri
+        self._client: MlflowClient = connect(tracking_uri)
+
+    def of_experiment(self, name: str | None, filter_string: str = "") -> list[TrackedRun]:
+        """Return the autoencoders' runs of an experiment, the oldest first.
+
+        Args:
+            name: The experiment; by default the one with the newest run.
+            filter_string: As MLflow's search takes it, such as `metrics.test/mse < 0.01`.
+
+        Raises:
+            ConfigError: If there is no such experiment, or MLflow does not understand the filter.
+        """
+        experiments = self._client.search_experiments()
+        if name is None:
+            chosen = [found for found in [self._newest(experiments)] if found is not None]
+        else:
+            chosen = [found for found in experiments if found.name == name]
+            if not chosen:
+                raise ConfigError(unknown_name("--experiment", name, [found.name for found in experiments]))
+        return self._search(chosen, filter_string)
+
+    def everywhere(self, filter_string: str) -> list[TrackedRun]:
+        """Return the autoencoders' runs of all experiments that a filter keeps, the oldest first.
+
+        Raises:
+            ConfigError: If MLflow does not understand the filter.
+        """
+        return self._search(self._client.search_experiments(), filter_string)
+
+    def by_id(self, run_ids: Sequence[str]) -> list[TrackedRun]:
+        """Return runs in the order in which they are named.
+
+        Raises:
+            ConfigError: If one of them does not exist, or is none of an autoencoder.
+        """
+        from mlflow.exceptions import MlflowException
+
+        found = []
+        for run_id in run_ids:
+            try:
+                run = self._client.get_run(run_id)
+            except MlflowException as error:
+                raise ConfigError(f"--runs: MLflow at {self.tracking_uri!r} has no run {run_id!r}") from error
+            if VARIANT_TAG not in run.data.tags:
+                raise ConfigError(f"--runs: run {run_id!r} trained no autoencoder of this package")
+            found.append(_as_tracked(run))
+        return found
+
+    def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        """Return step and value of all that was logged of a metric."""
+        return [(point.step, point.value) for point in self._client.get_metric_history(run_id, metric)]
+
+    def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str]) -> str:
+        """Keep files as artifacts of a new run.
+
+        Args:
+            paths: What is kept.
+            experiment_id: Experiment of the new run.
+            run_ids: The runs that were compared; a tag names them.
+
+        Returns:
+            The id of the new run.
+
+        Raises:
+            TrackingError: If the store does not take them.
+        """
+        with self._refusal_explained():
+            tags = {COMPARISON_TAG: " ".join(run_ids)[:5000]}
+            run = self._client.create_run(experiment_id, run_name=f"comparison of {len(run_ids)} runs", tags=tags)
+            for path in paths:
+                self._client.log_artifact(run.info.run_id, str(path))
+            self._client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
+    def experiment_name(self, experiment_id: str) -> str:
+        """Return an experiment's name."""
+        return str(self._client.get_experiment(experiment_id).name)
+
+    def _newest(self, experiments: Sequence[Experiment]) -> Experiment | None:
+        """Return the experiment with the newest run of an autoencoder."""
+        ids = [experiment.experiment_id for experiment in experiments]
+        runs = self._client.search_runs(
+            ids, f"tags.`{VARIANT_TAG}` != ''", order_by=["attributes.start_time DESC"], max_results=1
+        )
+        return next(
+            (found for found in experiments if runs and found.experiment_id == runs[0].info.experiment_id), None
+        )
+
+    def _search(self, experiments: Sequence[Experiment], filter_string: str) -> list[TrackedRun]:
+        from mlflow.exceptions import MlflowException
+
+        conditions = [f"tags.`{VARIANT_TAG}` != ''", *([filter_string] if filter_string else [])]
+        ids = [experiment.experiment_id for experiment in experiments]
+        if not ids:
+            return []
+        try:
+            found = self._client.search_runs(
+                ids, " and ".join(conditions), order_by=["attributes.start_time ASC"], max_results=MAX_RUNS
+            )
+        except MlflowException as error:
+            raise ConfigError(f"--filter: {filter_string!r}: {str(error).splitlines()[0][:300]}") from error
+        return [_as_tracked(run) for run in found]
+
+    @contextmanager
+    def _refusal_explained(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"MLflow at {self.tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
+
+
+def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, float]:
+    """Return the measures of a stage without its name, PCA's among them as `pca_NAME`."""
+    prefix = f"{stage}/"
+    return {name.removeprefix(prefix): value for name, value in run.metrics.items() if name.startswith(prefix)}
+
+
+def _as_tracked(run: MlflowRun) -> TrackedRun:
+    folder = run.data.tags.get(CHECKPOINT_FOLDER_TAG)
+    return TrackedRun(
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        name=run.info.run_name or run.info.run_id,
+        status=run.info.status,
+        variant=run.data.tags[VARIANT_TAG],
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        checkpoint_folder=Path(folder) if folder else None,
+    )

@@ -1,0 +1,107 @@
+"""`compare` on real runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+JUDGED = ("--evaluation.measures", "[mse, kmeans]", "--evaluation.pca", "true")
+
+
+@pytest.fixture(scope="module")
+def compared(open_workspace):
+    """Three runs, one of them with its checkpoints gone, and the report about them."""
+    with open_workspace() as workspace:
+        assert workspace.fit(*JUDGED).code == 0
+        assert workspace.fit(*JUDGED, "--seed_everything", "1").code == 0
+        assert workspace.fit("--model", "VanillaAE", *JUDGED).code == 0
+        assert workspace.fit("--model", "VanillaAE", "--model.latent_dim", "3", *JUDGED).code == 0
+        shutil.rmtree(workspace.checkpoint().parent)
+        outcome = workspace("compare", "--output", "report")
+        assert outcome.code == 0, outcome.err
+        yield workspace
+
+
+def page(workspace):
+    return (workspace.folder / "report" / "report.html").read_text()
+
+
+def test_the_table_has_every_configuration_and_the_baseline(compared):
+    lines = (compared.folder / "report" / "table.md").read_text().splitlines()
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    assert [row for row in rows if row not in ("variant", "---")] == ["VAE", "VanillaAE", "PCA", "VanillaAE", "PCA"]
+    (vae,) = [line for line in lines if line.startswith("| VAE")]
+    assert "±" in vae
+
+
+def test_the_page_asks_no_other_host_for_anything(compared):
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?https?:", page(compared))
+
+
+def test_the_page_shows_what_could_be_loaded_and_names_the_rest(compared):
+    text = page(compared)
+    assert text.count('alt="worst reconstructions"') == 1
+    assert text.count('<img alt="VAE-2"') == 1
+    assert "VanillaAE-3: checkpoint" in text
+    assert "there is no such file" in text
+
+
+def test_the_curves_are_those_that_were_logged(compared):
+    run = next(run for run in compared.runs() if run.data.tags.get("ae_lightning.variant") == "VanillaAE")
+    (logged,) = compared.history(run.info.run_id, "val/loss")
+    assert json.dumps(logged.value) in page(compared)
+
+
+def test_the_report_is_kept_as_a_run_that_is_no_training(compared):
+    kept = compared.run()
+    assert compared.artifacts(kept.info.run_id) == {"report.html", "table.md"}
+    assert kept.info.status == "FINISHED"
+    again = compared("compare", "--output", "again")
+    assert again.code == 0
+    assert (compared.folder / "again" / "table.md").read_text() == (compared.folder / "report" / "table.md").read_text()
+
+
+def test_runs_by_id(compared):
+    chosen = [run.info.run_id for run in compared.runs() if run.data.params.get("model.latent_dim") == "3"]
+    outcome = compared("compare", "--runs", *chosen, "--output", "one")
+    assert outcome.code == 0, outcome.err
+    assert "latent_dim 2" not in (compared.folder / "one" / "table.md").read_text()
+
+
+def test_runs_by_filter(compared):
+    outcome = compared("compare", "--filter", "tags.`ae_lightning.variant` = 'VAE'", "--output", "filtered")
+    assert outcome.code == 0, outcome.err
+    assert "VanillaAE" not in (compared.folder / "filtered" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--experiment", "digit"], "did you mean 'digits'?"),
+        (["--runs", "nothing"], "has no run 'nothing'"),
+        (["--filter", "metrics = 3"], "--filter"),
+        (["--experiment", "digits", "--runs", "a"], "not allowed with"),
+        (["--stage", "train"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_a_line(compared, arguments, message):
+    outcome = compared("compare", "--output", "nowhere", *arguments)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+
+
+def test_an_empty_store_says_what_makes_runs(workspace):
+    outcome = workspace("compare", "--output", "report")
+    assert outcome.code == 2
+    assert "`fit` makes them" in outcome.err
+
+
+def test_a_folder_that_cannot_be_made(workspace):
+    (workspace.folder / "file").write_text("")
+    outcome = workspace("compare", "--output", "file/report")
+    assert outcome.code == 2
+    assert "--output" in outcome.err

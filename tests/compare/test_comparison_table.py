@@ -1,0 +1,122 @@
+"""Rows, columns and the best of a comparison, on runs made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from ae_lightning.compare.markdown import to_markdown
+from ae_lightning.compare.table import compare_runs
+from ae_lightning.tracking.comparison import TrackedRun
+
+BASE = {"model.latent_dim": "2", "seed_everything": "0", "data.name": "digits", "trainer.max_epochs": "3"}
+
+
+def tracked(variant, metrics, **params):
+    values = {**BASE, "model": variant, **{key.replace("__", "."): value for key, value in params.items()}}
+    return TrackedRun(
+        run_id=f"{variant}{len(str(values))}",
+        experiment_id="1",
+        name=f"{variant}-{values['model.latent_dim']}",
+        status="FINISHED",
+        variant=variant,
+        params=values,
+        metrics={f"test/{name}": value for name, value in metrics.items()},
+        checkpoint_folder=None,
+    )
+
+
+def measured(mse, accuracy, **more):
+    return {
+        "loss": 64 * mse,
+        "mse": mse,
+        "kmeans_accuracy": accuracy,
+        "pca_mse": 0.2,
+        "pca_kmeans_accuracy": 0.5,
+        **more,
+    }
+
+
+def row_of(comparison, label):
+    (found,) = [row for row in comparison.rows if row.label == label]
+    return found
+
+
+def test_seeds_share_a_row_with_mean_and_sample_deviation():
+    runs = [
+        tracked("VAE", measured(mse, 0.5), seed_everything=seed) for mse, seed in [(0.1, "0"), (0.2, "1"), (0.3, "2")]
+    ]
+    row = row_of(compare_runs(runs), "VAE-2")
+    assert len(row.runs) == 3
+    assert row.values["mse"].mean == pytest.approx(0.2)
+    assert row.values["mse"].spread == pytest.approx(0.1)
+    assert str(row.values["mse"]) == "0.2000 ± 0.1000"
+
+
+def test_a_single_seed_has_no_spread():
+    assert str(row_of(compare_runs([tracked("VAE", measured(0.1, 0.5))]), "VAE-2").values["mse"]) == "0.1000"
+
+
+def test_rows_are_told_apart_by_the_settings_that_differ():
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), model__beta="1.0", model__network__filters="[32, 64]"),
+        tracked("VAE", measured(0.1, 0.5), model__beta="4.0", model__network__filters="[32, 64]"),
+        tracked("VanillaAE", measured(0.1, 0.5), model__network__filters="[32, 64]"),
+    ]
+    comparison = compare_runs(runs)
+    assert comparison.setting_names() == ["model.beta"]
+    assert {row.label for row in comparison.rows} == {"VAE-2, beta 1.0", "VAE-2, beta 4.0", "VanillaAE-2", "PCA-2"}
+
+
+def test_names_of_runs_and_loggers_make_no_rows_distinct():
+    runs = [tracked("VAE", measured(0.1, 0.5), trainer__logger__run_name=name) for name in ("first", "second")]
+    labels = {row.label for row in compare_runs(runs).rows}
+    assert labels == {"VAE-2", "PCA-2"}
+
+
+def test_pca_stands_beside_the_autoencoders_of_each_latent_dim():
+    runs = [
+        tracked("VAE", measured(0.1, 0.5)),
+        tracked("VAE", measured(0.1, 0.5, pca_mse=0.05), model__latent_dim="8"),
+    ]
+    comparison = compare_runs(runs)
+    assert row_of(comparison, "PCA-2").values["mse"].mean == 0.2
+    assert row_of(comparison, "PCA-8").values["mse"].mean == 0.05
+    assert "pca_mse" not in comparison.measures
+
+
+def test_pca_of_other_data_is_another_row():
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), data__scaling="unit"),
+        tracked("VAE", measured(0.1, 0.5, pca_mse=0.3), data__scaling="image_max"),
+    ]
+    found = {row.label: row.values["mse"].mean for row in compare_runs(runs).rows if row.variant == "PCA"}
+    assert found == {"PCA-2, scaling unit": 0.2, "PCA-2, scaling image_max": 0.3}
+
+
+def test_the_best_of_a_latent_dim_knows_which_way_a_measure_is_better():
+    comparison = compare_runs([tracked("VAE", measured(0.1, 0.4)), tracked("VanillaAE", measured(0.3, 0.9))])
+    assert comparison.best(2, "mse") == 0.1
+    assert comparison.best(2, "kmeans_accuracy") == 0.9
+
+
+def test_objectives_are_not_held_against_one_another():
+    comparison = compare_runs([tracked("VAE", measured(0.1, 0.4)), tracked("VanillaAE", measured(0.3, 0.9))])
+    assert comparison.best(2, "loss") is None
+
+
+def test_runs_that_were_not_judged_are_left_out():
+    assert compare_runs([tracked("VAE", {})]).rows == ()
+
+
+def test_markdown_has_a_table_for_each_latent_dim_with_the_best_in_bold():
+    runs = [
+        tracked("VAE", measured(0.1, 0.4)),
+        tracked("VanillaAE", measured(0.3, 0.9)),
+        tracked("VAE", measured(0.05, 0.7), model__latent_dim="8"),
+    ]
+    text = to_markdown(compare_runs(runs))
+    first, second = text.split("## latent_dim 2")[1].split("## latent_dim 8")
+    assert "| VAE | 6.4000 | **0.1000** | 0.4000 |" in first
+    assert "| VanillaAE | 19.2000 | 0.3000 | **0.9000** |" in first
+    assert "| PCA |  | 0.2000 | 0.5000 |" in first
+    assert "| VAE | 3.2000 | **0.0500** | **0.7000** |" in second
