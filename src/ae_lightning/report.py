@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-LOWER_IS_BETTER = frozenset({"mse"})
+LOWER_IS_BETTER = frozenset({"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm", "bits_per_pixel"})
+
+
+WITHOUT_DIRECTION = frozenset({"active_units"})
 
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
@@ -31,6 +34,9 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
             continue
         is_better = value <= pca if name in LOWER_IS_BETTER else value >= pca
         cells = f"{value:.4f}", f"{pca:.4f}"
+        if name in WITHOUT_DIRECTION:
+            table.add_row(name, *cells)
+            continue
         bold = [
             f"[bold]{cell}[/bold]" if chosen else cell
             for cell, chosen in zip(cells, (is_better, not is_better), strict=True)

@@ -33,7 +33,7 @@ def overlay(split: ImageSplit, seed: int) -> OverlaidSplit | None:
     Returns:
         As many overlaid images as the split has; None where it is unlabelled or shows a single class.
     """
-    if split.labels is None or len(split.labels.unique()) < 2:
+    if split.labels is None or len(torch.unique(split.labels)) < 2:
         return None
     # In the order of the classes, the images of other classes are all but one run of positions.
     order = split.labels.argsort(stable=True)

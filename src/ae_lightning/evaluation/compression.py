@@ -26,8 +26,9 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, coder: Coder
 
     A dimension is cut into 2ⁿ equal steps between its least and greatest training code, and codes beyond go to the
     outermost ones; a decoded code is the middle of its step. The rate is the length that an arithmetic coder gives a
-    stream of images, −log₂ of each step's frequency among the training codes, one added to every count (Ballé, Laparra
-    and Simoncelli 2017 count it so too). Decoder, ranges and frequencies are what sender and receiver share beforehand.
+    stream of images, −log₂ of each step's frequency among the training codes and one more, spread evenly over the steps
+    (Ballé, Laparra and Simoncelli 2017 count it so too). Sender and receiver share decoder, ranges and frequencies
+    beforehand.
 
     Args:
         train: Its codes give ranges and frequencies.
@@ -65,7 +66,8 @@ class Quantiser:
         # A dimension that never varies has one step, whatever its width.
         self._step = np.where(step > 0, step, 1.0)
         symbols = self.symbols(train_codes)
-        counts = np.stack([np.bincount(column, minlength=self._num_steps) for column in symbols.T]) + 1
+        counts = np.stack([np.bincount(column, minlength=self._num_steps) for column in symbols.T])
+        counts = counts + 1 / self._num_steps
         self.frequencies: NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)
         """Share of each step in each dimension, shape (d, steps); none is 0."""
 

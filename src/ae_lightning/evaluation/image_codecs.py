@@ -65,7 +65,9 @@ def _curve(name: Format, pictures: list[NDArray[np.uint8]], tile: tuple[int, ...
 
 def _encode(name: Format, picture: NDArray[np.uint8], quality: int) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).save(file, name, quality=quality)
+    image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
+    # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
+    image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
     return file.getvalue()
 
 
