@@ -27,6 +27,10 @@ def test_the_better_one_is_bold(name, own, pca, own_is_better):
     assert ("bold" in first, "bold" in second) == (own_is_better, not own_is_better)
 
 
+def test_where_more_is_no_better_nothing_is_bold():
+    assert rows({"test/active_units": 5, "test/pca_active_units": 7}) == [("active_units", "5.0000", "7.0000")]
+
+
 @pytest.mark.parametrize(
     ("uri", "expected"),
     [

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError, refusal_explained
@@ -33,6 +34,9 @@ from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionN
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
 from ae_lightning.schedules import phase_of
+
+DEFAULT_NOISE = 0.3
+"""Standard deviation of the noise that variants without a corruption of their own are judged on."""
 
 
 class AutoencoderOptions(TypedDict, total=False):
@@ -175,6 +179,22 @@ class Autoencoder(pl.LightningModule):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Reconstruct."""
         return self.reconstruct(x_BCHW)
+
+    def draw_posterior_codes(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
+        """Return a code of each image as training draws it, shape (B, L); the code itself where it is no distribution.
+
+        Args:
+            x_BCHW: Clean images in [0, 1], float32.
+            draws: The random numbers of this batch.
+        """
+        return self.encode(x_BCHW)
+
+    def corrupt(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
+        """Return corrupted images in [0, 1]: what denoising is measured on, and what a variant may train on.
+
+        Gaussian noise of standard deviation 0.3, unless a variant has a corruption of its own.
+        """
+        return corrupt(x_BCHW, "gaussian", draws.normal(*x_BCHW.shape[1:]), DEFAULT_NOISE)
 
     def draw_prior(self, draws: Draws) -> Tensor:
         """Draw a code for each image of a batch from the prior, N(0, I): shape (B, L)."""

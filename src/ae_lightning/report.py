@@ -9,6 +9,9 @@ from rich.table import Table
 
 from ae_lightning.evaluation.direction import is_better
 
+WITHOUT_DIRECTION = frozenset({"active_units"})
+"""Measures of which neither more nor less is better."""
+
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
     """Return a table of a stage's measures beside PCA's, the better of the two in bold.
@@ -31,6 +34,9 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
             continue
         wins = is_better(name, value, pca)
         cells = f"{value:.4f}", f"{pca:.4f}"
+        if name in WITHOUT_DIRECTION:
+            table.add_row(name, *cells)
+            continue
         bold = [
             f"[bold]{cell}[/bold]" if chosen else cell for cell, chosen in zip(cells, (wins, not wins), strict=True)
         ]

@@ -47,6 +47,10 @@ class VariationalAutoencoder(Autoencoder):
         """Return z = μ + σ·ε with ε ~ N(0, I), shape (B, L) (Kingma & Welling 2014, section 2.4)."""
         return mean_BL + (0.5 * log_variance_BL).exp() * draws.normal(self.latent_dim)
 
+    def draw_posterior_codes(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
+        """Return a sample of q(z | x) for each image, shape (B, L)."""
+        return self.draw_posterior(*self.posterior(x_BCHW), draws)
+
     def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
         """Return the variant's KL to the prior in nats, shape (B,), or () for one of the whole batch.
 

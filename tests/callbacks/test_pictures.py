@@ -10,7 +10,11 @@ from ae_lightning.callbacks.pictures import PICTURES
 from ae_lightning.errors import ConfigError
 
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
+OF_SOME_RUNS = {"novelty", "compression"}
 OF_CONVOLUTIONS = {"filters", "activations"}
+IN_EVERY_RUN = set(PICTURES) - OF_SOME_RUNS
+"""Every picture of a labelled data set, a network of convolutions and a code of two dimensions."""
+
 PAGES = {"latent_scatter.html", "interpolations.html", "latent_traversals.html"}
 
 
@@ -33,9 +37,9 @@ def pictures(workspace, folder="plots"):
 
 def test_all_pictures_and_pages_are_kept_after_training(trained):
     run_id = trained.run().info.run_id
-    assert pictures(trained) == set(PICTURES)
+    assert pictures(trained) == IN_EVERY_RUN
     assert trained.artifacts(run_id, "plots") >= PAGES
-    for name in PICTURES:
+    for name in IN_EVERY_RUN:
         assert trained.artifact(run_id, f"plots/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -48,12 +52,12 @@ def test_pictures_stand_in_the_charts_image_grid(trained):
     """MLflow's charts put the pictures of several runs side by side from these files, by name and step."""
     grids = {tuple(name.split("+")[:3]) for name in trained.artifacts(trained.run().info.run_id, "images")}
     during = {(f"val~{name}", "step", step) for step in ("2", "4") for name in CHEAP}
-    assert grids == during | {(f"test~{name}", "step", "0") for name in PICTURES}
+    assert grids == during | {(f"test~{name}", "step", "0") for name in IN_EVERY_RUN}
 
 
 def test_the_plane_has_a_grid_and_a_network_without_convolutions_no_filters(workspace):
     assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
-    assert pictures(workspace) == set(PICTURES) - OF_CONVOLUTIONS - {"latent_grid"}
+    assert pictures(workspace) == IN_EVERY_RUN - OF_CONVOLUTIONS - {"latent_grid"}
 
 
 def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):
@@ -64,7 +68,15 @@ def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):
         *("--evaluation.pictures", "all", "--evaluation.projection", "umap", "--model.network", "Unpool"),
     )
     assert outcome.code == 0, outcome.err
-    assert pictures(workspace) >= {"latent_scatter", "interpolations", "latent_traversals"} | OF_CONVOLUTIONS
+    assert pictures(workspace) == IN_EVERY_RUN - {"latent_grid", "confusion_kmeans", "confusion_gmm"}
+
+
+def test_a_class_left_out_and_a_measured_codec_have_their_pictures(workspace):
+    options = ("--data.leave_out_class", "3", "--evaluation.measures", "[compression]", "--evaluation.cache", "null")
+    chosen = ("--evaluation.pictures", "[novelty, compression, samples]")
+    outcome = workspace.fit(*options, *chosen)
+    assert outcome.code == 0, outcome.err
+    assert pictures(workspace) == {"novelty", "compression", "samples"}
 
 
 def test_pictures_during_training_can_be_chosen(workspace):

@@ -13,8 +13,10 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
 from ae_lightning.evaluation import clustering
-from ae_lightning.evaluation.clustering import cluster_accuracy, gmm, kmeans
+from ae_lightning.evaluation import mixture as mixture_module
+from ae_lightning.evaluation.clustering import cluster_accuracy, gmm_accuracy, kmeans, match_clusters, num_classes
 from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.evaluation.mixture import fit_mixture
 
 
 def best_by_trying_all(labels: np.ndarray, clusters: np.ndarray, num: int) -> float:
@@ -60,6 +62,11 @@ def overlapping(blobs: tuple[EncodedSplit, EncodedSplit], noise: float = 6) -> t
         for one in blobs
     )
     return next(noisy), next(noisy)
+
+
+def gmm(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
+    mixture = fit_mixture(train.codes, num_classes(train, evaluated), seed)
+    return {"gmm_accuracy": gmm_accuracy(mixture, evaluated)}
 
 
 def test_kmeans_is_scikit_learns(blobs: tuple[EncodedSplit, EncodedSplit]) -> None:
@@ -141,6 +148,18 @@ def test_large_training_splits_go_in_mini_batches_and_samples(
     blobs: tuple[EncodedSplit, EncodedSplit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clustering, "MAX_FULL_BATCH_CODES", 100)
-    monkeypatch.setattr(clustering, "MAX_MIXTURE_CODES", 100)
+    monkeypatch.setattr(mixture_module, "MAX_MIXTURE_CODES", 100)
     assert kmeans(*blobs, seed=0)["kmeans_accuracy"] == 1
     assert gmm(*blobs, seed=0)["gmm_accuracy"] == 1
+
+
+def test_clusters_are_named_after_the_classes_they_are_matched_to() -> None:
+    labels = np.array([4, 4, 4, 7, 7, 9])
+    clusters = np.array([2, 2, 0, 0, 0, 3])
+    assert match_clusters(labels, clusters, 5).tolist() == [7, -1, 4, 9, -1]
+
+
+def test_classes_are_counted_in_both_splits(blobs: tuple[EncodedSplit, EncodedSplit]) -> None:
+    train, evaluated = blobs
+    assert num_classes(train, replace(evaluated, labels=evaluated.labels + 1)) == 4
+    assert num_classes(replace(train, labels=None), replace(evaluated, labels=None)) == 0

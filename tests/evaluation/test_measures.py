@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.clustering import kmeans
+from ae_lightning.evaluation.coder import Coder
+from ae_lightning.evaluation.denoising import CorruptedImages
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.evaluation.measures import MEASURES, run_measures, select_measures
+from ae_lightning.evaluation.measure import MeasureResults
+from ae_lightning.evaluation.measures import MEASURES, needs_of, run_measures, select_measures
+from ae_lightning.evaluation.overlay import OverlaidImages
 from ae_lightning.evaluation.pca import pca_counterpart
+from ae_lightning.report import LOWER_IS_BETTER
 
 PIXEL_METRICS = ["mse", "psnr", "ssim"]
 CODE_METRICS = [
@@ -21,31 +27,144 @@ CODE_METRICS = [
     "gmm_accuracy",
     "nearest_centroid_accuracy",
     "class_gaussian_accuracy",
+    "active_units",
+    "linear_probe_accuracy",
+    "knn_accuracy",
+    "few_shot_accuracy_1",
+    "few_shot_accuracy_5",
+    "few_shot_accuracy_10",
+    "retrieval_map",
+    "hash_map",
 ]
+UNLABELLED_CODE_METRICS = ["active_units"]
+CODER_METRICS = [
+    "denoising_psnr_gain",
+    "prior_mmd",
+    "prior_swd",
+    "sample_frechet",
+    "sample_frechet_gmm",
+    "bits_per_pixel",
+    "compression_psnr",
+    "overlay_pair_accuracy",
+    "overlay_one_accuracy",
+]
+UNLABELLED_CODER_METRICS = ["denoising_psnr_gain", "prior_mmd", "prior_swd", "bits_per_pixel", "compression_psnr"]
+NOVELTY_METRICS = ["novelty_auroc", "novelty_auroc_code"]
 
 Blobs = tuple[EncodedSplit, EncodedSplit]
 
 
-def test_all_gives_every_metric_and_the_seconds_of_every_measure(blobs: Blobs) -> None:
-    results = run_measures("all", *blobs, seed=0)
-    assert list(results.values) == PIXEL_METRICS + CODE_METRICS
+def run(names: list[str] | str, train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> MeasureResults:
+    return run_measures(names, Case(train, evaluated, seed))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def full_case() -> Case:
+    """Images of three classes, encoded by PCA, with all that a measure may ask for; class 2 is novel."""
+    rng = np.random.default_rng(0)
+    patterns = rng.random((3, 1, 6, 6))
+
+    def split(num: int, num_classes: int) -> EncodedSplit:
+        labels = np.arange(num) % num_classes
+        images = (patterns[labels] + rng.normal(scale=0.1, size=(num, 1, 6, 6))).clip(0, 1).astype(np.float32)
+        return EncodedSplit(images, np.zeros((num, 1), np.float32), None, labels)
+
+    train, evaluated, coder = pca_counterpart(split(200, 2), split(90, 3), latent_dim=3, seed=0)
+    noisy = rng.random(evaluated.images.shape, dtype=np.float32)
+    return Case(
+        train,
+        evaluated,
+        seed=0,
+        coder=coder,
+        corrupted=CorruptedImages(evaluated.images, noisy),
+        overlaid=OverlaidImages(evaluated.images, np.tile([0, 1], (90, 1))),
+        novel_class=2,
+    )
+
+
+def test_a_case_that_holds_everything_has_every_metric(full_case: Case) -> None:
+    results = run_measures("all", full_case)
+    assert sorted(results.values) == sorted(PIXEL_METRICS + CODE_METRICS + CODER_METRICS + NOVELTY_METRICS)
     assert list(results.seconds) == [measure.name for measure in MEASURES]
+    assert all(isinstance(value, float) and np.isfinite(value) for value in results.values.values())
+    assert all(seconds >= 0 for seconds in results.seconds.values())
+    assert list(results.curves) == ["compression"]
+    assert results.values.keys() >= LOWER_IS_BETTER
+    shares = [name for name in results.values if name.split("_")[-1] in {"accuracy", "nmi", "map", "auroc"}]
+    assert all(0 <= results.values[name] <= 1 for name in shares)
+
+
+def test_without_labels_the_coder_still_serves(full_case: Case) -> None:
+    train, evaluated = (replace(one, labels=None) for one in (full_case.train, full_case.evaluated))
+    results = run_measures("all", replace(full_case, train=train, evaluated=evaluated))
+    assert list(results.values) == PIXEL_METRICS + UNLABELLED_CODE_METRICS + UNLABELLED_CODER_METRICS
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"coder": None}, set(CODER_METRICS)),
+        ({"corrupted": None}, {"denoising_psnr_gain"}),
+        ({"overlaid": None}, {"overlay_pair_accuracy", "overlay_one_accuracy"}),
+        ({"novel_class": None}, set(NOVELTY_METRICS)),
+        ({"novel_class": 5}, set(NOVELTY_METRICS)),
+    ],
+)
+def test_what_needs_something_missing_is_left_out(full_case: Case, changes: dict[str, None], missing: set[str]) -> None:
+    everything = set(PIXEL_METRICS + CODE_METRICS + CODER_METRICS + NOVELTY_METRICS)
+    assert set(run_measures("all", replace(full_case, **changes)).values) == everything - missing  # type: ignore[arg-type]
+
+
+def test_a_single_image_is_compared_with_no_distribution(full_case: Case) -> None:
+    results = run_measures("all", replace(full_case, evaluated=full_case.evaluated.sample(1, seed=0)))
+    assert not {"prior_mmd", "sample_frechet"} & set(results.values)
+    assert np.isfinite(list(results.values.values())).all()
+
+
+def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
+    """A VAE that has given up: every image has the same code, and every code decodes to the same image."""
+    coder = Coder(
+        encode=lambda images: np.zeros((len(images), 3), np.float32),
+        decode=lambda codes: np.full((len(codes), 1, 6, 6), 0.5, np.float32),
+        restore=lambda images: np.full_like(images, 0.5),
+        draw_posterior=lambda images, seed: np.zeros((len(images), 3), np.float32),
+        draw_prior=lambda num, seed: np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32),
+    )
+    splits = {
+        name: replace(split, codes=np.zeros_like(split.codes))
+        for name, split in (("train", full_case.train), ("evaluated", full_case.evaluated))
+    }
+    results = run_measures("all", replace(full_case, coder=coder, **splits))
+    assert np.isfinite(list(results.values.values())).all()
+    assert results.values["active_units"] == 0
+    assert results.values["bits_per_pixel"] < 0.01
+    assert results.values["novelty_auroc_code"] == pytest.approx(0.5)
+
+
+def test_needs_are_those_of_the_chosen_measures() -> None:
+    assert needs_of(["mse", "denoising"]) == {"reconstructions", "coder", "corrupted images"}
+    assert needs_of([]) == set()
+
+
+def test_splits_alone_give_every_metric_of_pixels_and_codes(blobs: Blobs) -> None:
+    results = run("all", *blobs, seed=0)
+    assert list(results.values) == PIXEL_METRICS + CODE_METRICS
     assert all(isinstance(value, float) for value in results.values.values())
     assert all(seconds >= 0 for seconds in results.seconds.values())
 
 
 def test_cheap_gives_the_cheap_ones(blobs: Blobs) -> None:
-    results = run_measures("cheap", *blobs, seed=0)
+    results = run("cheap", *blobs, seed=0)
     assert "gmm_accuracy" not in results.values
     assert {"mse", "kmeans_accuracy", "nearest_centroid_accuracy"} <= set(results.values)
     assert set(results.seconds) == {measure.name for measure in MEASURES if measure.cost == "cheap"}
 
 
 def test_chosen_names_run_alone_and_give_what_their_function_gives(blobs: Blobs) -> None:
-    results = run_measures(["kmeans", "mse", "mse"], *blobs, seed=4)
+    results = run(["kmeans", "mse", "mse"], *blobs, seed=4)
     assert list(results.seconds) == ["mse", "kmeans"]
     assert results.values == {"mse": 0.0} | kmeans(*blobs, seed=4)
-    assert run_measures([], *blobs, seed=0).values == {}
+    assert run([], *blobs, seed=0).values == {}
 
 
 @pytest.mark.parametrize("names", [["mse", "kmean"], "kmean"])
@@ -62,26 +181,26 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize("labels", [None, np.full(90, -1)])
 def test_unlabelled_images_have_pixel_metrics_alone(blobs: Blobs, labels: np.ndarray | None) -> None:
     train, evaluated = blobs
-    results = run_measures("all", train, replace(evaluated, labels=labels), seed=0)
-    assert list(results.values) == PIXEL_METRICS
+    results = run("all", train, replace(evaluated, labels=labels), seed=0)
+    assert list(results.values) == PIXEL_METRICS + UNLABELLED_CODE_METRICS
 
 
 def test_unlabelled_training_images_still_cluster(blobs: Blobs) -> None:
     train, evaluated = blobs
-    results = run_measures("all", replace(train, labels=None), evaluated, seed=0)
-    assert list(results.values) == PIXEL_METRICS + CODE_METRICS[:4]
+    results = run("all", replace(train, labels=None), evaluated, seed=0)
+    assert list(results.values) == [*PIXEL_METRICS, *CODE_METRICS[:4], *UNLABELLED_CODE_METRICS]
 
 
 def test_without_reconstructions_code_metrics_are_left(blobs: Blobs) -> None:
     train, evaluated = blobs
-    results = run_measures("all", train, replace(evaluated, reconstructions=None), seed=0)
+    results = run("all", train, replace(evaluated, reconstructions=None), seed=0)
     assert list(results.values) == CODE_METRICS
 
 
 def test_a_pca_split_is_judged_by_the_same_measures(blobs: Blobs) -> None:
     rng = np.random.default_rng(0)
     noisy = [replace(one, images=rng.random(one.images.shape, dtype=np.float32)) for one in blobs]
-    results = run_measures("all", *pca_counterpart(noisy[0], noisy[1], latent_dim=4, seed=0), seed=0)
+    results = run("all", *pca_counterpart(noisy[0], noisy[1], latent_dim=4, seed=0)[:2], seed=0)
     assert list(results.values) == PIXEL_METRICS + CODE_METRICS
     assert np.isfinite(list(results.values.values())).all()
 
@@ -91,16 +210,16 @@ def test_values_that_are_not_finite_are_counted(blobs: Blobs) -> None:
     codes = evaluated.codes.copy()
     codes[[3, 5], 0] = [np.nan, np.inf]
     with pytest.raises(ValueError, match="2 of 90 evaluated codes are not finite"):
-        run_measures("all", train, replace(evaluated, codes=codes), seed=0)
+        run("all", train, replace(evaluated, codes=codes), seed=0)
     images = evaluated.images.copy()
     images[7] = np.nan
     with pytest.raises(ValueError, match="1 of 90 reconstructions are not finite"):
-        run_measures("all", train, replace(evaluated, reconstructions=images), seed=0)
+        run("all", train, replace(evaluated, reconstructions=images), seed=0)
     with pytest.raises(ValueError, match="300 of 300 training codes"):
-        run_measures("all", replace(train, codes=train.codes * np.nan), evaluated, seed=0)
+        run("all", replace(train, codes=train.codes * np.nan), evaluated, seed=0)
 
 
 def test_codes_of_another_size_are_refused(blobs: Blobs) -> None:
     train, evaluated = blobs
     with pytest.raises(ValueError, match="training codes have 3 dimensions, evaluated ones 4"):
-        run_measures("all", replace(train, codes=train.codes[:, :3]), evaluated, seed=0)
+        run("all", replace(train, codes=train.codes[:, :3]), evaluated, seed=0)

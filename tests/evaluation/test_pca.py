@@ -30,7 +30,7 @@ def test_codes_and_reconstructions_are_scikit_learns(num: int, shape: tuple[int,
     reference = PCA(6, svd_solver="full").fit(train.images.reshape(num, -1))
     expected_codes = reference.transform(evaluated.images.reshape(30, -1))
     expected = reference.inverse_transform(expected_codes).reshape(evaluated.images.shape)
-    coded_train, coded = pca_counterpart(train, evaluated, latent_dim=6, seed=0)
+    coded_train, coded, _ = pca_counterpart(train, evaluated, latent_dim=6, seed=0)
     np.testing.assert_allclose(np.abs(coded.codes), np.abs(expected_codes), atol=2e-3)
     np.testing.assert_allclose(coded.reconstructions, expected, atol=2e-3)
     assert coded_train.codes.shape == (num, 6)
@@ -44,7 +44,7 @@ def test_more_dimensions_never_reconstruct_worse() -> None:
     train = split(300, (1, 6, 6), 0)
     errors = []
     for latent_dim in (1, 2, 5, 12, 36):
-        _, coded = pca_counterpart(train, train, latent_dim, seed=0)
+        _, coded, _ = pca_counterpart(train, train, latent_dim, seed=0)
         errors.append(mse(coded.images, coded.reconstructions))
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-10
@@ -64,7 +64,7 @@ def test_latent_dim_below_one_is_refused() -> None:
 
 def test_constant_images_have_constant_codes() -> None:
     blank = EncodedSplit(np.full((20, 1, 4, 4), 0.5, np.float32), np.zeros((20, 1), np.float32))
-    _, coded = pca_counterpart(blank, blank, latent_dim=3, seed=0)
+    _, coded, _ = pca_counterpart(blank, blank, latent_dim=3, seed=0)
     np.testing.assert_allclose(coded.codes, 0, atol=1e-5)
     np.testing.assert_allclose(coded.reconstructions, 0.5, atol=1e-5)
 
@@ -74,6 +74,24 @@ def test_a_large_training_split_is_sampled_for_the_fit_and_encoded_whole(
 ) -> None:
     monkeypatch.setattr(pca_module, "MAX_FIT_IMAGES", 100)
     train = split(300, (1, 6, 6), 0)
-    coded_train, coded = pca_counterpart(train, train, latent_dim=12, seed=0)
+    coded_train, coded, _ = pca_counterpart(train, train, latent_dim=12, seed=0)
     assert coded_train.codes.shape == (300, 12)
     assert mse(coded.images, coded.reconstructions) < 1e-3
+
+
+def test_the_coder_does_to_new_images_what_pca_does() -> None:
+    train, evaluated = split(300, (1, 6, 6), 0), split(30, (1, 6, 6), 1)
+    _, coded, coder = pca_counterpart(train, evaluated, latent_dim=4, seed=0)
+    np.testing.assert_array_equal(coder.encode(evaluated.images), coded.codes)
+    np.testing.assert_array_equal(coder.draw_posterior(evaluated.images, 3), coded.codes)
+    np.testing.assert_array_equal(coder.decode(coded.codes), coded.reconstructions)
+    np.testing.assert_array_equal(coder.restore(evaluated.images), coded.reconstructions)
+
+
+def test_the_prior_has_the_variances_of_the_training_codes() -> None:
+    train = split(300, (1, 6, 6), 0)
+    coded_train, _, coder = pca_counterpart(train, train, latent_dim=4, seed=0)
+    draws = coder.draw_prior(20_000, 1)
+    np.testing.assert_allclose(draws.std(axis=0), coded_train.codes.std(axis=0), rtol=0.03)
+    np.testing.assert_allclose(draws.mean(axis=0) / draws.std(axis=0), 0, atol=0.03)
+    np.testing.assert_array_equal(draws, coder.draw_prior(20_000, 1))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ae_lightning.callbacks.subject import Subject
 
 if TYPE_CHECKING:
@@ -38,11 +41,16 @@ def draw_latent_grid(subject: Subject) -> Figure | None:
 
 
 def draw_samples(subject: Subject) -> Figure:
-    """Draw images from the prior."""
+    """Draw images from the prior, and from a Gaussian mixture fitted to the training codes."""
     from ae_lightning.plots.samples import samples
 
-    prior = subject.model.sample_codes(NUM_SAMPLES, subject.seed).cpu().numpy()
-    return samples({"codes drawn from the prior": subject.decode(prior)})
+    prior = subject.coder.draw_prior(NUM_SAMPLES, subject.case.seed)
+    drawn = subject.mixture.sample(NUM_SAMPLES, subject.case.seed)
+    sources = {
+        "codes drawn from the prior": prior,
+        f"codes drawn from {subject.mixture.num_components} Gaussians fitted to the training codes": drawn,
+    }
+    return samples({source: subject.decode(codes) for source, codes in sources.items()})
 
 
 def draw_interpolations(subject: Subject) -> Figure:
@@ -77,5 +85,30 @@ def draw_code_histograms(subject: Subject) -> Figure:
     """Draw each dimension's codes against the prior."""
     from ae_lightning.plots.code_histograms import code_histograms
 
-    prior = subject.model.sample_codes(NUM_PRIOR_CODES, subject.seed).cpu().numpy()
+    prior = subject.coder.draw_prior(NUM_PRIOR_CODES, subject.case.seed)
     return code_histograms(subject.evaluated.codes, prior)
+
+
+def draw_confusion_kmeans(subject: Subject) -> Figure | None:
+    """Draw which classes share a cluster of k-means."""
+    if not subject.evaluated.has_labels:
+        return None
+    from ae_lightning.evaluation.clustering import kmeans_clusters
+
+    case = subject.case
+    return _confusion(subject, kmeans_clusters(case.train, case.evaluated, case.seed), "k-means")
+
+
+def draw_confusion_gmm(subject: Subject) -> Figure | None:
+    """Draw which classes share a Gaussian of the mixture."""
+    if not subject.evaluated.has_labels:
+        return None
+    codes, _ = subject.evaluated.labelled()
+    return _confusion(subject, subject.mixture.components(codes), "a Gaussian mixture")
+
+
+def _confusion(subject: Subject, clusters: NDArray[np.int64], method: str) -> Figure:
+    from ae_lightning.plots.confusion import confusion
+
+    _, labels = subject.evaluated.labelled()
+    return confusion(labels, clusters, subject.class_names, f"Classes by cluster of {method}, in per cent of the class")

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import encode_split
+from ae_lightning.callbacks.encoding import encode_split, fixed_sample
 from ae_lightning.callbacks.filter_pictures import require_convolution
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
+
+if TYPE_CHECKING:
+    from ae_lightning.evaluation.case import Case
+    from ae_lightning.evaluation.judging import Judgement
 
 
 class Evaluation(Callback):
@@ -41,6 +48,8 @@ class Evaluation(Callback):
         max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
         pca: Measure PCA at the same latent_dim on the same images too.
         seed: Fixes clustering and what is drawn.
+        cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
+            curves), so that a data set pays for it once; null keeps nothing.
 
     Raises:
         ConfigError: If a name is unknown or a number out of range.
@@ -59,7 +68,9 @@ class Evaluation(Callback):
         max_train_images: int = 60_000,
         pca: bool = True,
         seed: int = 0,
+        cache: str | None = "cache",
     ) -> None:
+        from ae_lightning.evaluation.cache import Cache
         from ae_lightning.evaluation.measures import select_measures
 
         for key, value, lowest in (
@@ -83,6 +94,7 @@ class Evaluation(Callback):
         self.max_train_images = max_train_images
         self.pca = pca
         self.seed = seed
+        self._cache = Cache(None if cache is None else Path(cache).expanduser())
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -119,24 +131,56 @@ class Evaluation(Callback):
         evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
         values: dict[str, float] = {}
         if trainer.is_global_zero:
-            values = self._measure(stage, measures, train, evaluated, model.latent_dim)
+            case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
+            judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
+            values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
             shown = self.projection, self.convolution
-            self._draw(trainer, Subject(model, train, evaluated, data.class_names, self.seed, *shown), stage)
+            self._draw(trainer, Subject(model, case, data.class_names, judgement.codecs, *shown), stage)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
-    def _measure(
-        self, stage: str, measures: Choice, train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int
-    ) -> dict[str, float]:
-        from ae_lightning.evaluation.measures import run_measures
-        from ae_lightning.evaluation.pca import pca_counterpart
+    def _case(
+        self,
+        model: Autoencoder,
+        data: ImageDataModule,
+        train: EncodedSplit,
+        evaluated: EncodedSplit,
+        split: ImageSplit,
+        measures: Choice,
+    ) -> Case:
+        from ae_lightning.callbacks.coding import corrupt_images, model_coder, overlay_images
+        from ae_lightning.evaluation.case import Case
+        from ae_lightning.evaluation.measures import needs_of
 
-        results = run_measures(measures, train, evaluated, self.seed)
-        values = {f"{stage}/{name}": value for name, value in results.values.items()}
-        if self.pca:
-            pca = run_measures(measures, *pca_counterpart(train, evaluated, latent_dim, self.seed), self.seed)
-            values |= {f"{stage}/pca_{name}": value for name, value in pca.values.items()}
-        return values
+        needs = needs_of(measures)
+        return Case(
+            train=train,
+            evaluated=evaluated,
+            seed=self.seed,
+            coder=model_coder(model),
+            corrupted=corrupt_images(model, evaluated, self.seed) if "corrupted images" in needs else None,
+            overlaid=overlay_images(data, split, self.seed) if "overlaid images" in needs else None,
+            novel_class=data.novel_class,
+            cache=self._cache,
+        )
+
+    def _measure(self, trainer: pl.Trainer, stage: str, measures: Choice, case: Case, latent_dim: int) -> Judgement:
+        from ae_lightning.evaluation.judging import judge
+
+        judgement = judge(measures, case, latent_dim, with_pca=self.pca)
+        if trainer.state.fn != TrainerFn.FITTING:
+            for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
+                self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")
+        return judgement
+
+    def _log_data(self, trainer: pl.Trainer, content: Mapping[str, object], name: str, folder: str) -> None:
+        if not content:
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary, name)
+            path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+            for tracker in trackers(trainer):
+                tracker.log_file(path, folder)
 
     def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
         found = trackers(trainer)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ae_lightning.callbacks.code_pictures import (
     draw_code_histograms,
+    draw_confusion_gmm,
+    draw_confusion_kmeans,
     draw_interpolations,
     draw_latent_grid,
     draw_latent_scatter,
@@ -19,7 +21,13 @@ from ae_lightning.callbacks.code_pictures import (
     write_latent_traversals,
 )
 from ae_lightning.callbacks.filter_pictures import draw_activations, draw_filters
-from ae_lightning.callbacks.pixel_pictures import draw_denoising, draw_reconstructions, draw_worst_reconstructions
+from ae_lightning.callbacks.pixel_pictures import (
+    draw_compression,
+    draw_denoising,
+    draw_novelty,
+    draw_reconstructions,
+    draw_worst_reconstructions,
+)
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.errors import ConfigError, unknown_name
 
@@ -54,6 +62,10 @@ PICTURES: dict[str, Picture] = {
     "latent_traversals": Picture(draw_latent_traversals, write_latent_traversals),
     "denoising": Picture(draw_denoising),
     "code_histograms": Picture(draw_code_histograms),
+    "confusion_kmeans": Picture(draw_confusion_kmeans),
+    "confusion_gmm": Picture(draw_confusion_gmm),
+    "novelty": Picture(draw_novelty),
+    "compression": Picture(draw_compression),
     "filters": Picture(draw_filters),
     "activations": Picture(draw_activations),
 }

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 
+from ae_lightning.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.callbacks.subject import Subject
-from ae_lightning.data.corruption import gaussian
-from ae_lightning.draws import Draws
-from ae_lightning.variants.denoising import DenoisingAE
+from ae_lightning.evaluation.encoded import MISSING_LABEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NOISE_STD = 0.3
+_CODECS = {
+    "autoencoder": "autoencoder",
+    "pca": "PCA",
+    "jpeg": "JPEG, an image a file",
+    "jpeg_mosaic": "JPEG, one mosaic",
+    "webp": "WebP, an image a file",
+    "webp_mosaic": "WebP, one mosaic",
+}
 
 
 def draw_reconstructions(subject: Subject) -> Figure:
@@ -39,17 +45,46 @@ def draw_worst_reconstructions(subject: Subject) -> Figure:
 
 def draw_denoising(subject: Subject) -> Figure:
     """Draw clean, corrupted and restored images: the variant's own corruption, or else Gaussian noise."""
+    from ae_lightning.callbacks.coding import corrupt_images
     from ae_lightning.plots.denoising import MAX_SHOWN, denoising
 
-    model, split = subject.model, subject.evaluated
-    clean = split.images[:MAX_SHOWN]
-    num = len(clean)
-    draws = Draws(subject.seed, "denoising", (), offset=0, num_images=num, global_size=num, device=torch.device("cpu"))
-    images = torch.from_numpy(clean)
-    if isinstance(model, DenoisingAE):
-        corrupted, how = model.corrupt(images, draws), model.corruption.replace("_", " ")
-    else:
-        corrupted, how = gaussian(images, draws.normal(*images.shape[1:]), NOISE_STD), f"Gaussian, std {NOISE_STD}"
-    restored = subject.restore(corrupted.numpy())
-    title = f"Denoising ({how})"
-    return denoising(clean, corrupted.numpy(), restored, split.labels, subject.class_names, title=title)
+    is_own = type(subject.model).corrupt is not Autoencoder.corrupt
+    corruption = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
+    split = subject.evaluated.select(np.arange(min(MAX_SHOWN, len(subject.evaluated))))
+    images = corrupt_images(subject.model, split, subject.case.seed)
+    restored = subject.coder.restore(images.corrupted)
+    return denoising(
+        images.clean, images.corrupted, restored, split.labels, subject.class_names, title=f"Denoising: {corruption}"
+    )
+
+
+def draw_novelty(subject: Subject) -> Figure | None:
+    """Draw how images of the class that was left out of training stand out; none was left out in most runs."""
+    from ae_lightning.evaluation.novelty import holds_novelty
+    from ae_lightning.evaluation.pixels import mse_per_image
+    from ae_lightning.plots.novelty import novelty
+    from ae_lightning.plots.style import class_name
+
+    split, novel_class = subject.evaluated, subject.case.novel_class
+    if novel_class is None or not holds_novelty(split, novel_class):
+        return None
+    assert split.labels is not None
+    labelled = split.select(split.labels != MISSING_LABEL)
+    assert labelled.labels is not None
+    assert labelled.reconstructions is not None
+    scores = {
+        "reconstruction error (mse)": mse_per_image(labelled.images, labelled.reconstructions),
+        "negative log-likelihood of the code (nats)": -subject.mixture.log_likelihood(labelled.codes),
+    }
+    title = f"Novelty detection: class {class_name(novel_class, subject.class_names)} left out of training"
+    return novelty(scores, labelled.labels == novel_class, title)
+
+
+def draw_compression(subject: Subject) -> Figure | None:
+    """Draw the codecs' rate and distortion, where compression was measured."""
+    from ae_lightning.plots.compression import compression
+
+    curves = {_CODECS[name]: curve for name, curve in subject.codecs.items()}
+    if not curves:
+        return None
+    return compression(curves, f"Compression: {type(subject.model).__name__} beside other codecs")

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import CHUNK_SIZE
-from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.plots.projection import ProjectionName
 
 if TYPE_CHECKING:
+    from ae_lightning.evaluation.case import Case
+    from ae_lightning.evaluation.coder import Coder
+    from ae_lightning.evaluation.compression import Curve
+    from ae_lightning.evaluation.encoded import EncodedSplit
+    from ae_lightning.evaluation.mixture import CodeMixture
     from ae_lightning.plots.interpolations import Paths
     from ae_lightning.plots.plane import Plane
     from ae_lightning.plots.traversals import Traversals
 
+NUM_COMPONENTS = 10
 NUM_PATHS = 8
 NUM_STEPS = 11
 OFFSETS = np.linspace(-3, 3, 11)
@@ -33,34 +35,45 @@ class Subject:
 
     Attributes:
         model: In eval mode.
-        train: The training split, encoded, without reconstructions.
-        evaluated: The split that is judged, encoded.
+        case: What its measures look at.
         class_names: Names of the data set's classes, if it has any.
-        seed: Fixes what is drawn.
+        codecs: Rate and distortion by codec; empty where compression was not measured.
         projection: How codes of more than two dimensions are laid out in the plane.
         convolution: Which convolution of the encoder is shown, from 1; None for each picture's own choice.
     """
 
     model: Autoencoder
-    train: EncodedSplit
-    evaluated: EncodedSplit
+    case: Case
     class_names: tuple[str, ...] | None
-    seed: int
+    codecs: Mapping[str, Curve]
     projection: ProjectionName = "pca"
     convolution: int | None = None
 
-    def encode(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mean codes of images: from (N, C, H, W) to (N, d)."""
-        return self._in_chunks(self.model.encode, images)
+    @property
+    def evaluated(self) -> EncodedSplit:
+        """The split that is judged."""
+        return self.case.evaluated
+
+    @property
+    def coder(self) -> Coder:
+        """The model as functions on arrays."""
+        assert self.case.coder is not None
+        return self.case.coder
 
     def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the images of codes: from (…, d) to (…, C, H, W)."""
-        images = self._in_chunks(self.model.decode, codes.reshape(-1, codes.shape[-1]))
+        images = self.coder.decode(codes.reshape(-1, codes.shape[-1]))
         return images.reshape(*codes.shape[:-1], *images.shape[1:])
 
-    def restore(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the reconstructions of images, of the same shape."""
-        return self._in_chunks(self.model.reconstruct, images)
+    @cached_property
+    def mixture(self) -> CodeMixture:
+        """Gaussians fitted to the training codes: as many as classes, ten where there are none."""
+        from ae_lightning.evaluation.clustering import num_classes
+        from ae_lightning.evaluation.mixture import fit_mixture
+
+        if num_classes(self.case.train, self.case.evaluated):
+            return self.case.mixture
+        return fit_mixture(self.case.train.codes, NUM_COMPONENTS, self.case.seed)
 
     @cached_property
     def plane(self) -> Plane:
@@ -75,7 +88,7 @@ class Subject:
         from ae_lightning.plots.interpolations import Paths, choose_pairs, straight_lines
 
         split = self.evaluated
-        starts, ends = choose_pairs(len(split), split.labels, NUM_PATHS, self.seed)
+        starts, ends = choose_pairs(len(split), split.labels, NUM_PATHS, self.case.seed)
         codes = straight_lines(split.codes[starts], split.codes[ends], NUM_STEPS)
         names = list(zip(self._names(starts), self._names(ends), strict=True))
         return Paths(split.images[starts], split.images[ends], codes, self.decode(codes), names)
@@ -99,9 +112,3 @@ class Subject:
         labels = self.evaluated.labels
         names = names_of(None if labels is None else labels[rows], self.class_names)
         return names or [f"image {row}" for row in rows]
-
-    @torch.no_grad()
-    def _in_chunks(self, function: Callable[[Tensor], Tensor], rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        chunks = torch.split(torch.from_numpy(rows), CHUNK_SIZE)
-        results = [function(chunk.to(self.model.device)).float().cpu().numpy() for chunk in chunks]
-        return np.concatenate(results)

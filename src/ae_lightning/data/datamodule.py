@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from ae_lightning.data.class_removal import find_class, without_class
 from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import check_source, load_images
@@ -44,6 +45,10 @@ class ImageDataModule(LightningDataModule):
             test split.
         seed: Fixes the order in which the training images come, together with the epoch.
         predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
+        leave_out_class: A class, by name or number, whose images are taken out of the train and val splits and stay in
+            test, so that it can be measured how they stand out; null for none.
+        overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
+            the code shows both.
 
     Raises:
         ConfigError: If a setting is unknown, out of range, or does not belong to the source.
@@ -61,6 +66,8 @@ class ImageDataModule(LightningDataModule):
         split_seed: int = 0,
         seed: int = 0,
         predict_split: SplitName = "test",
+        leave_out_class: int | str | None = None,
+        overlay: bool = False,
     ) -> None:
         super().__init__()
         check_source(name, path, image_size)
@@ -80,8 +87,11 @@ class ImageDataModule(LightningDataModule):
         self.split_seed = split_seed
         self.seed = seed
         self.predict_split: SplitName = predict_split
+        self.leave_out_class = leave_out_class
+        self.overlay = overlay
         self._splits: dict[SplitName, ImageSplit] = {}
         self._class_names: tuple[str, ...] | None = None
+        self._novel_class: int | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -103,6 +113,12 @@ class ImageDataModule(LightningDataModule):
     def num_classes(self) -> int:
         """Number of classes, 0 where the images are unlabelled; loads the images."""
         return len(self.class_names or ())
+
+    @property
+    def novel_class(self) -> int | None:
+        """Number of the class left out of training, None where none is; loads the images."""
+        self._load()
+        return self._novel_class
 
     @property
     def dataset_name(self) -> str:
@@ -128,7 +144,8 @@ class ImageDataModule(LightningDataModule):
             The split, its images uint8.
 
         Raises:
-            ConfigError: If it is the validation split and ``num_val`` is 0, or ``num_val`` is too large.
+            ConfigError: If it is the validation split and ``num_val`` is 0, ``num_val`` is too large, or a class is
+                asked for that is not there.
             DataError: If the images are missing or damaged.
         """
         self._load()
@@ -210,6 +227,11 @@ class ImageDataModule(LightningDataModule):
             image_size=self.image_size,
             split_seed=self.split_seed,
         )
+        if self.overlay and len(images.class_names or ()) < 2:
+            raise ConfigError(f"data.overlay lays images of two classes over each other; {self.dataset_name} has none")
+        if self.leave_out_class is not None:
+            self._novel_class = find_class(self.leave_out_class, images.class_names, self.dataset_name)
+            images = without_class(images, self._novel_class)
         self._splits = self._divide(images)
         self._class_names = images.class_names
 

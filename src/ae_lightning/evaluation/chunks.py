@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 MAX_CHUNK_VALUES = 2**23
 """Values held at once by a computation in chunks: 32 MiB in float32, 64 MiB in float64."""
 
@@ -21,3 +24,16 @@ def chunks(num_rows: int, values_per_row: int) -> Iterator[slice]:
     step = max(1, MAX_CHUNK_VALUES // max(1, values_per_row))
     for start in range(0, num_rows, step):
         yield slice(start, min(start + step, num_rows))
+
+
+def sample_rows(rows: NDArray[np.float32], num: int, seed: int) -> NDArray[np.float32]:
+    """Take a fixed random sample of rows, in their order; all of them where there are no more than ``num``."""
+    chosen = sample_positions(len(rows), num, seed)
+    return rows if chosen is None else rows[chosen]
+
+
+def sample_positions(num_rows: int, num: int, seed: int) -> NDArray[np.int64] | None:
+    """Draw positions of a fixed random sample, ascending; None where all ``num_rows`` rows are to be taken."""
+    if num_rows <= num:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(num_rows, num, replace=False))

@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from ae_lightning.evaluation.chunks import chunks
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.evaluation.gaussian import COVARIANCE_FLOOR, to_unit_variance
+from ae_lightning.evaluation.gaussian import COVARIANCE_FLOOR, UnitVariance
 
 
 def nearest_centroid_accuracy(train: EncodedSplit, evaluated: EncodedSplit) -> float:
@@ -52,7 +52,8 @@ def class_gaussian_accuracy(train: EncodedSplit, evaluated: EncodedSplit) -> flo
     """
     train_codes, train_labels = train.labelled()
     codes, labels = evaluated.labelled()
-    scaled_train, scaled = to_unit_variance(train_codes, codes)
+    scaling = UnitVariance.of(train_codes)
+    scaled_train, scaled = scaling.apply(train_codes), scaling.apply(codes)
     classes = np.unique(train_labels)
     scores = np.stack([_log_likelihood(scaled_train[train_labels == one], scaled) for one in classes])
     return float((classes[scores.argmax(axis=0)] == labels).mean())

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
+from ae_lightning.evaluation.convergence import unconverged_is_fine
 from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
-from ae_lightning.evaluation.gaussian import COVARIANCE_FLOOR, to_unit_variance
+from ae_lightning.evaluation.mixture import CodeMixture
 
 MAX_FULL_BATCH_CODES = 200_000
 """Training codes above which k-means goes through them in mini-batches."""
 
-MAX_MIXTURE_CODES = 50_000
-"""Training codes that the Gaussian mixture is fitted to; of larger sets a fixed random sample."""
-
 _KMEANS_STARTS = 10
 _MINI_BATCH = 4_096
 _MINI_BATCH_STARTS = 3
-# In nats per image: MNIST at 32 dimensions gets there in 10 to 20 rounds, and its accuracy stays where it is.
-_MIXTURE_TOLERANCE = 1e-2
-_MIXTURE_ROUNDS = 30
 
 
 def cluster_accuracy(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> float:
@@ -50,11 +38,57 @@ def cluster_accuracy(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> 
     """
     if labels.shape != clusters.shape or len(labels) == 0:
         raise ValueError(f"{len(clusters)} clusters for {len(labels)} labels")
-    (_, rows), (_, columns) = (np.unique(names, return_inverse=True) for names in (labels, clusters))
-    counts = np.zeros((rows.max() + 1, columns.max() + 1), dtype=np.int64)
+    _, _, counts = _contingency(labels, clusters)
+    matched = linear_sum_assignment(counts, maximize=True)
+    return float(counts[matched].sum() / len(labels))
+
+
+def match_clusters(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_clusters: int) -> NDArray[np.int64]:
+    """Name the class that each cluster is matched to, one-to-one, as in ``cluster_accuracy``.
+
+    Args:
+        labels: Class of each image, shape (N,).
+        clusters: Cluster of each image, shape (N,), from 0 to ``num_clusters`` − 1.
+        num_clusters: Clusters there are, with or without images.
+
+    Returns:
+        A class for each cluster, shape (num_clusters,); −1 for one that is left over.
+    """
+    classes, found, counts = _contingency(labels, clusters)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    names = np.full(num_clusters, MISSING_LABEL, dtype=np.int64)
+    names[found[columns]] = classes[rows]
+    return names
+
+
+def _contingency(
+    labels: NDArray[np.int64], clusters: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the classes, the clusters, and how many images each pair of them has."""
+    (classes, rows), (found, columns) = (np.unique(names, return_inverse=True) for names in (labels, clusters))
+    counts = np.zeros((len(classes), len(found)), dtype=np.int64)
     np.add.at(counts, (rows, columns), 1)
-    classes, matched = linear_sum_assignment(counts, maximize=True)
-    return float(counts[classes, matched].sum() / len(labels))
+    return classes, found, counts
+
+
+def kmeans_clusters(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> NDArray[np.int64]:
+    """Cluster the training codes by k-means and give each labelled code that is evaluated its cluster.
+
+    Args:
+        train: Codes to cluster.
+        evaluated: Labelled codes; unlabelled images are left out.
+        seed: Fixes the starts.
+
+    Returns:
+        Clusters in the order of ``evaluated.labelled()``; see ``kmeans`` for the algorithm.
+
+    Raises:
+        ValueError: If ``evaluated`` has no labels.
+    """
+    codes, _ = evaluated.labelled()
+    with unconverged_is_fine():
+        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes)
+    return np.asarray(fitted.predict(codes), dtype=np.int64)
 
 
 def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
@@ -76,9 +110,8 @@ def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str,
     Raises:
         ValueError: If ``evaluated`` has no labels.
     """
-    codes, labels = evaluated.labelled()
-    with _unconverged_is_fine():
-        clusters = _kmeans(train, _num_clusters(train, labels), seed).fit(train.codes).predict(codes)
+    _, labels = evaluated.labelled()
+    clusters = kmeans_clusters(train, evaluated, seed)
     return {
         "kmeans_accuracy": cluster_accuracy(labels, clusters),
         "kmeans_nmi": float(normalized_mutual_info_score(labels, clusters)),
@@ -86,40 +119,27 @@ def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str,
     }
 
 
-def gmm(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
-    """Fit a Gaussian mixture to the training codes and match its components to the classes.
-
-    As many full-covariance components as classes, started from k-means; ``COVARIANCE_FLOOR`` of the codes'
-    mean variance on every diagonal keeps collapsed dimensions from making a covariance singular. Expectation
-    maximisation (Dempster, Laird and Rubin 1977) sees at most ``MAX_MIXTURE_CODES`` codes and stops at a gain
-    below 0.01 nats per image, or after 30 rounds.
+def gmm_accuracy(mixture: CodeMixture, evaluated: EncodedSplit) -> float:
+    """Match the components of a mixture, fitted to training codes without labels, to the classes.
 
     Args:
-        train: Codes to fit to, with or without labels.
+        mixture: As many components as classes, see ``fit_mixture``.
         evaluated: Labelled codes, each given to its most probable component; unlabelled images are left out.
-        seed: Fixes the sample and the start.
 
     Returns:
-        ``gmm_accuracy`` in [0, 1], see ``cluster_accuracy``.
+        The accuracy in [0, 1], see ``cluster_accuracy``.
 
     Raises:
         ValueError: If ``evaluated`` has no labels.
     """
     codes, labels = evaluated.labelled()
-    fitted, scaled = to_unit_variance(_sample(train.codes, MAX_MIXTURE_CODES, seed), codes)
-    mixture = GaussianMixture(
-        min(_num_clusters(train, labels), len(fitted)),
-        covariance_type="full",
-        tol=_MIXTURE_TOLERANCE,
-        reg_covar=COVARIANCE_FLOOR,
-        max_iter=_MIXTURE_ROUNDS,
-        random_state=seed,
-    )
-    # Its products are too small to gain from threads, and where other processes want the same cores, as in a
-    # sweep, threads that wait for one another take it from 4 to 20 seconds on MNIST.
-    with _unconverged_is_fine(), threadpool_limits(1, user_api="blas"):
-        clusters = mixture.fit(fitted).predict(scaled)
-    return {"gmm_accuracy": cluster_accuracy(labels, clusters)}
+    return cluster_accuracy(labels, mixture.components(codes))
+
+
+def num_classes(train: EncodedSplit, evaluated: EncodedSplit) -> int:
+    """Count the classes in the labels of both splits together."""
+    known = [split.labelled()[1] for split in (train, evaluated) if split.has_labels]
+    return len(np.unique(np.concatenate(known))) if known else 0
 
 
 def _kmeans(train: EncodedSplit, num_clusters: int, seed: int) -> KMeans | MiniBatchKMeans:
@@ -127,25 +147,3 @@ def _kmeans(train: EncodedSplit, num_clusters: int, seed: int) -> KMeans | MiniB
     if len(train) > MAX_FULL_BATCH_CODES:
         return MiniBatchKMeans(num_clusters, batch_size=_MINI_BATCH, n_init=_MINI_BATCH_STARTS, random_state=seed)
     return KMeans(num_clusters, n_init=_KMEANS_STARTS, random_state=seed)
-
-
-def _num_clusters(train: EncodedSplit, labels: NDArray[np.int64]) -> int:
-    known = labels if train.labels is None else np.concatenate([train.labels, labels])
-    return len(np.unique(known[known != MISSING_LABEL]))
-
-
-def _sample(codes: NDArray[np.float32], num: int, seed: int) -> NDArray[np.float32]:
-    if len(codes) <= num:
-        return codes
-    return codes[np.random.default_rng(seed).choice(len(codes), num, replace=False)]
-
-
-@contextmanager
-def _unconverged_is_fine() -> Iterator[None]:
-    """Keep scikit-learn from warning of fewer distinct codes than clusters, or of a stop at the last round.
-
-    Collapsed codes are what a measure is there to show, and the rounds are bounded on purpose.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield

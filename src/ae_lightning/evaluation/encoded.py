@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.evaluation.chunks import sample_positions
+
 MISSING_LABEL = -1
 """The label of an image whose class is not known."""
 
@@ -78,9 +80,11 @@ class EncodedSplit:
         """
         if num is not None and num < 1:
             raise ValueError(f"a sample of {num} images; take at least 1, or None for all")
-        if num is None or num >= len(self):
-            return self
-        chosen = np.sort(np.random.default_rng(seed).choice(len(self), num, replace=False))
+        chosen = None if num is None else sample_positions(len(self), num, seed)
+        return self if chosen is None else self.select(chosen)
+
+    def select(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> EncodedSplit:
+        """Take the images at some positions, int64 or a mask, in their order there."""
         return EncodedSplit(
             images=self.images[chosen],
             codes=self.codes[chosen],
@@ -88,8 +92,12 @@ class EncodedSplit:
             labels=None if self.labels is None else self.labels[chosen],
         )
 
-    def labelled(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def labelled(self, num: int | None = None, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Codes and labels of the images whose class is known.
+
+        Args:
+            num: Take at most that many of them, a fixed random sample in the order of the split; None for all.
+            seed: Fixes the sample.
 
         Returns:
             Codes of shape (M, d) and labels of shape (M,), M ≤ N.
@@ -100,7 +108,9 @@ class EncodedSplit:
         if self.labels is None or not self.has_labels:
             raise ValueError("this split has no labels")
         known = self.labels != MISSING_LABEL
-        return (self.codes, self.labels) if known.all() else (self.codes[known], self.labels[known])
+        codes, labels = (self.codes, self.labels) if known.all() else (self.codes[known], self.labels[known])
+        chosen = None if num is None else sample_positions(len(codes), num, seed)
+        return (codes, labels) if chosen is None else (codes[chosen], labels[chosen])
 
 
 def _require(name: str, array: NDArray[np.generic], dtype: type[np.generic], num_axes: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from ae_lightning.evaluation.coder import Coder, Rows
 from ae_lightning.evaluation.encoded import EncodedSplit
 
 MAX_FIT_IMAGES = 100_000
@@ -18,11 +19,14 @@ _EXACT_SIDE = 1_000
 
 def pca_counterpart(
     train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int
-) -> tuple[EncodedSplit, EncodedSplit]:
+) -> tuple[EncodedSplit, EncodedSplit, Coder]:
     """Encode both splits by PCA of the flattened training images (Pearson 1901).
 
     The components are exact where images or pixels number at most 1,000, and otherwise those of a
     randomised decomposition with power iterations (Halko, Martinsson and Tropp 2011).
+
+    PCA has no prior and its codes are no distributions: the coder draws the code itself for a sample of a posterior,
+    and N(0, diag(v)) for the prior, v being the variances of the training codes.
 
     Args:
         train: Its images give the components.
@@ -32,7 +36,8 @@ def pca_counterpart(
 
     Returns:
         The two splits with the same images and labels, codes of PCA, and PCA's reconstructions for
-        ``evaluated`` alone (those of ``train`` serve no measure). They are not clipped to [0, 1].
+        ``evaluated`` alone (those of ``train`` serve no measure), and the coder that made them. Decoded images are
+        not clipped to [0, 1].
 
     Raises:
         ValueError: If ``latent_dim`` is below 1.
@@ -40,16 +45,39 @@ def pca_counterpart(
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
     pca = _fit(_flat(train.sample(MAX_FIT_IMAGES, seed).images), latent_dim, seed)
-    codes = _encode(pca, evaluated)
-    pixels = np.asarray(pca.inverse_transform(codes), dtype=np.float32)
+    image_shape = train.images.shape[1:]
+    train_codes = _encode(pca, train.images)
+    coder = _coder(pca, image_shape, train_codes.std(axis=0, dtype=np.float64))
+    codes = coder.encode(evaluated.images)
     return (
-        EncodedSplit(images=train.images, codes=_encode(pca, train), labels=train.labels),
+        EncodedSplit(images=train.images, codes=train_codes, labels=train.labels),
         EncodedSplit(
             images=evaluated.images,
             codes=codes,
-            reconstructions=pixels.reshape(evaluated.images.shape),
+            reconstructions=coder.decode(codes),
             labels=evaluated.labels,
         ),
+        coder,
+    )
+
+
+def _coder(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> Coder:
+    def encode(images: Rows) -> Rows:
+        return _encode(pca, images)
+
+    def decode(codes: Rows) -> Rows:
+        return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *image_shape)
+
+    def draw_prior(num: int, seed: int) -> Rows:
+        draws = np.random.default_rng(seed).normal(size=(num, len(deviations)))
+        return np.asarray(draws * deviations, dtype=np.float32)
+
+    return Coder(
+        encode=encode,
+        decode=decode,
+        restore=lambda images: decode(encode(images)),
+        draw_posterior=lambda images, seed: encode(images),
+        draw_prior=draw_prior,
     )
 
 
@@ -68,9 +96,9 @@ def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "random
     return "auto" if num_images >= 10 * num_pixels else "full"
 
 
-def _encode(pca: PCA, split: EncodedSplit) -> NDArray[np.float32]:
-    return np.asarray(pca.transform(_flat(split.images)), dtype=np.float32)
+def _encode(pca: PCA, images: Rows) -> Rows:
+    return np.asarray(pca.transform(_flat(images)), dtype=np.float32)
 
 
-def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _flat(images: Rows) -> Rows:
     return images.reshape(len(images), -1)

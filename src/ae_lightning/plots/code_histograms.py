@@ -69,7 +69,8 @@ def _dimension(axes: Axes, codes: NDArray[np.float32], prior: NDArray[np.float32
 
 
 def _moments(index: int, codes: NDArray[np.float32]) -> str:
-    mean = f"{codes.mean(dtype=np.float64):.2f}".replace("-", "−")
+    # Adding 0 makes a rounded −0 a 0.
+    mean = f"{round(float(codes.mean(dtype=np.float64)), 2) + 0.0:.2f}".replace("-", "−")
     return f"{dimension_name(index)}: mean {mean}, std {codes.std(dtype=np.float64):.2f}"
 
 

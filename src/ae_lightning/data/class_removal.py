@@ -1,0 +1,46 @@
+"""A class that training never sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ae_lightning.data.splits import ImageSet
+from ae_lightning.errors import ConfigError, unknown_name
+
+KEY = "data.leave_out_class"
+
+
+def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_name: str) -> int:
+    """Return the number of a class.
+
+    Args:
+        wanted: Its name, or its position among the names.
+        class_names: The data set's; None where it is unlabelled.
+        dataset_name: For the message.
+
+    Raises:
+        ConfigError: If there is no such class, or there are no classes at all.
+    """
+    if class_names is None:
+        raise ConfigError(f"{KEY}: {wanted!r} cannot be left out, since the images of {dataset_name} have no labels")
+    # A folder's classes may be called 3 and 7: what names a class is a name.
+    if str(wanted) in class_names:
+        return class_names.index(str(wanted))
+    if isinstance(wanted, int):
+        if not 0 <= wanted < len(class_names):
+            raise ConfigError(f"{KEY}: {wanted} is not allowed; classes are 0 to {len(class_names) - 1}")
+        return wanted
+    raise ConfigError(unknown_name(KEY, wanted, class_names))
+
+
+def without_class(images: ImageSet, left_out: int) -> ImageSet:
+    """Take the images of a class out of the training images; the test images stay as they are.
+
+    Raises:
+        ConfigError: If no training image is left.
+    """
+    assert images.train.labels is not None
+    kept = (images.train.labels != left_out).nonzero().squeeze(1)
+    if len(kept) == 0:
+        raise ConfigError(f"{KEY}: all training images are of class {left_out}, so that none would be left")
+    return replace(images, train=images.train.select(kept))

@@ -1,0 +1,49 @@
+"""Pairs of images laid over each other: two classes in one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ae_lightning.data.splits import ImageSplit
+
+
+@dataclass(frozen=True, eq=False)
+class OverlaidSplit:
+    """Images that each show two images of different classes.
+
+    Attributes:
+        images: Pixelwise maxima, uint8, shape (N, C, H, W).
+        labels: The classes of each, int64, shape (N, 2).
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+def overlay(split: ImageSplit, seed: int) -> OverlaidSplit | None:
+    """Lay over each image one of another class, drawn uniformly: the pixelwise maximum of both.
+
+    Args:
+        split: Labelled images.
+        seed: Fixes the partners.
+
+    Returns:
+        As many overlaid images as the split has; None where it is unlabelled or shows a single class.
+    """
+    if split.labels is None or len(torch.unique(split.labels)) < 2:
+        return None
+    # In the order of the classes, the images of other classes are all but one run of positions.
+    order = split.labels.argsort(stable=True)
+    counts = torch.bincount(split.labels)
+    starts = counts.cumsum(0) - counts
+    start, own = starts[split.labels], counts[split.labels]
+    uniform = torch.rand(len(split), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    drawn = (uniform * (len(split) - own)).long()
+    partners = order[torch.where(drawn < start, drawn, drawn + own)]
+    return OverlaidSplit(
+        torch.maximum(split.images, split.images[partners]),
+        torch.stack([split.labels, split.labels[partners]], dim=1),
+    )

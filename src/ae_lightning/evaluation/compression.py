@@ -1,0 +1,91 @@
+"""The code as a lossy codec: quantised, entropy-coded, decoded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_lightning.evaluation.coder import Coder
+from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.evaluation.pixels import psnr
+
+BITS = (1, 2, 3, 4, 5, 6, 7, 8)
+"""Bits of a dimension before entropy coding, along the curve."""
+
+OPERATING_BITS = 5
+"""The point of the curve that is logged as ``bits_per_pixel`` and ``compression_psnr``."""
+
+MAX_COMPRESSED = 2_000
+"""Images that are compressed; of larger splits a fixed random sample."""
+
+Curve = dict[str, list[float]]
+
+
+def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, coder: Coder, seed: int) -> Curve:
+    """Rate and distortion of the code at 1 to 8 bits a dimension.
+
+    A dimension is cut into 2ⁿ equal steps between its least and greatest training code, and codes beyond go to the
+    outermost ones; a decoded code is the middle of its step. The rate is the length that an arithmetic coder gives a
+    stream of images, −log₂ of each step's frequency among the training codes and one more, spread evenly over the steps
+    (Ballé, Laparra and Simoncelli 2017 count it so too). Sender and receiver share decoder, ranges and frequencies
+    beforehand.
+
+    Args:
+        train: Its codes give ranges and frequencies.
+        evaluated: Its images are compressed, at most ``MAX_COMPRESSED`` of them.
+        coder: Encodes and decodes.
+        seed: Fixes the sample.
+
+    Returns:
+        Columns ``bits`` (n), ``bits_per_pixel`` (a pixel's channels together) and ``psnr`` in dB.
+    """
+    chosen = evaluated.sample(MAX_COMPRESSED, seed)
+    num_pixels = chosen.images.shape[2] * chosen.images.shape[3]
+    curve: Curve = {"bits": [], "bits_per_pixel": [], "psnr": []}
+    for bits in BITS:
+        quantiser = Quantiser(train.codes, bits)
+        symbols = quantiser.symbols(chosen.codes)
+        curve["bits"].append(float(bits))
+        curve["bits_per_pixel"].append(quantiser.code_length(symbols) / len(chosen) / num_pixels)
+        curve["psnr"].append(psnr(chosen.images, coder.decode(quantiser.codes(symbols))))
+    return curve
+
+
+class Quantiser:
+    """Equal steps in each dimension, and how often each occurs in the training codes.
+
+    Args:
+        train_codes: Shape (N, d).
+        bits: 2 to this power is the number of steps.
+    """
+
+    def __init__(self, train_codes: NDArray[np.float32], bits: int) -> None:
+        self._num_steps = 2**bits
+        self._low = train_codes.min(axis=0).astype(np.float64)
+        step = (train_codes.max(axis=0) - self._low) / self._num_steps
+        # A dimension that never varies has one step, whatever its width.
+        self._step = np.where(step > 0, step, 1.0)
+        symbols = self.symbols(train_codes)
+        counts = np.stack([np.bincount(column, minlength=self._num_steps) for column in symbols.T])
+        counts = counts + 1 / self._num_steps
+        self.frequencies: NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)
+        """Share of each step in each dimension, shape (d, steps); none is 0."""
+
+    def symbols(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Number of the step of each code in each dimension, shape (N, d)."""
+        steps = np.floor((codes - self._low) / self._step)
+        return np.asarray(steps.clip(0, self._num_steps - 1), dtype=np.int64)
+
+    def codes(self, symbols: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Middle of each step, shape (N, d)."""
+        return np.asarray(self._low + (symbols + 0.5) * self._step, dtype=np.float32)
+
+    def code_length(self, symbols: NDArray[np.int64]) -> float:
+        """Bits that an ideal entropy coder needs for all symbols (Shannon 1948)."""
+        return float(-np.log2(self.frequencies[np.arange(symbols.shape[1]), symbols]).sum())
+
+
+def at_operating_point(curve: Curve) -> dict[str, float]:
+    """Return ``bits_per_pixel`` and ``compression_psnr`` at ``OPERATING_BITS``."""
+    point = BITS.index(OPERATING_BITS)
+    return {"bits_per_pixel": curve["bits_per_pixel"][point], "compression_psnr": curve["psnr"][point]}

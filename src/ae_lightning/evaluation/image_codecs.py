@@ -1,0 +1,95 @@
+"""What JPEG and WebP make of the same images, to hold the code against."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ae_lightning.evaluation.compression import Curve
+from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.evaluation.pixels import psnr
+
+QUALITIES = (1, 5, 10, 20, 35, 50, 75, 90)
+
+MAX_IMAGES = 256
+"""Images that are compressed, one by one and as one mosaic; of larger splits a fixed random sample."""
+
+Format = Literal["jpeg", "webp"]
+
+
+def image_codec_curves(evaluated: EncodedSplit, seed: int) -> dict[str, Curve]:
+    """Rate and distortion of JPEG and WebP, on the images one by one and on a mosaic of all.
+
+    A file's header costs more than a small image's pixels; the mosaic, a near-square grid in which it costs next to
+    nothing, is the fairer comparison with a code whose decoder is shared beforehand.
+
+    Args:
+        evaluated: Its images are compressed, at most ``MAX_IMAGES`` of them.
+        seed: Fixes the sample.
+
+    Returns:
+        For ``jpeg``, ``jpeg_mosaic``, ``webp`` and ``webp_mosaic``, the columns ``quality``, ``bits_per_pixel`` (a
+        pixel's channels together) and ``psnr`` in dB. Empty for images that are neither grey nor RGB.
+    """
+    images = evaluated.sample(MAX_IMAGES, seed).images
+    if images.shape[1] not in (1, 3):
+        return {}
+    pixels = np.round(images.clip(0, 1).transpose(0, 2, 3, 1) * 255).astype(np.uint8)
+    formats: tuple[Format, ...] = ("jpeg", "webp")
+    mosaic = _mosaic(pixels)
+    curves: dict[str, Curve] = {}
+    for name in formats:
+        curves[name] = _curve(name, list(pixels), pixels.shape[1:3])
+        curves[f"{name}_mosaic"] = _curve(name, [mosaic], pixels.shape[1:3])
+    return curves
+
+
+def _curve(name: Format, pictures: list[NDArray[np.uint8]], tile: tuple[int, ...]) -> Curve:
+    """Compress pictures; the PSNR is averaged over the images of size ``tile`` in them, as everywhere."""
+    num_pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    original = _tiles(pictures, tile)
+    curve: Curve = {"quality": [], "bits_per_pixel": [], "psnr": []}
+    for quality in QUALITIES:
+        files = [_encode(name, picture, quality) for picture in pictures]
+        decoded = [_decode(file, picture.shape) for file, picture in zip(files, pictures, strict=True)]
+        curve["quality"].append(float(quality))
+        curve["bits_per_pixel"].append(8 * sum(map(len, files)) / num_pixels)
+        curve["psnr"].append(psnr(original, _tiles(decoded, tile)))
+    return curve
+
+
+def _encode(name: Format, picture: NDArray[np.uint8], quality: int) -> bytes:
+    file = io.BytesIO()
+    image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
+    # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
+    image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
+    return file.getvalue()
+
+
+def _decode(file: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(file)) as picture:
+        # WebP knows no grey images and gives RGB back.
+        return np.asarray(picture.convert("L" if shape[-1] == 1 else "RGB")).reshape(shape)
+
+
+def _mosaic(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay images (N, H, W, C) out in a near-square grid, as many as fill it."""
+    columns = math.isqrt(len(pixels))
+    rows = len(pixels) // columns
+    _, height, width, channels = pixels.shape
+    grid = pixels[: rows * columns].reshape(rows, columns, height, width, channels)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def _tiles(pictures: list[NDArray[np.uint8]], tile: tuple[int, ...]) -> NDArray[np.float32]:
+    """Cut pictures into images of height and width ``tile``, shape (N, C, H, W), in [0, 1]."""
+    height, width = tile
+    stacked = np.stack(pictures)
+    num, rows, columns, channels = len(stacked), stacked.shape[1] // height, stacked.shape[2] // width, stacked.shape[3]
+    grid = stacked.reshape(num, rows, height, columns, width, channels).transpose(0, 1, 3, 5, 2, 4)
+    return grid.reshape(-1, channels, height, width).astype(np.float32) / np.float32(255)

@@ -1,0 +1,139 @@
+"""The measures of a model, and PCA's beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_lightning.evaluation.cache import Arrays, fingerprint
+from ae_lightning.evaluation.case import Case
+from ae_lightning.evaluation.compression import Curve
+from ae_lightning.evaluation.image_codecs import image_codec_curves
+from ae_lightning.evaluation.measure import Found, Measure, MeasureResults
+from ae_lightning.evaluation.measures import Choice, applicable_measures, run_measures
+from ae_lightning.evaluation.pca import pca_counterpart
+
+_VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that is logged of an evaluation.
+
+    Attributes:
+        values: Value by metric name; PCA's are named ``pca_NAME``.
+        seconds: Wall time by measure name, PCA's as ``pca_NAME``: what it took when it was computed, where it was kept.
+        codecs: Columns of rate and distortion by codec: ``autoencoder``, ``pca``, and those of ``image_codec_curves``;
+            empty where compression was not measured.
+    """
+
+    values: dict[str, float]
+    seconds: dict[str, float]
+    codecs: dict[str, Curve]
+
+
+def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool) -> Judgement:
+    """Run measures on a model's case, and on PCA's of the same images.
+
+    What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure.
+
+    Args:
+        names: Measure names, or one of the words ``"all"`` and ``"cheap"``.
+        case: The model's.
+        latent_dim: Components of PCA.
+        with_pca: Whether PCA is measured at all.
+
+    Raises:
+        ConfigError: If a name is not known.
+        ValueError: If codes or reconstructions are not finite.
+    """
+    own = run_measures(names, case)
+    pca = _pca_results(names, case, latent_dim) if with_pca else MeasureResults()
+    codecs: dict[str, Curve] = {}
+    for codec, results in (("autoencoder", own), ("pca", pca)):
+        if "compression" in results.curves:
+            codecs[codec] = results.curves["compression"]
+    if codecs:
+        codecs |= _image_codecs(case)
+    return Judgement(_beside(own.values, pca.values), _beside(own.seconds, pca.seconds), codecs)
+
+
+class _PcaCase:
+    """PCA's case, for which PCA is fitted when the first measure asks for it and not before."""
+
+    def __init__(self, case: Case, latent_dim: int) -> None:
+        self._case = case
+        self._latent_dim = latent_dim
+
+    @cached_property
+    def case(self) -> Case:
+        train, evaluated, coder = pca_counterpart(
+            self._case.train, self._case.evaluated, self._latent_dim, self._case.seed
+        )
+        return replace(self._case, train=train, evaluated=evaluated, coder=coder)
+
+    @cached_property
+    def _splits(self) -> str:
+        train, evaluated = self._case.train, self._case.evaluated
+        arrays = train.images, train.labels, evaluated.images, evaluated.labels
+        return fingerprint(*arrays, self._latent_dim, self._case.seed)
+
+    def key(self, measure: Measure) -> str:
+        """Name the result of a measure by everything that goes into it."""
+        case = self._case
+        parts: list[str | int | NDArray[np.generic] | None] = ["pca", measure.name, self._splits]
+        if "corrupted images" in measure.needs and case.corrupted is not None:
+            parts.append(case.corrupted.corrupted)
+        if "overlaid images" in measure.needs and case.overlaid is not None:
+            parts += [case.overlaid.images, case.overlaid.labels]
+        if "novel class" in measure.needs:
+            parts.append(case.novel_class)
+        return fingerprint(*parts)
+
+
+def _pca_results(names: Choice, case: Case, latent_dim: int) -> MeasureResults:
+    pca = _PcaCase(case, latent_dim)
+    results = MeasureResults()
+    for measure in applicable_measures(names, case):
+        results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
+    return results
+
+
+def _measured(measure: Measure, pca: _PcaCase) -> Arrays:
+    found, seconds = measure.timed(pca.case)
+    values = {f"{_VALUE}{name}": np.array(value) for name, value in found.values.items()}
+    return values | _columns(found.curve, _CURVE) | {_SECONDS: np.array(seconds)}
+
+
+def _unpacked(kept: Arrays) -> tuple[Found, float]:
+    values = {name.removeprefix(_VALUE): float(kept[name]) for name in kept if name.startswith(_VALUE)}
+    return Found(values, _curve(kept, _CURVE)), float(kept[_SECONDS])
+
+
+def _image_codecs(case: Case) -> dict[str, Curve]:
+    key = fingerprint("image codecs", case.evaluated.images, case.seed)
+
+    def compute() -> Arrays:
+        curves = image_codec_curves(case.evaluated, case.seed)
+        return {
+            name: column for codec, curve in curves.items() for name, column in _columns(curve, f"{codec}/").items()
+        }
+
+    kept = case.cache.get(key, compute)
+    codecs = dict.fromkeys(name.split("/")[0] for name in kept)
+    return {codec: _curve(kept, f"{codec}/") for codec in codecs}
+
+
+def _columns(curve: Curve, prefix: str) -> Arrays:
+    return {f"{prefix}{name}": np.array(column) for name, column in curve.items()}
+
+
+def _curve(kept: Arrays, prefix: str) -> Curve:
+    return {name.removeprefix(prefix): kept[name].tolist() for name in kept if name.startswith(prefix)}
+
+
+def _beside(own: dict[str, float], pca: dict[str, float]) -> dict[str, float]:
+    return own | {f"pca_{name}": value for name, value in pca.items()}

@@ -1,0 +1,21 @@
+"""The gain of denoising, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ae_lightning.evaluation.coder import Coder
+from ae_lightning.evaluation.denoising import CorruptedImages, denoising_psnr_gain
+
+
+def refuse(*arguments: object) -> np.ndarray:
+    raise AssertionError("not needed for denoising")
+
+
+@pytest.mark.parametrize(("left", "expected"), [(0.1, 20), (1, 0), (10 ** (1 / 20), -1)])
+def test_what_is_left_of_the_error_gives_the_decibels(left: float, expected: float) -> None:
+    clean = np.full((5, 1, 4, 4), 0.25, np.float32)
+    corrupted = clean + np.float32(0.1)
+    coder = Coder(refuse, refuse, lambda images: clean + np.float32(left) * (images - clean), refuse, refuse)
+    assert denoising_psnr_gain(CorruptedImages(clean, corrupted), coder) == pytest.approx(expected, abs=1e-4)
