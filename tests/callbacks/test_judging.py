@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.checkpoints import load_autoencoder
 from ae_lightning.data import ImageDataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation.compression import OPERATING_BITS
 from ae_lightning.variants.vae import VAE
 
 MEASURES = {
@@ -22,8 +25,30 @@ MEASURES = {
     "gmm_accuracy",
     "nearest_centroid_accuracy",
     "class_gaussian_accuracy",
+    "active_units",
+    "linear_probe_accuracy",
+    "knn_accuracy",
+    "few_shot_accuracy_1",
+    "few_shot_accuracy_5",
+    "few_shot_accuracy_10",
+    "retrieval_map",
+    "hash_map",
+    "denoising_psnr_gain",
+    "prior_mmd",
+    "prior_swd",
+    "sample_frechet",
+    "sample_frechet_gmm",
+    "bits_per_pixel",
+    "compression_psnr",
 }
-CHEAP_MEASURES = MEASURES - {"ssim", "gmm_accuracy"}
+CHEAP_MEASURES = {
+    *("mse", "psnr", "kmeans_accuracy", "kmeans_nmi", "kmeans_ari"),
+    *("nearest_centroid_accuracy", "class_gaussian_accuracy", "active_units"),
+}
+UNLABELLED_MEASURES = {
+    *("mse", "psnr", "ssim", "active_units", "denoising_psnr_gain", "prior_mmd", "prior_swd"),
+    *("bits_per_pixel", "compression_psnr"),
+}
 TERMS = {"loss", "reconstruction", "kl"}
 NUM_IMAGES = 60
 
@@ -91,8 +116,35 @@ def test_measures_judge_the_whole_test_split_once(trained):
 def test_accuracies_are_shares(trained):
     metrics = trained.run().data.metrics
     accuracies = {name: value for name, value in metrics.items() if name.endswith("_accuracy")}
-    assert len(accuracies) == 2 * (4 + 3)
+    assert len(accuracies) == 2 * (6 + 3)
     assert all(0 <= value <= 1 for value in accuracies.values())
+
+
+def test_the_seconds_of_each_measure_and_the_codecs_curves_are_kept(trained):
+    run_id = trained.run().info.run_id
+    seconds = json.loads(trained.artifact(run_id, "evaluation/test/seconds.json").read_text())
+    assert {"mse", "pca_mse", "sample_frechet", "pca_prior"} <= set(seconds)
+    assert all(value >= 0 for value in seconds.values())
+    codecs = json.loads(trained.artifact(run_id, "evaluation/test/codecs.json").read_text())
+    assert set(codecs) == {"autoencoder", "pca", "jpeg", "jpeg_mosaic", "webp", "webp_mosaic"}
+    metrics = trained.run().data.metrics
+    for name, column in (("bits_per_pixel", "bits_per_pixel"), ("compression_psnr", "psnr")):
+        assert codecs["autoencoder"][column][OPERATING_BITS - 1] == pytest.approx(metrics[f"test/{name}"], rel=1e-5)
+    # During `fit` there would be a file every few epochs.
+    assert trained.artifacts(run_id, "evaluation") == {"test"}
+
+
+def test_pcas_measures_are_kept_for_the_next_run(trained):
+    kept = {path.name: path.stat().st_mtime_ns for path in (trained.folder / "cache").iterdir()}
+    assert kept
+    before = trained.run().data.metrics
+    outcome = trained("test", "--ckpt_path", trained.checkpoint(), "--evaluation.pictures", "[]")
+    assert outcome.code == 0, outcome.err
+    assert {path.name: path.stat().st_mtime_ns for path in (trained.folder / "cache").iterdir()} == kept
+    after = trained.run().data.metrics
+    assert {name: value for name, value in after.items() if name.startswith("test/pca_")} == {
+        name: value for name, value in before.items() if name.startswith("test/pca_")
+    }
 
 
 def test_unlabelled_images_have_no_label_metrics(workspace):
@@ -106,8 +158,27 @@ def test_unlabelled_images_have_no_label_metrics(workspace):
         *("--evaluation.every_n_epochs", "1"),
     )
     assert outcome.code == 0, outcome.err
-    assert names(workspace, "test") == TERMS | with_pca({"mse", "psnr", "ssim"})
-    assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr"})
+    assert names(workspace, "test") == TERMS | with_pca(UNLABELLED_MEASURES)
+    assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr", "active_units"})
+
+
+def test_a_class_left_out_and_overlays_have_measures_of_their_own(workspace):
+    outcome = workspace.fit(
+        *("--data.leave_out_class", "3", "--data.overlay", "true", "--evaluation.cache", "null"),
+        *("--evaluation.measures", "[novelty, overlay]", "--evaluation.pca", "true"),
+    )
+    assert outcome.code == 0, outcome.err
+    expected = {"novelty_auroc", "novelty_auroc_code", "overlay_pair_accuracy", "overlay_one_accuracy"}
+    assert names(workspace, "test") == TERMS | with_pca(expected)
+    metrics = workspace.run().data.metrics
+    assert all(0 <= metrics[f"test/{name}"] <= 1 for name in with_pca(expected))
+    assert not (workspace.folder / "cache").exists()
+    # Validation has no image of that class, so that nothing there is novel.
+    outcome = workspace("validate", "--ckpt_path", workspace.checkpoint(), "--evaluation.pictures", "[]")
+    assert outcome.code == 0, outcome.err
+    measured = names(workspace, "val")
+    assert "overlay_pair_accuracy" in measured
+    assert not {"novelty_auroc", "novelty_auroc_code"} & measured
 
 
 def test_a_choice_of_measures_and_no_pca(workspace):

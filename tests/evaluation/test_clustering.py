@@ -14,9 +14,20 @@ from sklearn.mixture import GaussianMixture
 
 from ae_lightning.evaluation import clustering
 from ae_lightning.evaluation import mixture as mixture_module
-from ae_lightning.evaluation.clustering import cluster_accuracy, gmm_accuracy, kmeans, match_clusters, num_classes
+from ae_lightning.evaluation.clustering import (
+    cluster_accuracy,
+    gmm_accuracy,
+    kmeans_agreement,
+    kmeans_clusters,
+    match_clusters,
+    num_classes,
+)
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.mixture import fit_mixture
+
+
+def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
+    return kmeans_agreement(kmeans_clusters(train, evaluated, seed), evaluated)
 
 
 def best_by_trying_all(labels: np.ndarray, clusters: np.ndarray, num: int) -> float:

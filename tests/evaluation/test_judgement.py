@@ -43,7 +43,7 @@ def test_each_measure_stands_beside_pcas(case: Case) -> None:
     train, evaluated, coder = pca_counterpart(case.train, case.evaluated, LATENT_DIM, seed=0)
     pca = run_measures(CHOICE, replace(case, train=train, evaluated=evaluated, coder=coder)).values
     assert judgement.values == pytest.approx(own | {f"pca_{name}": value for name, value in pca.items()})
-    assert set(judgement.seconds) == set(CHOICE) | {f"pca_{name}" for name in CHOICE}
+    assert set(judgement.seconds) == {*CHOICE, *(f"pca_{name}" for name in CHOICE), "image_codecs"}
     assert set(judgement.codecs) == {"autoencoder", "pca", "jpeg", "jpeg_mosaic", "webp", "webp_mosaic"}
     assert all({"bits_per_pixel", "psnr"} <= set(curve) for curve in judgement.codecs.values())
 

@@ -9,15 +9,15 @@ import pytest
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.case import Case
-from ae_lightning.evaluation.clustering import kmeans
+from ae_lightning.evaluation.clustering import kmeans_agreement, kmeans_clusters
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
+from ae_lightning.evaluation.direction import LOWER_IS_BETTER
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.measure import MeasureResults
 from ae_lightning.evaluation.measures import MEASURES, needs_of, run_measures, select_measures
 from ae_lightning.evaluation.overlay import OverlaidImages
 from ae_lightning.evaluation.pca import pca_counterpart
-from ae_lightning.report import LOWER_IS_BETTER
 
 PIXEL_METRICS = ["mse", "psnr", "ssim"]
 CODE_METRICS = [
@@ -163,7 +163,7 @@ def test_cheap_gives_the_cheap_ones(blobs: Blobs) -> None:
 def test_chosen_names_run_alone_and_give_what_their_function_gives(blobs: Blobs) -> None:
     results = run(["kmeans", "mse", "mse"], *blobs, seed=4)
     assert list(results.seconds) == ["mse", "kmeans"]
-    assert results.values == {"mse": 0.0} | kmeans(*blobs, seed=4)
+    assert results.values == {"mse": 0.0} | kmeans_agreement(kmeans_clusters(*blobs, seed=4), blobs[1])
     assert run([], *blobs, seed=0).values == {}
 
 

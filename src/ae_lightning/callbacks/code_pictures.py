@@ -93,10 +93,7 @@ def draw_confusion_kmeans(subject: Subject) -> Figure | None:
     """Draw which classes share a cluster of k-means."""
     if not subject.evaluated.has_labels:
         return None
-    from ae_lightning.evaluation.clustering import kmeans_clusters
-
-    case = subject.case
-    return _confusion(subject, kmeans_clusters(case.train, case.evaluated, case.seed), "k-means")
+    return _confusion(subject, subject.case.kmeans_clusters, "k-means")
 
 
 def draw_confusion_gmm(subject: Subject) -> Figure | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import CHUNK_SIZE
+from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import ImageSplit
@@ -16,7 +16,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.evaluation.coder import Coder, Rows
 from ae_lightning.evaluation.denoising import MAX_CORRUPTED, CorruptedImages
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.evaluation.overlay import OverlaidImages
+from ae_lightning.evaluation.overlay import MAX_OVERLAID, OverlaidImages
 
 
 def model_coder(model: Autoencoder) -> Coder:
@@ -59,10 +59,10 @@ def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> Overl
 
     Args:
         data: Scales the images.
-        split: The images.
+        split: The images, at most ``MAX_OVERLAID`` of which are overlaid.
         seed: Fixes the pairs.
     """
-    overlaid = overlay(split, seed) if data.overlay else None
+    overlaid = overlay(fixed_sample(split, MAX_OVERLAID), seed) if data.overlay else None
     if overlaid is None:
         return None
     return OverlaidImages(data.scale(overlaid.images).numpy(), overlaid.labels.numpy())

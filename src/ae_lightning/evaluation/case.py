@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ae_lightning.evaluation.cache import Cache, fingerprint
 from ae_lightning.evaluation.classifier import features, train_classifier
-from ae_lightning.evaluation.clustering import num_classes
+from ae_lightning.evaluation.clustering import kmeans_clusters, num_classes
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
 from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
@@ -70,6 +70,11 @@ class Case:
             "novel class": holds_novelty(self.evaluated, self.novel_class),
         }
         return frozenset(need for need, is_held in held.items() if is_held)
+
+    @cached_property
+    def kmeans_clusters(self) -> NDArray[np.int64]:
+        """The cluster of each labelled code that is evaluated, found once for all."""
+        return kmeans_clusters(self.train, self.evaluated, self.seed)
 
     @cached_property
     def mixture(self) -> CodeMixture:

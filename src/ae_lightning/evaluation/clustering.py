@@ -74,26 +74,6 @@ def _contingency(
 def kmeans_clusters(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> NDArray[np.int64]:
     """Cluster the training codes by k-means and give each labelled code that is evaluated its cluster.
 
-    Args:
-        train: Codes to cluster.
-        evaluated: Labelled codes; unlabelled images are left out.
-        seed: Fixes the starts.
-
-    Returns:
-        Clusters in the order of ``evaluated.labelled()``; see ``kmeans`` for the algorithm.
-
-    Raises:
-        ValueError: If ``evaluated`` has no labels.
-    """
-    codes, _ = evaluated.labelled()
-    with unconverged_is_fine():
-        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes)
-    return np.asarray(fitted.predict(codes), dtype=np.int64)
-
-
-def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
-    """Cluster the training codes by k-means and compare the clusters of evaluated codes with their classes.
-
     k is the number of classes in the labels of both splits. Lloyd's algorithm runs from ten k-means++ starts
     (Arthur and Vassilvitskii 2007), the least inertia wins; above ``MAX_FULL_BATCH_CODES`` codes it runs in
     mini-batches of 4,096 (Sculley 2010).
@@ -104,6 +84,25 @@ def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str,
         seed: Fixes the starts.
 
     Returns:
+        Clusters in the order of ``evaluated.labelled()``.
+
+    Raises:
+        ValueError: If ``evaluated`` has no labels.
+    """
+    codes, _ = evaluated.labelled()
+    with unconverged_is_fine():
+        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes)
+    return np.asarray(fitted.predict(codes), dtype=np.int64)
+
+
+def kmeans_agreement(clusters: NDArray[np.int64], evaluated: EncodedSplit) -> dict[str, float]:
+    """Compare the clusters of evaluated codes with their classes.
+
+    Args:
+        clusters: From ``kmeans_clusters``.
+        evaluated: Labelled codes; unlabelled images are left out.
+
+    Returns:
         ``kmeans_accuracy`` (see ``cluster_accuracy``) and ``kmeans_nmi``, in [0, 1]; ``kmeans_ari``, 0 for
         chance, 1 at best, and slightly negative below chance.
 
@@ -111,7 +110,6 @@ def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str,
         ValueError: If ``evaluated`` has no labels.
     """
     _, labels = evaluated.labelled()
-    clusters = kmeans_clusters(train, evaluated, seed)
     return {
         "kmeans_accuracy": cluster_accuracy(labels, clusters),
         "kmeans_nmi": float(normalized_mutual_info_score(labels, clusters)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.evaluation.chunks import sample_rows
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.pixels import psnr
@@ -17,6 +18,9 @@ OPERATING_BITS = 5
 
 MAX_COMPRESSED = 2_000
 """Images that are compressed; of larger splits a fixed random sample."""
+
+MAX_COUNTED = 100_000
+"""Training codes that give ranges and frequencies; of larger sets a fixed random sample."""
 
 Curve = dict[str, list[float]]
 
@@ -31,10 +35,10 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, coder: Coder
     beforehand.
 
     Args:
-        train: Its codes give ranges and frequencies.
+        train: Its codes give ranges and frequencies, at most ``MAX_COUNTED`` of them.
         evaluated: Its images are compressed, at most ``MAX_COMPRESSED`` of them.
         coder: Encodes and decodes.
-        seed: Fixes the sample.
+        seed: Fixes the samples.
 
     Returns:
         Columns ``bits`` (n), ``bits_per_pixel`` (a pixel's channels together) and ``psnr`` in dB.
@@ -42,8 +46,9 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, coder: Coder
     chosen = evaluated.sample(MAX_COMPRESSED, seed)
     num_pixels = chosen.images.shape[2] * chosen.images.shape[3]
     curve: Curve = {"bits": [], "bits_per_pixel": [], "psnr": []}
+    train_codes = sample_rows(train.codes, MAX_COUNTED, seed)
     for bits in BITS:
-        quantiser = Quantiser(train.codes, bits)
+        quantiser = Quantiser(train_codes, bits)
         symbols = quantiser.symbols(chosen.codes)
         curve["bits"].append(float(bits))
         curve["bits_per_pixel"].append(quantiser.code_length(symbols) / len(chosen) / num_pixels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import ChainMap
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -25,7 +27,8 @@ class Judgement:
 
     Attributes:
         values: Value by metric name; PCA's are named ``pca_NAME``.
-        seconds: Wall time by measure name, PCA's as ``pca_NAME``: what it took when it was computed, where it was kept.
+        seconds: Wall time by measure name, PCA's as ``pca_NAME``, JPEG's and WebP's curves as ``image_codecs``; what is
+            kept counts with the time that it once took.
         codecs: Columns of rate and distortion by codec: ``autoencoder``, ``pca``, and those of ``image_codec_curves``;
             empty where compression was not measured.
     """
@@ -56,9 +59,11 @@ def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool) -> Judg
     for codec, results in (("autoencoder", own), ("pca", pca)):
         if "compression" in results.curves:
             codecs[codec] = results.curves["compression"]
+    seconds = _beside(own.seconds, pca.seconds)
     if codecs:
-        codecs |= _image_codecs(case)
-    return Judgement(_beside(own.values, pca.values), _beside(own.seconds, pca.seconds), codecs)
+        curves, seconds["image_codecs"] = _image_codecs(case)
+        codecs |= curves
+    return Judgement(_beside(own.values, pca.values), seconds, codecs)
 
 
 class _PcaCase:
@@ -113,18 +118,18 @@ def _unpacked(kept: Arrays) -> tuple[Found, float]:
     return Found(values, _curve(kept, _CURVE)), float(kept[_SECONDS])
 
 
-def _image_codecs(case: Case) -> dict[str, Curve]:
-    key = fingerprint("image codecs", case.evaluated.images, case.seed)
+def _image_codecs(case: Case) -> tuple[dict[str, Curve], float]:
+    """Return the curves of JPEG and WebP and the seconds they took when they were computed."""
 
     def compute() -> Arrays:
+        start = time.perf_counter()
         curves = image_codec_curves(case.evaluated, case.seed)
-        return {
-            name: column for codec, curve in curves.items() for name, column in _columns(curve, f"{codec}/").items()
-        }
+        columns = [_columns(curve, f"{codec}/") for codec, curve in curves.items()]
+        return dict(ChainMap(*reversed(columns))) | {_SECONDS: np.array(time.perf_counter() - start)}
 
-    kept = case.cache.get(key, compute)
-    codecs = dict.fromkeys(name.split("/")[0] for name in kept)
-    return {codec: _curve(kept, f"{codec}/") for codec in codecs}
+    kept = case.cache.get(fingerprint("image codecs", case.evaluated.images, case.seed), compute)
+    codecs = dict.fromkeys(name.split("/")[0] for name in kept if name != _SECONDS)
+    return {codec: _curve(kept, f"{codec}/") for codec in codecs}, float(kept[_SECONDS])
 
 
 def _columns(curve: Curve, prefix: str) -> Arrays:

@@ -15,7 +15,7 @@ from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.evaluation.activity import active_units
 from ae_lightning.evaluation.case import Case, Need
 from ae_lightning.evaluation.classification import class_gaussian_accuracy, nearest_centroid_accuracy
-from ae_lightning.evaluation.clustering import gmm_accuracy, kmeans
+from ae_lightning.evaluation.clustering import gmm_accuracy, kmeans_agreement
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.compression import at_operating_point, compression_curve
 from ae_lightning.evaluation.denoising import denoising_psnr_gain
@@ -198,7 +198,7 @@ MEASURES: tuple[Measure, ...] = (
     _number("mse", lambda case: mse(*_pixels(case)), "cheap", "reconstructions"),
     _number("psnr", lambda case: psnr(*_pixels(case)), "cheap", "reconstructions"),
     _number("ssim", lambda case: ssim(*_pixels(case)), "full", "reconstructions"),
-    _measure("kmeans", lambda case: kmeans(case.train, case.evaluated, case.seed), "cheap", "labels"),
+    _measure("kmeans", lambda case: kmeans_agreement(case.kmeans_clusters, case.evaluated), "cheap", "labels"),
     _measure("gmm", lambda case: {"gmm_accuracy": gmm_accuracy(case.mixture, case.evaluated)}, "full", "labels"),
     _classifier("nearest_centroid", lambda train, evaluated, _: nearest_centroid_accuracy(train, evaluated), "cheap"),
     _classifier("class_gaussian", lambda train, evaluated, _: class_gaussian_accuracy(train, evaluated), "cheap"),

@@ -11,6 +11,9 @@ from ae_lightning.evaluation.clustering import match_clusters
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.mixture import CodeMixture
 
+MAX_OVERLAID = 10_000
+"""Images that are overlaid; of larger splits a fixed random sample."""
+
 
 @dataclass(frozen=True)
 class OverlaidImages:

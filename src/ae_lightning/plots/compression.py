@@ -41,7 +41,7 @@ def compression(curves: Mapping[str, Curve], title: str = "Compression") -> Figu
             label=name,
         )
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.3g}"))
     axes.set_xlabel("bits per pixel", fontsize=LABEL_SIZE)
     axes.set_ylabel("PSNR (dB)", fontsize=LABEL_SIZE)
     axes.tick_params(labelsize=SMALL_SIZE)

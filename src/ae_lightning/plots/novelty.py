@@ -36,7 +36,7 @@ def novelty(
     """
     if is_novel.all() or not is_novel.any():
         raise ValueError(f"{int(is_novel.sum())} of {len(is_novel)} images are novel; some must be, and some not")
-    figure = new_figure(4.6 * (len(scores) + 1), 4.4, title)
+    figure = new_figure(4.6 * (len(scores) + 1), 5.2, title)
     *panels, last = figure.subplots(1, len(scores) + 1)
     for axes, (name, values) in zip(panels, scores.items(), strict=True):
         _histograms(axes, name, values, is_novel)
@@ -54,7 +54,7 @@ def _histograms(axes: Axes, name: str, values: NDArray[np.float64], is_novel: ND
     axes.set_ylabel("density", fontsize=LABEL_SIZE)
     axes.set_yticks([])
     axes.tick_params(labelsize=SMALL_SIZE)
-    axes.legend(fontsize=SMALL_SIZE)
+    _legend_below(axes)
 
 
 def _curves(axes: Axes, scores: Mapping[str, NDArray[np.float64]], is_novel: NDArray[np.bool_]) -> None:
@@ -68,4 +68,9 @@ def _curves(axes: Axes, scores: Mapping[str, NDArray[np.float64]], is_novel: NDA
     axes.set_ylabel("share of novel images found", fontsize=LABEL_SIZE)
     axes.tick_params(labelsize=SMALL_SIZE)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=SMALL_SIZE, loc="lower right")
+    _legend_below(axes)
+
+
+def _legend_below(axes: Axes) -> None:
+    """Put the legend where no curve can lie under it."""
+    axes.legend(fontsize=SMALL_SIZE, loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)

@@ -196,6 +196,17 @@ class VariantSuite:
 
     # Evaluation.
 
+    def test_what_measures_draw_fits_the_images(self, mode: Mode) -> None:
+        """Drawn codes have a code's shape, corrupted images are images, and equal draws give equal ones."""
+        model = self.build(**mode).eval()
+        x_BCHW = generate_batch(SMALL_SHAPE, 4)
+        with torch.no_grad():
+            for draw, shape in ((model.draw_posterior_codes, (4, model.latent_dim)), (model.corrupt, x_BCHW.shape)):
+                first, second = (draw(x_BCHW, draws_for(model, x_BCHW)) for _ in range(2))
+                assert torch.equal(first, second)
+                assert first.shape == shape
+            assert 0 <= first.min() <= first.max() <= 1
+
     def test_evaluation_is_deterministic(self, mode: Mode) -> None:
         """In eval mode the same images give the same codes and reconstructions, the same seed the same samples."""
         model = self.build(**mode).eval()
