@@ -17,10 +17,10 @@ from PIL import Image
 
 from ae_lightning.plots.tiles import to_rgb
 
-MAX_SIDE = 48
+MAX_SIDE = 40
 """Pixels that an image's longer side has at most on a page; larger ones are reduced."""
 
-_WEBP_QUALITY = 80
+_WEBP_QUALITY = 70
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 

@@ -11,8 +11,10 @@ from ae_lightning.plots.interactive import Trace, page
 from ae_lightning.plots.plane import Group, Plane, groups_of
 from ae_lightning.plots.style import MARKERS, spread
 
-MAX_PAGE_POINTS = 2_000
-"""Points of the page, which carries an image for each; of larger planes a fixed random subset."""
+MAX_PAGE_POINTS = 1_200
+"""Points of the page, which carries an image for each; of larger planes a fixed random subset.
+
+Even of noise, which compresses worst, as many images and the script stay below 8 MB."""
 
 _SYMBOLS = dict(
     zip(MARKERS, ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross", "x", "star"), strict=True)
