@@ -16,7 +16,8 @@ from ae_lightning.plots.tiles import compose, show_tiles
 
 _PER_ROW = 2
 _INCHES = 12.0
-_LEAST_SHARE = 1e-4
+# Fainter parts of a projection look like the grey around them.
+_LEAST_SHARE = 0.05
 
 
 def activations(
@@ -34,7 +35,8 @@ def activations(
         title: Title of the figure.
 
     Returns:
-        A figure of one axes a filter. All parts have one size: the smallest that holds every projection.
+        A figure of one axes a filter. All parts have one size: the smallest that holds every projection but for
+        its edges fainter than a twentieth of its peak.
 
     Raises:
         ValueError: If the shapes differ.
