@@ -8,9 +8,9 @@ import sys
 from ae_lightning import __version__
 from ae_lightning.commands import COMMANDS
 from ae_lightning.errors import UserError
+from ae_lightning.signals import Interrupted, is_started_by_rank_0
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,28 +27,26 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"ae_lightning {__version__}\n")
         return 0
     try:
-        if arguments and arguments[0] in COMMANDS:
-            return COMMANDS[arguments[0]].run(arguments[1:])
-        from ae_lightning.launch import run
-
-        run(arguments)
+        return _run(arguments)
     except UserError as error:
         sys.stderr.write(f"ae_lightning: error: {' '.join(str(error).split())}\n")
         return error.exit_code
+    except Interrupted as end:
+        # Rank 0 takes a rank that it started for broken unless that ends with 0, and answers for all of them.
+        return 0 if is_started_by_rank_0() else end.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as end:
-        return _exit_code(end)
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]].run(arguments[1:])
+    from ae_lightning.launch import run
+
+    run(arguments)
     return 0
-
-
-def _exit_code(end: SystemExit) -> int:
-    """Tell what ended Lightning, which exits with 1 after Ctrl-C and with 0 after SIGTERM."""
-    if isinstance(end.__context__, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    if type(end).__name__ == "SIGTERMException":
-        return EXIT_TERMINATED
-    return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.checkpoint_files import find_damage
 from ae_lightning.errors import CheckpointError
 
 STATE_KEY = "ae_lightning"
@@ -51,6 +52,9 @@ def load_state(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file")
+    damage = find_damage(path)
+    if damage is not None:
+        raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({damage})")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

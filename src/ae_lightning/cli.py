@@ -11,14 +11,17 @@ import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from ae_lightning.allocator import keep_freed_memory
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
+from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
@@ -30,6 +33,7 @@ from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
+from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.tracking import MLflowTracker, trackers
 
 
@@ -58,6 +62,7 @@ class AutoencoderCLI(LightningCLI):
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
         # LightningCLI's constructor does everything, the run itself included.
         self.resume = resume
+        self.stopping = Stopping(Requests())
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -145,7 +150,7 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
+        callbacks: list[Callback] = [self.stopping, self._get(self.config_init, "evaluation"), Throughput()]
         if self.subcommand != "fit":
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
@@ -160,6 +165,8 @@ class AutoencoderCLI(LightningCLI):
                 tracker.keeps_status = self.subcommand != "fit"
                 name = f"{type(self.model).__name__}-{self.model.latent_dim}"
                 tracker.suggest_names(self.datamodule.dataset_name, name)
+        plugins = settings.get("plugins") or []
+        kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
         # The recorder opens the run, whose id the checkpoints' folder bears.
         return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
 
@@ -180,7 +187,11 @@ class AutoencoderCLI(LightningCLI):
     def fit(self, **kwargs: Any) -> None:
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
         self._announce()
-        self.trainer.fit(**kwargs)
+        try:
+            self.trainer.fit(**kwargs)
+        except SIGTERMException:
+            self._tell_how_to_go_on()
+            raise Interrupted(self.stopping.number or SIGTERM) from None
         checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
         best = checkpoints[0].best_model_path if checkpoints else ""
         with closing_runs(self.trainer):
@@ -226,6 +237,14 @@ class AutoencoderCLI(LightningCLI):
             highlight=False,
             soft_wrap=True,
         )
+
+    def _tell_how_to_go_on(self) -> None:
+        for tracker in trackers(self.trainer) if self.trainer.is_global_zero else []:
+            Console(stderr=True).print(
+                f"ended after step {self.trainer.global_step}; to go on: fit --resume {tracker.run_id}",
+                highlight=False,
+                soft_wrap=True,
+            )
 
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:

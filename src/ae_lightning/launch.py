@@ -19,6 +19,7 @@ from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
+from ae_lightning.signals import die_with_parent, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
@@ -65,6 +66,8 @@ def run(arguments: list[str]) -> None:
         UserError: If something is wrong that the user can mend.
     """
     quiet()
+    if is_started_by_rank_0():
+        die_with_parent()
     # A user's own variant in the working directory is found, however the program was started.
     sys.path.insert(0, str(Path.cwd()))
     find_variants()

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_utilities.core.rank_zero import rank_zero_warn
+
+from ae_lightning.checkpoint_files import newest_sound
+from ae_lightning.checkpoint_overlay import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, unfinished_runs
 
 OPTION = "--resume"
-LAST_CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class ResumePoint:
 
     Attributes:
         run_id: The MLflow run to go on with.
-        checkpoint: Its last checkpoint.
+        checkpoint: Its newest checkpoint that is whole.
     """
 
     run_id: str
@@ -27,7 +30,7 @@ class ResumePoint:
 
 
 def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take `--resume [RUN_ID]` out of the arguments.
+    """Take `--resume [RUN_ID]` out of the arguments, or `--ckpt_path last`, which means the same for `fit`.
 
     Args:
         arguments: Of the command line.
@@ -38,6 +41,7 @@ def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     Raises:
         ConfigError: If the option stands beside another command than `fit`, or with `--ckpt_path`.
     """
+    arguments = _with_keyword_replaced(arguments)
     positions = [i for i, argument in enumerate(arguments) if argument.split("=")[0] == OPTION]
     if not positions:
         return list(arguments), None
@@ -51,8 +55,15 @@ def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     return before + after, run_id
 
 
+def _with_keyword_replaced(arguments: Sequence[str]) -> list[str]:
+    if arguments[:1] != ["fit"] or find_option(arguments, "--ckpt_path") != "last":
+        return list(arguments)
+    joined = "\0".join(arguments).replace("--ckpt_path=last", OPTION).replace("--ckpt_path\0last", OPTION)
+    return joined.split("\0")
+
+
 def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
-    """Find the last checkpoint of a run.
+    """Find the newest sound checkpoint of a run.
 
     Raises:
         ConfigError: If the run does not exist or has no checkpoint.
@@ -63,7 +74,7 @@ def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
         raise ConfigError(f"{OPTION}: MLflow at {tracking_uri!r} has no run {run_id!r}")
     point = _point_of(run)
     if point is None:
-        raise ConfigError(f"{OPTION}: run {run_id} left no checkpoint to go on from")
+        raise ConfigError(f"{OPTION}: run {run_id} left no sound checkpoint to go on from")
     return point
 
 
@@ -79,5 +90,9 @@ def newest_resume_point(tracking_uri: str, config_hash: str) -> ResumePoint | No
 
 def _point_of(run: Run) -> ResumePoint | None:
     folder = run.tags.get(CHECKPOINT_FOLDER_TAG)
-    checkpoint = Path(folder or "", LAST_CHECKPOINT)
-    return ResumePoint(run.run_id, checkpoint) if folder and checkpoint.is_file() else None
+    if not folder:
+        return None
+    checkpoint, said = newest_sound(Path(folder))
+    for line in said:
+        rank_zero_warn(line)
+    return None if checkpoint is None else ResumePoint(run.run_id, checkpoint)

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.checkpoint_files import remove_unfinished
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
@@ -70,6 +71,7 @@ class RunCheckpoint(ModelCheckpoint):
             self._run_id = trainer.strategy.broadcast(run_id)
             folder = self.make_directory(self._run_id or "untracked")
             self.dirpath = str(folder)
+            remove_unfinished(folder)
             for tracker in found:
                 tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
         super().setup(trainer, pl_module, stage)

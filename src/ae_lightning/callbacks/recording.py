@@ -20,6 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
 from ae_lightning.hyperparameters import class_path
+from ae_lightning.signals import Interrupted
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
 PACKAGES = (
@@ -53,7 +54,7 @@ class RunRecorder(Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed."""
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException):
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
 

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
+from ae_lightning.checkpoint_files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
 from ae_lightning.data.datamodule import ImageDataModule
@@ -21,8 +22,6 @@ from ae_lightning.errors import UserError
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.plots.latent_grid import grid_codes
 
-BEST_CHECKPOINT = "best.ckpt"
-LAST_CHECKPOINT = "last.ckpt"
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs."""
 

@@ -81,6 +81,7 @@ class MLflowTracker(MLFlowLogger):
         self._killed = False
         self._was_open = False
         self._is_guest = False
+        self._known_steps: dict[str, int] = {}
         self.keeps_status = False
 
     @property
@@ -157,6 +158,7 @@ class MLflowTracker(MLFlowLogger):
         self._is_guest = self.keeps_status
         if not self._is_guest:
             self._mlflow_client.update_run(run_id, status="RUNNING")
+            self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
 
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
@@ -221,13 +223,21 @@ class MLflowTracker(MLFlowLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Hand metrics over to be written while training goes on."""
+        """Hand metrics over to be written while training goes on.
+
+        A run that is gone on with repeats the steps since its last checkpoint: what MLflow has of them is not written
+        again.
+        """
         from mlflow.entities import Metric
 
         self.open()
         assert self._writer is not None
-        now = int(time.time() * 1000)
-        self._writer.submit([Metric(valid_key(name), float(value), now, step or 0) for name, value in metrics.items()])
+        now, step = int(time.time() * 1000), step or 0
+        named = {valid_key(name): float(value) for name, value in metrics.items()}
+        new = [
+            Metric(name, value, now, step) for name, value in named.items() if step > self._known_steps.get(name, -1)
+        ]
+        self._writer.submit(new)
 
     @rank_zero_only
     def log_text(self, text: str, artifact_file: str) -> None:

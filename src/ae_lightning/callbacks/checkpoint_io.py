@@ -1,0 +1,37 @@
+"""How the Trainer writes and reads checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from ae_lightning.checkpoint_files import write_checkpoint
+from ae_lightning.checkpoints import load_state
+
+
+class SoundCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints whole or not at all, and reads none that is damaged or holds code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write a checkpoint; the file that was there before stays until the new one is whole.
+
+        Raises:
+            OSError: If the disk does not take it.
+        """
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint as data alone, on the CPU, whatever the Trainer asks for.
+
+        Raises:
+            CheckpointError: If it is missing or damaged, or holds anything but data.
+        """
+        return load_state(path)

@@ -1,0 +1,123 @@
+"""Ending a training when somebody asks for it: at the end of a step, the same on all ranks, with a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import distributed
+
+from ae_lightning.callbacks.checkpointing import RunCheckpoint
+from ae_lightning.checkpoint_files import LAST_CHECKPOINT
+from ae_lightning.signals import SIGKILL, Requests
+
+
+class Stopping(Callback):
+    """Answers SIGTERM and Ctrl-C: finishes the step, writes `last.ckpt`, and lets the Trainer close the run.
+
+    Lightning's own handler talks to the other ranks while it handles the signal, in the middle of whatever they and
+    this one are doing, and ends with exit code 0 or 1. Here the ranks agree after each step, by a reduction that runs
+    beside the next one.
+
+    Args:
+        requests: The signals received.
+
+    Attributes:
+        number: The signal that all ranks agreed to end by, once they have.
+    """
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests = requests
+        self.number: int | None = None
+        self._agreement: _Agreement | None = None
+        self._is_training = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals, which the Trainer has just taken over."""
+        self.requests.listen()
+        if trainer.world_size > 1:
+            self._agreement = _Agreement()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals."""
+        self.requests.listen()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals."""
+        self.requests.listen()
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals."""
+        self.requests.listen()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """From here on a request waits for the end of a step."""
+        self._is_training = True
+        self.requests.wait_for_safe_moments(True)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """End here if that was asked for."""
+        number = self.requests.received or 0
+        if self._agreement is not None:
+            number = self._agreement.largest(number)
+        if number and not self.number:
+            self.number = number
+        if self.number and is_resumable_after(trainer, batch_idx):
+            # The Trainer looks at this once the step's metrics are logged and its counters are up to date.
+            trainer._signal_connector.received_sigterm = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """No step is to come: end now if that was asked for."""
+        self._is_training = False
+        self.requests.wait_for_safe_moments(False)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Write the checkpoint to go on from; if this rank ends for itself alone, end those that it started."""
+        was_training, self._is_training = self._is_training, False
+        self.requests.forget()
+        if isinstance(exception, SIGTERMException) and was_training:
+            for callback in trainer.checkpoint_callbacks:
+                if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
+                    trainer.save_checkpoint(Path(callback.dirpath, LAST_CHECKPOINT))
+        elif isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
+            trainer.strategy.launcher.kill(SIGKILL)
+
+
+def is_resumable_after(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether a checkpoint from after a batch goes on without anything done twice or left out.
+
+    After the last batch of an epoch, and where a validation is due, that follows first; gradients that are being
+    accumulated are in no checkpoint.
+    """
+    done = batch_idx + 1
+    is_last = done >= trainer.num_training_batches
+    validates = done % (trainer.val_check_batch or math.inf) == 0
+    return not is_last and not validates and done % trainer.accumulate_grad_batches == 0
+
+
+class _Agreement:
+    """The largest number that any rank has, known to all of them a step later."""
+
+    def __init__(self) -> None:
+        # Numbers stay on the processor: reading them waits for no device.
+        self._group: Any = distributed.new_group(backend="gloo")
+        self._number = torch.zeros(1, dtype=torch.int64)
+        self._pending: Any = None
+
+    def largest(self, number: int) -> int:
+        """Take this rank's number and return the largest of the step before."""
+        agreed = 0
+        if self._pending is not None:
+            self._pending.wait()
+            agreed = int(self._number)
+        self._number.fill_(number)
+        self._pending = distributed.all_reduce(self._number, distributed.ReduceOp.MAX, group=self._group, async_op=True)
+        return agreed

@@ -1,0 +1,99 @@
+"""SIGTERM and Ctrl-C as requests to end, which a training answers at its next step."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+SIGKILL, SIGTERM = signal.SIGKILL, signal.SIGTERM
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_PR_SET_PDEATHSIG = 1
+
+
+class Interrupted(BaseException):
+    """Somebody ended the program.
+
+    Attributes:
+        number: The signal.
+        exit_code: What the process exits with: 128 and the number.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+        self.exit_code = 128 + number
+
+
+class Requests:
+    """Signals received, and whether they wait for a safe moment or take effect at once.
+
+    Attributes:
+        patience: Seconds that a request waits for a safe moment before it takes effect all the same.
+        received: The signal that waits, if any.
+    """
+
+    def __init__(self, patience: float = 8.0) -> None:
+        self.patience = patience
+        self.received: int | None = None
+        self._waits = False
+
+    def listen(self) -> None:
+        """Take the signals over; called again after another library has taken them."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                signal.signal(number, self._handle)
+            signal.signal(signal.SIGALRM, self._lose_patience)
+
+    def wait_for_safe_moments(self, waits: bool) -> None:
+        """Say whether there will be safe moments to end at.
+
+        Raises:
+            Interrupted: If a request has waited for one and there will be none.
+        """
+        self._waits = waits
+        if not waits and self.received is not None:
+            self.take_effect()
+
+    def forget(self) -> None:
+        """Let no request that waits take effect any more: the program is ending."""
+        self.received = None
+        self._waits = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def take_effect(self) -> None:
+        """End now.
+
+        Raises:
+            Interrupted: Always.
+        """
+        number = self.received or signal.SIGTERM
+        self.received = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise Interrupted(number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        is_repeated = self.received is not None
+        self.received = number
+        if not self._waits or is_repeated:
+            self.take_effect()
+        signal.setitimer(signal.ITIMER_REAL, self.patience)
+
+    def _lose_patience(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            self.take_effect()
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it is gone, however that one ended; Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def is_started_by_rank_0() -> bool:
+    """Whether this process is a rank that the Trainer of rank 0 started, not torchrun or a cluster."""
+    return os.environ.get("LOCAL_RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" not in os.environ

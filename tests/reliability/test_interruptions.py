@@ -1,0 +1,71 @@
+"""Trainings that are ended or killed, and gone on with: the same weights, every step once."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+import torch
+
+VARIANTS = {
+    "VAE": ("--model", "VAE"),
+    "DenoisingAE": ("--model", "DenoisingAE"),
+    "AdversarialAE": ("--model", "AdversarialAE"),
+}
+NUM_EPOCHS = 5
+TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+
+
+def require_same_as_in_peace(training, in_peace):
+    weights, losses = in_peace
+    assert training.losses() == losses
+    assert len(training.steps()) == len(losses)
+    found = training.weights()
+    assert found.keys() == weights.keys()
+    for name, tensor in weights.items():
+        assert torch.equal(found[name], tensor), name
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, number, code):
+    started = training(*VARIANTS["VAE"])
+    started.start()
+    started.wait_for_step(60)
+    asked = time.monotonic()
+    assert started.signal(number) == code, started.err
+    assert time.monotonic() - asked < 10
+    assert started.workspace.run().info.status == "KILLED"
+    assert f"fit --resume {started.run_id}" in started.err
+    ended_at = torch.load(started.workspace.checkpoint("last.ckpt"), weights_only=True)["global_step"]
+    assert started.steps() == list(range(ended_at))
+    started.finish("--resume")
+    weights, losses = in_peace(*VARIANTS["VAE"])
+    assert ended_at % (len(losses) // NUM_EPOCHS) != 0
+    require_same_as_in_peace(started, (weights, losses))
+    assert started.workspace.run().info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_killed_and_gone_on_with(training, in_peace, variant):
+    started = training(*VARIANTS[variant])
+    started.start()
+    started.wait_for_step(110)
+    started.kill()
+    assert started.workspace.run().info.status == "RUNNING"
+    started.finish("--ckpt_path", "last")
+    require_same_as_in_peace(started, in_peace(*VARIANTS[variant]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
+    started = training(*VARIANTS["VAE"], *TWO_RANKS)
+    started.start()
+    started.wait_for_step(30)
+    asked = time.monotonic()
+    assert started.signal(number) == code, started.err
+    assert time.monotonic() - asked < 10
+    assert started.workspace.run().info.status == "KILLED"
+    started.finish("--resume")
+    require_same_as_in_peace(started, in_peace(*VARIANTS["VAE"], *TWO_RANKS))
