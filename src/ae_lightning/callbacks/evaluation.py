@@ -42,7 +42,8 @@ class Evaluation(Callback):
         measures: Measures of `validate` and `test`: names, or `cheap`, or `all`.
         training_pictures: Pictures during `fit`, without their HTML pages: names, or `cheap`, or `all`.
         pictures: Pictures of `validate` and `test`: names, or `cheap`, or `all`.
-        projection: How pictures lay out codes of more than two dimensions: `pca`, or `umap` (the extra of that name).
+        projection: How pictures lay out codes of more than two dimensions: `pca`, or `umap` (the extra of that
+            name; at its first use in a process it compiles, which can take a minute or more).
         convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
             `filters` and the last of `activations`.
         max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
