@@ -98,4 +98,7 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         """Write down which run the checkpoint belongs to, and with what configuration."""
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        # A run killed after this goes on from here: the steps before are not repeated, and must not be lost.
+        for tracker in trackers(trainer):
+            tracker.flush()
         checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}

@@ -240,6 +240,12 @@ class MLflowTracker(MLFlowLogger):
         self._writer.submit(new)
 
     @rank_zero_only
+    def flush(self) -> None:
+        """Wait, for a few seconds at most, until MLflow has the metrics logged so far."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    @rank_zero_only
     def log_text(self, text: str, artifact_file: str) -> None:
         """Keep a text as an artifact of the run.
 

@@ -31,7 +31,10 @@ class MetricWriter:
         self._waiting: list[Metric] = []
         self._lock = threading.Lock()
         self._sending = threading.Lock()
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._sent = threading.Condition(self._lock)
+        self._is_stopped = False
+        self._last_failed = False
         self._thread = threading.Thread(target=self._run, name="metric-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -41,16 +44,29 @@ class MetricWriter:
         with self._lock:
             self._waiting.extend(metrics)
 
+    def flush(self, patience: float = 5.0) -> None:
+        """Wait until what was submitted is sent, but not for a store that did not take the last batch.
+
+        Args:
+            patience: Seconds to wait at most.
+        """
+        self._wake.set()
+        with self._sent:
+            self._sent.wait_for(lambda: not self._waiting or self._last_failed, patience)
+
     def close(self) -> int:
         """Send what waits, end the thread, and return how many metrics could not be sent."""
         atexit.unregister(self.close)
-        self._stop.set()
+        self._is_stopped = True
+        self._wake.set()
         self._thread.join()
         self._send()
         return len(self._waiting)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval):
+        while not self._is_stopped:
+            self._wake.wait(self._interval)
+            self._wake.clear()
             self._send()
 
     def _send(self) -> None:
@@ -61,6 +77,12 @@ class MetricWriter:
                     self._client.log_batch(self._run_id, metrics=batch)
                 except Exception as error:
                     rank_zero_warn(f"MLflow did not take {len(batch)} metrics, kept for the next try: {error}")
+                    self._note(num_sent=0)
                     return
-                with self._lock:
-                    del self._waiting[: len(batch)]
+                self._note(len(batch))
+
+    def _note(self, num_sent: int) -> None:
+        with self._sent:
+            self._last_failed = num_sent == 0
+            del self._waiting[:num_sent]
+            self._sent.notify_all()
