@@ -162,6 +162,15 @@ def test_unlabelled_images_have_no_label_metrics(workspace):
     assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr", "active_units"})
 
 
+def test_every_measure_can_run_during_fit(workspace):
+    outcome = workspace.fit(
+        *("--evaluation.training_measures", "all", "--evaluation.every_n_epochs", "1"),
+        *("--evaluation.num_images", str(NUM_IMAGES), "--evaluation.pca", "true"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert names(workspace, "val") == TERMS | with_pca(MEASURES)
+
+
 def test_a_class_left_out_and_overlays_have_measures_of_their_own(workspace):
     outcome = workspace.fit(
         *("--data.leave_out_class", "3", "--data.overlay", "true", "--evaluation.cache", "null"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -61,12 +63,11 @@ def features(weights: Arrays, images: NDArray[np.float32]) -> NDArray[np.float32
     Returns:
         Shape (N, 64).
     """
-    classes = max(len(weight) for name, weight in weights.items() if name.startswith("7."))
-    network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], classes)
+    network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], len(weights["head.bias"]))
     network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     with torch.no_grad():
         pieces = [
-            network[:-1](_shrink(torch.from_numpy(images[rows]).clamp(0, 1))).numpy()
+            network[0](_shrink(torch.from_numpy(images[rows]).clamp(0, 1))).numpy()
             for rows in chunks(len(images), _WIDTHS[0] * images[0].size)
         ]
     return np.concatenate(pieces)
@@ -78,8 +79,8 @@ def _build(shape: torch.Size | tuple[int, ...], num_classes: int) -> nn.Sequenti
     for filters in _WIDTHS:
         layers += [nn.Conv2d(channels, filters, 3, stride=2, padding=1), nn.ReLU()]
         channels, height, width = filters, -(-height // 2), -(-width // 2)
-    hidden = [nn.Flatten(), nn.Linear(channels * height * width, NUM_FEATURES), nn.ReLU()]
-    return nn.Sequential(*layers, *hidden, nn.Linear(NUM_FEATURES, num_classes))
+    layers += [nn.Flatten(), nn.Linear(channels * height * width, NUM_FEATURES), nn.ReLU()]
+    return nn.Sequential(OrderedDict(body=nn.Sequential(*layers), head=nn.Linear(NUM_FEATURES, num_classes)))
 
 
 def _shrink(images: Tensor) -> Tensor:
