@@ -35,6 +35,7 @@ def test_a_plane_is_left_as_it_is(latent_dim: int) -> None:
         np.testing.assert_allclose(to_plane(codes, projection).points, codes, rtol=1e-6)
 
 
+@pytest.mark.slow  # it compiles first
 @pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="umap-learn is not installed")
 def test_umap_keeps_clusters_together_and_repeats_itself() -> None:
     codes, labels = clusters(120, 8)
