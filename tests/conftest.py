@@ -168,3 +168,17 @@ def real_data() -> Path:
     if not place:
         pytest.skip("AE_LIGHTNING_DATA is not set: no real data on this machine")
     return Path(place)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, where the machine has one."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    quiet = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--no-first-run", *quiet])
+        yield opened
+        opened.close()

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from ae_lightning.evaluation.direction import is_better
-
-WITHOUT_DIRECTION = frozenset({"active_units"})
-"""Measures of which neither more nor less is better."""
+from ae_lightning.evaluation.direction import best_of
 
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
@@ -32,15 +29,8 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
         if pca is None:
             table.add_row(name, f"{value:.4f}", "")
             continue
-        wins = is_better(name, value, pca)
-        cells = f"{value:.4f}", f"{pca:.4f}"
-        if name in WITHOUT_DIRECTION:
-            table.add_row(name, *cells)
-            continue
-        bold = [
-            f"[bold]{cell}[/bold]" if chosen else cell for cell, chosen in zip(cells, (wins, not wins), strict=True)
-        ]
-        table.add_row(name, *bold)
+        best = best_of(name, (value, pca))
+        table.add_row(name, *(f"[bold]{one:.4f}[/bold]" if one == best else f"{one:.4f}" for one in (value, pca)))
     return table
 
 

@@ -58,9 +58,9 @@ def test_the_best_is_judged(spoilt):
     assert logged.value != pytest.approx(mse_on_test(spoilt.checkpoint("last.ckpt")), rel=1e-2)
 
 
-def test_there_are_two_checkpoints_in_a_folder_of_the_run(spoilt):
+def test_best_last_and_the_one_before_it_are_in_a_folder_of_the_run(spoilt):
     folder = spoilt.folder / "checkpoints" / spoilt.run().info.run_id
-    assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     assert [path.name for path in (spoilt.folder / "checkpoints").iterdir()] == [folder.name]
 
 

@@ -41,6 +41,64 @@ def test_the_page_asks_no_other_host_for_anything(compared):
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?https?:", page(compared))
 
 
+@pytest.fixture(scope="module")
+def tab(compared, browser):
+    """The report, opened from disk; every address that it asks for is noted."""
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened.asked = []
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.goto((compared.folder / "report" / "report.html").as_uri())
+    opened.wait_for_selector(".scatterlayer .point")
+    yield opened
+    opened.close()
+
+
+def column(tab, heading):
+    """What the rows that are shown say in a column."""
+    names = tab.locator("#measures th").all_inner_texts()
+    position = [name.strip(" ▲▼") for name in names].index(heading) + 1
+    return tab.locator(f"#measures tbody tr:visible td:nth-child({position})").all_inner_texts()
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_round(tab):
+    heading = tab.locator("#measures th", has_text=re.compile("^mse"))
+    heading.click()
+    rising = [float(text.split(" ±")[0]) for text in column(tab, "mse")]
+    assert rising == sorted(rising)
+    heading.click()
+    assert [float(text.split(" ±")[0]) for text in column(tab, "mse")] == rising[::-1]
+
+
+def test_rows_without_a_value_come_last_either_way(tab):
+    for _ in range(2):
+        tab.locator("#measures th", has_text=re.compile("^kl")).click()
+        values = column(tab, "kl")
+        assert values[0]
+        assert not any(values[1:])
+
+
+def test_words_choose_the_rows_that_are_shown(tab):
+    tab.locator("#filter").fill("vanilla 3")
+    assert column(tab, "variant") == ["VanillaAE"]
+    assert column(tab, "latent_dim") == ["3"]
+    tab.locator("#filter").fill("")
+    assert len(column(tab, "variant")) == 5
+
+
+def test_hovering_a_code_shows_its_image_and_nothing_is_asked_of_any_host(compared, tab):
+    point = tab.locator("#codes-0 .scatterlayer .trace").last.locator(".point").first
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2 + 1, box["y"] + box["height"] / 2)
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    card = tab.locator(".card:visible")
+    card.wait_for()
+    assert "image" in card.inner_text()
+    assert {url for url in tab.asked if not url.startswith(("data:", "blob:"))} == {
+        (compared.folder / "report" / "report.html").as_uri()
+    }
+
+
 def test_the_page_shows_what_could_be_loaded_and_names_the_rest(compared):
     text = page(compared)
     assert text.count('alt="worst reconstructions"') == 1

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ae_lightning.plots.interactive import MAX_SIDE, Trace, data_uri, page
+from ae_lightning.plots.interactive import MAX_SIDE, Scene, Trace, data_uri, page
 from ae_lightning.plots.interpolations import MAX_BACKGROUND, Paths, interpolations_page, straight_lines
 from ae_lightning.plots.latent_scatter_page import MAX_PAGE_POINTS, latent_scatter_page
 from ae_lightning.plots.plane import to_plane
@@ -96,21 +94,7 @@ def test_what_does_not_belong_together_is_refused() -> None:
     with pytest.raises(ValueError, match="3 images for 4 codes"):
         latent_scatter_page(to_plane(random(4, 2)), random(3, 1, 4, 4))
     with pytest.raises(ValueError, match="zip"):
-        page([Trace("a", random(2, 2), "red", random(2, 1, 4, 4), ["one"])], ("x", "y"), "title", equal_scales=True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium, where the machine has one."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    quiet = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--no-first-run", *quiet])
-        yield opened
-        opened.close()
+        page(Scene([Trace("a", random(2, 2), "red", random(2, 1, 4, 4), ["one"])], ("x", "y"), equal_scales=True), "t")
 
 
 @pytest.mark.parametrize(
@@ -127,12 +111,12 @@ def test_hovering_shows_the_image_and_no_request_leaves(browser, tmp_path, make,
     tab.on("pageerror", lambda error: faults.append(str(error)))
     tab.goto(path.as_uri())
     tab.wait_for_selector(".scatterlayer .point")
-    assert not tab.locator("#card").is_visible()
+    assert not tab.locator(".card").is_visible()
     box = tab.locator(".scatterlayer .trace").last.locator(".point").nth(2).bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     tab.mouse.move(middle[0] + 1, middle[1])
     tab.mouse.move(*middle)
-    card = tab.locator("#card")
+    card = tab.locator(".card")
     card.wait_for(state="visible")
     assert caption in card.inner_text()
     assert card.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 8

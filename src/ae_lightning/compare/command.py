@@ -12,10 +12,13 @@ from rich.console import Console
 from ae_lightning.compare.curves import loss_curves
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
-from ae_lightning.compare.subjects import load_subjects
+from ae_lightning.compare.subjects import Subject, load_subjects
 from ae_lightning.compare.table import Comparison, compare_runs
 from ae_lightning.errors import ConfigError
+from ae_lightning.plots.interactive import Scene
 from ae_lightning.plots.latent_grid import latent_grid
+from ae_lightning.plots.latent_scatter_page import latent_scene
+from ae_lightning.plots.plane import to_plane
 from ae_lightning.plots.side_by_side import worst_side_by_side
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
@@ -23,6 +26,8 @@ from ae_lightning.variants import find_variants
 
 REPORT, TABLE = "report.html", "table.md"
 CURVES = ("train/loss", "val/loss")
+MAX_POINTS = 400
+"""Codes that a scatter shows, each with its image in the page."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,6 +121,7 @@ def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
         worst = worst_side_by_side(encoded.images, outputs, encoded.labels, subjects.found[0].class_names)
     return Illustrations(
         worst=worst,
+        scatters={subject.label: _scatter(subject) for subject in subjects.found},
         grids={
             subject.label: latent_grid(subject.decoded_grid)
             for subject in subjects.found
@@ -124,6 +130,12 @@ def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
         curves=[loss_curves(_histories(reader, comparison, metric), metric) for metric in CURVES],
         left_out=subjects.left_out,
     )
+
+
+def _scatter(subject: Subject) -> Scene:
+    encoded = subject.encoded
+    plane = to_plane(encoded.codes)
+    return latent_scene(plane, encoded.images, encoded.labels, subject.class_names, MAX_POINTS)
 
 
 def _histories(

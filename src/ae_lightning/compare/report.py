@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from ae_lightning.compare.table import PCA, Comparison, Row
+from ae_lightning.plots.interactive import Scene, fragment
 from ae_lightning.plots.style import to_png
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ class Illustrations:
 
     Attributes:
         worst: The worst reconstructions of all, if any could be made.
-        scatters: Interactive scatters of the codes, by label.
+        scatters: Scatters of the codes whose images are seen by hovering, by label.
         grids: Decoded grids of two-dimensional codes, by label.
         curves: Loss curves.
         left_out: Label and reason of what is in no picture.
     """
 
     worst: Figure | None = None
-    scatters: Mapping[str, InteractiveFigure] = field(default_factory=dict)
+    scatters: Mapping[str, Scene] = field(default_factory=dict)
     grids: Mapping[str, Figure] = field(default_factory=dict)
     curves: Sequence[InteractiveFigure] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +64,10 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
         measures=comparison.measures,
         rows=[_row(comparison, row) for row in comparison.rows],
         worst=illustrations.worst and _data_uri(illustrations.worst),
-        scatters=[{"label": label, "html": _embedded(figure)} for label, figure in illustrations.scatters.items()],
+        scatters=[
+            fragment(scene, label, f"codes-{number}")
+            for number, (label, scene) in enumerate(illustrations.scatters.items())
+        ],
         grids=[{"label": label, "src": _data_uri(figure)} for label, figure in illustrations.grids.items()],
         curves=[_embedded(figure) for figure in illustrations.curves],
         plotly_js=f"<script>{get_plotlyjs()}</script>",

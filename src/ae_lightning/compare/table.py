@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ae_lightning.evaluation.direction import is_better
+from ae_lightning.evaluation.direction import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 
 PCA = "PCA"
@@ -95,11 +95,7 @@ class Comparison:
         rows = self.by_latent_dim()[latent_dim]
         if not any(row.variant == PCA and measure in row.values for row in rows):
             return None
-        means = [row.values[measure].mean for row in rows if measure in row.values]
-        best: float | None = None
-        for mean in means:
-            best = mean if best is None or is_better(measure, mean, best) else best
-        return best
+        return best_of(measure, [row.values[measure].mean for row in rows if measure in row.values])
 
     def setting_names(self) -> list[str]:
         """Return the keys in which rows differ."""

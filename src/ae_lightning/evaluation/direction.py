@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LOWER_IS_BETTER = frozenset(
     {
         "mse",
@@ -14,13 +16,20 @@ LOWER_IS_BETTER = frozenset(
 )
 """Measures of which less is better; of every other measure more is."""
 
+WITHOUT_DIRECTION = frozenset({"active_units"})
+"""Measures of which neither more nor less is better."""
 
-def is_better(name: str, value: float, other: float) -> bool:
-    """Whether a value is at least as good as another.
+
+def best_of(name: str, values: Sequence[float]) -> float | None:
+    """Return the best of several values of a measure.
 
     Args:
         name: The measure, without `val/`, `test/` or `pca_`.
-        value: Of one model.
-        other: Of another.
+        values: One or more.
+
+    Returns:
+        The least or the greatest, whichever is better; None where neither is.
     """
-    return value <= other if name in LOWER_IS_BETTER else value >= other
+    if name in WITHOUT_DIRECTION:
+        return None
+    return min(values) if name in LOWER_IS_BETTER else max(values)

@@ -47,44 +47,77 @@ class Trace:
     is_path: bool = False
 
 
-def page(traces: Sequence[Trace], names: tuple[str, str], title: str, *, equal_scales: bool) -> str:
+@dataclass(frozen=True)
+class Scene:
+    """Points and the axes that they lie between.
+
+    Attributes:
+        traces: The points.
+        names: What the two axes show.
+        equal_scales: Whether a unit is as long on both axes.
+    """
+
+    traces: Sequence[Trace]
+    names: tuple[str, str]
+    equal_scales: bool
+
+
+def page(scene: Scene, title: str) -> str:
     """Draw points whose images a person sees by hovering.
 
     Args:
-        traces: The points.
-        names: What the two axes show.
+        scene: The points.
         title: Title of the page.
-        equal_scales: Whether a unit is as long on both axes.
 
     Returns:
         An HTML page with plotly's script in it, which takes 4.8 MB. A policy in its head keeps browsers from asking
         any host for anything.
     """
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{html.escape(title)}</title>"
+    )
+    body = _plot(scene, title, "plot", "96vh", has_script=True)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+
+
+def fragment(scene: Scene, title: str, plot_id: str, height: str = "480px") -> str:
+    """Draw the same as a part of a page that has plotly's script already.
+
+    Args:
+        scene: The points.
+        title: Title of the plot.
+        plot_id: Of its element; another on the page has another.
+        height: As CSS says it.
+    """
+    return _plot(scene, title, plot_id, height, has_script=False)
+
+
+def _plot(scene: Scene, title: str, plot_id: str, height: str, *, has_script: bool) -> str:
     from plotly.io import to_html
 
     layout = {
         "title": {"text": html.escape(title)},
         "template": "plotly_white",
-        "xaxis": {"title": {"text": html.escape(names[0])}},
-        "yaxis": {"title": {"text": html.escape(names[1])}, **({"scaleanchor": "x"} if equal_scales else {})},
+        "xaxis": {"title": {"text": html.escape(scene.names[0])}},
+        "yaxis": {
+            "title": {"text": html.escape(scene.names[1])},
+            **({"scaleanchor": "x"} if scene.equal_scales else {}),
+        },
         "hovermode": "closest",
         "legend": {"itemsizing": "constant"},
     }
-    body = to_html(
-        {"data": [_scatter(trace) for trace in traces], "layout": layout},
+    text: str = to_html(
+        {"data": [_scatter(trace) for trace in scene.traces], "layout": layout},
         config={"displaylogo": False, "responsive": True, "scrollZoom": True},
-        include_plotlyjs=True,
+        include_plotlyjs=has_script,
         include_mathjax=False,
         full_html=False,
-        default_height="96vh",
-        div_id="plot",
+        default_height=height,
+        div_id=plot_id,
         post_script=_script(),
     )
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{html.escape(title)}</title>"
-    )
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+    return text
 
 
 def data_uri(image: NDArray[np.float32]) -> str:

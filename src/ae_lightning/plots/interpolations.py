@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ae_lightning.plots.grids import named_grid
-from ae_lightning.plots.interactive import Trace, page
+from ae_lightning.plots.interactive import Scene, Trace, page
 from ae_lightning.plots.plane import PrincipalPlane
 from ae_lightning.plots.style import PALETTE, UNLABELLED_COLOUR, class_colour, spread
 
@@ -127,7 +127,7 @@ def interpolations_page(paths: Paths, codes: NDArray[np.float32], title: str = "
         )
     ]
     names = plane.names if codes.shape[1] > 1 else (plane.names[0], "")
-    return page([behind, *traces], names, title, equal_scales=True)
+    return page(Scene([behind, *traces], names, equal_scales=True), title)
 
 
 def _two(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.plots.interactive import Trace, page
+from ae_lightning.plots.interactive import Scene, Trace, page
 from ae_lightning.plots.plane import Group, Plane, groups_of
 from ae_lightning.plots.style import MARKERS, spread
 
@@ -28,24 +28,32 @@ def latent_scatter_page(
     class_names: Sequence[str] | None = None,
     title: str = "Latent space",
 ) -> str:
-    """Show codes in the plane, each with its image; codes of one dimension beside the image's place in the split.
+    """Show codes in the plane, each with its image, on a self-contained HTML page; see ``latent_scene``."""
+    return page(latent_scene(plane, images, labels, class_names), title)
+
+
+def latent_scene(
+    plane: Plane,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64] | None = None,
+    class_names: Sequence[str] | None = None,
+    max_points: int = MAX_PAGE_POINTS,
+) -> Scene:
+    """Place codes in the plane, each with its image; codes of one dimension beside the image's place in the split.
 
     Args:
-        plane: Where the codes lie; at most ``MAX_PAGE_POINTS`` are shown.
+        plane: Where the codes lie.
         images: Of the whole split, shape (N, C, H, W).
         labels: Class of each image, shape (N,), −1 where missing.
         class_names: Names by class, for legend and captions.
-        title: Title of the page.
-
-    Returns:
-        A self-contained HTML page.
+        max_points: Codes shown at most.
 
     Raises:
         ValueError: If there are images or labels for another number of codes.
     """
     if len(images) != plane.num_codes:
         raise ValueError(f"{len(images)} images for {plane.num_codes} codes")
-    chosen = spread(len(plane.rows), MAX_PAGE_POINTS)
+    chosen = spread(len(plane.rows), max_points)
     shown = Plane(plane.points[chosen], plane.rows[chosen], plane.num_codes, plane.names)
     on_a_line = plane.points.shape[1] == 1
     points = np.column_stack([shown.points[:, 0], shown.rows]) if on_a_line else shown.points
@@ -61,7 +69,7 @@ def latent_scatter_page(
         for group in groups_of(shown, labels, class_names)
     ]
     names = (plane.names[0], "number of the image") if on_a_line else plane.names
-    return page(traces, names, title, equal_scales=not on_a_line)
+    return Scene(traces, names, equal_scales=not on_a_line)
 
 
 def _caption(group: Group, row: int) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ae_lightning.plots.grids import named_grid
-from ae_lightning.plots.interactive import Trace, page
+from ae_lightning.plots.interactive import Scene, Trace, page
 from ae_lightning.plots.style import class_colour, dimension_name
 
 MAX_DIMENSIONS = 16
@@ -102,7 +102,7 @@ def latent_traversals_page(traversals: Traversals, title: str = "Latent traversa
         )
     ]
     names = ("standard deviations from the code", "change of the image (root of the mean square of its pixels)")
-    return page(traces, names, f"{title} from the code of {traversals.start}", equal_scales=False)
+    return page(Scene(traces, names, equal_scales=False), f"{title} from the code of {traversals.start}")
 
 
 def _changes(decoded: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float64]:
