@@ -181,8 +181,7 @@ class AutoencoderCLI(LightningCLI):
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
         self._announce()
         self.trainer.fit(**kwargs)
-        checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
-        best = checkpoints[0].best_model_path if checkpoints else ""
+        best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
                 log_best_model(self.trainer, self.model, best)
@@ -190,6 +189,11 @@ class AutoencoderCLI(LightningCLI):
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
         self._report("test", [f"best checkpoint: {best}"] if best else [])
+
+    def best_checkpoint(self) -> str:
+        """Return the path of the best checkpoint that `fit` left; empty where it left none."""
+        checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
+        return checkpoints[0].best_model_path if checkpoints else ""
 
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""

@@ -32,7 +32,9 @@ class Command:
         return function(arguments)
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
+}
 """Every command by name."""
 
 
