@@ -14,6 +14,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
 from ae_lightning.sweep.ledger import RUN_ID
+from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
@@ -49,6 +50,8 @@ def open_study(file: StudyFile) -> optuna.Study:
         )
     if known is None:
         study.set_user_attr(OBJECTIVES, list(file.objectives))
+        for values in file.first:
+            study.enqueue_trial({key: plain(value) for key, value in values.items()})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(list(file.objectives))

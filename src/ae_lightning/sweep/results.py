@@ -17,7 +17,7 @@ from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.space import restore
 from ae_lightning.sweep.study_file import StudyFile
-from ae_lightning.sweep.trial_cli import UNTRACKED, build_only
+from ae_lightning.sweep.trial_cli import build_only
 from ae_lightning.tracking.models import log_model, set_alias
 from ae_lightning.tracking.studies import StudyRun
 
@@ -103,5 +103,5 @@ class Publisher:
 
 def configuration_of(trial: FrozenTrial, file: StudyFile) -> str:
     """Return the whole configuration of a trial, as `fit -c` takes it unchanged."""
-    cli = build_only([*fit_arguments(file, restore(file.space, trial)), *UNTRACKED[1:2]])
+    cli = build_only(fit_arguments(file, restore(file.space, trial)))
     return yaml.safe_dump(cli.plain_config(), sort_keys=False)

@@ -43,6 +43,10 @@ class IntRange(_Parameter):
         """Let Optuna choose."""
         return trial.suggest_int(key, self.low, self.high, step=self.step, log=self.log)
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value lies in the range."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
     def edges(self) -> list[Any]:
         """Return the values that stand for all of them in a check."""
         return [self.low, self.high]
@@ -60,6 +64,10 @@ class FloatRange(_Parameter):
     def suggest(self, trial: optuna.Trial, key: str) -> float:
         """Let Optuna choose."""
         return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value lies in the range."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
     def edges(self) -> list[Any]:
         """Return the values that stand for all of them in a check."""
@@ -79,6 +87,10 @@ class Choices(_Parameter):
     def restore(self, stored: Any) -> Any:
         """Return the choice that Optuna stored."""
         return next(choice for choice in self.choices if plain(choice) == stored)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one of the choices."""
+        return value in self.choices
 
     def edges(self) -> list[Any]:
         """Return every choice."""
@@ -145,6 +157,19 @@ def check_space(space: Space) -> None:
         for other, allowed in parameter.when.items():
             _check_condition(f"space.{key}.when", other, allowed, earlier)
         earlier[key] = parameter
+
+
+def check_values(place: str, values: Mapping[str, Any], space: Space) -> None:
+    """Refuse values that are not in the space.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for key, value in values.items():
+        if key not in space:
+            raise ConfigError(unknown_name(place, key, space))
+        if not space[key].holds(value):
+            raise ConfigError(f"{place}.{key}: {value!r} is not in the space")
 
 
 def _check_range(key: str, parameter: IntRange | FloatRange) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.sweep.duration import parse_seconds
-from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space
+from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
 
 Direction = Literal["minimize", "maximize"]
 
@@ -57,6 +57,7 @@ class StudyFile(_Strict):
         configs: Configurations that every trial starts from, relative to the study's file; later ones win.
         settings: Values by dotted key that lie over the configurations in every trial.
         space: What is searched, by dotted key.
+        first: Values by key of trials to begin with, such as the configuration to beat; the sampler gives the rest.
         objectives: Metrics by name with their direction.
         constraints: Limits by metric.
         sampler: What proposes trials.
@@ -74,6 +75,7 @@ class StudyFile(_Strict):
     configs: list[Path] = Field(default_factory=list)
     settings: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Parameter]
+    first: list[dict[str, Any]] = Field(default_factory=list)
     objectives: dict[str, Direction] = Field(min_length=1)
     constraints: dict[str, Limit] = Field(default_factory=dict)
     sampler: ClassChoice = ClassChoice(class_path="TPESampler")
@@ -94,6 +96,8 @@ class StudyFile(_Strict):
     @model_validator(mode="after")
     def _check(self) -> StudyFile:
         check_space(self.space)
+        for values in self.first:
+            check_values("first", values, self.space)
         for kind, names in (("objectives", self.objectives), ("constraints", self.constraints)):
             for name in names:
                 _check_metric(kind, name)
