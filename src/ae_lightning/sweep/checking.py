@@ -48,7 +48,6 @@ def check_study(study: StudyFile) -> Surroundings:
     """
     SeededSampler(study.sampler, study.seed)
     build_pruner(study.pruner)
-    first = choose(study.space, lambda key, parameter: parameter.edges()[0])
     surroundings = _look_around(study, _needed(study, {}))
     for key, value in _to_check(study):
         values = _needed(study, {key: value})
@@ -56,7 +55,7 @@ def check_study(study: StudyFile) -> Surroundings:
             build_only([*fit_arguments(study, values), *UNTRACKED, *QUIET])
         except UserError as error:
             raise ConfigError(f"space.{key}: {value!r} cannot be used ({error})") from error
-    _check_metrics(study, {**first, **_needed(study, {})})
+    _check_metrics(study, _needed(study, {}))
     return surroundings
 
 

@@ -21,7 +21,16 @@ UNTRACKED = ("--trainer.logger=false", "--trainer.enable_checkpointing=false", "
 """Settings of a look that is to leave nothing behind."""
 
 
-class TrialCLI(AutoencoderCLI):
+class FitOnlyCLI(AutoencoderCLI):
+    """Has `fit` alone: a parser is built for every command, and there is one for every trial."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the arguments of the Trainer's method that the command line does not take."""
+        return {"fit": AutoencoderCLI.subcommands()["fit"]}
+
+
+class TrialCLI(FitOnlyCLI):
     """Trains, and judges the best checkpoint on the validation split.
 
     Args:
@@ -56,7 +65,7 @@ class TrialCLI(AutoencoderCLI):
         }
 
 
-class BuildOnlyCLI(AutoencoderCLI):
+class BuildOnlyCLI(FitOnlyCLI):
     """Parses and builds, and does nothing more."""
 
     def fit(self, **kwargs: Any) -> None:
