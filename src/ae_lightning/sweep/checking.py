@@ -64,6 +64,8 @@ def _look_around(study: StudyFile, values: dict[str, Any]) -> Surroundings:
     found = trackers(cli.trainer)
     if not found:
         raise ConfigError("settings: trainer.logger is no MLflowTracker, and a sweep keeps its trials in MLflow")
+    if cli.trainer.num_nodes > 1:
+        raise ConfigError("settings: trainer.num_nodes is above 1; a trial runs on one machine, the study on many")
     seed = int(cli.plain_config()["seed_everything"])
     return Surroundings(found[0].tracking_uri, found[0].experiment_name, seed, cli.trainer.world_size)
 

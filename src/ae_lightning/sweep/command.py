@@ -7,12 +7,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.launch import prepare
+from ae_lightning.sweep.apart import OPTION, train_for_parent
 from ae_lightning.sweep.checking import Surroundings, check_study
 from ae_lightning.sweep.ledger import best_trials, recover
 from ae_lightning.sweep.opening import open_run, open_study
@@ -43,6 +45,9 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If something is wrong that the user can mend.
     """
+    if arguments[:1] == [OPTION]:
+        prepare()
+        return train_for_parent(Path(arguments[1]))
     options = parse_options(arguments)
     file = read_study(options.study, options.overrides)
     prepare()

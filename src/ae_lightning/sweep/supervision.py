@@ -76,7 +76,9 @@ class WorkerGroup:
         num_devices = torch.cuda.device_count()
         if num_devices:
             visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
-            environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[index % num_devices]
+            share = self._surroundings.num_devices
+            first = index * share % num_devices
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[first : first + share])
         return environment
 
 

@@ -11,24 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lightning.pytorch as pl
 import optuna
 import torch
-from lightning.pytorch.callbacks import Callback
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.sweep.checking import Surroundings, fit_arguments
+from ae_lightning.sweep.apart import train_apart
+from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.failures import Failure, NotFiniteError, failure_of
 from ae_lightning.sweep.heartbeat import Heartbeat
-from ae_lightning.sweep.ledger import CHECKPOINT, KIND, REASON, RUN_ID, WORKER, put_back
+from ae_lightning.sweep.ledger import KIND, REASON, RUN_ID, WORKER, put_back
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
-from ae_lightning.sweep.trial_cli import run_fit
-from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned, TrialWatch
-from ae_lightning.tracking import trackers
+from ae_lightning.sweep.training import Order, train
+from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun
 
 RUN_STATUS = {"complete": "FINISHED", "pruned": "KILLED", "interrupted": "KILLED", "failed": "FAILED"}
@@ -62,23 +60,31 @@ class TrialRunner:
             StorageInternalError: If Optuna's storage does not answer.
         """
         with Heartbeat(trial.storage, trial._trial_id):
-            trial.set_user_attr(WORKER, f"{socket.gethostname()}:{os.getpid()}")
             try:
-                return self._run(trial)
-            except StorageInternalError:
-                raise
-            except TrialPruned as end:
-                return self._tell(trial, TrialState.PRUNED, "pruned", str(end))
-            except TrialInterrupted as end:
-                self._put_back(trial, str(end))
+                trial.set_user_attr(WORKER, f"{socket.gethostname()}:{os.getpid()}")
+                return self._run_to_an_end(trial)
+            except UpdateFinishedTrialError:
+                # Taken for lost while the storage was away: it is finished already, and its retry counts.
+                self._mark(trial, "failed", "taken for lost")
                 return None
-            except Exception as error:
-                return self._fail(trial, failure_of(error))
-            except BaseException:
-                self._put_back(trial, "killed")
-                raise
             finally:
                 free_memory()
+
+    def _run_to_an_end(self, trial: optuna.Trial) -> FrozenTrial | None:
+        try:
+            return self._run(trial)
+        except (StorageInternalError, UpdateFinishedTrialError):
+            raise
+        except TrialPruned as end:
+            return self._tell(trial, TrialState.PRUNED, "pruned", str(end))
+        except TrialInterrupted as end:
+            self._put_back(trial, str(end))
+            return None
+        except Exception as error:
+            return self._fail(trial, failure_of(error))
+        except BaseException:
+            self._put_back(trial, "killed")
+            raise
 
     def _run(self, trial: optuna.Trial) -> FrozenTrial:
         values = suggest(self.file.space, trial)
@@ -92,20 +98,17 @@ class TrialRunner:
         return self._tell(trial, TrialState.COMPLETE, "complete", "", [metrics[name] for name in self.file.objectives])
 
     def _fit(self, trial: optuna.Trial, values: Mapping[str, Any], repetition: int) -> dict[str, float]:
-        def should_prune(value: float, epoch: int) -> bool:
-            trial.report(value, epoch)
-            return trial.should_prune()
-
-        watched = self.file.pruner is not None and repetition == 0
-        watch = TrialWatch(self.stop, self.file.watched, should_prune if watched else None)
-        own = fit_arguments(self.file, dict(values))
-        if self.file.seeds > 1:
-            own.append(f"--seed_everything={self.surroundings.seed + repetition}")
-        noted = RunNote(trial, repetition)
-        cli = run_fit(own, self.run.tags_for(self.file.name, trial.number), [noted, watch])
-        if repetition == 0:
-            trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
-        return cli.metrics()
+        order = Order(
+            study=self.file,
+            values=dict(values),
+            tags=self.run.tags_for(self.file.name, trial.number),
+            trial_id=trial._trial_id,
+            repetition=repetition,
+            seed=self.surroundings.seed + repetition if self.file.seeds > 1 else None,
+        )
+        if self.surroundings.num_devices > 1:
+            return train_apart(order, self.stop)
+        return train(order, trial, self.stop)
 
     def _tell(
         self,
@@ -115,7 +118,6 @@ class TrialRunner:
         reason: str,
         values: Sequence[float] | None = None,
     ) -> FrozenTrial:
-        # Taken for lost, it is finished already, and its retry counts.
         told = self.study.tell(trial, values, state, skip_if_finished=True)
         self._mark(trial, word, reason)
         return told
@@ -131,34 +133,13 @@ class TrialRunner:
 
     def _mark(self, trial: optuna.Trial, word: str, reason: str) -> None:
         tags = {STATE_TAG: word, **({REASON_TAG: reason} if reason else {})}
-        run_ids = trial.user_attrs.get(RUN_ID, [])
+        # Another process may have noted them.
+        run_ids = trial.storage.get_trial_user_attrs(trial._trial_id).get(RUN_ID, [])
         for run_id in run_ids:
             self.run.mark(run_id, tags, RUN_STATUS[word])
         if not run_ids and word == "failed":
             tags |= self.run.tags_for(self.file.name, trial.number)
             self.run.add_failed(f"trial-{trial.number}", tags, trial.params)
-
-
-class RunNote(Callback):
-    """Notes in Optuna which MLflow run a trial has, as soon as it is open.
-
-    Args:
-        trial: The trial.
-        repetition: Which of its trainings this is; the first one forgets the runs of an interrupted try.
-    """
-
-    def __init__(self, trial: optuna.Trial, repetition: int) -> None:
-        self._trial = trial
-        self._is_first = repetition == 0
-        self._is_noted = False
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Note it; the recorder, which comes first, has opened the run."""
-        if self._is_noted:
-            return
-        self._is_noted = True
-        earlier = [] if self._is_first else self._trial.user_attrs.get(RUN_ID, [])
-        self._trial.set_user_attr(RUN_ID, [*earlier, *(tracker.run_id for tracker in trackers(trainer))])
 
 
 def mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:

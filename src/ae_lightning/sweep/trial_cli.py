@@ -96,7 +96,8 @@ def probe_metrics(arguments: Sequence[str]) -> set[str]:
         UserError: If they cannot be used.
     """
     quick = ("--evaluation.max_train_images=1000", "--trainer.limit_val_batches=1")
-    cli = open_cli(partial(ProbeCLI, tags={}), ["fit", *arguments, *UNTRACKED, *QUIET, *quick])
+    alone = ("--trainer.devices=1", "--trainer.strategy=auto")
+    cli = open_cli(partial(ProbeCLI, tags={}), ["fit", *arguments, *UNTRACKED, *QUIET, *quick, *alone])
     return set(cli.metrics())
 
 

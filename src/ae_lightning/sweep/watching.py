@@ -48,7 +48,7 @@ class TrialWatch(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """End the trial in the middle of an epoch if the night is over."""
-        self._end_with_the_night()
+        self._end_with_the_night(trainer)
 
     def on_validation_batch_end(
         self,
@@ -60,22 +60,25 @@ class TrialWatch(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """End the trial in the middle of a validation if the night is over."""
-        self._end_with_the_night()
+        self._end_with_the_night(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report, and end the trial if it is hopeless or has diverged."""
         if trainer.sanity_checking:
             return
         metrics = trainer.callback_metrics
-        for name in ("train/loss", "val/loss"):
-            if name in metrics and not math.isfinite(float(metrics[name])):
-                raise NotFiniteError(f"{name} is {float(metrics[name])} after epoch {trainer.current_epoch + 1}")
+        # Of all losses this one is the same on every rank, so that they end together.
+        if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
+            raise NotFiniteError(f"val/loss is {float(metrics['val/loss'])} after epoch {trainer.current_epoch + 1}")
         value = metrics.get(self._metric)
         # A metric that not every epoch measures keeps its old tensor in between.
         if self._should_prune is None or value is None or value is self._last_seen:
             return
         self._last_seen = value
-        if trainer.state.fn == TrainerFn.FITTING and self._should_prune(float(value), trainer.current_epoch + 1):
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        # The first rank decides for all.
+        if trainer.strategy.broadcast(self._should_prune(float(value), trainer.current_epoch + 1)):
             raise TrialPruned(f"{self._metric} {float(value):.4g} after epoch {trainer.current_epoch + 1}")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -84,6 +87,10 @@ class TrialWatch(Callback):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
 
-    def _end_with_the_night(self) -> None:
-        if self._stop.reason is not None:
-            raise TrialInterrupted(self._stop.reason)
+    def _end_with_the_night(self, trainer: pl.Trainer) -> None:
+        is_over = self._stop.reason is not None
+        if trainer.world_size > 1:
+            # Ranks that ended one by one would wait for each other.
+            is_over = trainer.strategy.reduce_boolean_decision(is_over, all=False)
+        if is_over:
+            raise TrialInterrupted(self._stop.reason or "interrupted")
