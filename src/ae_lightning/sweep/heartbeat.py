@@ -13,6 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 logger = logging.getLogger(__name__)
 
 
+def heartbeat_interval(storage: BaseStorage) -> int | None:
+    """Return the seconds between two heartbeats; None where the storage has none."""
+    interval: int | None = getattr(storage, "get_heartbeat_interval", lambda: None)()
+    return interval
+
+
 class Heartbeat:
     """Records that a trial is alive, as long as the block lasts.
 
@@ -25,7 +31,7 @@ class Heartbeat:
 
     def __init__(self, storage: BaseStorage, trial_id: int) -> None:
         self._record = getattr(storage, "record_heartbeat", None)
-        self._interval: int | None = getattr(storage, "get_heartbeat_interval", lambda: None)()
+        self._interval = heartbeat_interval(storage)
         self._trial_id = trial_id
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 import optuna
 from optuna.storages import fail_stale_trials
-from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.trial import FrozenTrial, TrialState
+
+from ae_lightning.sweep.heartbeat import heartbeat_interval
 
 REASON = "reason"
 KIND = "kind"
@@ -50,7 +51,7 @@ def claim(study: optuna.Study, limit: int | None) -> optuna.Trial | None:
     if not waiting and limit is not None and sum(map(counts, trials)) >= limit:
         return None
     storage = study._storage
-    if is_heartbeat_enabled(storage):
+    if heartbeat_interval(storage) is not None:
         for trial in waiting:
             # Or the heartbeat of its last worker would let it be taken for lost before its new worker's first.
             storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
@@ -86,7 +87,7 @@ def bury_lost(study: optuna.Study, grace_seconds: float) -> None:
         study: The study.
         grace_seconds: How long a trial may be without a sign of life.
     """
-    if not is_heartbeat_enabled(study._storage):
+    if heartbeat_interval(study._storage) is None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -35,7 +35,7 @@ GRACE_PER_PATIENCE = 1.5
 
 MAX_PAUSE = 5.0
 PATIENT_METHODS = (
-    *("create_new_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
+    *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
     *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs", "get_study_system_attrs"),
     *("get_all_studies", "create_new_trial", "_create_new_trial", "set_trial_param", "_set_trial_param"),
     *("get_trial_param", "set_trial_intermediate_value", "set_trial_user_attr"),
