@@ -83,7 +83,7 @@ def sweep(options: Options, file: StudyFile) -> int:
                 publisher.after_trial()
 
             if options.num_workers > 1:
-                WorkerGroup(options, file, surroundings, stop).work(lambda: after_trial(study))
+                WorkerGroup(options, surroundings, stop).work(lambda: after_trial(study))
             else:
                 if is_sqlite(file.storage):
                     recover(study)

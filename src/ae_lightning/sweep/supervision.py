@@ -15,7 +15,6 @@ import torch
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.stopping import Stop
-from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.worker import SweepFailedError
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -29,14 +28,12 @@ class WorkerGroup:
 
     Args:
         options: Of the command line.
-        file: The study.
         surroundings: What the parent found out, so that no worker checks it again.
         stop: Says whether the night is over.
     """
 
-    def __init__(self, options: Options, file: StudyFile, surroundings: Surroundings, stop: Stop) -> None:
+    def __init__(self, options: Options, surroundings: Surroundings, stop: Stop) -> None:
         self._options = options
-        self._file = file
         self._surroundings = surroundings
         self._stop = stop
 
@@ -62,13 +59,16 @@ class WorkerGroup:
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ae_lightning", "sweep", "-c", str(self._options.study)]
-        command += ["--storage", self._file.storage, "--worker", json.dumps(asdict(self._surroundings))]
-        if self._file.trials is not None:
-            command += ["--trials", str(self._file.trials)]
-        if self._stop.seconds_left is not None:
-            command += ["--timeout", f"{max(1.0, self._stop.seconds_left):.0f}"]
+        command += ["--worker", json.dumps(asdict(self._surroundings))]
+        # What the study's file says of its storage, a password perhaps, is not for the list of processes.
+        overrides = {**self._options.overrides, "timeout": self._seconds_left()}
+        command += [part for key, value in overrides.items() if value is not None for part in (f"--{key}", str(value))]
         # In a session of its own: Ctrl-C reaches it through the parent, once.
         return subprocess.Popen(command, env=self._environment(index), start_new_session=True)
+
+    def _seconds_left(self) -> int | None:
+        left = self._stop.seconds_left
+        return None if left is None else max(1, round(left))
 
     def _environment(self, index: int) -> dict[str, str]:
         num_threads = max(1, len(os.sched_getaffinity(0)) // self._options.num_workers)
