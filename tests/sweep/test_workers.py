@@ -106,10 +106,13 @@ def start(workspace, write_study, database, program_environment, quick):
 
 
 def children(process):
-    try:
-        return [child for child in psutil.Process(process.pid).children() if "--worker" in child.cmdline()]
-    except psutil.NoSuchProcess:
-        return []
+    """The workers that live; one that was just killed may still be in the list of processes."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                found += [child] if "--worker" in child.cmdline() else []
+    return found
 
 
 def load(database):

@@ -48,7 +48,7 @@ class WorkerGroup:
         """
         workers = [self._start(index) for index in range(self._options.num_workers)]
         try:
-            while any(worker.poll() is None for worker in workers) and self._stop.reason is None:
+            while num_running(workers) and self._stop.reason is None:
                 self._stop.wait(SECONDS_BETWEEN_LOOKS)
                 look()
         finally:
@@ -80,6 +80,11 @@ class WorkerGroup:
             first = index * share % num_devices
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[first : first + share])
         return environment
+
+
+def num_running(workers: list[subprocess.Popen[bytes]]) -> int:
+    """Count the workers that run; asking each keeps the dead from staying in the list of processes."""
+    return sum(worker.poll() is None for worker in workers)
 
 
 def end(workers: list[subprocess.Popen[bytes]]) -> None:
