@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
 from lightning.pytorch import Trainer
@@ -58,6 +58,7 @@ class AutoencoderCLI(LightningCLI):
     trainer: Trainer
     model: Autoencoder
     datamodule: ImageDataModule
+    answers_signals: ClassVar[bool] = True
 
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
         # LightningCLI's constructor does everything, the run itself included.
@@ -150,7 +151,9 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [self.stopping, self._get(self.config_init, "evaluation"), Throughput()]
+        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
+        if self.answers_signals:
+            callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
@@ -192,8 +195,7 @@ class AutoencoderCLI(LightningCLI):
         except SIGTERMException:
             self._tell_how_to_go_on()
             raise Interrupted(self.stopping.number or SIGTERM) from None
-        checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
-        best = checkpoints[0].best_model_path if checkpoints else ""
+        best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
                 log_best_model(self.trainer, self.model, best)
@@ -201,6 +203,11 @@ class AutoencoderCLI(LightningCLI):
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
         self._report("test", [f"best checkpoint: {best}"] if best else [])
+
+    def best_checkpoint(self) -> str:
+        """Return the path of the best checkpoint that `fit` left; empty where it left none."""
+        checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
+        return checkpoints[0].best_model_path if checkpoints else ""
 
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
@@ -22,6 +24,8 @@ from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import die_with_parent, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
+
+CLI = TypeVar("CLI", bound=AutoencoderCLI)
 
 TRAINER_DEFAULTS = {
     "max_epochs": 40,
@@ -65,29 +69,50 @@ def run(arguments: list[str]) -> None:
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    quiet()
-    if is_started_by_rank_0():
-        die_with_parent()
-    # A user's own variant in the working directory is found, however the program was started.
-    sys.path.insert(0, str(Path.cwd()))
-    find_variants()
+    prepare()
     arguments, run_id = split_resume(arguments)
     resume: ResumePoint | Literal["newest"] | None = None
     if run_id is not None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with with_checkpoint_below(arguments, path) as layered, refusals_of_lightning_explained():
-        AutoencoderCLI(
+    with with_checkpoint_below(arguments, path) as layered:
+        open_cli(partial(AutoencoderCLI, resume=resume), layered)
+
+
+def prepare() -> None:
+    """Make this process ready for configurations: quiet, and with every variant at hand."""
+    quiet()
+    if is_started_by_rank_0():
+        die_with_parent()
+    # A user's own variant in the working directory is found, however the program was started.
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    find_variants()
+
+
+def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> CLI:
+    """Parse the arguments, build what they say and run it.
+
+    Args:
+        cli: The command-line interface to make.
+        arguments: Of the command line, the subcommand first.
+        callbacks: What the Trainer gets beside its own.
+
+    Raises:
+        UserError: If something is wrong that the user can mend.
+    """
+    with refusals_of_lightning_explained():
+        return cli(
             Autoencoder,
             ImageDataModule,
             subclass_mode_model=True,
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            trainer_defaults=TRAINER_DEFAULTS,
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": list(callbacks)},
             parser_class=Parser,
-            args=layered,
-            resume=resume,
+            args=list(arguments),
             parser_kwargs={"epilog": overview()},
         )

@@ -90,6 +90,11 @@ class MLflowTracker(MLFlowLogger):
         return self._tracking_uri
 
     @property
+    def experiment_name(self) -> str:
+        """The experiment of the run."""
+        return self._experiment_name
+
+    @property
     @rank_zero_experiment
     def experiment(self) -> MlflowClient:
         """The MLflow client, the run created if it is not there yet."""

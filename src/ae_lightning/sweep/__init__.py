@@ -1,0 +1,1 @@
+"""Sweeps: the one folder that imports Optuna."""

@@ -1,0 +1,96 @@
+"""Trainings on more than one device: in processes of their own.
+
+Lightning starts the other ranks by running the program again. What it runs again must be a training, and no sweep, or
+every rank would sample a trial for itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import optuna
+
+from ae_lightning.sweep.failures import failure_of
+from ae_lightning.sweep.opening import open_study
+from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.training import Order, train
+from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
+
+OPTION = "--training"
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_END = 120.0
+ENDS = {"pruned": TrialPruned, "interrupted": TrialInterrupted}
+
+
+class TrainingFailedError(Exception):
+    """A training in processes of its own failed."""
+
+
+def train_apart(order: Order, stop: Stop) -> dict[str, float]:
+    """Train what an order says, in processes of their own.
+
+    Returns:
+        Metrics by name.
+
+    Raises:
+        TrialEnded: If the trial was pruned or interrupted.
+        TrainingFailedError: If it failed.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary, "order.json")
+        path.write_text(order.model_dump_json())
+        command = [sys.executable, "-m", "ae_lightning", "sweep", OPTION, str(path)]
+        process = subprocess.Popen(command, start_new_session=True)
+        try:
+            while process.poll() is None and stop.reason is None:
+                stop.wait(SECONDS_BETWEEN_LOOKS)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(SECONDS_TO_END)
+        except BaseException:
+            # Its ranks are of its session.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return _read(_outcome_of(path), process.returncode)
+
+
+def _outcome_of(order: Path) -> Path:
+    return order.with_name("outcome.json")
+
+
+def _read(path: Path, code: int) -> dict[str, float]:
+    if not path.is_file():
+        raise TrainingFailedError(f"its processes ended with code {code}")
+    outcome = json.loads(path.read_text())
+    for name, end in ENDS.items():
+        if name in outcome:
+            raise end(outcome[name])
+    if "failed" in outcome:
+        raise TrainingFailedError(outcome["failed"])
+    return {name: float(value) for name, value in outcome["metrics"].items()}
+
+
+def train_for_parent(path: Path) -> int:
+    """Train what an order in a file says, as one of its ranks; return the exit code."""
+    order = Order.model_validate_json(path.read_text())
+    is_first_rank = int(os.environ.get("LOCAL_RANK", "0")) == 0
+    trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
+    stop = Stop(follows_parent=is_first_rank)
+    with stop.on_signals():
+        try:
+            outcome: dict[str, object] = {"metrics": train(order, trial, stop)}
+        except TrialPruned as end:
+            outcome = {"pruned": str(end)}
+        except TrialInterrupted as end:
+            outcome = {"interrupted": str(end)}
+        except Exception as error:
+            outcome = {"failed": failure_of(error).reason}
+    if is_first_rank:
+        _outcome_of(path).write_text(json.dumps(outcome))
+    return 0

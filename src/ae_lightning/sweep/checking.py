@@ -1,0 +1,99 @@
+"""A study checked against the real command line, before its first trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ae_lightning.config_errors import CLASS_KINDS
+from ae_lightning.errors import ConfigError, UserError, unknown_name
+from ae_lightning.sweep.classes import SeededSampler, build_pruner
+from ae_lightning.sweep.space import Parameter, arguments, choose
+from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.sweep.trial_cli import QUIET, UNTRACKED, build_only, probe_metrics
+from ae_lightning.tracking import trackers
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the configurations of a study say about all of its trials.
+
+    Attributes:
+        tracking_uri: The MLflow store.
+        experiment_name: The MLflow experiment.
+        seed: Of the first training of a trial.
+        num_devices: How many devices a trial takes.
+    """
+
+    tracking_uri: str
+    experiment_name: str
+    seed: int
+    num_devices: int
+
+
+def fit_arguments(study: StudyFile, values: dict[str, Any]) -> list[str]:
+    """Return the arguments of the `fit` that a trial is."""
+    configs = [argument for config in study.configs for argument in ("-c", str(config))]
+    # A value of the space stands for a setting of the same key.
+    settings = {key: value for key, value in study.settings.items() if key not in values}
+    return [*configs, *arguments({**settings, **values})]
+
+
+def check_study(study: StudyFile) -> Surroundings:
+    """Build what the ends of every parameter say, and look which metrics there are.
+
+    Raises:
+        UserError: If a key, class, value or metric is wrong.
+    """
+    SeededSampler(study.sampler, study.seed)
+    build_pruner(study.pruner)
+    surroundings = _look_around(study, _needed(study, {}))
+    for key, value in _to_check(study):
+        values = _needed(study, {key: value})
+        try:
+            build_only([*fit_arguments(study, values), *UNTRACKED, *QUIET])
+        except UserError as error:
+            raise ConfigError(f"space.{key}: {value!r} cannot be used ({error})") from error
+    _check_metrics(study, _needed(study, {}))
+    return surroundings
+
+
+def _look_around(study: StudyFile, values: dict[str, Any]) -> Surroundings:
+    cli = build_only([*fit_arguments(study, values), *UNTRACKED[1:], *QUIET])
+    found = trackers(cli.trainer)
+    if not found:
+        raise ConfigError("settings: trainer.logger is no MLflowTracker, and a sweep keeps its trials in MLflow")
+    if cli.trainer.num_nodes > 1:
+        raise ConfigError("settings: trainer.num_nodes is above 1; a trial runs on one machine, the study on many")
+    seed = int(cli.plain_config()["seed_everything"])
+    return Surroundings(found[0].tracking_uri, found[0].experiment_name, seed, cli.trainer.world_size)
+
+
+def _to_check(study: StudyFile) -> Iterator[tuple[str, Any]]:
+    for key, parameter in study.space.items():
+        for value in {repr(edge): edge for edge in parameter.edges()}.values():
+            yield key, value
+
+
+def _needed(study: StudyFile, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return the values wanted, and those that they or a whole configuration cannot do without."""
+    fixed = dict(wanted)
+    for key in reversed(list(study.space)):
+        if key in fixed:
+            for other, allowed in study.space[key].when.items():
+                fixed.setdefault(other, allowed[0])
+
+    def chooser(key: str, parameter: Parameter) -> Any:
+        return fixed.get(key, parameter.edges()[0])
+
+    chosen = choose(study.space, chooser)
+    return {key: value for key, value in chosen.items() if key in fixed or key in CLASS_KINDS}
+
+
+def _check_metrics(study: StudyFile, values: dict[str, Any]) -> None:
+    known = probe_metrics(fit_arguments(study, values))
+    for name in study.metrics:
+        if name not in known:
+            kind = "objectives" if name in study.objectives else "constraints"
+            raise ConfigError(unknown_name(kind, name, known))

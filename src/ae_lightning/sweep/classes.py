@@ -1,0 +1,127 @@
+"""Samplers and pruners by class."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from importlib import import_module
+from types import ModuleType
+from typing import Any, TypeVar
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from ae_lightning.errors import ConfigError, refusal_explained, unknown_name
+from ae_lightning.sweep.study_file import ClassChoice
+
+Kind = TypeVar("Kind")
+
+MAX_SEED = 2**31
+SEED_STRIDE = 1_000_003
+"""A prime: the seeds of two studies' trials meet at far-away numbers only."""
+
+SEEDED_ONCE = ("GridSampler", "QMCSampler")
+"""Samplers whose seed orders the whole study, so that it must be the same in every trial."""
+
+
+class SeededSampler(BaseSampler):
+    """A sampler made anew for each trial, from the study's seed and the trial's number.
+
+    Whatever was drawn before, in this process or another, a trial of a number draws the same numbers. A study that is
+    interrupted and continued is then the one that ran through, and two workers never draw alike.
+
+    Args:
+        choice: The sampler's class and arguments.
+        seed: Of the study.
+    """
+
+    def __init__(self, choice: ClassChoice, seed: int) -> None:
+        self._choice = choice
+        self._seed = seed
+        self._sampler = self._build(0)
+
+    def _build(self, number: int) -> BaseSampler:
+        cls = find_class("sampler", self._choice.class_path, optuna.samplers, BaseSampler)  # type: ignore[type-abstract]
+        given: dict[str, Any] = dict(self._choice.init_args)
+        if "seed" in inspect.signature(cls).parameters:
+            offset = 0 if cls.__name__ in SEEDED_ONCE else number * SEED_STRIDE
+            given.setdefault("seed", (self._seed + offset) % MAX_SEED)
+        return build("sampler", cls, given)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Start afresh from the trial's number."""
+        self._sampler = self._build(trial.number)
+        self._sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Ask the sampler itself."""
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Ask the sampler itself."""
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Ask the sampler itself."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
+        """Tell the sampler itself."""
+        self._sampler.after_trial(study, trial, state, values)
+
+
+def build_pruner(choice: ClassChoice | None) -> BasePruner:
+    """Build the pruner; without a choice, one that prunes nothing.
+
+    Raises:
+        ConfigError: If there is no such class, or it refuses its arguments.
+    """
+    if choice is None:
+        return optuna.pruners.NopPruner()
+    cls = find_class("pruner", choice.class_path, optuna.pruners, BasePruner)  # type: ignore[type-abstract]
+    given = {
+        name: build_pruner(ClassChoice.model_validate(value)) if name == "wrapped_pruner" else value
+        for name, value in choice.init_args.items()
+    }
+    return build("pruner", cls, given)
+
+
+def find_class(key: str, path: str, module: ModuleType, kind: type[Kind]) -> type[Kind]:
+    """Find a class by its name in a module of Optuna's, or by its full path.
+
+    Raises:
+        ConfigError: If there is none, or it is of another kind.
+    """
+    folder, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(folder) if folder else module, name)
+    except (ImportError, AttributeError) as error:
+        known = [name for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, kind)]
+        raise ConfigError(unknown_name(key, path, [name for name in known if name != kind.__name__])) from error
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        raise ConfigError(f"{key}: {path!r} is no {kind.__name__}")
+    return found
+
+
+def build(key: str, cls: type[Kind], given: dict[str, Any]) -> Kind:
+    """Make an object of a class.
+
+    Raises:
+        ConfigError: If it does not take the arguments.
+    """
+    known = inspect.signature(cls).parameters
+    for name in given:
+        if name not in known:
+            raise ConfigError(unknown_name(f"{key}.init_args", name, known))
+    with refusal_explained(key), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return cls(**given)

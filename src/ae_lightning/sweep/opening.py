@@ -1,0 +1,85 @@
+"""Opening a study: in Optuna's storage, and its run in MLflow."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.classes import SeededSampler, build_pruner
+from ae_lightning.sweep.ledger import RUN_ID
+from ae_lightning.sweep.space import plain
+from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
+from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.sweep.summary import as_parameters
+from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
+
+PARENT_RUN = "mlflow_run_id"
+OBJECTIVES = "objectives"
+
+
+def open_study(file: StudyFile) -> optuna.Study:
+    """Open a study in Optuna's storage, or create it.
+
+    Raises:
+        ConfigError: If the storage cannot be used, or holds a study of that name with other objectives.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    storage = open_storage(file.storage, file.patience, is_shared=not is_sqlite(file.storage), on_lost_trial=_lost)
+    study = optuna.create_study(
+        storage=storage,
+        sampler=SeededSampler(file.sampler, file.seed),
+        pruner=build_pruner(file.pruner),
+        study_name=file.name,
+        directions=file.directions,
+        load_if_exists=True,
+    )
+    wanted = [StudyDirection[direction.upper()] for direction in file.directions]
+    known = study.user_attrs.get(OBJECTIVES)
+    if study.directions != wanted or known not in (None, list(file.objectives)):
+        raise ConfigError(
+            f"name: the storage has a study {file.name!r} with other objectives ({', '.join(known or ['?'])}); "
+            "give this one another name"
+        )
+    if known is None:
+        study.set_user_attr(OBJECTIVES, list(file.objectives))
+        for values in file.first:
+            study.enqueue_trial({key: plain(value) for key, value in values.items()})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(file.objectives))
+    return study
+
+
+def _lost(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue a trial whose worker died again, and close its MLflow run, which the worker could not."""
+    retry_once(study, trial)
+    parent = study.user_attrs.get(PARENT_RUN)
+    if parent is None:
+        return
+    run = StudyRun(*parent)
+    for run_id in trial.user_attrs.get(RUN_ID, []):
+        run.mark(run_id, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
+
+
+def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -> StudyRun:
+    """Open the study's MLflow run: that of earlier nights, or a new one.
+
+    Raises:
+        TrackingError: If MLflow does not answer.
+    """
+    tracking_uri = surroundings.tracking_uri
+    known_uri, run_id, _ = study.user_attrs.get(PARENT_RUN, [None, None, None])
+    run = open_study_run(
+        tracking_uri, surroundings.experiment_name, file.name, run_id if known_uri == tracking_uri else None
+    )
+    study.set_user_attr(PARENT_RUN, [tracking_uri, run.run_id, run.experiment_id])
+    run.keep_params(as_parameters(file))
+    return run

@@ -1,0 +1,107 @@
+"""What a study leaves in MLflow: plots, the best configuration, and the best model in the registry."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial
+
+from ae_lightning.checkpoints import read_checkpoint
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.sweep.checking import fit_arguments
+from ae_lightning.sweep.figures import write_figures
+from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID, best_trials, num_done
+from ae_lightning.sweep.space import restore
+from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.sweep.trial_cli import build_only
+from ae_lightning.tracking.models import log_model, set_alias
+from ae_lightning.tracking.studies import StudyRun
+
+ALIAS = "best"
+"""Of the registered model's version."""
+
+REGISTERED = "registered_trial"
+"""Attribute of the study: whose model is registered."""
+
+
+@dataclass
+class Publisher:
+    """Keeps the study's MLflow run up to date.
+
+    Args:
+        study: The study.
+        file: Its YAML.
+        run: Its MLflow run.
+    """
+
+    study: optuna.Study
+    file: StudyFile
+    run: StudyRun
+    _num_published: int = 0
+    _best: int | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        """Begin from what earlier nights have published."""
+        self._num_published = num_done(self.study.get_trials(deepcopy=False))
+
+    def after_trial(self) -> None:
+        """Note a new best, and publish if it is time."""
+        best = best_trials(self.study)
+        if best and len(self.file.objectives) == 1 and best[0].number != self._best:
+            self._best = best[0].number
+            name = next(iter(self.file.objectives))
+            self.run.keep_metrics({f"best/{name}": best[0].values[0]}, step=best[0].number)
+        done = num_done(self.study.get_trials(deepcopy=False))
+        if done - self._num_published >= self.file.plot_every:
+            self._num_published = done
+            self.publish()
+
+    def publish(self) -> None:
+        """Renew plots and configurations."""
+        with tempfile.TemporaryDirectory() as temporary:
+            write_figures(self.study, self.file, Path(temporary))
+            self.run.keep_folder(Path(temporary), "plots")
+        best = best_trials(self.study)
+        if best:
+            self.run.keep_text(configuration_of(best[0], self.file), "best.yaml")
+        if len(self.file.objectives) > 1:
+            for trial in best:
+                self.run.keep_text(configuration_of(trial, self.file), f"pareto_front/trial_{trial.number:04}.yaml")
+
+    def register(self) -> None:
+        """Make the best model the newest version of the study's registered model, under its alias."""
+        best = best_trials(self.study)
+        if not best or self.study.user_attrs.get(REGISTERED) == best[0].number:
+            return
+        checkpoint = Path(best[0].user_attrs.get(CHECKPOINT) or "")
+        if not checkpoint.is_file():
+            # Trained on another machine, which registers it itself, or with checkpoints turned off.
+            return
+        with self.run.refusal_survived("the best model"):
+            self._register(best[0], checkpoint)
+            self.study.set_user_attr(REGISTERED, best[0].number)
+
+    def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
+        contents = read_checkpoint(checkpoint)
+        data = ImageDataModule(**contents.data)
+        version = log_model(
+            self.run.tracking_uri,
+            self.run.experiment_id,
+            trial.user_attrs[RUN_ID][0],
+            checkpoint,
+            data.scale(data.split("train").images[:2]).contiguous().numpy(),
+            int(contents.model["init_args"]["latent_dim"]),
+            registered_name=self.file.name,
+        )
+        assert version is not None
+        set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)
+
+
+def configuration_of(trial: FrozenTrial, file: StudyFile) -> str:
+    """Return the whole configuration of a trial, as `fit -c` takes it unchanged."""
+    cli = build_only(fit_arguments(file, restore(file.space, trial)))
+    return yaml.safe_dump(cli.plain_config(), sort_keys=False)

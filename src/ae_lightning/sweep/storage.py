@@ -1,0 +1,203 @@
+"""Optuna's storage: one that waits for a database that went away, and one sweep of a study at a time."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+
+from ae_lightning.errors import ConfigError
+
+MAX_RETRIES_OF_A_LOST_TRIAL = 1
+HEARTBEATS_PER_PATIENCE = 8
+GRACE_PER_PATIENCE = 1.5
+"""A trial counts as lost only after an outage that would have ended its worker too."""
+
+MAX_PAUSE = 5.0
+PATIENT_METHODS = (
+    *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
+    *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs", "get_study_system_attrs"),
+    *("get_all_studies", "create_new_trial", "_create_new_trial", "set_trial_param", "_set_trial_param"),
+    *("get_trial_param", "set_trial_intermediate_value", "set_trial_user_attr"),
+    *("set_trial_system_attr", "get_trial_id_from_study_id_trial_number", "get_trial", "get_all_trials", "_get_trials"),
+    *("get_trial_user_attrs", "get_trial_system_attrs", "_get_best_trial_id", "record_heartbeat"),
+    *("_get_stale_trial_ids",),
+)
+"""The methods of RDBStorage that talk to the database, and those that Optuna's cache calls past the public ones."""
+
+StaleCallback = Callable[[Study, FrozenTrial], None]
+
+
+class PatientStorage(RDBStorage):
+    """An RDBStorage that tries every call again until the database is back.
+
+    Args:
+        url: Of the database.
+        patience: Seconds until it gives up.
+        on_lost_trial: Called with a trial whose heartbeat stopped; None for a study that has one worker and no
+            heartbeat.
+    """
+
+    def __init__(self, url: str, patience: float, on_lost_trial: StaleCallback | None) -> None:
+        self._patience = patience
+        self._calls = threading.local()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            super().__init__(
+                url,
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=max(1, int(patience / HEARTBEATS_PER_PATIENCE)) if on_lost_trial else None,
+                grace_period=int(patience * GRACE_PER_PATIENCE) if on_lost_trial else None,
+                heartbeat_stale_trial_callback=on_lost_trial,
+            )
+
+    def persist(self, call: Callable[[], Any]) -> Any:
+        """Make a call, again and again until it is answered; calls within it are not repeated by themselves.
+
+        Raises:
+            StorageInternalError: If the database was not back in time.
+        """
+        if getattr(self._calls, "is_inside", False):
+            return call()
+        self._calls.is_inside = True
+        end = time.monotonic() + self._patience
+        try:
+            return retried(call, end)
+        finally:
+            self._calls.is_inside = False
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Set a trial's state; where only the answer was lost, and not the change, there is nothing left to do."""
+        num_calls = 0
+
+        def call() -> bool:
+            nonlocal num_calls
+            num_calls += 1
+            try:
+                return super(PatientStorage, self).set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                if num_calls > 1 and super(PatientStorage, self).get_trial(trial_id).state == state:
+                    return True
+                raise
+
+        return bool(self.persist(call))
+
+
+def retried(call: Callable[[], Any], end: float) -> Any:
+    """Make a call until it is answered, or a moment of the monotonic clock has come.
+
+    Raises:
+        StorageInternalError: If it was not answered in time.
+    """
+    pause = 0.25
+    while True:
+        try:
+            return call()
+        except (StorageInternalError, SQLAlchemyError) as error:
+            if not _is_outage(error) or time.monotonic() + pause > end:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, MAX_PAUSE)
+
+
+def _is_outage(error: Exception) -> bool:
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return not isinstance(cause, DataError | IntegrityError | ProgrammingError)
+
+
+def _patient(name: str) -> Callable[..., Any]:
+    original = getattr(RDBStorage, name)
+
+    @functools.wraps(original)
+    def method(self: PatientStorage, *args: Any, **kwargs: Any) -> Any:
+        return self.persist(lambda: original(self, *args, **kwargs))
+
+    return method
+
+
+for _name in PATIENT_METHODS:
+    setattr(PatientStorage, _name, _patient(_name))
+
+
+def open_storage(url: str, patience: float, *, is_shared: bool, on_lost_trial: StaleCallback) -> PatientStorage:
+    """Open a storage.
+
+    Args:
+        url: Of the database.
+        patience: Seconds that an outage may last.
+        is_shared: Whether several workers may use it: SQLite has none.
+        on_lost_trial: Called with a trial whose worker died.
+
+    Raises:
+        ConfigError: If it cannot be opened.
+    """
+    try:
+        return PatientStorage(url, patience, on_lost_trial if is_shared else None)
+    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:300]
+        raise ConfigError(f"storage: {_shown(url)} cannot be used ({reason})") from error
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return repr(url)
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether a storage is an SQLite file.
+
+    Raises:
+        ConfigError: If the URL is none.
+    """
+    try:
+        return make_url(url).get_backend_name() == "sqlite"
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigError(f"storage: {url!r} is no URL of a database such as sqlite:///optuna.db") from error
+
+
+def retry_once(study: Study, trial: FrozenTrial) -> None:
+    """Queue a lost trial again, with its parameters, if it is lost for the first time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES_OF_A_LOST_TRIAL)(study, trial)
+
+
+@contextmanager
+def sole_sweep(url: str, name: str) -> Iterator[None]:
+    """Keep this machine from sweeping a study twice at a time.
+
+    Raises:
+        ConfigError: If it does already.
+    """
+    database = make_url(url).database if is_sqlite(url) else None
+    path = Path(f"{database or 'sweep'}.{name}.lock")
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise ConfigError(f"study {name!r} is being swept by another process already (lock {path})") from error
+    except OSError as error:
+        raise ConfigError(f"storage: {path} cannot be written ({error.strerror})") from error

@@ -1,0 +1,115 @@
+"""The command line as a sweep uses it: a trial is a `fit` that leaves the test split alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from ae_lightning.callbacks.recording import num_parameters
+from ae_lightning.cli import AutoencoderCLI
+from ae_lightning.launch import open_cli
+from ae_lightning.tracking import trackers
+
+QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
+"""A sweep shows its own progress."""
+
+UNTRACKED = ("--trainer.logger=false", "--trainer.enable_checkpointing=false", "--evaluation.pictures=[]")
+"""Settings of a look that is to leave nothing behind."""
+
+
+class FitOnlyCLI(AutoencoderCLI):
+    """Has `fit` alone: a parser is built for every command, and there is one for every trial.
+
+    The sweep takes the signals itself: they end more than a trial.
+    """
+
+    answers_signals: ClassVar[bool] = False
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the arguments of the Trainer's method that the command line does not take."""
+        return {"fit": AutoencoderCLI.subcommands()["fit"]}
+
+
+class TrialCLI(FitOnlyCLI):
+    """Trains, and judges the best checkpoint on the validation split.
+
+    Args:
+        tags: Tags of the MLflow run.
+    """
+
+    def __init__(self, *args: Any, tags: Mapping[str, str], **kwargs: Any) -> None:
+        self.tags = tags
+        super().__init__(*args, **kwargs)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer, its MLflow run tagged as the trial's."""
+        trainer = super().instantiate_trainer(**kwargs)
+        for tracker in trackers(trainer):
+            tracker.tags = {**(tracker.tags or {}), **self.tags}
+        return trainer
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train and judge."""
+        self.trainer.fit(**kwargs)
+        best = self.best_checkpoint()
+        self.trainer.validate(
+            self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Return everything that an objective may name."""
+        return {
+            **{name: float(value) for name, value in self.trainer.callback_metrics.items()},
+            "latent_dim": float(self.model.latent_dim),
+            "num_parameters": float(num_parameters(self.model)),
+        }
+
+
+class BuildOnlyCLI(FitOnlyCLI):
+    """Parses and builds, and does nothing more."""
+
+    def fit(self, **kwargs: Any) -> None:
+        """Do nothing."""
+
+
+class ProbeCLI(TrialCLI):
+    """Judges the untrained model, which tells which metrics there are."""
+
+    def fit(self, **kwargs: Any) -> None:
+        """Judge."""
+        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def build_only(arguments: Sequence[str]) -> BuildOnlyCLI:
+    """Parse the arguments of a `fit` and build what they say.
+
+    Raises:
+        UserError: If they cannot be used.
+    """
+    return open_cli(BuildOnlyCLI, ["fit", *arguments])
+
+
+def probe_metrics(arguments: Sequence[str]) -> set[str]:
+    """Return the names of the metrics that a `fit` with these arguments can be judged by.
+
+    Raises:
+        UserError: If they cannot be used.
+    """
+    quick = ("--evaluation.max_train_images=1000", "--trainer.limit_val_batches=1")
+    alone = ("--trainer.devices=1", "--trainer.strategy=auto")
+    cli = open_cli(partial(ProbeCLI, tags={}), ["fit", *arguments, *UNTRACKED, *QUIET, *quick, *alone])
+    return set(cli.metrics())
+
+
+def run_fit(arguments: Sequence[str], tags: Mapping[str, str], callbacks: Sequence[Callback]) -> TrialCLI:
+    """Train and judge what the arguments of a `fit` say, in a tracked run with tags.
+
+    Raises:
+        UserError: If they cannot be used.
+    """
+    return open_cli(partial(TrialCLI, tags=tags), ["fit", *arguments, *QUIET], callbacks)

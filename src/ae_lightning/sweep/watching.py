@@ -1,0 +1,96 @@
+"""What looks after a trial while it trains: it reports to the pruner, and ends what must end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+
+from ae_lightning.sweep.failures import NotFiniteError
+from ae_lightning.sweep.stopping import Stop
+from ae_lightning.tracking import trackers
+
+
+class TrialEnded(Exception):  # noqa: N818  (an end, not an error)
+    """A trial was ended before its training was done."""
+
+
+class TrialPruned(TrialEnded):
+    """The pruner finds the trial hopeless."""
+
+
+class TrialInterrupted(TrialEnded):
+    """The night is over."""
+
+
+class TrialWatch(Callback):
+    """Reports a metric to the pruner whenever validation renews it, and ends the trial when it must.
+
+    Args:
+        stop: Says whether the night is over; looked at after every batch.
+        metric: What the pruner goes by.
+        should_prune: From the metric's value and the number of epochs to whether the trial is hopeless; None to
+            prune nothing.
+    """
+
+    def __init__(self, stop: Stop, metric: str, should_prune: Callable[[float, int], bool] | None) -> None:
+        self._stop = stop
+        self._metric = metric
+        self._should_prune = should_prune
+        self._last_seen: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """End the trial in the middle of an epoch if the night is over."""
+        self._end_with_the_night(trainer)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End the trial in the middle of a validation if the night is over."""
+        self._end_with_the_night(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report, and end the trial if it is hopeless or has diverged."""
+        if trainer.sanity_checking:
+            return
+        metrics = trainer.callback_metrics
+        # Of all losses this one is the same on every rank, so that they end together.
+        if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
+            raise NotFiniteError(f"val/loss is {float(metrics['val/loss'])} after epoch {trainer.current_epoch + 1}")
+        value = metrics.get(self._metric)
+        # A metric that not every epoch measures keeps its old tensor in between.
+        if self._should_prune is None or value is None or value is self._last_seen:
+            return
+        self._last_seen = value
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        # The first rank decides for all.
+        if trainer.strategy.broadcast(self._should_prune(float(value), trainer.current_epoch + 1)):
+            raise TrialPruned(f"{self._metric} {float(value):.4g} after epoch {trainer.current_epoch + 1}")
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Tell a run that was ended from one that failed."""
+        if isinstance(exception, TrialEnded):
+            for tracker in trackers(trainer):
+                tracker.mark_killed()
+
+    def _end_with_the_night(self, trainer: pl.Trainer) -> None:
+        is_over = self._stop.reason is not None
+        if trainer.world_size > 1:
+            # Ranks that ended one by one would wait for each other.
+            is_over = trainer.strategy.reduce_boolean_decision(is_over, all=False)
+        if is_over:
+            raise TrialInterrupted(self._stop.reason or "interrupted")

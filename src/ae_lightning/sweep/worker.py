@@ -1,0 +1,76 @@
+"""The loop of a process that works at a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ae_lightning.errors import UserError
+from ae_lightning.sweep.ledger import KIND, REASON, bury_lost, claim, is_running
+from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.storage import GRACE_PER_PATIENCE
+from ae_lightning.sweep.trial import TrialRunner
+
+NUM_ALIKE_FAILURES = 5
+SECONDS_BETWEEN_LOOKS = 2.0
+
+
+class SweepFailedError(UserError):
+    """The sweep makes no sense as it is."""
+
+    exit_code = 1
+
+
+@dataclass
+class Worker:
+    """Runs trials until the study has all of them or the night is over.
+
+    Args:
+        runner: Runs a trial.
+        stop: Says whether the night is over.
+        after_trial: Called with the study after each trial.
+    """
+
+    runner: TrialRunner
+    stop: Stop
+    after_trial: Callable[[optuna.Study], None]
+    _failures: list[FrozenTrial] = field(default_factory=list)
+    _has_succeeded: bool = False
+
+    def work(self) -> None:
+        """Work.
+
+        Raises:
+            SweepFailedError: If the night's first trials all fail alike.
+        """
+        study, file = self.runner.study, self.runner.file
+        while self.stop.reason is None:
+            bury_lost(study, file.patience * GRACE_PER_PATIENCE)
+            trial = claim(study, file.trials)
+            if trial is None:
+                if not is_running(study.get_trials(deepcopy=False)):
+                    return
+                # A trial that another worker may yet lose is to be tried again.
+                self.stop.wait(SECONDS_BETWEEN_LOOKS)
+                continue
+            ended = self.runner(trial)
+            self.after_trial(study)
+            if ended is not None:
+                self._require_hope(ended)
+
+    def _require_hope(self, ended: FrozenTrial) -> None:
+        self._has_succeeded = self._has_succeeded or ended.state != TrialState.FAIL
+        if self._has_succeeded:
+            return
+        self._failures.append(ended)
+        if len(self._failures) == NUM_ALIKE_FAILURES and are_alike(self._failures):
+            reason = self._failures[-1].user_attrs[REASON]
+            raise SweepFailedError(f"the first {NUM_ALIKE_FAILURES} trials all failed the same way: {reason}")
+
+
+def are_alike(failures: Sequence[FrozenTrial]) -> bool:
+    """Whether trials failed for the same kind of reason."""
+    return len({trial.user_attrs.get(KIND) for trial in failures}) == 1

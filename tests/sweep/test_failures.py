@@ -1,0 +1,95 @@
+"""Trials that fail or are pruned, and sweeps that make no sense."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.sweep.failures import NotFiniteError, failure_of
+
+PARENT = "mlflow.parentRunId"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried …"), "out of memory"),
+        (MemoryError(), "out of memory"),
+        (NotFiniteError("val/loss is nan"), "not finite"),
+        (ValueError("3 of 40 training codes are not finite"), "not finite"),
+        (
+            ConfigError("model.network.kernel_size: 2 is smaller than the stride 3"),
+            "impossible: model.network.kernel_size",
+        ),
+        (KeyError("who"), "KeyError"),
+    ],
+)
+def test_a_failure_has_a_kind_and_one_line(error, kind):
+    failure = failure_of(error)
+    assert failure.kind == kind
+    assert len(failure.reason.splitlines()) == 1
+
+
+def kernels(*pairs):
+    """A space where a kernel may be smaller than the stride: each value alone is possible, some pairs are not."""
+    space = {
+        "model.network.kernel_size": {"type": "categorical", "choices": sorted({kernel for kernel, _ in pairs})},
+        "model.network.stride": {"type": "categorical", "choices": sorted({stride for _, stride in pairs})},
+    }
+    return space, [{"model.network.kernel_size": kernel, "model.network.stride": stride} for kernel, stride in pairs]
+
+
+@pytest.fixture
+def convolutional(quick):
+    return {**quick, "model.network": "Conv", "model.network.filters": [4]}
+
+
+def test_a_trial_that_cannot_be_built_fails_and_the_sweep_goes_on(sweep, study_of, workspace, convolutional):
+    space, first = kernels((2, 3), (3, 3), (2, 2))
+    outcome = sweep(settings=convolutional, space=space, first=first)
+    assert outcome.code == 0, outcome.err
+    trials = study_of().trials
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert "kernel_size: 2 is smaller than the stride 3" in trials[0].user_attrs["reason"]
+    run = next(run for run in workspace.runs() if run.data.tags.get("optuna.trial") == "0")
+    assert run.info.status == "FAILED"
+    assert run.data.tags["optuna.state"] == "failed"
+    assert run.data.tags["optuna.reason"] == trials[0].user_attrs["reason"]
+    assert run.data.params["model.network.stride"] == "3"
+    assert "1 fail" in outcome.out
+
+
+def test_a_trial_that_diverges_fails(sweep, study_of, workspace):
+    space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e30, 1e-3]}}
+    outcome = sweep(space=space, first=[{"model.optimizer.lr": 1e30}, {"model.optimizer.lr": 1e-3}], trials=2)
+    assert outcome.code == 0, outcome.err
+    trials = study_of().trials
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert trials[0].user_attrs["kind"] == "not finite"
+    assert {run.info.status for run in workspace.runs()} == {"FAILED", "FINISHED"}
+
+
+def test_the_first_five_failing_alike_end_the_sweep(sweep, study_of, convolutional):
+    space, _ = kernels((2, 3))
+    outcome = sweep(settings=convolutional, space=space, trials=9)
+    assert outcome.code == 1
+    assert "the first 5 trials all failed the same way: impossible: model.network.kernel_size" in outcome.err
+    assert len(study_of().trials) == 5
+
+
+def test_hopeless_trials_are_pruned(sweep, study_of, workspace, quick):
+    pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e-6, "n_warmup_steps": 2}}
+    outcome = sweep(settings={**quick, "trainer.max_epochs": 6}, objectives={"val/loss": "minimize"}, pruner=pruner)
+    assert outcome.code == 3
+    assert "3 pruned; none keeps the constraints" in outcome.out
+    for trial in study_of().trials:
+        assert trial.state == TrialState.PRUNED
+        assert list(trial.intermediate_values) == [1, 2]
+    runs = [run for run in workspace.runs() if PARENT in run.data.tags]
+    for run in runs:
+        assert run.info.status == "KILLED"
+        assert run.data.tags["optuna.state"] == "pruned"
+        assert len(workspace.history(run.info.run_id, "val/loss")) == 2

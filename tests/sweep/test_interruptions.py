@@ -1,0 +1,106 @@
+"""Nights that end early, are killed or overlap."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager
+
+import optuna
+import pytest
+from filelock import FileLock
+from optuna.trial import TrialState
+
+PRUNER = {"class_path": "MedianPruner", "init_args": {"n_startup_trials": 2, "n_warmup_steps": 1}}
+
+
+def has_reported(folder, number):
+    """Whether a trial has reported a value, seen without Optuna, which would create what is not there yet."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'optuna.db'}?mode=ro", uri=True)) as database:
+            query = "SELECT 1 FROM trials JOIN trial_intermediate_values USING (trial_id) WHERE number = ?"
+            return database.execute(query, (number,)).fetchone() is not None
+    except sqlite3.OperationalError:
+        return False
+
+
+@contextmanager
+def signal_during(folder, number, kind):
+    """Send this process a signal as soon as a trial has reported a value."""
+    over = threading.Event()
+
+    def watch():
+        while not over.wait(0.02):
+            if has_reported(folder, number):
+                os.kill(os.getpid(), kind)
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def content(study):
+    return [
+        (trial.number, trial.state, trial.params, trial.values, trial.intermediate_values) for trial in study.trials
+    ]
+
+
+@pytest.mark.slow
+def test_a_study_interrupted_three_times_is_the_one_that_ran_through(open_workspace, write_study, load_study, quick):
+    settings = {**quick, "trainer.max_epochs": 8}
+    changes = {"settings": settings, "trials": 8, "objectives": {"val/loss": "minimize"}, "pruner": PRUNER}
+    with open_workspace() as workspace:
+        assert workspace("sweep", "-c", write_study(workspace.folder, **changes)).code == 0
+        whole = content(load_study(workspace.folder))
+    assert {state for _, state, *_ in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
+    with open_workspace() as workspace:
+        path = write_study(workspace.folder, **changes)
+        for number, kind in ((1, signal.SIGINT), (3, signal.SIGTERM), (4, signal.SIGINT)):
+            with signal_during(workspace.folder, number, kind):
+                outcome = workspace("sweep", "-c", path)
+            assert outcome.code == 128 + kind, outcome.err
+            study = load_study(workspace.folder)
+            assert TrialState.RUNNING not in {trial.state for trial in study.trials}
+        assert workspace("sweep", "-c", path).code in (0, 3)
+        assert content(load_study(workspace.folder)) == whole
+        states = [run.data.tags.get("optuna.state") for run in workspace.runs()]
+        assert states.count("interrupted") >= 1
+        assert "RUNNING" not in {run.info.status for run in workspace.runs()}
+
+
+@pytest.mark.slow
+def test_a_timeout_ends_a_trial_within_an_epoch(sweep, study_of, workspace, quick):
+    settings = {**quick, "trainer.max_epochs": 100_000, "trainer.check_val_every_n_epoch": 50_000}
+    start = time.monotonic()
+    outcome = sweep("--timeout", "20s", settings=settings, trials=None)
+    assert time.monotonic() - start < 60
+    assert outcome.code == 3, outcome.err
+    assert [trial.state for trial in study_of().trials] == [TrialState.WAITING]
+    assert {run.info.status for run in workspace.runs()} == {"KILLED", "FINISHED"}
+
+
+def test_what_a_killed_process_left_running_is_run_again(sweep, study_of, workspace):
+    storage = f"sqlite:///{workspace.folder / 'optuna.db'}"
+    lost = optuna.create_study(storage=storage, study_name="small").ask()
+    lost.suggest_int("model.latent_dim", 2, 16)
+    assert sweep(trials=2).code == 0
+    trials = study_of().trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
+    assert trials[0].params["model.latent_dim"] == lost.params["model.latent_dim"]
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_two_nights_do_not_overlap(sweep, workspace, other):
+    with FileLock(workspace.folder / f"optuna.db.{'other' if other else 'small'}.lock"):
+        outcome = sweep(trials=1)
+    if other:
+        assert outcome.code == 0, outcome.err
+    else:
+        assert outcome.code == 2
+        assert "is being swept by another process already" in outcome.err

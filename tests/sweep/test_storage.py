@@ -1,0 +1,175 @@
+"""A storage that is waited for, and what it costs when it does not come back."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import optuna
+import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.sweep.heartbeat import Heartbeat
+from ae_lightning.sweep.ledger import bury_lost, claim, counts, num_done, put_back, recover
+from ae_lightning.sweep.storage import PatientStorage, open_storage, retried, retry_once
+
+GONE = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+
+
+def failing(times, error=GONE):
+    """A call that fails so many times, and counts."""
+    calls = []
+
+    def call():
+        calls.append(time.monotonic())
+        if len(calls) <= times:
+            raise error
+        return len(calls)
+
+    return call
+
+
+def internal(cause):
+    error = StorageInternalError("as Optuna wraps it")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("error", [GONE, internal(GONE)])
+def test_an_outage_is_waited_for(error):
+    assert retried(failing(2, error), time.monotonic() + 10) == 3
+
+
+def test_patience_ends():
+    start = time.monotonic()
+    with pytest.raises(OperationalError):
+        retried(failing(99), start + 0.8)
+    assert time.monotonic() - start < 1.5
+
+
+@pytest.mark.parametrize("cause", [IntegrityError("INSERT", {}, Exception()), None])
+def test_what_is_no_outage_is_not_tried_again(cause):
+    if cause is None:
+        with pytest.raises(KeyError):
+            retried(failing(1, KeyError("study")), time.monotonic() + 10)
+        return
+    with pytest.raises(StorageInternalError):
+        retried(failing(1, internal(cause)), time.monotonic() + 10)
+
+
+def heart_study(tmp_path, patience=8):
+    """A study whose storage has heartbeats, every second for a patience of 8 seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        url = f"sqlite:///{tmp_path / 'hearts.db'}"
+        storage = open_storage(url, patience, is_shared=True, on_lost_trial=retry_once)
+        return optuna.create_study(storage=storage, study_name="hearts")
+
+
+def test_every_call_to_the_database_is_patient():
+    """A method of Optuna's that a later version adds, or calls past the public ones, must not be forgotten."""
+    reaching = {
+        name
+        for name, method in vars(optuna.storages.RDBStorage).items()
+        if "_create_scoped_session" in getattr(getattr(method, "__code__", None), "co_names", ())
+    }
+    assert reaching <= vars(PatientStorage).keys()
+
+
+def test_a_change_whose_answer_was_lost_is_not_refused(tmp_path, monkeypatch):
+    study = heart_study(tmp_path)
+    trial = study.ask()
+    storage = study._storage._backend
+    original = optuna.storages.RDBStorage.set_trial_state_values
+    calls = []
+
+    def answer_lost(self, *arguments):
+        done = original(self, *arguments)
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise GONE
+        return done
+
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", answer_lost)
+    assert storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [1.0])
+    assert study.trials[0].value == 1.0
+
+
+def test_a_heartbeat_survives_an_outage(tmp_path, monkeypatch):
+    study = heart_study(tmp_path, patience=8)
+    trial = study.ask()
+    beats = []
+
+    def record(self, trial_id):
+        beats.append(trial_id)
+        if len(beats) == 2:
+            raise internal(GONE)
+
+    monkeypatch.setattr(type(study._storage), "record_heartbeat", record)
+    with Heartbeat(study._storage, trial._trial_id):
+        time.sleep(3.5)
+    assert len(beats) >= 3
+
+
+def test_a_lost_trial_is_tried_again_once(tmp_path):
+    study = heart_study(tmp_path, patience=8)
+    trial = claim(study, 1)
+    trial.suggest_float("x", 0, 1)
+    storage = study._storage
+    storage._backend.grace_period = 1
+    storage.record_heartbeat(trial._trial_id)
+    time.sleep(2.5)
+    bury_lost(study, 60)
+    assert [found.state for found in study.trials] == [TrialState.FAIL, TrialState.WAITING]
+    assert [counts(found) for found in study.trials] == [False, True]
+    again = claim(study, 1)
+    assert again.suggest_float("x", 0, 1) == trial.params["x"]
+    storage.record_heartbeat(again._trial_id)
+    assert claim(study, 1) is None
+    time.sleep(2.5)
+    bury_lost(study, 60)
+    assert [found.state for found in study.trials] == [TrialState.FAIL, TrialState.FAIL]
+    assert num_done(study.trials) == 0
+    assert claim(study, 1).number == 2
+
+
+def test_a_trial_that_waits_is_begun_under_its_own_number():
+    study = optuna.create_study()
+    trial = claim(study, 2)
+    x = trial.suggest_float("x", 0, 1)
+    put_back(study, trial._trial_id)
+    again = claim(study, 2)
+    assert (again.number, again.suggest_float("x", 0, 1)) == (0, x)
+    recover(study)
+    assert [found.state for found in study.trials] == [TrialState.WAITING]
+
+
+def test_more_workers_than_trials_begin_no_more_than_wanted(monkeypatch):
+    study = optuna.create_study()
+    assert [claim(study, 2).number for _ in range(2)] == [0, 1]
+    assert claim(study, 2) is None
+    assert len(study.trials) == 2
+    # Another worker's trial appears between the look and the claim.
+    original = study.get_trials
+    looks = []
+
+    def late(*arguments, **options):
+        looks.append(1)
+        return original(*arguments, **options)[: 1 if len(looks) == 1 else None]
+
+    monkeypatch.setattr(study, "get_trials", late)
+    assert claim(study, 2) is None
+    assert study.trials[2].state == TrialState.FAIL
+    assert not counts(study.trials[2])
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////no/such/folder/optuna.db", "postgresql+psycopg://nobody:secret@127.0.0.1:1/optuna"]
+)
+def test_a_storage_that_cannot_be_opened_is_said_in_one_line(url):
+    with pytest.raises(ConfigError, match="cannot be used") as refusal:
+        open_storage(url, 8, is_shared=False, on_lost_trial=retry_once)
+    assert "secret" not in str(refusal.value)

@@ -1,0 +1,175 @@
+"""A sweep from end to end: what it leaves in Optuna and in MLflow, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+PARENT = "mlflow.parentRunId"
+
+
+@dataclass(frozen=True)
+class Swept:
+    workspace: Any
+    study: Any
+    outcome: Any
+    again: Any
+
+    @property
+    def parent(self):
+        return next(run for run in self.workspace.runs() if PARENT not in run.data.tags)
+
+    @property
+    def children(self):
+        found = [run for run in self.workspace.runs() if PARENT in run.data.tags]
+        return sorted(found, key=lambda run: int(run.data.tags["optuna.trial"]))
+
+
+@pytest.fixture(scope="module")
+def swept(open_workspace, write_study, load_study):
+    """A study of three trials, swept on two nights, the second with nothing left to do; tests only read it."""
+    with open_workspace() as workspace:
+        path = write_study(workspace.folder, plot_every=2)
+        outcome = workspace("sweep", "-c", path)
+        again = workspace("sweep", "-c", path)
+        yield Swept(workspace, load_study(workspace.folder), outcome, again)
+
+
+def test_the_trials_are_complete(swept):
+    assert swept.outcome.code == 0, swept.outcome.err
+    assert [trial.state for trial in swept.study.trials] == [TrialState.COMPLETE] * 3
+    assert len({str(trial.params) for trial in swept.study.trials}) == 3
+
+
+def test_values_are_those_of_the_validation_split(swept):
+    for trial, run in zip(swept.study.trials, swept.children, strict=True):
+        assert trial.value == pytest.approx(run.data.metrics["val/mse"])
+        assert trial.params["model.latent_dim"] == int(run.data.params["model.latent_dim"])
+        assert trial.params["model.optimizer.lr"] == pytest.approx(float(run.data.params["model.optimizer.lr"]))
+
+
+def test_trials_leave_the_test_split_alone(swept):
+    for run in swept.workspace.runs():
+        assert not [name for name in run.data.metrics if name.startswith("test/")]
+
+
+def test_a_run_a_trial_below_that_of_the_study(swept):
+    parent = swept.parent
+    assert parent.info.status == "FINISHED"
+    for number, run in enumerate(swept.children):
+        assert run.data.tags[PARENT] == parent.info.run_id
+        assert run.info.experiment_id == parent.info.experiment_id
+        assert run.info.status == "FINISHED"
+        tags = {name: run.data.tags[f"optuna.{name}"] for name in ("study", "trial", "state")}
+        assert tags == {"study": "small", "trial": str(number), "state": "complete"}
+        assert swept.workspace.history(run.info.run_id, "val/loss")
+
+
+def test_plots_for_eye_and_mouse(swept):
+    names = {"history", "importances", "slice", "contour", "parallel_coordinates"}
+    found = swept.workspace.artifacts(swept.parent.info.run_id, "plots")
+    assert found == {f"{name}.{kind}" for name in names for kind in ("html", "png")}
+    page = swept.workspace.artifact(swept.parent.info.run_id, "plots/history.html").read_text()
+    assert "plotly.js v" in page
+    assert '<script src="http' not in page
+
+
+def test_the_best_configuration_runs_unchanged(swept):
+    path = swept.workspace.artifact(swept.parent.info.run_id, "best.yaml")
+    config = yaml.safe_load(path.read_text())
+    best = swept.study.best_trial
+    assert config["model"]["init_args"]["latent_dim"] == best.params["model.latent_dim"]
+    assert config["trainer"]["enable_checkpointing"] is None
+    assert config["trainer"]["enable_progress_bar"] is None
+    outcome = swept.workspace("fit", "-c", path)
+    assert outcome.code == 0, outcome.err
+    run = swept.workspace.run()
+    assert run.data.metrics["val/loss"] == pytest.approx(swept.children[best.number].data.metrics["val/loss"])
+    assert "test/mse" in run.data.metrics
+    swept.workspace.client.delete_run(run.info.run_id)
+
+
+def test_the_best_model_is_registered(swept):
+    version = swept.workspace.client.get_model_version_by_alias("small", "best")
+    assert version.run_id == swept.children[swept.study.best_trial.number].info.run_id
+    assert [found.version for found in swept.workspace.client.search_model_versions("name='small'")] == [
+        version.version
+    ]
+
+
+def test_what_it_says(swept):
+    lines = swept.outcome.err.splitlines()
+    assert [line.split("  ")[:2] for line in lines if line.startswith("trial ")] == [
+        [f"trial {number}", "complete"] for number in range(3)
+    ]
+    best = swept.study.best_trial
+    assert f"study small: 3 complete; best val/mse {best.value:.4g} (trial {best.number}: " in swept.outcome.out
+    assert swept.outcome.out.rstrip().endswith("the first result")
+
+
+def test_a_night_that_finds_nothing_says_so(swept):
+    assert swept.again.code == 3
+    assert swept.again.out.rstrip().endswith("no improvement on earlier nights")
+    assert len(swept.study.trials) == 3
+
+
+@pytest.mark.slow
+def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
+    assert sweep(trials=1).code == 0
+    outcome = sweep("--trials", "3", trials=1)
+    assert outcome.code in (0, 3)
+    study = study_of()
+    assert [trial.number for trial in study.trials] == [0, 1, 2]
+    improved = study.best_trial.number > 0
+    assert outcome.code == (0 if improved else 3)
+    assert ("; improved on earlier nights" in outcome.out) == improved
+
+
+def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
+    settings = {key: value for key, value in quick.items() if key != "model"}
+    space = {
+        "model": {"type": "categorical", "choices": ["VAE", "VanillaAE"]},
+        "model.beta": {"type": "float", "low": 0.1, "high": 1, "when": {"model": ["VAE"]}},
+        "model.latent_dim": {"type": "int", "low": 2, "high": 4},
+    }
+    first = [{"model": "VanillaAE"}, {"model": "VAE"}]
+    objectives = {"val/mse": "minimize", "latent_dim": "minimize"}
+    outcome = sweep(
+        settings=settings, space=space, first=first, objectives=objectives, constraints={"num_parameters": {"min": 1}}
+    )
+    assert outcome.code == 0, outcome.err
+    study = study_of()
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
+    assert "model.beta" not in study.trials[0].params
+    assert "model.beta" in study.trials[1].params
+    for trial in study.trials:
+        assert trial.values[1] == trial.params["model.latent_dim"]
+        assert trial.constraints["num_parameters"] == 1 - trial.user_attrs["num_parameters"]
+    parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+    front = {f"trial_{trial.number:04}.yaml" for trial in study.best_trials}
+    assert workspace.artifacts(parent.info.run_id, "pareto_front") == front
+    assert {"pareto_front.html", "pareto_front.png"} <= workspace.artifacts(parent.info.run_id, "plots")
+    assert "on the Pareto front" in outcome.out
+
+
+@pytest.mark.slow
+def test_a_trial_of_several_seeds_has_their_mean(sweep, study_of, workspace):
+    assert sweep(trials=1, seeds=2).code == 0
+    runs = [run for run in workspace.runs() if PARENT in run.data.tags]
+    assert {run.data.params["seed_everything"] for run in runs} == {"0", "1"}
+    values = [run.data.metrics["val/mse"] for run in runs]
+    assert values[0] != values[1]
+    assert study_of().trials[0].value == pytest.approx(sum(values) / 2)
+
+
+def test_a_constraint_decides_over_the_objective(sweep, study_of):
+    space = {"model.latent_dim": {"type": "categorical", "choices": [2, 16]}}
+    first = [{"model.latent_dim": 16}, {"model.latent_dim": 2}]
+    outcome = sweep(space=space, first=first, trials=2, constraints={"latent_dim": {"max": 8}})
+    study = study_of()
+    assert study.trials[0].value < study.trials[1].value
+    assert "(trial 1: latent_dim 2)" in outcome.out
