@@ -11,6 +11,7 @@ from ae_lightning.networks import ResNet
 from ae_lightning.networks.resnet import ResidualBlock
 from ae_lightning.testing.networks import stage_shapes
 from ae_lightning.testing.training import generate_batch
+from ae_lightning.variants.vanilla import VanillaAE
 
 LATENT_DIM = 3
 SHAPES = [(1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 17, 28), (1, 1, 5)]
@@ -80,3 +81,23 @@ def test_gradients_reach_the_first_layer_of_a_deep_network(depth):
 def test_what_cannot_be_built_is_refused_by_its_key(options, message):
     with pytest.raises(ConfigError, match=message):
         ResNet(**options)
+
+
+def test_images_on_white_do_not_drive_the_output_into_saturation():
+    """Most pixels pull the logits up at once; from a sigmoid that all of them saturate no gradient leads back."""
+    generator = torch.Generator().manual_seed(0)
+    x_BCHW = torch.ones(64, 3, 24, 24)
+    for image, colour in zip(x_BCHW, torch.rand(64, 3, generator=generator), strict=True):
+        row, column = torch.randint(4, 12, (2,), generator=generator).tolist()
+        image[:, row : row + 8, column : column + 8] = colour[:, None, None]
+    torch.manual_seed(0)
+    model = VanillaAE(input_shape=(3, 24, 24), network=ResNet(), latent_dim=64).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for step in range(40):
+        batch_BCHW = x_BCHW[step % 2 :: 2]
+        loss = (model.reconstruct(batch_BCHW) - batch_BCHW).square().flatten(1).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    of_white = (1 - x_BCHW).square().flatten(1).sum(1).mean()
+    assert loss < 0.5 * of_white

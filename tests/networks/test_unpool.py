@@ -36,9 +36,12 @@ def test_one_layer_too_many_is_refused_with_how_many_there_may_be():
         Unpool(filters=[2, 2, 2, 2]).build_encoder((1, 8, 8), LATENT_DIM)
 
 
-def test_an_even_kernel_is_refused():
-    with pytest.raises(ConfigError, match=r"^model\.network\.kernel_size: 4 is not allowed; Unpool takes odd ones"):
-        Unpool(kernel_size=4)
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
+def test_any_kernel_gives_back_the_image_s_shape(kernel_size):
+    network = Unpool(filters=[4], kernel_size=kernel_size)
+    x_BCHW = generate_batch((1, 9, 7), 2)
+    code = network.build_encoder((1, 9, 7), LATENT_DIM)(x_BCHW)
+    assert network.build_decoder(LATENT_DIM, (1, 9, 7))(code).shape == x_BCHW.shape
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 7), (1, 5)])

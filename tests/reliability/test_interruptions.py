@@ -46,7 +46,9 @@ def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, nu
     assert started.workspace.run().info.status == "FINISHED"
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant", ["VAE", *(pytest.param(name, marks=pytest.mark.slow) for name in ("DenoisingAE", "AdversarialAE"))]
+)
 def test_killed_and_gone_on_with(training, in_peace, variant):
     started = training(*VARIANTS[variant])
     started.start()

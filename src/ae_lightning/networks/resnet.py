@@ -45,8 +45,8 @@ class ResidualBlock(nn.Module):
         return activated
 
 
-def _convolution(num_inputs: int, num_outputs: int, batch_norm: bool) -> list[nn.Module]:
-    convolution = nn.Conv2d(num_inputs, num_outputs, 3, padding=1, bias=not batch_norm)
+def _convolution(num_inputs: int, num_outputs: int, batch_norm: bool, stride: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(num_inputs, num_outputs, 3, stride, padding=1, bias=not batch_norm)
     return [convolution, nn.BatchNorm2d(num_outputs)] if batch_norm else [convolution]
 
 
@@ -84,7 +84,7 @@ class ResNet(Network):
         shapes = self._layer_shapes(input_shape)
         stages = [
             nn.Sequential(
-                nn.Conv2d(before[0], after[0], 3, stride=2, padding=1),
+                *_convolution(before[0], after[0], self.batch_norm, stride=2),
                 build_activation(self.activation),
                 *self._blocks(after[0]),
             )
@@ -97,9 +97,10 @@ class ResNet(Network):
         shapes = self._layer_shapes(output_shape)
         stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
+            is_last = before is shapes[0]
             stage = nn.Sequential(*self._blocks(after[0]), Upsample(before[1], before[2]))
-            stage.append(nn.Conv2d(after[0], before[0], 3, padding=1))
-            if before is not shapes[0]:
+            stage.extend(_convolution(after[0], before[0], self.batch_norm and not is_last))
+            if not is_last:
                 stage.append(build_activation(self.activation))
             stages.append(stage)
         return nn.Sequential(*stages)

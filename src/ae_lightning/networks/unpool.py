@@ -56,19 +56,17 @@ class Unpool(Network):
 
     Args:
         filters: Channels after each convolution of the encoder; the decoder's are the same in reverse.
-        kernel_size: Side of every kernel in pixels, odd.
+        kernel_size: Side of every kernel in pixels.
         activation: `relu`, `leaky_relu`, `tanh` or `sigmoid`.
 
     Raises:
-        ConfigError: If a number is below 1, the kernel's side even, or the activation unknown.
+        ConfigError: If a number is below 1, or the activation unknown.
     """
 
     def __init__(self, filters: Sequence[int] = (32, 64), kernel_size: int = 3, activation: str = "relu") -> None:
         self.filters = require_filters(filters)
         self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
         self.activation = activation
-        if kernel_size % 2 == 0:
-            raise ConfigError(f"model.network.kernel_size: {kernel_size} is not allowed; Unpool takes odd ones")
         build_activation(activation)
 
     def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
@@ -92,7 +90,7 @@ class Unpool(Network):
         return nn.Sequential(*stages)
 
     def _convolution(self, num_inputs: int, num_outputs: int) -> nn.Conv2d:
-        return nn.Conv2d(num_inputs, num_outputs, self.kernel_size, padding=self.kernel_size // 2)
+        return nn.Conv2d(num_inputs, num_outputs, self.kernel_size, padding="same")
 
     def _layer_shapes(self, input_shape: Shape) -> list[Shape]:
         shapes = [input_shape]
