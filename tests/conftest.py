@@ -170,7 +170,7 @@ def real_data() -> Path:
     return Path(place)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """A headless Chromium, where the machine has one."""
     playwright = pytest.importorskip("playwright.sync_api")

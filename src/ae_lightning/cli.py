@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import yaml
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -25,6 +26,7 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
+from ae_lightning.class_changes import defaults_left_behind
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError
@@ -42,6 +44,11 @@ class Parser(LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """Parse, every class that is named anew with its own defaults."""
+        with defaults_left_behind():
+            return super().parse_args(*args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
         """Hand a message over to be explained.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
+import torch
 import yaml
 
 from ae_lightning import __version__
+from ae_lightning.networks import Conv, ResNet
 
 
 @pytest.fixture
@@ -94,3 +98,22 @@ def test_what_is_printed_can_be_given_back(bare_workspace, print_config, overlay
 
 def test_precision_is_chosen_and_can_be_set(print_config):
     assert print_config("--model", "VAE", "--trainer.precision", "32-true")["trainer"]["precision"] == "32-true"
+
+
+def test_a_class_named_anew_has_its_own_defaults(print_config):
+    arguments = ("--model", "VanillaAE", "--model.network", "ResNet", "--model.optimizer", "AdamW")
+    config = print_config(*arguments)["model"]["init_args"]
+    assert config["network"]["init_args"]["batch_norm"] is ResNet().batch_norm is not Conv().batch_norm
+    decay = signature(torch.optim.AdamW).parameters["weight_decay"].default
+    assert config["optimizer"]["init_args"]["weight_decay"] == decay != 0
+
+
+def test_what_was_set_is_handed_on_to_a_class_that_has_it_too(print_config):
+    arguments = (
+        *("--model", "VanillaAE", "--model.network.kernel_size", "5", "--model.network", "Unpool"),
+        *("--model.optimizer.lr", "0.01", "--model.optimizer", "SGD", "--model", "SparseAE"),
+    )
+    config = print_config(*arguments)["model"]["init_args"]
+    assert config["network"]["init_args"]["kernel_size"] == 5
+    assert config["optimizer"]["init_args"]["lr"] == 0.01
+    assert config["latent_dim"] == 32

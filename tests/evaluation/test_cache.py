@@ -60,7 +60,7 @@ def write_and_read(folder: Path) -> bool:
 
 
 def test_eight_processes_share_a_folder(tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(8) as pool:
+    with multiprocessing.get_context("spawn").Pool(8) as pool:
         assert all(pool.map(write_and_read, [tmp_path] * 8))
     assert [path.name for path in tmp_path.iterdir()] == ["key.npz"]
 

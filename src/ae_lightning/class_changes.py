@@ -1,0 +1,47 @@
+"""What a class that is named anew keeps of the one before it: what the user set, and none of its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jsonargparse import Namespace, _typehints
+
+
+@contextmanager
+def defaults_left_behind() -> Iterator[None]:
+    """Let parsing begin with a new class's own defaults.
+
+    jsonargparse hands every argument on that both classes have: `--model.optimizer AdamW` would get the weight decay
+    of Adam's default, 0, and `--model.network ResNet` the `batch_norm` of Conv's, false. Values that differ from the
+    default of the class before were set by somebody, and are handed on as ever.
+    """
+    hand_on: Any = _typehints.discard_init_args_on_class_path_change
+
+    def leave_defaults_behind(parser_or_action: Any, before: Any, value: Any) -> None:
+        if isinstance(before, Namespace) and "init_args" in before and before["class_path"] != value["class_path"]:
+            options = getattr(parser_or_action, "sub_add_kwargs", {})
+            _drop_defaults(
+                before, _defaults_of(before["class_path"], options), _defaults_of(value["class_path"], options)
+            )
+        hand_on(parser_or_action, before, value)
+
+    _typehints.discard_init_args_on_class_path_change = leave_defaults_behind
+    try:
+        yield
+    finally:
+        _typehints.discard_init_args_on_class_path_change = hand_on
+
+
+def _defaults_of(class_path: str, options: dict[str, Any]) -> Namespace:
+    parser = _typehints.ActionTypeHint.get_class_parser(class_path, options)  # type: ignore[no-untyped-call]
+    defaults: Namespace = parser.get_defaults()
+    return defaults
+
+
+def _drop_defaults(before: Namespace, old: Namespace, new: Namespace) -> None:
+    """Drop what is the old class's default, where the new class has one of its own."""
+    for key, value in list(before.init_args.items()):
+        if key in old and value == old[key] and new.get(key) is not None:
+            before.init_args.pop(key)
