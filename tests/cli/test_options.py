@@ -111,9 +111,8 @@ def test_a_class_named_anew_has_its_own_defaults(print_config):
 def test_what_was_set_is_handed_on_to_a_class_that_has_it_too(print_config):
     arguments = (
         *("--model", "VanillaAE", "--model.network.kernel_size", "5", "--model.network", "Unpool"),
-        *("--model.optimizer.lr", "0.01", "--model.optimizer", "SGD", "--model", "SparseAE"),
+        *("--model.optimizer.lr", "0.01", "--model.optimizer", "SGD"),
     )
     config = print_config(*arguments)["model"]["init_args"]
     assert config["network"]["init_args"]["kernel_size"] == 5
     assert config["optimizer"]["init_args"]["lr"] == 0.01
-    assert config["latent_dim"] == 32
