@@ -41,13 +41,13 @@ class Requests:
         self.patience = patience
         self.received: int | None = None
         self._waits = False
+        self._repetition: threading.Timer | None = None
 
     def listen(self) -> None:
         """Take the signals over; called again after another library has taken them."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 signal.signal(number, self._handle)
-            signal.signal(signal.SIGALRM, self._lose_patience)
 
     def wait_for_safe_moments(self, waits: bool) -> None:
         """Say whether there will be safe moments to end at.
@@ -63,7 +63,7 @@ class Requests:
         """Let no request that waits take effect any more: the program is ending."""
         self.received = None
         self._waits = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._stop_waiting()
 
     def take_effect(self) -> None:
         """End now.
@@ -73,7 +73,7 @@ class Requests:
         """
         number = self.received or signal.SIGTERM
         self.received = None
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._stop_waiting()
         raise Interrupted(number)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -81,11 +81,15 @@ class Requests:
         self.received = number
         if not self._waits or is_repeated:
             self.take_effect()
-        signal.setitimer(signal.ITIMER_REAL, self.patience)
+        # The same signal once more takes effect at once.
+        self._repetition = threading.Timer(self.patience, os.kill, (os.getpid(), number))
+        self._repetition.daemon = True
+        self._repetition.start()
 
-    def _lose_patience(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            self.take_effect()
+    def _stop_waiting(self) -> None:
+        if self._repetition is not None:
+            self._repetition.cancel()
+            self._repetition = None
 
 
 def die_with_parent() -> None:
