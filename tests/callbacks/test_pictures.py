@@ -24,7 +24,8 @@ def trained(open_workspace):
     with open_workspace() as workspace:
         outcome = workspace.fit(
             *("--trainer.max_epochs", "4", "--model.network", "Conv"),
-            *("--evaluation.every_n_epochs", "2", "--evaluation.num_images", "60", "--evaluation.pictures", "all"),
+            *("--evaluation.every_n_epochs", "2", "--evaluation.draw_every_n_epochs", "2"),
+            *("--evaluation.num_images", "60", "--evaluation.pictures", "all"),
         )
         assert outcome.code == 0, outcome.err
         yield workspace
@@ -80,9 +81,13 @@ def test_a_class_left_out_and_a_measured_codec_have_their_pictures(workspace):
 
 
 def test_pictures_during_training_can_be_chosen(workspace):
-    options = ("--evaluation.every_n_epochs", "1", "--evaluation.training_pictures", "[code_histograms]")
+    options = (
+        *("--trainer.max_epochs", "2", "--evaluation.every_n_epochs", "1", "--evaluation.draw_every_n_epochs", "2"),
+        *("--evaluation.training_pictures", "[code_histograms]"),
+    )
     assert workspace.fit(*options).code == 0
-    assert pictures(workspace, "plots/val/epoch-0001") == {"code_histograms"}
+    assert pictures(workspace, "plots/val/epoch-0002") == {"code_histograms"}
+    assert not pictures(workspace, "plots/val/epoch-0001")
 
 
 @pytest.mark.parametrize(

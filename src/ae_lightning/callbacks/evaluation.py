@@ -37,6 +37,7 @@ class Evaluation(Callback):
 
     Args:
         every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
+        draw_every_n_epochs: During `fit`, draw too where the number of epochs is a multiple of this; 0 for never.
         num_images: During `fit`, judge on at most this many images, and fit on as many training codes.
         training_measures: Measures during `fit`: names, or `cheap`, or `all`.
         measures: Measures of `validate` and `test`: names, or `cheap`, or `all`.
@@ -59,6 +60,7 @@ class Evaluation(Callback):
     def __init__(
         self,
         every_n_epochs: int = 5,
+        draw_every_n_epochs: int = 20,
         num_images: int = 2000,
         training_measures: Choice = "cheap",
         measures: Choice = "all",
@@ -76,6 +78,7 @@ class Evaluation(Callback):
 
         for key, value, lowest in (
             ("every_n_epochs", every_n_epochs, 0),
+            ("draw_every_n_epochs", draw_every_n_epochs, 0),
             ("num_images", num_images, 1),
             ("max_train_images", max_train_images, 1),
         ):
@@ -85,6 +88,7 @@ class Evaluation(Callback):
         for choice in (training_measures, measures):
             select_measures(choice)
         self.every_n_epochs = every_n_epochs
+        self.draw_every_n_epochs = draw_every_n_epochs
         self.num_images = num_images
         self.training_measures: Choice = training_measures
         self.measures: Choice = measures
@@ -192,6 +196,8 @@ class Evaluation(Callback):
         epoch = trainer.current_epoch + 1 if trainer.state.fn == TrainerFn.FITTING else 0
         if epoch:
             folder = f"{folder}/epoch-{epoch:04d}"
+        if epoch and (not self.draw_every_n_epochs or epoch % self.draw_every_n_epochs):
+            return
         names = self.training_pictures if epoch else self.pictures
         with tempfile.TemporaryDirectory() as temporary:
             for path in draw_pictures(names, subject, Path(temporary), with_pages=not epoch):
