@@ -14,6 +14,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, unfinished_runs
 
 OPTION = "--resume"
+_CHECKPOINT, _LAST = "--ckpt_path", "last"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     positions = [i for i, argument in enumerate(arguments) if argument.split("=")[0] == OPTION]
     if not positions:
         return list(arguments), None
-    if arguments[0] != "fit" or any(argument.split("=")[0] == "--ckpt_path" for argument in arguments):
+    if arguments[0] != "fit" or any(argument.split("=")[0] == _CHECKPOINT for argument in arguments):
         raise ConfigError(f"{OPTION}: only `fit` takes it, and without --ckpt_path")
     position = positions[-1]
     before, after = list(arguments[:position]), list(arguments[position + 1 :])
@@ -56,10 +57,14 @@ def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def _with_keyword_replaced(arguments: Sequence[str]) -> list[str]:
-    if arguments[:1] != ["fit"] or find_option(arguments, "--ckpt_path") != "last":
+    if arguments[:1] != ["fit"] or find_option(arguments, _CHECKPOINT) != _LAST:
         return list(arguments)
-    joined = "\0".join(arguments).replace("--ckpt_path=last", OPTION).replace("--ckpt_path\0last", OPTION)
-    return joined.split("\0")
+    others = [
+        argument
+        for argument, before in zip(arguments, ["", *arguments], strict=False)
+        if argument not in (_CHECKPOINT, f"{_CHECKPOINT}={_LAST}") and (before, argument) != (_CHECKPOINT, _LAST)
+    ]
+    return [*others, OPTION]
 
 
 def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ae_lightning.resume import split_resume
+
 # Training stops for good only while the file is there: going on has the same configuration.
 BREAKING = """
 from pathlib import Path
@@ -96,3 +98,14 @@ def test_no_epoch_is_lost_where_the_best_is_long_ago(workspace):
     run_id = workspace.run().info.run_id
     assert workspace("fit", "--resume", run_id, "--trainer.max_epochs", "4").code == 0
     assert steps(workspace, run_id) == [10, 21, 32, 43]
+
+
+@pytest.mark.parametrize("given", [["--ckpt_path", "last"], ["--ckpt_path=last"]])
+def test_the_last_checkpoint_is_that_of_the_newest_unfinished_run(given):
+    arguments = ["fit", "-c", "last", *given, "--model.latent_dim", "3"]
+    assert split_resume(arguments) == (["fit", "-c", "last", "--model.latent_dim", "3"], "")
+
+
+def test_another_command_keeps_its_checkpoint():
+    arguments = ["test", "--ckpt_path", "last"]
+    assert split_resume(arguments) == (arguments, None)
