@@ -17,7 +17,9 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -116,7 +118,9 @@ def children(process):
 
 
 def load(database):
-    return optuna.load_study(study_name="small", storage=database.url)
+    """Read the study as it stands; no connection is left open, however often it is read."""
+    storage = RDBStorage(database.url, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name="small", storage=storage)
 
 
 def wait_for(condition, process, seconds=400):
