@@ -27,6 +27,15 @@ class Server:
         self._process = None
 
     def start(self):
+        """Start, and start again what hangs in its own start, as MLflow's server once did on a busy machine."""
+        for _ in range(3):
+            self._launch()
+            if self._answers_within(60):
+                return
+            self.stop()
+        pytest.fail((self.folder / "server.log").read_text())
+
+    def _launch(self):
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.database}"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
@@ -36,14 +45,14 @@ class Server:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        self._wait()
 
-    def _wait(self):
-        deadline = time.monotonic() + 120
+    def _answers_within(self, seconds):
+        deadline = time.monotonic() + seconds
         while not self._answers():
-            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
-            assert self._process.poll() is None, (self.folder / "server.log").read_text()
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                return False
             time.sleep(0.1)
+        return True
 
     def _answers(self):
         try:
