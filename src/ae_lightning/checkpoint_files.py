@@ -81,11 +81,11 @@ def _sync(path: Path) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed while they wrote have left in a folder."""
     for path in folder.glob(f".*{_TEMPORARY_SUFFIX}"):
-        if not _is_running(path):
+        if not _is_being_written(path):
             path.unlink(missing_ok=True)
 
 
-def _is_running(path: Path) -> bool:
+def _is_being_written(path: Path) -> bool:
     process_id = path.name.removesuffix(_TEMPORARY_SUFFIX).rpartition(".")[2]
     with suppress(ValueError):
         try:

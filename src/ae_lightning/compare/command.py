@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -138,7 +138,5 @@ def _scatter(subject: Subject) -> Scene:
     return latent_scene(plane, encoded.images, encoded.labels, subject.class_names, MAX_POINTS)
 
 
-def _histories(
-    reader: RunReader, comparison: Comparison, metric: Literal["train/loss", "val/loss"] | str
-) -> dict[str, list[tuple[int, float]]]:
+def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:
     return {row.label: reader.history(row.runs[0].run_id, metric) for row in comparison.rows if row.runs}
