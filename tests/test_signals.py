@@ -15,8 +15,8 @@ from ae_lightning.signals import Interrupted, Requests
 requests = Requests(patience=float(sys.argv[1]))
 requests.listen()
 requests.wait_for_safe_moments(sys.argv[2] == "waits")
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     start = time.monotonic()
     while time.monotonic() - start < 60:
         time.sleep(0.01)
