@@ -1,0 +1,78 @@
+"""Run what of the documents' experiments has not been run yet; ended at any moment, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from trainings import Training, all_trainings
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.resume import resume_point
+from ae_lightning.tracking import tracking_uri_from_environment
+from ae_lightning.tracking.comparison import RunReader, TrackedRun
+
+ENDED_BY_HAND = (130, 143)
+
+
+def main() -> int:
+    """Train, one after the other.
+
+    Returns:
+        The exit code: 1 if a training failed, 130 or 143 if somebody ended one.
+    """
+    trainings = _chosen(all_trainings())
+    console = Console(highlight=False)
+    failed = []
+    for position, training in enumerate(trainings, 1):
+        runs = _runs_of(training)
+        title = f"{training.group}: {training.name} ({position} of {len(trainings)})"
+        if any(run.status == "FINISHED" for run in runs):
+            console.print(f"{title}: done before")
+            continue
+        console.rule(title)
+        code = subprocess.call([sys.executable, "-m", "ae_lightning", "fit", *_arguments(training, runs)])
+        if code in ENDED_BY_HAND:
+            return code
+        if code:
+            failed.append(title)
+    for title in failed:
+        console.print(f"failed: {title}")
+    return 1 if failed else 0
+
+
+def _chosen(trainings: Sequence[Training]) -> list[Training]:
+    groups = list(dict.fromkeys(training.group for training in trainings))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=groups, nargs="+", default=groups, help="groups of trainings (default: all)")
+    only = parser.parse_args().only
+    return [training for training in trainings if training.group in only]
+
+
+def _runs_of(training: Training) -> list[TrackedRun]:
+    reader = RunReader(tracking_uri_from_environment())
+    try:
+        runs = reader.of_experiment(training.group)
+    except ConfigError:
+        return []
+    return [run for run in runs if run.name == training.name]
+
+
+def _arguments(training: Training, runs: Sequence[TrackedRun]) -> list[str]:
+    """Return the arguments of `fit`: from the newest checkpoint, if one was left."""
+    logger = "--trainer.logger."
+    named = [f"{logger}experiment_name", training.group, f"{logger}run_name", training.name]
+    for run in reversed(runs):
+        try:
+            point = resume_point(tracking_uri_from_environment(), run.run_id)
+        except ConfigError:
+            continue
+        return [*training.arguments, *named, "--resume", point.run_id]
+    return [*training.arguments, *named]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
