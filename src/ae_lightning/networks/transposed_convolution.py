@@ -29,8 +29,12 @@ class TransposedConvolution(nn.ConvTranspose2d):
             return self._with_bias(self._by_subpixels(x_BCHW))
         if self.bias is None or not _is_trained_in_bfloat16(x_BCHW):
             return super().forward(x_BCHW)
-        convolved = F.conv_transpose2d(x_BCHW, self.weight, None, self.stride, self.padding, self.output_padding)
+        convolved = F.conv_transpose2d(x_BCHW, self.weight, None, self.stride, self._margins, self.output_padding)
         return self._with_bias(convolved)
+
+    @property
+    def _margins(self) -> list[int]:
+        return [int(side) for side in self.padding]
 
     def _with_bias(self, y_BCHW: Tensor) -> Tensor:
         return y_BCHW if self.bias is None else y_BCHW + self.bias.to(y_BCHW.dtype).view(-1, 1, 1)
@@ -53,7 +57,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
     def _window(self, y_BHWC: Tensor, height: int, width: int) -> Tensor:
         """Cut the padding off an output that no padding has been cut off yet; an output padding may lie beyond it."""
         for axis, size in enumerate((height, width)):
-            stride, kernel, padding = self.stride[axis], self.kernel_size[axis], int(self.padding[axis])
+            stride, kernel, padding = self.stride[axis], self.kernel_size[axis], self._margins[axis]
             kept = (size - 1) * stride + kernel - 2 * padding + self.output_padding[axis]
             missing = max(0, padding + kept - y_BHWC.shape[1 + axis])
             if missing:
