@@ -18,6 +18,7 @@ from ae_lightning.networks.layers import (
     require_filters,
     require_positive,
 )
+from ae_lightning.networks.transposed_convolution import TransposedConvolution
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Conv(Network):
     def _transposed_convolution(self, after: Shape, before: Shape, *, is_output: bool) -> nn.Sequential:
         height, width = self._padding(before[1]), self._padding(before[2])
         stage = nn.Sequential(
-            nn.ConvTranspose2d(
+            TransposedConvolution(
                 after[0],
                 before[0],
                 self.kernel_size,
