@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup fit test test-slow lint format clean
+.PHONY: help setup fit test test-slow reproduce lint format clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,11 @@ test: $(INSTALLED)  ## all tests but the slow ones
 
 test-slow: $(INSTALLED)  ## the slow tests
 	$(BIN)/python -m pytest -m slow
+
+reproduce: $(INSTALLED)  ## the documents' experiments (hours; goes on where it stopped) and docs/results.md
+	$(BIN)/python -m experiments.reproduce
+	$(BIN)/python -m ae_lightning compare --experiment first_document --output outputs/first_document
+	$(BIN)/python -m experiments.results
 
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .

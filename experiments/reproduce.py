@@ -8,23 +8,36 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
-from trainings import Training, all_trainings
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.resume import resume_point
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
+from experiments.trainings import Training, all_trainings
 
 ENDED_BY_HAND = (130, 143)
 
 
 def main() -> int:
-    """Train, one after the other.
+    """Train what the command line names.
+
+    Returns:
+        The exit code.
+    """
+    trainings = all_trainings()
+    groups = list(dict.fromkeys(training.group for training in trainings))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=groups, nargs="+", default=groups, help="groups of trainings (default: all)")
+    only = parser.parse_args().only
+    return run_missing([training for training in trainings if training.group in only])
+
+
+def run_missing(trainings: Sequence[Training]) -> int:
+    """Train what has no finished run, one after the other.
 
     Returns:
         The exit code: 1 if a training failed, 130 or 143 if somebody ended one.
     """
-    trainings = _chosen(all_trainings())
     console = Console(highlight=False)
     failed = []
     for position, training in enumerate(trainings, 1):
@@ -42,14 +55,6 @@ def main() -> int:
     for title in failed:
         console.print(f"failed: {title}")
     return 1 if failed else 0
-
-
-def _chosen(trainings: Sequence[Training]) -> list[Training]:
-    groups = list(dict.fromkeys(training.group for training in trainings))
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=groups, nargs="+", default=groups, help="groups of trainings (default: all)")
-    only = parser.parse_args().only
-    return [training for training in trainings if training.group in only]
 
 
 def _runs_of(training: Training) -> list[TrackedRun]:

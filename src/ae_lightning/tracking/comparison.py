@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from ae_lightning.errors import ConfigError, TrackingError, unknown_name
@@ -110,6 +111,15 @@ class RunReader:
     def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
         """Return step and value of all that was logged of a metric."""
         return [(point.step, point.value) for point in self._client.get_metric_history(run_id, metric)]
+
+    def text(self, run_id: str, artifact: str) -> str:
+        """Return the content of an artifact.
+
+        Raises:
+            TrackingError: If the store does not give it.
+        """
+        with self._refusal_explained(), TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(run_id, artifact, folder)).read_text(encoding="utf-8")
 
     def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str]) -> str:
         """Keep files as artifacts of a new run.

@@ -1,0 +1,1 @@
+"""The documents' experiments, and the tables of `docs/` made from them."""

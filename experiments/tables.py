@@ -1,0 +1,252 @@
+"""The tables of `docs/results.md` and `docs/limits.md`, as Markdown."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation.direction import best_of
+from ae_lightning.tracking import tracking_uri_from_environment
+from ae_lightning.tracking.comparison import RunReader, TrackedRun
+from experiments.trainings import FIRST_DOCUMENT, LATENT_DIMS, Training, all_trainings
+
+THEIRS = {
+    "k-means": {
+        2: {"vanilla": 61.71, "double": 55.26, "vae": 17.13, "sample_vae": 49.78},
+        32: {"vanilla": 85.0, "double": 85.12, "vae": 36.52, "sample_vae": 76.17},
+    },
+    "GMM": {
+        2: {"vanilla": 61.67, "double": 54.67, "vae": 11.36, "sample_vae": 39.47},
+        32: {"vanilla": 83.64, "double": 82.87, "vae": 13.67, "sample_vae": 49.65},
+    },
+}
+"""The first document's tables, in per cent."""
+
+OURS = {"k-means": ("nearest_centroid_accuracy", "kmeans_accuracy"), "GMM": ("class_gaussian_accuracy", "gmm_accuracy")}
+"""What each of its rows measures, and what clustering without labels gives on the same codes."""
+
+APPLICATIONS = {
+    "denoising": ("denoising_psnr_gain",),
+    "retrieval": ("retrieval_map", "hash_map"),
+    "few-shot classification": ("few_shot_accuracy_1", "few_shot_accuracy_5", "few_shot_accuracy_10"),
+    "compression": ("bits_per_pixel", "compression_psnr"),
+}
+MNIST_PIXELS = 28 * 28
+
+CODECS = {
+    "autoencoder": "VanillaAE, 32-D",
+    "pca": "PCA, 32-D",
+    "jpeg": "JPEG, a file an image",
+    "jpeg_mosaic": "JPEG, all images in one",
+    "webp": "WebP, a file an image",
+    "webp_mosaic": "WebP, all images in one",
+}
+
+
+class Runs:
+    """The finished runs of the experiments."""
+
+    def __init__(self) -> None:
+        self._reader = RunReader(tracking_uri_from_environment())
+        self._found: dict[tuple[str, str], TrackedRun] = {}
+        for group in dict.fromkeys(training.group for training in all_trainings()):
+            with suppress(ConfigError):
+                runs = self._reader.of_experiment(group)
+                self._found |= {(group, run.name): run for run in runs if run.status == "FINISHED"}
+
+    def of(self, group: str) -> dict[str, TrackedRun]:
+        """Return a group's runs by name.
+
+        Raises:
+            ConfigError: If one is missing.
+        """
+        return {training.name: self[training] for training in all_trainings() if training.group == group}
+
+    def __getitem__(self, training: Training) -> TrackedRun:
+        """Return the run of a training.
+
+        Raises:
+            ConfigError: If it is missing.
+        """
+        run = self._found.get((training.group, training.name))
+        if run is None:
+            raise ConfigError(f"{training.group}: {training.name} has not been trained; `make reproduce` does it")
+        return run
+
+    def seeds(self, variant: str, latent_dim: int) -> list[TrackedRun]:
+        """Return the first document's runs of a variant, one a seed."""
+        prefix = f"{variant}, {latent_dim}-D, "
+        return [run for name, run in self.of("first_document").items() if name.startswith(prefix)]
+
+    def history(self, run: TrackedRun, metric: str) -> list[tuple[int, float]]:
+        """Return step and value of all that was logged of a metric."""
+        return self._reader.history(run.run_id, metric)
+
+    def codecs(self, run: TrackedRun) -> dict[str, dict[str, list[float]]]:
+        """Return rate and distortion of each codec that a run was held against."""
+        curves: dict[str, dict[str, list[float]]] = json.loads(
+            self._reader.text(run.run_id, "evaluation/test/codecs.json")
+        )
+        return curves
+
+
+def first_document(runs: Runs) -> str:
+    """Hold our accuracies against the document's."""
+    head = ["row", "latent_dim", "variant", "document", "same measure here", "clustering without labels"]
+    lines = []
+    for row, theirs in THEIRS.items():
+        for latent_dim in LATENT_DIMS:
+            for variant in FIRST_DOCUMENT:
+                found = runs.seeds(variant, latent_dim)
+                ours = [_percent(_test(found, measure)) for measure in OURS[row]]
+                said = theirs[latent_dim].get(variant)
+                lines.append([row, str(latent_dim), _class(found), "–" if said is None else f"{said:.2f}", *ours])
+    return _table(head, lines, numbers_from=3)
+
+
+def measures(runs: Runs) -> str:
+    """Hold the variants against one another by every measure of both latent sizes."""
+    parts = []
+    for latent_dim in LATENT_DIMS:
+        columns = {_class(found): found for found in (runs.seeds(variant, latent_dim) for variant in FIRST_DOCUMENT)}
+        names = [name for name in _with_pca(columns) if not name.startswith("overlay")]
+        parts.append(f"### {latent_dim} dimensions\n\n{_by_measure(columns, names)}")
+    return "\n".join(parts)
+
+
+def applications(runs: Runs) -> str:
+    """Hold the variants' codes of 32 dimensions against PCA's in what they are used for."""
+    columns = {_class(found): found for found in (runs.seeds(variant, 32) for variant in FIRST_DOCUMENT)}
+    names = {measure: use for use, measures in APPLICATIONS.items() for measure in measures}
+    found = runs.of("denoising")
+    own = _by_measure({"DenoisingAE": [found["denoising"]], "VanillaAE": [found["vanilla"]]}, ["denoising_psnr_gain"])
+    return f"{_by_measure(columns, list(names), names)}\nTrained for it, 12 epochs:\n\n{own}"
+
+
+def novelty(runs: Runs) -> str:
+    """List how well each digit, left out of training, is told from the others."""
+    scores = ("novelty_auroc", "novelty_auroc_code")
+    rows, columns = [], defaultdict(list)
+    for name, run in runs.of("novelty").items():
+        values = [run.metrics[f"test/{prefix}{score}"] for score in scores for prefix in ("", "pca_")]
+        for column, value in enumerate(values):
+            columns[column].append(value)
+        rows.append([name.rsplit(" ", 1)[1], *(f"{value:.3f}" for value in values)])
+    rows.append(["mean", *(f"{statistics.fmean(values):.3f}" for values in columns.values())])
+    head = ["digit left out", "by error", "PCA's", "by density of the code", "PCA's"]
+    return _table(head, rows, numbers_from=1)
+
+
+def gaps(runs: Runs) -> str:
+    """List training and test error of the first document's runs."""
+    found = {
+        f"{_class(seeds)}, {latent_dim}-D": seeds[0]
+        for latent_dim in LATENT_DIMS
+        for seeds in (runs.seeds(variant, latent_dim) for variant in FIRST_DOCUMENT)
+    }
+    return _gap_table(runs, found, MNIST_PIXELS)
+
+
+def fourth_document(runs: Runs) -> str:
+    """Hold a multilayer perceptron against convolutions on small colour pictures."""
+    found = runs.of("fourth_document")
+    judged = _by_measure({name: [run] for name, run in found.items()}, ["mse", "psnr", "ssim"])
+    return f"{judged}\n{_gap_table(runs, found, 3 * 40 * 40)}"
+
+
+def codecs(runs: Runs) -> str:
+    """List what other codecs make of the same images: in as many bits as the code takes, and for the same PSNR."""
+    run = runs.seeds("vanilla", 32)[0]
+    curves = runs.codecs(run)
+    rate, distortion = run.metrics["test/bits_per_pixel"], run.metrics["test/compression_psnr"]
+    rows = []
+    for key, name in CODECS.items():
+        rates, psnrs = curves[key]["bits_per_pixel"], curves[key]["psnr"]
+        rows.append([name, _read_off(rate, rates, psnrs, 2), _read_off(distortion, psnrs, rates, 3)])
+    head = ["codec", f"PSNR at {rate:.3f} bits per pixel (dB)", f"bits per pixel for {distortion:.2f} dB"]
+    return _table(head, rows, numbers_from=1)
+
+
+def _read_off(at: float, xs: Sequence[float], ys: Sequence[float], digits: int) -> str:
+    """Return what an increasing curve has at a place, or that it lies beyond the curve's end."""
+    if not min(xs) <= at <= max(xs):
+        return f"begins at {min(ys):.{digits}f}" if at < min(xs) else f"ends at {max(ys):.{digits}f}"
+    return f"{np.interp(at, xs, ys):.{digits}f}"
+
+
+def two_dimensions(runs: Runs) -> str:
+    """List what two dimensions can generate and cannot reconstruct."""
+    names = ["mse", "psnr", "ssim", "sample_frechet"]
+    columns = {f"VAE, {latent_dim}-D": runs.seeds("vae", latent_dim) for latent_dim in LATENT_DIMS}
+    rows = [[name, *(_mean_and_spread(_test(found, name)) for found in columns.values())] for name in names]
+    return _table(["measure", *columns], rows, numbers_from=1)
+
+
+def _gap_table(runs: Runs, found: Mapping[str, TrackedRun], num_values: int) -> str:
+    rows = []
+    for name, run in found.items():
+        train, test = _last_epoch(runs.history(run, "train/reconstruction"), run) / num_values, run.metrics["test/mse"]
+        rows.append([name, f"{train:.4f}", f"{test:.4f}", f"{test - train:+.4f}", f"{test / train:.2f}"])
+    return _table(["run", "training mse", "test mse", "gap", "ratio"], rows, numbers_from=1)
+
+
+def _last_epoch(history: Sequence[tuple[int, float]], run: TrackedRun) -> float:
+    """Return the mean over the steps of the last epoch, whose weights still move."""
+    steps = max(step for step, _ in history) + 1
+    first = steps - steps / int(run.params["trainer.max_epochs"])
+    return statistics.fmean(value for step, value in history if step >= first)
+
+
+def _by_measure(
+    columns: Mapping[str, Sequence[TrackedRun]], names: Iterable[str], uses: Mapping[str, str] | None = None
+) -> str:
+    """Return a table of measures as rows and variants as columns, PCA the last, the best in bold."""
+    rows = []
+    for name in names:
+        values = [_test(found, name) for found in columns.values()]
+        values.append(_test(next(iter(columns.values())), f"pca_{name}")[:1])
+        best = best_of(name, [statistics.fmean(value) for value in values if value])
+        cells = [_bold_if(_mean_and_spread(value), bool(value) and statistics.fmean(value) == best) for value in values]
+        rows.append([*([uses[name]] if uses else []), f"`{name}`", *cells])
+    head = [*(["use"] if uses else []), "measure", *columns, "PCA"]
+    return _table(head, rows, numbers_from=len(head) - len(columns) - 1)
+
+
+def _with_pca(columns: Mapping[str, Sequence[TrackedRun]]) -> list[str]:
+    """Return the measures that PCA has too."""
+    logged = next(iter(columns.values()))[0].metrics
+    return [name.removeprefix("test/pca_") for name in logged if name.startswith("test/pca_")]
+
+
+def _class(runs: Sequence[TrackedRun]) -> str:
+    return runs[0].variant
+
+
+def _test(runs: Sequence[TrackedRun], name: str) -> list[float]:
+    return [run.metrics[f"test/{name}"] for run in runs if f"test/{name}" in run.metrics]
+
+
+def _percent(values: Sequence[float]) -> str:
+    return _mean_and_spread([100 * value for value in values], digits=2)
+
+
+def _mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
+    if not values:
+        return "–"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
+
+
+def _bold_if(text: str, is_best: bool) -> str:
+    return f"**{text}**" if is_best else text
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int) -> str:
+    rule = ["---"] * numbers_from + ["---:"] * (len(head) - numbers_from)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *rows))

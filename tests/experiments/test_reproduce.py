@@ -1,0 +1,138 @@
+"""The documents' experiments: what they train, that they go on where they stopped, and the tables made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from experiments.reproduce import run_missing
+from experiments.results import DOCS, PAGES, main
+from experiments.tables import APPLICATIONS, CODECS, THEIRS
+from experiments.trainings import CONFIGS, FIRST_DOCUMENT, Training, all_trainings
+from mlflow.entities import Metric
+
+from ae_lightning.tracking.comparison import VARIANT_TAG
+from conftest import QUICK
+
+PROGRAM = "import sys; from experiments.reproduce import Training, run_missing"
+LOGGED = (
+    *("mse", "psnr", "ssim", "kmeans_accuracy", "gmm_accuracy", "nearest_centroid_accuracy", "class_gaussian_accuracy"),
+    *("sample_frechet", "novelty_auroc", "novelty_auroc_code"),
+    *(measure for measures in APPLICATIONS.values() for measure in measures),
+)
+CLASSES = dict(zip(FIRST_DOCUMENT, ("VanillaAE", "DoubleAE", "VAE", "SampleVAE", "DoubleSampleVAE"), strict=True))
+
+
+def tiny(*options):
+    return Training("tried", "tiny", ("-c", str(CONFIGS / "vanilla.yaml"), *QUICK, *options))
+
+
+def test_every_training_has_a_name_of_its_own():
+    named = [(training.group, training.name) for training in all_trainings()]
+    assert len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("training", all_trainings()[::5], ids=lambda training: training.name)
+def test_the_command_line_takes_a_training(bare_workspace, training):
+    outcome = bare_workspace("fit", *training.arguments, "--print_config")
+    assert outcome.code == 0, outcome.err
+
+
+def test_what_is_done_is_left_alone_and_what_fails_stops_no_other(workspace, program_environment, monkeypatch, capfd):
+    monkeypatch.setattr("os.environ", program_environment)
+    wrong = Training("tried", "wrong", ("--model.latent_dim", "0"))
+    assert run_missing([wrong, tiny()]) == 1
+    assert run_missing([tiny()]) == 0
+    (run,) = workspace.runs()
+    assert (run.info.run_name, run.info.status) == ("tiny", "FINISHED")
+    assert "failed: tried: wrong" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatch):
+    long = tiny("--trainer.max_epochs", "4000")
+    started = subprocess.Popen(
+        [sys.executable, "-c", f"{PROGRAM}; sys.exit(run_missing([{long!r}]))"],
+        env={**program_environment, "PYTHONPATH": str(CONFIGS.parent)},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(workspace.folder.glob("checkpoints/*/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    subprocess.run(["pkill", f"-{signal.SIGTERM.value}", "-P", str(started.pid)], check=True)
+    assert started.wait(60) == 143
+    monkeypatch.setattr("os.environ", program_environment)
+    epochs = 1 + max(point.step for point in workspace.history(workspace.run().info.run_id, "epoch"))
+    assert run_missing([tiny("--trainer.max_epochs", str(int(epochs) + 1))]) == 0
+    (run,) = workspace.runs()
+    assert run.info.status == "FINISHED"
+
+
+@pytest.fixture
+def reproduced(workspace, tmp_path):
+    """A store that holds a run of every training, each value told by its place."""
+    client = workspace.client
+    codecs = {name: {"bits_per_pixel": [0.1, 0.3], "psnr": [10.0, 30.0]} for name in CODECS}
+    (tmp_path / "codecs.json").write_text(json.dumps(codecs))
+    for number, training in enumerate(all_trainings()):
+        found = client.get_experiment_by_name(training.group)
+        experiment = found.experiment_id if found else client.create_experiment(training.group)
+        variant = CLASSES.get(training.name.split(",")[0], "VanillaAE")
+        run = client.create_run(experiment, run_name=training.name, tags={VARIANT_TAG: variant})
+        client.log_param(run.info.run_id, "trainer.max_epochs", 2)
+        values = {f"test/{name}": 0.2 + number / 1000 for name in LOGGED} | {f"test/pca_{name}": 0.1 for name in LOGGED}
+        metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
+        metrics += [Metric("train/reconstruction", v, 0, step) for step, v in enumerate((784.0, 784.0, 78.4, 78.4))]
+        client.log_batch(run.info.run_id, metrics)
+        client.log_artifact(run.info.run_id, str(tmp_path / "codecs.json"), "evaluation/test")
+        client.set_terminated(run.info.run_id)
+    pages = tmp_path / "docs"
+    pages.mkdir()
+    for page in PAGES:
+        (pages / page).write_text((DOCS / page).read_text())
+    return pages
+
+
+def table(page, name):
+    found = re.search(rf"<!-- table {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    rows = [line.strip("|").split("|") for line in found[1].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def test_the_tables_hold_the_runs(reproduced):
+    assert main(["--docs", str(reproduced)]) == 0
+    results, limits = ((reproduced / page).read_text() for page in PAGES)
+    by_name = {training.name: 0.2 + number / 1000 for number, training in enumerate(all_trainings())}
+    vae = 100 * by_name["vae, 32-D, seed 0"]
+    said = f"{THEIRS['k-means'][32]['vae']:.2f}"
+    assert ["k-means", "32", "VAE", said, f"{vae:.2f}", f"{vae:.2f}"] in table(results, "first_document")
+    left_out = by_name["without 7"]
+    assert ["7", f"{left_out:.3f}", "0.100", f"{left_out:.3f}", "0.100"] in table(results, "novelty")
+    (gap,) = [row for row in table(results, "gaps") if row[0] == "VAE, 32-D"]
+    assert gap[1:3] == ["0.1000", f"{vae / 100:.4f}"]
+    assert {row[0] for row in table(results, "applications")} >= set(APPLICATIONS)
+    # The rate is 0.2 and more: between the two points of the curve.
+    assert float(table(limits, "codecs")[2][1]) == pytest.approx(10 + (by_name["vanilla, 32-D, seed 0"] - 0.1) * 100)
+
+
+def test_the_best_is_bold(reproduced):
+    main(["--docs", str(reproduced)])
+    rows = {row[0]: row[1:] for row in table((reproduced / "results.md").read_text(), "measures")}
+    assert [cell.startswith("**") for cell in rows["`ssim`"]] == [False, False, False, False, True, False]
+    assert [cell.startswith("**") for cell in rows["`mse`"]] == [False, False, False, False, False, True]
+
+
+def test_a_table_says_which_run_is_missing(reproduced, workspace, capsys):
+    (run,) = [run for run in workspace.runs() if run.info.run_name == "without 7"]
+    workspace.client.delete_run(run.info.run_id)
+    assert main(["--docs", str(reproduced)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "novelty: without 7 has not been trained; `make reproduce` does it"
+    results = (reproduced / "results.md").read_text()
+    assert table(results, "novelty") == []
+    assert table(results, "applications") != []
