@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as still
 
@@ -26,6 +27,9 @@ OF_AN_OBJECTIVE = {
     "parallel_coordinates": "plot_parallel_coordinate",
 }
 """Functions of Optuna's, by the name of the plot, that show one objective."""
+
+PANEL_INCHES = 3.5
+"""Side of a panel in a figure of several."""
 
 MIN_TRIALS = 2
 """Complete trials that a plot needs to show anything."""
@@ -68,5 +72,19 @@ def _write(name: str, function: str, study: optuna.Study, options: dict[str, Any
         return
     figure.write_html(folder / f"{name}.html", include_plotlyjs=True)
     drawn: Figure = np.ravel(axes)[0].figure
+    _make_legible(drawn, np.atleast_2d(axes).shape)
     drawn.savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
     pyplot.close(drawn)
+
+
+def _make_legible(figure: Figure, panels: tuple[int, ...]) -> None:
+    """Give each panel room for its labels, which Optuna draws over one another."""
+    rows, columns = panels
+    if rows * columns == 1:
+        return
+    figure.set_size_inches(PANEL_INCHES * columns, PANEL_INCHES * rows)
+    for axes in figure.axes:
+        axes.tick_params(axis="x", labelrotation=30)
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_minor_formatter(NullFormatter())
