@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -28,7 +30,7 @@ def images(num=3, shape=SHAPE):
         (Conv(filters=(3, 5, 4), batch_norm=True, activation="leaky_relu"), [3, 5, 4]),
         (Conv(filters=(3, 5), stride=1), [3, 5]),
         (Unpool(filters=(3, 5)), [3, 5]),
-        (ResNet(widths=(3, 5)), [3, 5]),
+        (ResNet(widths=(3, 5), depth=1), [3, 3, 3, 5, 5, 5]),
         (MLP(), []),
         (Linear(), []),
     ],
@@ -40,14 +42,28 @@ def test_convolutions_are_found_in_order(network, channels):
         assert layer.activations(images()).shape[1] == layer.convolution.out_channels
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
-def test_a_trunk_has_its_first_convolution(name):
+@pytest.mark.parametrize(("name", "num"), [("resnet18", 20), ("vgg11_bn", 8), ("efficientnet_b0", 81)])
+def test_a_trunk_has_its_convolutions_in_order(name, num):
     encoder = encoder_of(Backbone(name), (1, 20, 20))
-    (layer,) = convolution_layers(encoder, images(1, (1, 20, 20)))
-    assert layer.convolution.in_channels == 3
-    seen = project_back(layer, images(2, (1, 20, 20)), 0)
-    assert seen.shape == (2, 1, 20, 20)
-    assert seen.abs().amax(dim=(1, 2, 3)).gt(0).all()
+    layers = convolution_layers(encoder, images(1, (1, 20, 20)))
+    assert len(layers) == num
+    assert layers[0].convolution.in_channels == 3
+    for layer in (layers[0], layers[num // 2]):
+        seen = project_back(layer, images(2, (1, 20, 20)), 0)
+        assert seen.shape == (2, 1, 20, 20)
+        assert seen.isfinite().all()
+        assert seen.abs().amax(dim=(1, 2, 3)).gt(0).all()
+
+
+def test_activations_in_place_are_rectified_too_and_left_as_they_were():
+    chain = encoder_of(Conv(filters=(3, 5)))
+    in_place = copy.deepcopy(chain)
+    for module in in_place.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+    layers = [convolution_layers(encoder, images())[1] for encoder in (chain, in_place)]
+    torch.testing.assert_close(*(project_back(layer, images(), 1) for layer in layers))
+    assert all(module.inplace for module in in_place.modules() if isinstance(module, nn.ReLU))
 
 
 def test_looking_leaves_running_statistics_alone():
@@ -74,14 +90,25 @@ def test_pooling_is_undone_where_the_maxima_were():
     layers = convolution_layers(encoder_of(Unpool(filters=(4, 6))), images())
     second = layers[1]
     seen = project_back(second, images(), 0)
-    pool = next(module for module in second.path if hasattr(module, "switches"))
-    assert pool.switches is not None
     assert seen.ne(0).any()
     # A 3 × 3 kernel on pooled maps, and one on the image, see at most 8 × 8 pixels.
     rows = seen.abs().amax(dim=(1, 3)).ne(0).sum(dim=1)
     columns = seen.abs().amax(dim=(1, 2)).ne(0).sum(dim=1)
     assert rows.max() <= 8
     assert columns.max() <= 8
+
+
+def test_unpooling_by_switches_is_the_way_back():
+    """Against PyTorch's own unpooling, which is told the places of the maxima."""
+    x_BCHW = images(shape=(1, 8, 8))
+    encoder = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.MaxPool2d(2), nn.Conv2d(1, 1, 1, bias=False)).eval()
+    with torch.no_grad():
+        for convolution in (encoder[0], encoder[2]):
+            convolution.weight.fill_(1.0)
+    pooled, switches = nn.functional.max_pool2d(x_BCHW, 2, return_indices=True)
+    strongest = torch.where(pooled == pooled.amax(dim=(2, 3), keepdim=True), pooled, 0.0)
+    expected = nn.functional.max_unpool2d(strongest, switches, 2)
+    torch.testing.assert_close(project_back(convolution_layers(encoder, x_BCHW)[1], x_BCHW, 0), expected)
 
 
 def test_the_signal_is_rectified_on_the_way_back():

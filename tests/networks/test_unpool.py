@@ -4,20 +4,14 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch.nn import functional as F  # noqa: N812
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Unpool
-from ae_lightning.networks.unpool import SwitchedMaxPool
 from ae_lightning.testing.networks import stage_shapes
 from ae_lightning.testing.training import generate_batch
 
 LATENT_DIM = 3
 SHAPES = [(1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 17, 28), (1, 2, 5)]
-
-
-def pool_of(height, width):
-    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -42,47 +36,6 @@ def test_any_kernel_gives_back_the_image_s_shape(kernel_size):
     x_BCHW = generate_batch((1, 9, 7), 2)
     code = network.build_encoder((1, 9, 7), LATENT_DIM)(x_BCHW)
     assert network.build_decoder(LATENT_DIM, (1, 9, 7))(code).shape == x_BCHW.shape
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 7), (1, 5)])
-def test_unpooling_puts_the_maxima_back_where_they_were(height, width):
-    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(height, width)
-    pooled = pool(x_BCHW)
-    restored = pool.unpool(pooled, height, width)
-    kept = restored != 0
-    assert kept.sum() == pooled.numel()
-    assert torch.equal(restored[kept], x_BCHW[kept])
-    # Each kept value is the largest of its own square.
-    assert torch.equal(F.max_pool2d(restored, 2, ceil_mode=True), pooled)
-
-
-def test_unpooling_takes_other_values_to_the_same_places():
-    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(6, 6)
-    places = pool.unpool(pool(x_BCHW), 6, 6) != 0
-    ones = pool.unpool(torch.ones(2, 3, 3, 3), 6, 6)
-    assert torch.equal(ones, places.float())
-
-
-def test_channels_last_maps_have_the_same_switches():
-    pool, x_BCHW = SwitchedMaxPool().eval(), pool_of(6, 8)
-    expected = pool.unpool(pool(x_BCHW), 6, 8)
-    pooled = pool(x_BCHW.to(memory_format=torch.channels_last))
-    assert torch.equal(pool.unpool(pooled, 6, 8), expected)
-
-
-def test_training_pools_alike_and_remembers_nothing():
-    pool, x_BCHW = SwitchedMaxPool(), pool_of(9, 7)
-    pooled = pool(x_BCHW)
-    assert pool.switches is None
-    assert torch.equal(pool.eval()(x_BCHW), pooled)
-    assert pool.switches.shape == pooled.shape
-
-
-def test_every_pooling_of_an_encoder_remembers_the_last_batch():
-    encoder = Unpool(filters=[4, 5]).build_encoder((1, 8, 8), LATENT_DIM).eval()
-    pools = [module for module in encoder.modules() if isinstance(module, SwitchedMaxPool)]
-    encoder(generate_batch((1, 8, 8), 3))
-    assert [tuple(pool.switches.shape) for pool in pools] == [(3, 4, 4, 4), (3, 5, 2, 2)]
 
 
 def test_a_code_decodes_the_same_whatever_was_encoded_since():

@@ -1,13 +1,11 @@
-"""`Unpool`: convolutions and max-pooling, whose switches are kept for the deconvolution pictures."""
+"""`Unpool`: convolutions and max-pooling, mirrored by upsampling and convolutions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+from torch import nn
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network, Shape
@@ -21,38 +19,11 @@ from ae_lightning.networks.layers import (
 )
 
 
-class SwitchedMaxPool(nn.Module):
-    """2 × 2 max-pooling that remembers where each maximum was (Zeiler & Fergus 2014, section 2.1).
-
-    A side becomes ⌈side / 2⌉.
-
-    Attributes:
-        switches: Positions of the last batch's maxima in their maps, shape (B, C, ⌈H/2⌉, ⌈W/2⌉); None while training.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.switches: Tensor | None = None
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Pool; in eval mode, remember the switches."""
-        if self.training:
-            return F.max_pool2d(x_BCHW, 2, ceil_mode=True)
-        pooled, self.switches = F.max_pool2d(x_BCHW, 2, ceil_mode=True, return_indices=True)
-        return pooled
-
-    def unpool(self, pooled_BCHW: Tensor, height: int, width: int) -> Tensor:
-        """Put values back to where the maxima were, zeros elsewhere: the deconvolution pictures' way back."""
-        assert self.switches is not None, "an eval-mode forward pass sets the switches"
-        batch, channels = pooled_BCHW.shape[:2]
-        flat = torch.zeros(batch, channels, height * width, dtype=pooled_BCHW.dtype, device=pooled_BCHW.device)
-        return flat.scatter(2, self.switches.flatten(2), pooled_BCHW.flatten(2)).view(batch, channels, height, width)
-
-
 class Unpool(Network):
     """Convolution and max-pooling; the decoder upsamples and convolves (document 002; Zeiler & Fergus 2014).
 
-    Reconstruction never uses the switches, which would carry the image around the bottleneck.
+    The places of the maxima, pooling's switches, serve the deconvolution pictures (`networks.deconvolution`); in a
+    reconstruction they would carry the image around the bottleneck.
 
     Args:
         filters: Channels after each convolution of the encoder; the decoder's are the same in reverse.
@@ -73,7 +44,11 @@ class Unpool(Network):
         """Build a stage of convolution, activation and pooling a layer, and one affine map to the outputs."""
         shapes = self._layer_shapes(input_shape)
         stages = [
-            nn.Sequential(self._convolution(before[0], after[0]), build_activation(self.activation), SwitchedMaxPool())
+            nn.Sequential(
+                self._convolution(before[0], after[0]),
+                build_activation(self.activation),
+                nn.MaxPool2d(2, ceil_mode=True),
+            )
             for before, after in pairwise(shapes)
         ]
         return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
