@@ -14,7 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.tracking.delivery import deliver
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
+from ae_lightning.tracking.store import connect, impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -49,6 +51,14 @@ class Origin:
 
     tracking_uri: str
     run_id: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a line of the journal begins and ends, in bytes."""
+
+    start: int
+    end: int
 
 
 class Spool:
@@ -87,6 +97,18 @@ class Spool:
     def files(self) -> Path:
         """Where the files are that operations speak of."""
         return self.folder / _FILES
+
+    @property
+    def sync_command(self) -> str:
+        """What delivers it once its process has ended."""
+        root = self.folder.parent
+        options = "" if root == Path(DEFAULT_SPOOL).resolve() else f" --spool {root}"
+        return f"python -m ae_lightning sync{options}"
+
+    @property
+    def hint(self) -> str:
+        """Where it is, and what to do about it."""
+        return f"MLflow does not have everything: the rest waits in {self.folder}; `{self.sync_command}` delivers it"
 
     def hold(self) -> None:
         """Keep all other processes out.
@@ -138,29 +160,50 @@ class Spool:
                 os.truncate(self.folder / _JOURNAL, before)
                 raise
 
-    def num_waiting(self) -> int:
-        """Count the operations that wait."""
-        return sum(1 for _ in self._waiting())
+    def waiting(self) -> list[Record]:
+        """Find the records that wait, in order."""
+        position = self._num_delivered()
+        with self._writing:
+            # What is appended while this is read may be there in part.
+            size = self._size()
+        if position >= size:
+            return []
+        records = []
+        with (self.folder / _JOURNAL).open("rb") as journal:
+            journal.seek(position)
+            while position < size:
+                length = len(journal.readline())
+                records.append(Record(position, position + length))
+                position += length
+        return records
 
-    def deliver(self, client: MlflowClient) -> Iterator[Operation]:
-        """Deliver what waits, in order, and forget what was delivered.
+    def deliver(self, record: Record, client: MlflowClient) -> None:
+        """Deliver the first record that waits, and forget it; warn of a damaged one, and leave it out.
 
-        An operation whose delivery is cut short is delivered again the next time.
+        A delivery that is cut short is done again the next time.
 
-        Yields:
-            What was delivered.
+        Raises:
+            StoreAwayError: If the store does not take it; it and those behind it stay.
+        """
+        operation = self._read(record)
+        if operation is None:
+            rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
+        else:
+            deliver(Target(client, self.origin.run_id, self.files), operation)
+        _replace(self.folder / _DELIVERED, str(record.end))
+        if operation is not None:
+            self.forget(operation)
+
+    def deliver_all(self, client: MlflowClient) -> int:
+        """Deliver what waits, and count it.
 
         Raises:
             StoreAwayError: If the store does not take one; it and those behind it stay.
         """
-        target = Target(client, self.origin.run_id, self.files)
-        for operation, end in self._waiting():
-            if operation is not None:
-                deliver(target, operation)
-            self._note_delivered(end)
-            if operation is not None:
-                self.forget(operation)
-                yield operation
+        records = self.waiting()
+        for record in records:
+            self.deliver(record, client)
+        return len(records)
 
     def forget(self, operation: Operation) -> None:
         """Remove the files of an operation."""
@@ -193,26 +236,10 @@ class Spool:
         path = self.folder / _DELIVERED
         return int(path.read_text(encoding="utf-8")) if path.exists() else 0
 
-    def _note_delivered(self, position: int) -> None:
-        _replace(self.folder / _DELIVERED, str(position))
-
-    def _waiting(self) -> Iterator[tuple[Operation | None, int]]:
-        """Read what waits, each with where it ends; None for what is damaged."""
-        if self.is_empty:
-            return
-        position = self._num_delivered()
-        with self._writing:
-            # What is appended while this is read may be there in part.
-            size = self._size()
+    def _read(self, record: Record) -> Operation | None:
         with (self.folder / _JOURNAL).open("rb") as journal:
-            journal.seek(position)
-            while position < size:
-                line = journal.readline()
-                position += len(line)
-                operation = _read(line)
-                if operation is None:
-                    rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
-                yield operation, position
+            journal.seek(record.start)
+            return _parse(journal.read(record.end - record.start))
 
 
 def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
@@ -241,12 +268,34 @@ def held(spool: Spool) -> Iterator[Spool]:
         spool.close()
 
 
+def deliver_left_behind(root: Path, tracking_uri: str) -> None:
+    """Deliver what processes that have ended left for runs of a store.
+
+    Args:
+        root: The folder of all spools.
+        tracking_uri: The store.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    spools = find_spools(root)
+    client = connect(tracking_uri) if spools else None
+    for spool in spools:
+        assert client is not None
+        try:
+            with suppress(SpoolInUseError, RunGoneError), held(spool), impatient():
+                require_run(client, spool.origin.run_id)
+                spool.deliver_all(client)
+        except StoreAwayError as error:
+            raise TrackingError(f"MLflow at {tracking_uri!r}: {error}") from error
+
+
 def _record(operation: Operation) -> bytes:
     content = json.dumps(encoded(operation)).encode()
     return f"{zlib.crc32(content):0{_CRC_LENGTH}x} ".encode() + content + b"\n"
 
 
-def _read(line: bytes) -> Operation | None:
+def _parse(line: bytes) -> Operation | None:
     crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
     if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
         return None

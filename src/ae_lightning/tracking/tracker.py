@@ -198,8 +198,7 @@ class MLflowTracker(MLFlowLogger):
         for spool in find_spools(self._spool_root, self._existing_run_id()):
             try:
                 with held(spool):
-                    for _ in spool.deliver(self._mlflow_client):
-                        pass
+                    spool.deliver_all(self._mlflow_client)
             except SpoolInUseError as error:
                 raise TrackingError(
                     f"run {self._run_id}: another process trains it or delivers what waits in {spool.folder}"
@@ -363,9 +362,9 @@ class MLflowTracker(MLFlowLogger):
         self._writer = None
 
     @property
-    def spooled(self) -> Path | None:
-        """Where that waits which MLflow has not taken; None once it has everything."""
-        return None if self._spool is None or self._spool.is_empty else self._spool.folder
+    def spooled(self) -> Spool | None:
+        """What waits on disk; None once MLflow has everything."""
+        return None if self._spool is None or self._spool.is_empty else self._spool
 
 
 def trackers(trainer: Trainer) -> list[MLflowTracker]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 SECONDS_BETWEEN_PROBES = 5.0
-SYNC_COMMAND = "python -m ae_lightning sync"
 
 
 class Writer:
@@ -151,20 +150,20 @@ class Writer:
             return
         try:
             require_run(self._client, self._spool.origin.run_id)
-            num_delivered = sum(1 for _ in self._spool.deliver(self._client))
-        except StoreAwayError as error:
+            num_delivered = self._spool.deliver_all(self._client)
+        except (StoreAwayError, OSError) as error:
             self._next_probe = time.monotonic() + SECONDS_BETWEEN_PROBES
             self._warn(error)
             return
         self._has_warned = False
         rank_zero_info(f"MLflow at {self._spool.origin.tracking_uri!r} is back: it has all {num_delivered} records")
 
-    def _warn(self, error: StoreAwayError) -> None:
+    def _warn(self, error: StoreAwayError | OSError) -> None:
         """Say once per outage where everything goes."""
         if self._has_warned:
             return
         self._has_warned = True
         rank_zero_warn(
             f"MLflow at {self._spool.origin.tracking_uri!r} takes nothing ({error}): what it would get waits in "
-            f"{self._spool.folder} until it does; after the end, `{SYNC_COMMAND}` delivers it"
+            f"{self._spool.folder} until it does; after the end, `{self._spool.sync_command}` delivers it"
         )
