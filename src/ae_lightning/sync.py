@@ -12,7 +12,7 @@ from rich.console import Console
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking import connect
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, first_line, require_run
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
 from ae_lightning.tracking.spool import DEFAULT_SPOOL, Spool, SpoolInUseError, find_spools, held
 from ae_lightning.tracking.store import impatient
 
@@ -67,7 +67,7 @@ class _Delivery:
         try:
             client = connect(uri)
         except TrackingError as error:
-            raise StoreAwayError(first_line(error.__cause__ or error)) from error
+            raise StoreAwayError(reason_of(error.__cause__ or error)) from error
         with impatient():
             require_run(client, run_id)
             for record in track_slow(records, f"run {run_id}"):

@@ -35,9 +35,9 @@ def deliver(target: Target, operation: Operation) -> None:
     except Exception as error:
         # Stores raise errors of many libraries; what is no refusal may pass.
         if not _is_refusal(error):
-            raise StoreAwayError(first_line(error)) from error
+            raise StoreAwayError(reason_of(error)) from error
         require_run(target.client, target.run_id)
-        rank_zero_warn(f"MLflow refuses {operation}, which is left out: {first_line(error)}")
+        rank_zero_warn(f"MLflow refuses {operation}, which is left out: {reason_of(error)}")
 
 
 def require_run(client: MlflowClient, run_id: str) -> None:
@@ -52,7 +52,7 @@ def require_run(client: MlflowClient, run_id: str) -> None:
     except Exception as error:
         if _is_refusal(error):
             raise RunGoneError(f"it has no run {run_id}") from error
-        raise StoreAwayError(first_line(error)) from error
+        raise StoreAwayError(reason_of(error)) from error
     if run.info.lifecycle_stage != "active":
         raise RunGoneError(f"run {run_id} is deleted there")
 
@@ -66,7 +66,13 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, HTTPError) and error.response is not None and error.response.status_code in _HTTP_REFUSALS
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, cut where it is too long to be read."""
+def reason_of(error: BaseException) -> str:
+    """Say in a line why a store did not take something; MLflow's own, on a lost connection, fills a screen."""
+    from requests import ConnectionError as NoConnectionError
+
+    if "timed out" in str(error):
+        return "no answer in time"
+    if isinstance(error.__context__, NoConnectionError):
+        return "no connection"
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__

@@ -94,6 +94,8 @@ def connect(tracking_uri: str) -> MlflowClient:
     """
     # Training says nothing to anybody but the store that the user named.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError

@@ -45,7 +45,8 @@ class Writer:
         self._wake = threading.Event()
         self._is_stopped = False
         self._next_probe = 0.0
-        self._has_warned = False
+        # What waits from before was warned of before.
+        self._has_warned = not spool.is_empty
         self._patience = ExitStack()
         self._patience.enter_context(impatient())
         self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
@@ -108,27 +109,35 @@ class Writer:
             try:
                 for operation in merged(batch):
                     deliver(target, operation)
-                    self._spool.forget(operation)
             except StoreAwayError as error:
                 self._put_away()
                 self._warn(error)
                 return
-            self._remove(batch)
+            # What is on disk by now is delivered once more from there, and needs its files.
+            for operation in self._remove(batch):
+                self._spool.forget(operation)
 
     def _next_batch(self) -> Sequence[Operation]:
-        """Return the first operation that waits, or all metrics that come before anything else."""
-        with self._lock:
+        """Return the first operation that waits, or all metrics that come before anything else.
+
+        Nothing goes before what a flush that lost its patience has put on disk.
+        """
+        with self._putting_away, self._lock:
+            if not self._spool.is_empty:
+                return []
             for number, operation in enumerate(self._waiting):
                 if not isinstance(operation, Metrics):
                     return self._waiting[: max(1, number)]
             return list(self._waiting)
 
-    def _remove(self, batch: Sequence[Operation]) -> None:
+    def _remove(self, batch: Sequence[Operation]) -> Sequence[Operation]:
+        """Let operations wait no longer, and return those that still did: they may have been put on disk meanwhile."""
         with self._lock:
-            # A flush that lost its patience may have put them on disk meanwhile.
-            if self._waiting and self._waiting[0] is batch[0]:
+            did_wait = bool(self._waiting) and self._waiting[0] is batch[0]
+            if did_wait:
                 del self._waiting[: len(batch)]
             self._is_taken.notify_all()
+        return batch if did_wait else ()
 
     def _put_away(self) -> None:
         """Move what waits to the spool; what the disk does not take goes on waiting."""
