@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import yaml
@@ -36,7 +37,7 @@ from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
-from ae_lightning.tracking import MLflowTracker, trackers
+from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers
 
 
 class Parser(LightningArgumentParser):
@@ -128,6 +129,9 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         store = tracking_uri_of(settings)
         given = self.resume if isinstance(self.resume, ResumePoint) else None
+        if given is None:
+            # It may hold the news that a run is finished.
+            deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store)
         point = given or newest_resume_point(store, config_hash(self.plain_config()))
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
@@ -265,6 +269,8 @@ class AutoencoderCLI(LightningCLI):
             return
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
+            if tracker.spooled is not None:
+                hints.append(tracker.spooled.hint)
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
 
 

@@ -13,8 +13,8 @@ from ae_lightning.tracking import MLflowTracker
 def running_server(server):
     """The server, started again afterwards if a test has stopped it."""
     yield server
-    server.stop()
-    server.start()
+    if not server.is_running:
+        server.start()
 
 
 @pytest.fixture(scope="module")
@@ -62,28 +62,26 @@ def test_an_experiment_of_a_server_cannot_be_used_through_its_database(trained, 
     assert "'digits' was created by a server" in line
 
 
-def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, monkeypatch):
-    # The writer's own patience is tried, not that of MLflow's HTTP client.
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, workspace):
     tracker = MLflowTracker(experiment_name="outage", tracking_uri=running_server.uri, system_metrics=False)
     tracker.open()
     for step in range(30):
         if step == 10:
             running_server.stop()
         tracker.log_metrics({"loss": float(step)}, step)
-    with pytest.warns(UserWarning, match="kept for the next try"):
-        tracker._writer._send()
+    with pytest.warns(UserWarning, match="takes nothing"):
+        tracker._writer._work()
     tracker.log_metrics({"loss": 30.0}, 30)
     running_server.start()
     tracker.finalize()
     history = client.get_metric_history(tracker.run_id, "loss")
     assert [metric.step for metric in history] == list(range(31))
     assert client.get_run(tracker.run_id).info.status == "FINISHED"
+    assert tracker.spooled is None
 
 
 @pytest.mark.filterwarnings("ignore:MLflow")
 def test_a_server_that_dies_does_not_end_a_training(running_server, workspace, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     (workspace.folder / "stopping.py").write_text(STOPPING)
     monkeypatch.setattr("builtins.stop_server", running_server.stop, raising=False)
     outcome = workspace.fit(
@@ -93,6 +91,7 @@ def test_a_server_that_dies_does_not_end_a_training(running_server, workspace, m
     )
     assert outcome.code == 0, outcome.err
     assert "test split" in outcome.out
+    assert "`python -m ae_lightning sync` delivers it" in outcome.out
     assert len(list(workspace.folder.glob("checkpoints/*/best.ckpt"))) == 1
 
 

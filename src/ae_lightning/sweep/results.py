@@ -18,7 +18,7 @@ from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.space import restore
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import build_only
-from ae_lightning.tracking.models import log_model, set_alias
+from ae_lightning.tracking.models import register_model, set_alias
 from ae_lightning.tracking.studies import StudyRun
 
 ALIAS = "best"
@@ -88,7 +88,7 @@ class Publisher:
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
         contents = read_checkpoint(checkpoint)
         data = ImageDataModule(**contents.data)
-        version = log_model(
+        version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
@@ -97,7 +97,6 @@ class Publisher:
             int(contents.model["init_args"]["latent_dim"]),
             registered_name=self.file.name,
         )
-        assert version is not None
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)
 
 

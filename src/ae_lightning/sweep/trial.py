@@ -16,7 +16,7 @@ import torch
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.errors import ConfigError, TrackingError, unknown_name
 from ae_lightning.sweep.apart import train_apart
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.failures import Failure, NotFiniteError, failure_of
@@ -79,6 +79,11 @@ class TrialRunner:
             return self._tell(trial, TrialState.PRUNED, "pruned", str(end))
         except TrialInterrupted as end:
             self._put_back(trial, str(end))
+            return None
+        except TrackingError as error:
+            if self.run.is_ready():
+                return self._fail(trial, failure_of(error))
+            self._put_back(trial, str(error))
             return None
         except Exception as error:
             return self._fail(trial, failure_of(error))

@@ -48,6 +48,10 @@ class Worker:
         """
         study, file = self.runner.study, self.runner.file
         while self.stop.reason is None:
+            if not self.runner.run.is_ready():
+                # A trial begun now would fail for want of a run.
+                self.stop.wait(SECONDS_BETWEEN_LOOKS)
+                continue
             bury_lost(study, file.patience * GRACE_PER_PATIENCE)
             trial = claim(study, file.trials)
             if trial is None:

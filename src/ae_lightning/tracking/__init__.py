@@ -2,6 +2,7 @@
 
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
+from ae_lightning.tracking.spool import deliver_left_behind
 from ae_lightning.tracking.store import connect, tracking_uri_from_environment
 from ae_lightning.tracking.tracker import MLflowTracker, trackers
 
@@ -12,6 +13,7 @@ __all__ = [
     "Run",
     "command_line_keys",
     "connect",
+    "deliver_left_behind",
     "find_run",
     "trackers",
     "tracking_uri_from_environment",

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import tempfile
+import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ae_lightning.tracking.store import connect, module_functions_at
 
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
-def log_model(
-    tracking_uri: str,
-    experiment_id: str,
-    run_id: str,
-    checkpoint: Path,
-    example_BCHW: np.ndarray,
-    latent_dim: int,
-    registered_name: str | None = None,
-) -> str | None:
-    """Log a checkpoint as an MLflow model with signature and input example.
+KEY_TAG = "ae_lightning.key"
+"""Tag of a logged model by which a delivery that was cut short finds the one that it began."""
+
+
+def new_key() -> str:
+    """Return a key for a model that is to be logged."""
+    return uuid.uuid4().hex
+
+
+def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+    """Write a checkpoint as an MLflow model with signature and input example; no store is asked.
 
     `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled.
 
     Args:
-        tracking_uri: The store.
-        experiment_id: The run's experiment.
+        folder: Where to; it must not exist yet.
         run_id: The run that trained it.
         checkpoint: A checkpoint of an autoencoder.
         example_BCHW: A few images in [0, 1], float32.
         latent_dim: Length of a code.
-        registered_name: Also make it a new version of this registered model.
-
-    Returns:
-        The version in the registry, if it was registered.
     """
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
@@ -44,20 +45,87 @@ def log_model(
         inputs=Schema([TensorSpec(kind, shape)]),
         outputs=Schema([TensorSpec(kind, (-1, latent_dim), "codes"), TensorSpec(kind, shape, "reconstructions")]),
     )
-    with module_functions_at(tracking_uri, experiment_id):
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=pyfunc,
-            run_id=run_id,
-            loader_module="ae_lightning.serving",
-            data_path=str(checkpoint),
-            signature=signature,
-            input_example=example_BCHW,
-            pip_requirements=["ae_lightning"],
-            registered_model_name=registered_name,
+    pyfunc.save_model(
+        path=str(folder),
+        mlflow_model=Model(run_id=run_id),
+        loader_module="ae_lightning.serving",
+        data_path=str(checkpoint),
+        signature=signature,
+        input_example=example_BCHW,
+        pip_requirements=["ae_lightning"],
+    )
+
+
+def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> str:
+    """Make a folder that `save_model` wrote a logged model of a run: one, however often it is delivered.
+
+    Args:
+        client: Of the store.
+        run_id: The run that trained it.
+        folder: The model.
+        key: The model's own.
+
+    Returns:
+        The model's id.
+    """
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    experiment_id = run.info.experiment_id
+    found = client.search_logged_models([experiment_id], filter_string=f"tags.`{KEY_TAG}` = '{key}'")
+    model = (
+        found[0]
+        if found
+        else client.create_logged_model(
+            experiment_id, name="model", source_run_id=run_id, params=run.data.params, tags={KEY_TAG: key}
         )
-    return None if registered_name is None else str(info.registered_model_version)
+    )
+    model_id = str(model.model_id)
+    # The store would note the same output once more.
+    if model_id not in {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    description = Model.load(str(folder))
+    description.model_id = description.model_uuid = model_id
+    description.artifact_path = model.artifact_location
+    description.save(str(folder / "MLmodel"))
+    client.log_model_artifacts(model_id, str(folder))
+    if model.status != LoggedModelStatus.READY:
+        client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    return model_id
+
+
+def register_model(
+    tracking_uri: str,
+    experiment_id: str,
+    run_id: str,
+    checkpoint: Path,
+    example_BCHW: np.ndarray,
+    latent_dim: int,
+    registered_name: str,
+) -> str:
+    """Log a checkpoint as an MLflow model, and make it a new version of a registered model.
+
+    Args:
+        tracking_uri: The store.
+        experiment_id: The run's experiment.
+        run_id: The run that trained it.
+        checkpoint: A checkpoint of an autoencoder.
+        example_BCHW: A few images in [0, 1], float32.
+        latent_dim: Length of a code.
+        registered_name: The registered model, made where there is none.
+
+    Returns:
+        The version in the registry.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "model")
+        save_model(folder, run_id, checkpoint, example_BCHW, latent_dim)
+        model_id = deliver_model(connect(tracking_uri), run_id, folder, new_key())
+    with module_functions_at(tracking_uri, experiment_id):
+        return str(mlflow.register_model(f"models:/{model_id}", registered_name).version)
 
 
 def set_alias(tracking_uri: str, registered_name: str, alias: str, version: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 SQLITE_SCHEME = "sqlite:///"
+
+NOWHERE = "http://nowhere.invalid"
+"""A store that MLflow makes a client for without looking whether it is there."""
 
 
 def tracking_uri_from_environment() -> str:
@@ -40,18 +44,38 @@ def _database_of(tracking_uri: str) -> Path | None:
     return Path(path) if path not in ("", tracking_uri, ":memory:") else None
 
 
+class _Patience:
+    """How many parts of the process want MLflow's HTTP client to give up soon, and what the environment said before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.num_impatient = 0
+        self.before: dict[str, str | None] = {}
+
+
+_PATIENCE = _Patience()
+_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
 @contextmanager
-def _short_patience() -> Iterator[None]:
-    """Let MLflow's HTTP client give up after seconds, not minutes: a server is only asked whether it is there."""
-    impatient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-    before = {name: os.environ.get(name) for name in impatient}
-    os.environ.update({name: value for name, value in impatient.items() if before[name] is None})
+def impatient() -> Iterator[None]:
+    """Let MLflow's HTTP client give up after seconds, not minutes, unless the environment says how long it is to try.
+
+    It reads its patience from the environment at every request, so that all threads share it.
+    """
+    with _PATIENCE.lock:
+        if _PATIENCE.num_impatient == 0:
+            _PATIENCE.before = {name: os.environ.get(name) for name in _IMPATIENT}
+            os.environ.update({name: value for name, value in _IMPATIENT.items() if name not in os.environ})
+        _PATIENCE.num_impatient += 1
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
+        with _PATIENCE.lock:
+            _PATIENCE.num_impatient -= 1
+            if _PATIENCE.num_impatient == 0:
+                for name in (name for name, value in _PATIENCE.before.items() if value is None):
+                    os.environ.pop(name, None)
 
 
 def connect(tracking_uri: str) -> MlflowClient:
@@ -70,14 +94,18 @@ def connect(tracking_uri: str) -> MlflowClient:
     """
     # Training says nothing to anybody but the store that the user named.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError
 
     # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # What it logs with a traceback it raises too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     try:
-        with _short_patience(), _creation_lock(tracking_uri):
+        with impatient(), _creation_lock(tracking_uri):
             client = MlflowClient(absolute_uri(tracking_uri))
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:

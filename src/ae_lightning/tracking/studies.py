@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
-from ae_lightning.tracking.store import connect, find_or_create_experiment
+from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
+from ae_lightning.tracking.spool import DEFAULT_SPOOL, Origin, Spool, SpoolInUseError, deliver_left_behind, held
+from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -25,7 +31,7 @@ REASON_TAG = "optuna.reason"
 class StudyRun:
     """The MLflow run of a study, over all nights.
 
-    What the store does not take is warned of, never raised: the study itself is in Optuna's storage.
+    What the store does not take while it is away waits on disk, beside what the trials' own runs left there.
 
     Args:
         tracking_uri: The store.
@@ -38,6 +44,18 @@ class StudyRun:
         self.run_id = run_id
         self.experiment_id = experiment_id
         self._client = connect(tracking_uri)
+        self._spools: dict[str, Spool] = {}
+
+    def is_ready(self) -> bool:
+        """Whether the store answers; what waits on disk is delivered first."""
+        try:
+            with impatient(), suppress(RunGoneError):
+                require_run(self._client, self.run_id)
+            deliver_left_behind(Path(DEFAULT_SPOOL), self.tracking_uri)
+        except (StoreAwayError, TrackingError):
+            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing: the next trial waits until it does")
+            return False
+        return True
 
     def tags_for(self, study: str, trial: int) -> dict[str, str]:
         """Return the tags that put a trial's run below this one."""
@@ -45,19 +63,23 @@ class StudyRun:
 
     def keep_text(self, text: str, name: str) -> None:
         """Keep a text as an artifact."""
-        with self.refusal_survived(name):
-            self._client.log_text(self.run_id, text, name)
+        self._say(self.run_id, Text(text, name))
 
     def keep_folder(self, folder: Path, name: str) -> None:
         """Keep the files of a folder as artifacts in a folder."""
-        with self.refusal_survived(name):
-            self._client.log_artifacts(self.run_id, str(folder), name)
+        spool = self._spool_of(self.run_id)
+        try:
+            staged = spool.stage()
+            shutil.copytree(folder, spool.files / staged, dirs_exist_ok=True)
+        except OSError as error:
+            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow gets no {name}: {error}")
+            return
+        self._say(self.run_id, Artifacts(staged, name))
 
     def keep_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values of the study, at the number of a trial."""
-        with self.refusal_survived("metrics"):
-            for name, value in metrics.items():
-                self._client.log_metric(self.run_id, valid_key(name), value, step=step)
+        now = int(time.time() * 1000)
+        self._say(self.run_id, Metrics([(valid_key(name), value, now, step) for name, value in metrics.items()]))
 
     def keep_params(self, params: Mapping[str, Any]) -> None:
         """Log what the study is, where it is not there yet."""
@@ -69,11 +91,9 @@ class StudyRun:
 
     def mark(self, run_id: str, tags: Mapping[str, str], status: str | None = None) -> None:
         """Set tags of a run of the study, and its status where one is given."""
-        with self.refusal_survived("tags"):
-            for name, value in tags.items():
-                self._client.set_tag(run_id, name, value[:500])
-            if status is not None:
-                self._client.set_terminated(run_id, status)
+        self._say(run_id, Tags({name: value[:500] for name, value in tags.items()}))
+        if status is not None:
+            self._say(run_id, Status(status, int(time.time() * 1000)))
 
     def add_failed(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> None:
         """Add the run of a trial that failed before its own was opened."""
@@ -85,8 +105,7 @@ class StudyRun:
 
     def close(self, status: str = "FINISHED") -> None:
         """End the night."""
-        with self.refusal_survived(f"the status {status}"):
-            self._client.set_terminated(self.run_id, status)
+        self._say(self.run_id, Status(status, int(time.time() * 1000)))
 
     @contextmanager
     def refusal_survived(self, what: str) -> Iterator[None]:
@@ -94,9 +113,33 @@ class StudyRun:
         from mlflow.exceptions import MlflowException
 
         try:
-            yield
+            with impatient():
+                yield
         except (MlflowException, OSError) as error:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} did not take {what}: {str(error).splitlines()[0][:300]}")
+            rank_zero_warn(f"MLflow at {self.tracking_uri!r} did not take {what}: {reason_of(error)}")
+
+    def _say(self, run_id: str, operation: Operation) -> None:
+        """Deliver an operation, or leave it on disk behind those that wait there."""
+        spool = self._spool_of(run_id)
+        try:
+            with impatient(), held(spool):
+                if spool.is_empty and self._is_delivered(spool, operation):
+                    return
+                spool.append([operation])
+        except (SpoolInUseError, OSError) as error:
+            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow does not get {operation}: {error}")
+
+    def _is_delivered(self, spool: Spool, operation: Operation) -> bool:
+        try:
+            deliver(Target(self._client, spool.origin.run_id, spool.files), operation)
+        except StoreAwayError as error:
+            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing ({error}): {operation} waits for it on disk")
+            return False
+        return True
+
+    def _spool_of(self, run_id: str) -> Spool:
+        origin = Origin(absolute_uri(self.tracking_uri), run_id)
+        return self._spools.setdefault(run_id, Spool.new(Path(DEFAULT_SPOOL), origin))
 
 
 def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: str | None) -> StudyRun:

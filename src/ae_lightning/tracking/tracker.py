@@ -6,6 +6,7 @@ status that tells the truth, and faults said in one line.
 
 from __future__ import annotations
 
+import shutil
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -19,26 +20,41 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
-from ae_lightning.tracking.models import log_model
+from ae_lightning.tracking.models import new_key, save_model
+from ae_lightning.tracking.operations import (
+    MODEL_FOLDER,
+    Artifacts,
+    LoggedModel,
+    Metrics,
+    Operation,
+    Params,
+    Status,
+    Tags,
+    Target,
+    Text,
+)
 from ae_lightning.tracking.runs import is_missing
+from ae_lightning.tracking.spool import DEFAULT_SPOOL, Origin, Spool, SpoolInUseError, find_spools, held
 from ae_lightning.tracking.store import (
+    NOWHERE,
     absolute_uri,
     connect,
     find_or_create_experiment,
+    impatient,
     tracking_uri_from_environment,
 )
-from ae_lightning.tracking.writer import MetricWriter
+from ae_lightning.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
     from mlflow.tracking import MlflowClient
 
-NOWHERE = "http://nowhere.invalid"
-"""A store that MLflow makes a client for without looking whether it is there."""
+    from ae_lightning.tracking.system_metrics import SystemMonitor
 
 MAX_PARAM_LENGTH = 6000
-MAX_PARAMS_PER_BATCH = 100
+SYSTEM_PREFIX = "system/"
 
 
 class MLflowTracker(MLFlowLogger):
@@ -51,6 +67,7 @@ class MLflowTracker(MLFlowLogger):
         tags: Tags of the run.
         run_id: An existing run to go on with.
         system_metrics: Log the machine's load (processor, memory, disk, network, GPU) every 5 seconds.
+        spool: Folder in which everything waits that MLflow does not take, until it does.
 
     Attributes:
         keeps_status: Leave the status of the run given as it is: it is judged, not trained on.
@@ -64,6 +81,7 @@ class MLflowTracker(MLFlowLogger):
         tags: dict[str, str] | None = None,
         run_id: str | None = None,
         system_metrics: bool = True,
+        spool: str = DEFAULT_SPOOL,
     ) -> None:
         super().__init__(
             experiment_name=experiment_name or "ae_lightning",
@@ -76,10 +94,13 @@ class MLflowTracker(MLFlowLogger):
         self._tracking_uri = tracking_uri or tracking_uri_from_environment()
         self._experiment_is_named = experiment_name is not None
         self._wants_system_metrics = system_metrics
-        self._system_monitor: Any = None
-        self._writer: MetricWriter | None = None
+        self._spool_root = Path(spool)
+        self._spool: Spool | None = None
+        self._system_monitor: SystemMonitor | None = None
+        self._next_system_step = 0
+        self._writer: Writer | None = None
         self._killed = False
-        self._was_open = False
+        self._was_closed = False
         self._is_guest = False
         self._known_steps: dict[str, int] = {}
         self.keeps_status = False
@@ -117,13 +138,16 @@ class MLflowTracker(MLFlowLogger):
         """
         if self._writer is not None:
             return
-        if self._was_open:
-            self._reopen()
-        else:
+        if self._spool is None:
             self._open_first()
-            self._was_open = True
+            self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
+            self._writer = Writer(self._mlflow_client, self._spool)
+        else:
+            self._was_closed = True
+            self._writer = Writer(self._mlflow_client, self._spool)
+            if not self._is_guest:
+                self._writer.submit(Status("RUNNING"))
         self._killed = False
-        self._writer = MetricWriter(self._mlflow_client, self._existing_run_id())
         self._start_system_monitor()
 
     def _open_first(self) -> None:
@@ -131,15 +155,10 @@ class MLflowTracker(MLFlowLogger):
 
         self._mlflow_client = connect(self._tracking_uri)
         try:
-            self._resume_run() if self._run_id is not None else self._create_run()
-        except MlflowException as error:
+            with impatient():
+                self._resume_run() if self._run_id is not None else self._create_run()
+        except (MlflowException, StoreAwayError) as error:
             raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0]}") from error
-
-    def _reopen(self) -> None:
-        """Go on with this tracker's own run: what was trained is judged, even if the server has died meanwhile."""
-        if not self._is_guest:
-            with self._refusal_survived("the run's status RUNNING"):
-                self._mlflow_client.update_run(self._existing_run_id(), status="RUNNING")
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -162,8 +181,28 @@ class MLflowTracker(MLFlowLogger):
         self._experiment_id = str(run.info.experiment_id)
         self._is_guest = self.keeps_status
         if not self._is_guest:
+            self._deliver_what_waits()
             self._mlflow_client.update_run(run_id, status="RUNNING")
-            self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
+            data = self._mlflow_client.get_run(run_id).data
+            self._known_steps = {metric.key: metric.step for metric in data._metric_objs}
+            system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
+            self._next_system_step = max(system, default=-1) + 1
+
+    def _deliver_what_waits(self) -> None:
+        """Deliver what an outage left on disk, so that MLflow knows which steps are there.
+
+        Raises:
+            TrackingError: If another process writes or delivers it.
+            StoreAwayError: If the store does not take it.
+        """
+        for spool in find_spools(self._spool_root, self._existing_run_id()):
+            try:
+                with held(spool):
+                    spool.deliver_all(self._mlflow_client)
+            except SpoolInUseError as error:
+                raise TrackingError(
+                    f"run {self._run_id}: another process trains it or delivers what waits in {spool.folder}"
+                ) from error
 
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
@@ -175,12 +214,17 @@ class MLflowTracker(MLFlowLogger):
     def _start_system_monitor(self) -> None:
         if not self._wants_system_metrics:
             return
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+        from ae_lightning.tracking.system_metrics import SystemMonitor
 
-        self._system_monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            self._run_id, sampling_interval=5, resume_logging=True, tracking_uri=absolute_uri(self._tracking_uri)
-        )
-        self._system_monitor.start()
+        uri = absolute_uri(self._tracking_uri)
+        self._system_monitor = SystemMonitor(self._existing_run_id(), uri, self._log_points, self._next_system_step)
+        self._system_monitor.start()  # type: ignore[no-untyped-call]
+
+    def _stop_system_monitor(self) -> None:
+        if self._system_monitor is not None:
+            self._system_monitor.finish()  # type: ignore[no-untyped-call]
+            self._next_system_step = self._system_monitor.next_step
+            self._system_monitor = None
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
@@ -191,40 +235,28 @@ class MLflowTracker(MLFlowLogger):
         """
         values = params if isinstance(params, dict) else vars(params)
         flat = {valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in command_line_keys(values).items()}
+        self._say(Params(flat))
+
+    def _say(self, operation: Operation) -> None:
+        """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
+
+        Raises:
+            TrackingError: If the store does not take it while the run begins.
+        """
         self.open()
-        with self._refusal_explained():
-            self._log_params(flat)
-
-    def _log_params(self, flat: dict[str, str]) -> None:
-        from mlflow.entities import Param, RunTag
-
-        client, run_id = self._mlflow_client, self._existing_run_id()
-        known = client.get_run(run_id).data.params
-        new = [Param(key, value) for key, value in flat.items() if key not in known]
-        changed = [RunTag(f"resumed.{key}", value) for key, value in flat.items() if known.get(key, value) != value]
-        for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
-            client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
-        client.log_batch(run_id, tags=changed)
-
-    @contextmanager
-    def _refusal_explained(self) -> Iterator[None]:
+        if self._was_closed:
+            self._submit(operation)
+            return
         from mlflow.exceptions import MlflowException
 
         try:
-            yield
+            operation.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
         except (MlflowException, OSError) as error:
             raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
 
-    @contextmanager
-    def _refusal_survived(self, what: str) -> Iterator[None]:
-        """Warn of what a store does not take once training has begun: a night's work is worth more than a picture."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            yield
-        except (MlflowException, OSError) as error:
-            reason = str(error).splitlines()[0][:300]
-            rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take {what}: {reason}")
+    def _submit(self, operation: Operation) -> None:
+        assert self._writer is not None, "open() comes first"
+        self._writer.submit(operation)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -233,20 +265,18 @@ class MLflowTracker(MLFlowLogger):
         A run that is gone on with repeats the steps since its last checkpoint: what MLflow has of them is not written
         again.
         """
-        from mlflow.entities import Metric
-
         self.open()
-        assert self._writer is not None
-        now, step = int(time.time() * 1000), step or 0
-        named = {valid_key(name): float(value) for name, value in metrics.items()}
-        new = [
-            Metric(name, value, now, step) for name, value in named.items() if step > self._known_steps.get(name, -1)
-        ]
-        self._writer.submit(new)
+        known = self._known_steps
+        named = {valid_key(name): value for name, value in metrics.items()}
+        self._log_points({name: value for name, value in named.items() if (step or 0) > known.get(name, -1)}, step)
+
+    def _log_points(self, metrics: Mapping[str, float], step: int | None) -> None:
+        now = int(time.time() * 1000)
+        self._submit(Metrics([(name, float(value), now, step or 0) for name, value in metrics.items()]))
 
     @rank_zero_only
     def flush(self) -> None:
-        """Wait, for a few seconds at most, until MLflow has the metrics logged so far."""
+        """Wait until MLflow has what was logged so far, for a few seconds at most, or until it waits on disk."""
         if self._writer is not None:
             self._writer.flush()
 
@@ -255,60 +285,65 @@ class MLflowTracker(MLFlowLogger):
         """Keep a text as an artifact of the run.
 
         Raises:
-            TrackingError: If the store does not take it.
+            TrackingError: If the store does not take it while the run begins.
         """
-        self.open()
-        with self._refusal_explained():
-            self._mlflow_client.log_text(self._existing_run_id(), text, artifact_file)
+        self._say(Text(text, artifact_file))
 
     @rank_zero_only
     def log_file(self, path: Path, artifact_folder: str) -> None:
-        """Keep a file as an artifact of the run; warn if the store does not take it."""
-        self.open()
-        with self._refusal_survived(f"{artifact_folder}/{path.name}"):
-            self._mlflow_client.log_artifact(self._existing_run_id(), str(path), artifact_folder)
+        """Keep a copy of a file as an artifact of the run."""
+        with self._staged() as (name, folder):
+            shutil.copy(path, folder)
+            self._submit(Artifacts(name, artifact_folder))
 
     @rank_zero_only
     def log_picture(self, path: Path, name: str, step: int) -> None:
-        """Show a PNG in the image grid of MLflow's charts, beside other runs' of that name; warn if it is not taken.
+        """Show a PNG in the image grid of MLflow's charts, beside other runs' of that name.
 
         Args:
             path: The PNG.
             name: Name of the grid, such as `test/reconstructions`.
             step: Where the grid's slider shows it.
         """
-        from PIL import Image
+        from ae_lightning.tracking.pictures import IMAGES_FOLDER, IMAGES_TAG, write_grid_picture
 
+        with self._staged() as (staged, folder):
+            write_grid_picture(path, folder, name, step)
+            self._submit(Artifacts(staged, IMAGES_FOLDER))
+            self._submit(Tags({IMAGES_TAG: "True"}))
+
+    @contextmanager
+    def _staged(self) -> Iterator[tuple[str, Path]]:
+        """Make a folder for files that are to be delivered; warn of a disk that does not take them."""
         self.open()
-        with self._refusal_survived(name), Image.open(path) as picture:
-            self._mlflow_client.log_image(self._existing_run_id(), picture, key=name, step=step, synchronous=True)
+        assert self._spool is not None
+        try:
+            name = self._spool.stage()
+            yield name, self._spool.files / name
+        except OSError as error:
+            rank_zero_warn(f"{self._spool.folder} cannot be written, so MLflow gets no copy: {error}")
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the run.
 
         Raises:
-            TrackingError: If the store does not take them.
+            TrackingError: If the store does not take them while the run begins.
         """
-        from mlflow.entities import RunTag
-
-        self.open()
-        with self._refusal_explained():
-            self._mlflow_client.log_batch(self._existing_run_id(), tags=[RunTag(*item) for item in tags.items()])
+        self._say(Tags(dict(tags)))
 
     @rank_zero_only
     def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
-        """Log a checkpoint as an MLflow model; warn if the store does not take it, since the checkpoint is still there.
+        """Log a checkpoint as an MLflow model.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.
             example_BCHW: A few images in [0, 1], float32.
             latent_dim: Length of a code.
         """
-        self.open()
-        uri, experiment_id, run_id = self._tracking_uri, str(self._experiment_id), self._existing_run_id()
-        with self._refusal_survived("the model"):
-            log_model(uri, experiment_id, run_id, checkpoint, example_BCHW, latent_dim)
+        with self._staged() as (name, folder):
+            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example_BCHW, latent_dim)
+            self._submit(LoggedModel(name, new_key()))
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""
@@ -316,25 +351,20 @@ class MLflowTracker(MLFlowLogger):
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
-        """Write what waits and close the run: FINISHED, FAILED, or KILLED after a signal."""
-        from mlflow.exceptions import MlflowException
-
+        """Deliver what waits, or leave it on disk, and close the run: FINISHED, FAILED, or KILLED after a signal."""
         if self._writer is None:
             return
-        if self._system_monitor is not None:
-            self._system_monitor.finish()
-            self._system_monitor = None
-        lost = self._writer.close()
+        self._stop_system_monitor()
+        if not self._is_guest:
+            final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
+            self._submit(Status(final, int(time.time() * 1000)))
+        self._writer.close()
         self._writer = None
-        if lost:
-            rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take the last {lost} metrics")
-        if self._is_guest:
-            return
-        final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
-        try:
-            self._mlflow_client.set_terminated(self._existing_run_id(), final)
-        except MlflowException as error:
-            rank_zero_warn(f"MLflow at {self._tracking_uri!r} did not take the run's status {final}: {error}")
+
+    @property
+    def spooled(self) -> Spool | None:
+        """What waits on disk; None once MLflow has everything."""
+        return None if self._spool is None or self._spool.is_empty else self._spool
 
 
 def trackers(trainer: Trainer) -> list[MLflowTracker]:

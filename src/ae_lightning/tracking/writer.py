@@ -1,88 +1,178 @@
-"""Metrics, written while training goes on."""
+"""Operations delivered while training goes on, and put on disk while the store is away."""
 
 from __future__ import annotations
 
 import atexit
 import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from lightning_utilities.core.rank_zero import rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+
+from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
+from ae_lightning.tracking.operations import Metrics, Operation, Target, merged
+from ae_lightning.tracking.spool import Spool
+from ae_lightning.tracking.store import impatient
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
     from mlflow.tracking import MlflowClient
 
-MAX_METRICS_PER_BATCH = 1000
+SECONDS_BETWEEN_PROBES = 5.0
 
 
-class MetricWriter:
-    """Hands metrics to MLflow from a thread of its own, in order, many to a request.
+class Writer:
+    """Hands operations to MLflow from a thread of its own, in order, many metrics to a request.
+
+    A store that fails once is taken for away: all that waits goes to the spool, and only the spool's delivery asks the
+    store again, every few seconds, until it answers.
 
     Args:
-        client: Where they go.
-        run_id: The run that they belong to.
+        client: Of the store.
+        spool: Where operations wait while the store is away.
         interval: Seconds between two requests.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, interval: float = 1.0) -> None:
+    def __init__(self, client: MlflowClient, spool: Spool, interval: float = 1.0) -> None:
         self._client = client
-        self._run_id = run_id
+        self._spool = spool
         self._interval = interval
-        self._waiting: list[Metric] = []
+        self._waiting: list[Operation] = []
         self._lock = threading.Lock()
-        self._sending = threading.Lock()
+        self._is_taken = threading.Condition(self._lock)
+        self._putting_away = threading.Lock()
         self._wake = threading.Event()
-        self._sent = threading.Condition(self._lock)
         self._is_stopped = False
-        self._last_failed = False
-        self._thread = threading.Thread(target=self._run, name="metric-writer", daemon=True)
+        self._next_probe = 0.0
+        # What waits from before was warned of before.
+        self._has_warned = not spool.is_empty
+        self._patience = ExitStack()
+        self._patience.enter_context(impatient())
+        self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
-    def submit(self, metrics: list[Metric]) -> None:
-        """Take metrics and return at once."""
+    def submit(self, operation: Operation) -> None:
+        """Take an operation and return at once."""
         with self._lock:
-            self._waiting.extend(metrics)
+            self._waiting.append(operation)
 
     def flush(self, patience: float = 5.0) -> None:
-        """Wait until what was submitted is sent, but not for a store that did not take the last batch.
+        """Wait until what was submitted is in the store or on disk.
 
         Args:
-            patience: Seconds to wait at most.
+            patience: Seconds that the store has; what it has not taken by then is put on disk.
         """
+        if not self._spool.is_empty:
+            self._put_away()
+            return
         self._wake.set()
-        with self._sent:
-            self._sent.wait_for(lambda: not self._waiting or self._last_failed, patience)
+        with self._lock:
+            is_done = self._is_taken.wait_for(lambda: not self._waiting, patience)
+        if not is_done:
+            self._put_away()
 
-    def close(self) -> int:
-        """Send what waits, end the thread, and return how many metrics could not be sent."""
+    def close(self) -> bool:
+        """Deliver what waits or put it on disk, and end the thread.
+
+        Returns:
+            Whether the store has everything.
+        """
         atexit.unregister(self.close)
         self._is_stopped = True
         self._wake.set()
         self._thread.join()
-        self._send()
-        return len(self._waiting)
+        self._next_probe = 0.0
+        self._work()
+        self._patience.close()
+        has_everything = self._spool.is_empty and not self._waiting
+        self._spool.close()
+        return has_everything
 
     def _run(self) -> None:
         while not self._is_stopped:
             self._wake.wait(self._interval)
             self._wake.clear()
+            self._work()
+
+    def _work(self) -> None:
+        if self._spool.is_empty:
             self._send()
+        else:
+            self._put_away()
+            self._catch_up()
 
     def _send(self) -> None:
-        """Send all that waits; what the store does not take stays, in order, for the next try."""
-        with self._sending:
-            while batch := self._waiting[:MAX_METRICS_PER_BATCH]:
-                try:
-                    self._client.log_batch(self._run_id, metrics=batch)
-                except Exception as error:
-                    rank_zero_warn(f"MLflow did not take {len(batch)} metrics, kept for the next try: {error}")
-                    self._note(num_sent=0)
-                    return
-                self._note(len(batch))
+        target = Target(self._client, self._spool.origin.run_id, self._spool.files)
+        while batch := self._next_batch():
+            try:
+                for operation in merged(batch):
+                    deliver(target, operation)
+            except StoreAwayError as error:
+                self._put_away()
+                self._warn(error)
+                return
+            # What is on disk by now is delivered once more from there, and needs its files.
+            for operation in self._remove(batch):
+                self._spool.forget(operation)
 
-    def _note(self, num_sent: int) -> None:
-        with self._sent:
-            self._last_failed = num_sent == 0
-            del self._waiting[:num_sent]
-            self._sent.notify_all()
+    def _next_batch(self) -> Sequence[Operation]:
+        """Return the first operation that waits, or all metrics that come before anything else.
+
+        Nothing goes before what a flush that lost its patience has put on disk.
+        """
+        with self._putting_away, self._lock:
+            if not self._spool.is_empty:
+                return []
+            for number, operation in enumerate(self._waiting):
+                if not isinstance(operation, Metrics):
+                    return self._waiting[: max(1, number)]
+            return list(self._waiting)
+
+    def _remove(self, batch: Sequence[Operation]) -> Sequence[Operation]:
+        """Let operations wait no longer, and return those that still did: they may have been put on disk meanwhile."""
+        with self._lock:
+            did_wait = bool(self._waiting) and self._waiting[0] is batch[0]
+            if did_wait:
+                del self._waiting[: len(batch)]
+            self._is_taken.notify_all()
+        return batch if did_wait else ()
+
+    def _put_away(self) -> None:
+        """Move what waits to the spool; what the disk does not take goes on waiting."""
+        with self._putting_away:
+            with self._lock:
+                batch = list(self._waiting)
+            if not batch:
+                return
+            try:
+                self._spool.append(batch)
+            except OSError as error:
+                rank_zero_warn(f"{self._spool.folder} cannot be written, {len(batch)} records wait in memory: {error}")
+                return
+            self._remove(batch)
+
+    def _catch_up(self) -> None:
+        """Deliver the spool if the store is back."""
+        if time.monotonic() < self._next_probe:
+            return
+        try:
+            require_run(self._client, self._spool.origin.run_id)
+            num_delivered = self._spool.deliver_all(self._client)
+        except (StoreAwayError, OSError) as error:
+            self._next_probe = time.monotonic() + SECONDS_BETWEEN_PROBES
+            self._warn(error)
+            return
+        self._has_warned = False
+        rank_zero_info(f"MLflow at {self._spool.origin.tracking_uri!r} is back: it has all {num_delivered} records")
+
+    def _warn(self, error: StoreAwayError | OSError) -> None:
+        """Say once per outage where everything goes."""
+        if self._has_warned:
+            return
+        self._has_warned = True
+        rank_zero_warn(
+            f"MLflow at {self._spool.origin.tracking_uri!r} takes nothing ({error}): what it would get waits in "
+            f"{self._spool.folder} until it does; after the end, `{self._spool.sync_command}` delivers it"
+        )

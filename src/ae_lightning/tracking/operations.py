@@ -1,0 +1,239 @@
+"""What a run says to MLflow, as values: they can wait on a disk, and saying one twice is saying it once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ae_lightning.tracking.models import deliver_model
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+MAX_METRICS_PER_BATCH = 1000
+MAX_PARAMS_PER_BATCH = 100
+MODEL_FOLDER = "model"
+
+Point = tuple[str, float, int, int]
+"""Key, value, time in milliseconds, step."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where operations go.
+
+    Attributes:
+        client: Of the store.
+        run_id: The run.
+        files: Folder with the files that operations speak of.
+    """
+
+    client: MlflowClient
+    run_id: str
+    files: Path
+
+
+@dataclass(frozen=True)
+class Operation(ABC):
+    """Something to be said to MLflow of one run."""
+
+    @property
+    def staged(self) -> str:
+        """Name of the folder with its files; empty where it has none."""
+        return ""
+
+    @abstractmethod
+    def deliver(self, target: Target) -> None:
+        """Say it; to say it again changes nothing."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Name it in a message."""
+
+
+@dataclass(frozen=True)
+class Metrics(Operation):
+    """Values of metrics. A store keeps one of all with the same key, value, time and step."""
+
+    points: Sequence[Point]
+
+    def deliver(self, target: Target) -> None:
+        """Write them in one request."""
+        from mlflow.entities import Metric
+
+        target.client.log_batch(target.run_id, metrics=[Metric(*point) for point in self.points])
+
+    def __str__(self) -> str:
+        """Count them."""
+        return f"{len(self.points)} metrics"
+
+
+@dataclass(frozen=True)
+class Params(Operation):
+    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`."""
+
+    values: Mapping[str, str]
+
+    def deliver(self, target: Target) -> None:
+        """Write those that are new, and tags for those that have changed."""
+        from mlflow.entities import Param, RunTag
+
+        client, run_id = target.client, target.run_id
+        known = client.get_run(run_id).data.params
+        new = [Param(key, value) for key, value in self.values.items() if key not in known]
+        changed = [
+            RunTag(f"resumed.{key}", value) for key, value in self.values.items() if known.get(key, value) != value
+        ]
+        for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
+            client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
+        client.log_batch(run_id, tags=changed)
+
+    def __str__(self) -> str:
+        """Count them."""
+        return f"{len(self.values)} parameters"
+
+
+@dataclass(frozen=True)
+class Tags(Operation):
+    """Tags of the run."""
+
+    values: Mapping[str, str]
+
+    def deliver(self, target: Target) -> None:
+        """Set them."""
+        from mlflow.entities import RunTag
+
+        target.client.log_batch(target.run_id, tags=[RunTag(*item) for item in self.values.items()])
+
+    def __str__(self) -> str:
+        """Count them."""
+        return f"{len(self.values)} tags"
+
+
+@dataclass(frozen=True)
+class Text(Operation):
+    """A text as an artifact."""
+
+    text: str
+    artifact_file: str
+
+    def deliver(self, target: Target) -> None:
+        """Write it over what is there."""
+        target.client.log_text(target.run_id, self.text, self.artifact_file)
+
+    def __str__(self) -> str:
+        """Name it."""
+        return self.artifact_file
+
+
+@dataclass(frozen=True)
+class Artifacts(Operation):
+    """Files as artifacts in a folder.
+
+    Attributes:
+        folder: Name of the folder that they wait in.
+        artifact_folder: Where MLflow shows them.
+    """
+
+    folder: str
+    artifact_folder: str
+
+    @property
+    def staged(self) -> str:
+        """Name of the folder with the files."""
+        return self.folder
+
+    def deliver(self, target: Target) -> None:
+        """Write them over what is there."""
+        target.client.log_artifacts(target.run_id, str(target.files / self.folder), self.artifact_folder)
+
+    def __str__(self) -> str:
+        """Name the folder."""
+        return f"files of {self.artifact_folder}"
+
+
+@dataclass(frozen=True)
+class LoggedModel(Operation):
+    """An MLflow model.
+
+    Attributes:
+        folder: Name of the folder that holds it as `model`.
+        key: Its own, by which a model that was delivered in part is found again.
+    """
+
+    folder: str
+    key: str
+
+    @property
+    def staged(self) -> str:
+        """Name of the folder with the model."""
+        return self.folder
+
+    def deliver(self, target: Target) -> None:
+        """Make it a logged model of the run, or finish the one begun."""
+        deliver_model(target.client, target.run_id, target.files / self.folder / MODEL_FOLDER, self.key)
+
+    def __str__(self) -> str:
+        """Name it."""
+        return "the model"
+
+
+@dataclass(frozen=True)
+class Status(Operation):
+    """How the run stands.
+
+    Attributes:
+        status: As MLflow calls it.
+        time: Of the end, in milliseconds; None for a run that has not ended.
+    """
+
+    status: str
+    time: int | None = None
+
+    def deliver(self, target: Target) -> None:
+        """Set it."""
+        if self.time is None:
+            target.client.update_run(target.run_id, status=self.status)
+        else:
+            target.client.set_terminated(target.run_id, self.status, self.time)
+
+    def __str__(self) -> str:
+        """Name it."""
+        return f"the status {self.status}"
+
+
+_KINDS: dict[str, type[Operation]] = {
+    kind.__name__: kind for kind in (Metrics, Params, Tags, Text, Artifacts, LoggedModel, Status)
+}
+
+
+def encoded(operation: Operation) -> dict[str, Any]:
+    """Return an operation in terms of JSON."""
+    return {"kind": type(operation).__name__, **asdict(operation)}
+
+
+def decoded(record: Mapping[str, Any]) -> Operation:
+    """Return the operation that was encoded."""
+    values = dict(record)
+    return _KINDS[values.pop("kind")](**values)
+
+
+def merged(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Join metrics that follow each other, as many as one request takes."""
+    points: list[Point] = []
+    for operation in operations:
+        if isinstance(operation, Metrics):
+            points.extend(operation.points)
+            continue
+        yield from _batches(points)
+        points = []
+        yield operation
+    yield from _batches(points)
+
+
+def _batches(points: Sequence[Point]) -> Iterator[Metrics]:
+    for start in range(0, len(points), MAX_METRICS_PER_BATCH):
+        yield Metrics(points[start : start + MAX_METRICS_PER_BATCH])

@@ -1,0 +1,45 @@
+"""Pictures as the image grid of MLflow's charts finds them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mlflow.tracking import MlflowClient
+
+from ae_lightning.tracking.store import NOWHERE
+
+IMAGES_FOLDER = "images"
+IMAGES_TAG = "mlflow.loggedImages"
+
+
+def write_grid_picture(path: Path, folder: Path, key: str, step: int) -> None:
+    """Write a PNG under the names that MLflow's image grid looks for, in full and small.
+
+    The names hold a random part, so they are made once, and not anew at each try to deliver them.
+
+    Args:
+        path: The PNG.
+        folder: Where to write; its contents belong into the artifacts' folder `images`.
+        key: Name of the grid.
+        step: Where the grid's slider shows it.
+    """
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        _FolderClient(folder).log_image("", picture, key=key, step=step, synchronous=True)
+
+
+class _FolderClient(MlflowClient):
+    """Writes a run's artifacts into a folder instead of a store."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(NOWHERE)
+        self._folder = folder
+
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        shutil.copy(local_path, self._folder)
+
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+        """Leave the tag to `IMAGES_TAG`."""

@@ -1,0 +1,316 @@
+"""Operations that wait on disk while MLflow is away.
+
+A spool is a folder of one run and one process: `origin.json` says which run of which store it is for, `journal` has a
+line for every operation in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
+the journal MLflow has. Whoever writes or delivers holds the lock beside the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from lightning_utilities.core.rank_zero import rank_zero_warn
+
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
+from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
+from ae_lightning.tracking.store import connect, impatient
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+DEFAULT_SPOOL = "mlruns/spool"
+
+_ORIGIN, _JOURNAL, _DELIVERED, _FILES = "origin.json", "journal", "delivered", "files"
+_CRC_LENGTH = 8
+
+
+class SpoolInUseError(Exception):
+    """Another process writes or delivers it."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the operations of a spool belong.
+
+    Attributes:
+        tracking_uri: The store.
+        run_id: The run.
+    """
+
+    tracking_uri: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a line of the journal begins and ends, in bytes."""
+
+    start: int
+    end: int
+
+
+class Spool:
+    """Operations of a run that wait on disk, in order.
+
+    Nothing is on disk before the first of them. One thread delivers; any may append.
+
+    Args:
+        folder: Its folder.
+        origin: Where its operations belong.
+    """
+
+    def __init__(self, folder: Path, origin: Origin) -> None:
+        self.folder = folder
+        self.origin = origin
+        self._lock = FileLock(f"{folder}.lock", timeout=0, thread_local=False)
+        self._writing = threading.RLock()
+        self._num_staged = 0
+
+    @classmethod
+    def new(cls, root: Path, origin: Origin) -> Spool:
+        """Return a spool that no other process has, in a folder of all spools."""
+        return cls(root.resolve() / f"{origin.run_id}.{time.time_ns()}.{os.getpid()}", origin)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._size() <= self._num_delivered()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process has it."""
+        return bool(self._lock.is_locked)
+
+    @property
+    def files(self) -> Path:
+        """Where the files are that operations speak of."""
+        return self.folder / _FILES
+
+    @property
+    def sync_command(self) -> str:
+        """What delivers it once its process has ended."""
+        root = self.folder.parent
+        options = "" if root == Path(DEFAULT_SPOOL).resolve() else f" --spool {root}"
+        return f"python -m ae_lightning sync{options}"
+
+    @property
+    def hint(self) -> str:
+        """Where it is, and what to do about it."""
+        return f"MLflow does not have everything: the rest waits in {self.folder}; `{self.sync_command}` delivers it"
+
+    def hold(self) -> None:
+        """Keep all other processes out.
+
+        Raises:
+            SpoolInUseError: If one is in.
+            OSError: If its folder cannot be made.
+        """
+        if self.is_held:
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise SpoolInUseError(str(self.folder)) from error
+
+    def stage(self) -> str:
+        """Make a folder for the files of an operation, and return its name.
+
+        Raises:
+            OSError: If the disk does not take it.
+        """
+        with self._writing:
+            self._make()
+            self._num_staged += 1
+            name = f"{self._num_staged:06}"
+            (self.files / name).mkdir()
+        return name
+
+    def append(self, operations: Iterable[Operation]) -> None:
+        """Write operations behind those that wait, and sync them to the disk.
+
+        Raises:
+            OSError: If the disk does not take them; what was there before stays whole.
+        """
+        with self._writing:
+            self._make()
+            joined = list(merged(operations))
+            for operation in joined:
+                if operation.staged:
+                    _sync_files(self.files / operation.staged)
+            before = self._size()
+            try:
+                with (self.folder / _JOURNAL).open("ab") as journal:
+                    journal.writelines(_record(operation) for operation in joined)
+                    journal.flush()
+                    os.fsync(journal.fileno())
+            except OSError:
+                os.truncate(self.folder / _JOURNAL, before)
+                raise
+
+    def waiting(self) -> list[Record]:
+        """Find the records that wait, in order."""
+        position = self._num_delivered()
+        with self._writing:
+            # What is appended while this is read may be there in part.
+            size = self._size()
+        if position >= size:
+            return []
+        records = []
+        with (self.folder / _JOURNAL).open("rb") as journal:
+            journal.seek(position)
+            while position < size:
+                length = len(journal.readline())
+                records.append(Record(position, position + length))
+                position += length
+        return records
+
+    def deliver(self, record: Record, client: MlflowClient) -> None:
+        """Deliver the first record that waits, and forget it; warn of a damaged one, and leave it out.
+
+        A delivery that is cut short is done again the next time.
+
+        Raises:
+            StoreAwayError: If the store does not take it; it and those behind it stay.
+        """
+        operation = self._read(record)
+        if operation is None:
+            rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
+        else:
+            deliver(Target(client, self.origin.run_id, self.files), operation)
+        _replace(self.folder / _DELIVERED, str(record.end))
+        if operation is not None:
+            self.forget(operation)
+
+    def deliver_all(self, client: MlflowClient) -> int:
+        """Deliver what waits, and count it.
+
+        Raises:
+            StoreAwayError: If the store does not take one; it and those behind it stay.
+        """
+        records = self.waiting()
+        for record in records:
+            self.deliver(record, client)
+        return len(records)
+
+    def forget(self, operation: Operation) -> None:
+        """Remove the files of an operation."""
+        if operation.staged:
+            shutil.rmtree(self.files / operation.staged, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let other processes in; remove what holds nothing that waits."""
+        with self._writing:
+            if not self.is_held:
+                return
+            if self.is_empty:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self._lock.release()
+            if not self.folder.exists():
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        if (self.folder / _ORIGIN).exists() and self.is_held:
+            return
+        self.hold()
+        self.files.mkdir(parents=True, exist_ok=True)
+        _replace(self.folder / _ORIGIN, json.dumps(asdict(self.origin)))
+
+    def _size(self) -> int:
+        path = self.folder / _JOURNAL
+        return path.stat().st_size if path.exists() else 0
+
+    def _num_delivered(self) -> int:
+        path = self.folder / _DELIVERED
+        return int(path.read_text(encoding="utf-8")) if path.exists() else 0
+
+    def _read(self, record: Record) -> Operation | None:
+        with (self.folder / _JOURNAL).open("rb") as journal:
+            journal.seek(record.start)
+            return _parse(journal.read(record.end - record.start))
+
+
+def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
+    """Return the spools in a folder, the oldest first.
+
+    Args:
+        root: The folder of all spools.
+        run_id: Those of this run alone.
+    """
+    found = root.resolve().glob(f"{run_id or '*'}.*/{_ORIGIN}")
+    by_age = sorted(found, key=lambda path: path.parent.name.split(".")[1:])
+    return [Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8")))) for path in by_age]
+
+
+@contextmanager
+def held(spool: Spool) -> Iterator[Spool]:
+    """Hold a spool for a while.
+
+    Raises:
+        SpoolInUseError: If another process has it.
+    """
+    spool.hold()
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+def deliver_left_behind(root: Path, tracking_uri: str) -> None:
+    """Deliver what processes that have ended left for runs of a store.
+
+    Args:
+        root: The folder of all spools.
+        tracking_uri: The store.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
+    spools = find_spools(root)
+    client = connect(tracking_uri) if spools else None
+    for spool in spools:
+        assert client is not None
+        try:
+            with suppress(SpoolInUseError, RunGoneError), held(spool), impatient():
+                require_run(client, spool.origin.run_id)
+                spool.deliver_all(client)
+        except StoreAwayError as error:
+            raise TrackingError(f"MLflow at {tracking_uri!r}: {error}") from error
+
+
+def _record(operation: Operation) -> bytes:
+    content = json.dumps(encoded(operation)).encode()
+    return f"{zlib.crc32(content):0{_CRC_LENGTH}x} ".encode() + content + b"\n"
+
+
+def _parse(line: bytes) -> Operation | None:
+    crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
+    if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
+        return None
+    return decoded(json.loads(content))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    temporary = path.with_suffix(".writing")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _sync_files(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,281 @@
+"""What waits on disk while the store is away: in order, whole, delivered once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+from ae_lightning.tracking import MLflowTracker
+from ae_lightning.tracking.operations import (
+    Artifacts,
+    LoggedModel,
+    Metrics,
+    Params,
+    Status,
+    Tags,
+    Text,
+    decoded,
+    encoded,
+    merged,
+)
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, find_spools, held
+
+OPERATIONS = [
+    Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
+    Params({"a": "1"}),
+    Tags({"b": "ü\n2"}),
+    Text("first\nsecond", "config.yaml"),
+    Artifacts("000001", "plots"),
+    LoggedModel("000002", "key"),
+    Status("RUNNING"),
+    Status("FINISHED", 5),
+]
+
+
+@contextmanager
+def locked(database):
+    """Keep everybody else from writing a database."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def without_runs(database):
+    """Let a database fail at once, as one does that is being migrated: MLflow waits 20 seconds for a locked one."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE runs RENAME TO runs_elsewhere")
+        yield
+        connection.execute("ALTER TABLE runs_elsewhere RENAME TO runs")
+
+
+def records_of(spool):
+    return [spool._read(record) for record in spool.waiting()]
+
+
+def spool_in(folder):
+    return Spool.new(folder, Origin("sqlite:///x.db", "0" * 32))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: type(operation).__name__)
+def test_an_operation_survives_json(operation):
+    again = decoded(json.loads(json.dumps(encoded(operation))))
+    assert json.dumps(encoded(again)) == json.dumps(encoded(operation))
+    assert again.staged == operation.staged
+
+
+def test_metrics_join_up_to_the_next_of_another_kind():
+    points = [("loss", float(step), step, step) for step in range(2500)]
+    joined = list(merged([*(Metrics([point]) for point in points), Status("RUNNING"), Metrics([points[0]])]))
+    assert [len(one.points) if isinstance(one, Metrics) else 0 for one in joined] == [1000, 1000, 500, 0, 1]
+    assert [point for one in joined[:3] for point in one.points] == points
+
+
+def test_what_waits_is_read_in_order(tmp_path):
+    spool = spool_in(tmp_path)
+    assert spool.is_empty
+    assert list(tmp_path.iterdir()) == []
+    spool.append([Status("RUNNING"), Metrics([("a", 1.0, 1, 1)])])
+    spool.append([Metrics([("a", 2.0, 2, 2)]), Status("FINISHED", 9)])
+    spool.close()
+    (found,) = find_spools(tmp_path)
+    assert found.origin == spool.origin
+    assert [type(one).__name__ for one in records_of(found)] == ["Status", "Metrics", "Metrics", "Status"]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_record_that_was_cut_short_is_the_only_one_lost(tmp_path, cut):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING"), Status("KILLED", 1), Status("FINISHED", 2)])
+    spool.close()
+    journal = spool.folder / "journal"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    assert records_of(spool) == [Status("RUNNING"), Status("KILLED", 1), None]
+
+
+def test_an_altered_record_is_the_only_one_lost(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING"), Status("KILLED", 1), Status("FINISHED", 2)])
+    spool.close()
+    journal = spool.folder / "journal"
+    journal.write_bytes(journal.read_bytes().replace(b"KILLED", b"KILLEE"))
+    assert records_of(spool) == [Status("RUNNING"), None, Status("FINISHED", 2)]
+
+
+def test_only_one_has_a_spool(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING")])
+    (other,) = find_spools(tmp_path)
+    with pytest.raises(SpoolInUseError):
+        other.hold()
+    spool.close()
+    with held(other), pytest.raises(SpoolInUseError):
+        spool.hold()
+
+
+def test_an_empty_spool_leaves_nothing(tmp_path):
+    spool = spool_in(tmp_path)
+    (spool.files / spool.stage() / "picture.png").write_text("")
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def log_a_bit(tracker, folder, steps):
+    for step in steps:
+        tracker.log_metrics({"loss": float(step)}, step)
+    (folder / "note.txt").write_text(f"up to {max(steps)}")
+    tracker.log_file(folder / "note.txt", "notes")
+
+
+def require_all(workspace, run_id, num_steps):
+    assert [metric.step for metric in workspace.history(run_id, "loss")] == list(range(num_steps))
+    assert workspace.artifact(run_id, "notes/note.txt").read_text() == f"up to {num_steps - 1}"
+    assert workspace.client.get_run(run_id).info.status == "FINISHED"
+    assert find_spools(workspace.folder / "mlruns" / "spool") == []
+
+
+def test_a_store_that_fails_is_caught_up_with_when_it_is_back(workspace, monkeypatch):
+    monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_PROBES", 0.1)
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    log_a_bit(tracker, workspace.folder, range(5))
+    tracker.flush()
+    with without_runs(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(5, 12))
+        with pytest.warns(UserWarning, match=r"takes nothing.*ae_lightning sync"):
+            tracker._writer._work()
+        log_a_bit(tracker, workspace.folder, range(12, 20))
+        tracker.flush()
+        assert not tracker.spooled.is_empty
+    deadline = time.monotonic() + 20
+    while tracker.spooled is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(workspace.history(tracker.run_id, "loss")) == 20
+    tracker.finalize()
+    require_all(workspace, tracker.run_id, 20)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_request_that_is_taken_after_all_doubles_nothing(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    with locked(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(10))
+        start = time.perf_counter()
+        # The writer's request waits for the lock; meanwhile what it wants to say goes to the disk.
+        tracker._writer.flush(patience=1.5)
+        assert time.perf_counter() - start < 5
+        assert len(records_of(tracker.spooled)) == 2
+    log_a_bit(tracker, workspace.folder, range(10, 12))
+    tracker.finalize()
+    require_all(workspace, tracker.run_id, 12)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_a_run_leaves_behind_is_delivered_once_by_sync(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    with without_runs(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(10))
+        tracker.finalize()
+        assert "sync" in tracker.spooled.hint
+        refused = workspace("sync")
+        assert refused.code == 2
+        assert len(refused.err.splitlines()) == 1
+        assert "does not answer" in refused.err
+    folder = tracker.spooled.folder
+    copy = folder.with_name(f"{tracker.run_id}.9.9")
+    shutil.copytree(folder, copy)
+    done = workspace("sync")
+    assert done.code == 0, done.err
+    assert done.out.count("records delivered") == 2, "the copy goes to the store too, and doubles nothing"
+    require_all(workspace, tracker.run_id, 10)
+    assert "nothing waits in mlruns/spool" in workspace("sync").out
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_deleted_run_keeps_its_spool_and_holds_up_no_other(workspace):
+    opened = [MLflowTracker(system_metrics=False) for _ in range(2)]
+    for tracker in opened:
+        tracker.open()
+    with without_runs(workspace.folder / "mlflow.db"):
+        for tracker in opened:
+            log_a_bit(tracker, workspace.folder, range(3))
+            tracker.finalize()
+    deleted, other = (tracker.run_id for tracker in opened)
+    workspace.client.delete_run(deleted)
+    done = workspace("sync")
+    assert done.code == 1
+    assert f"run {deleted}: not delivered" in done.out
+    assert f"run {other}: 3 records delivered" in done.out
+    workspace.client.restore_run(deleted)
+    assert workspace("sync").code == 0
+    for run_id in (deleted, other):
+        require_all(workspace, run_id, 3)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_spool_in_use_is_left_to_whoever_has_it(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    with without_runs(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(3))
+        tracker.flush()
+        tracker._writer._work()
+    done = workspace("sync")
+    assert done.code == 0
+    assert "a process that still runs has it" in done.out or "nothing waits" in done.out
+    tracker.finalize()
+    require_all(workspace, tracker.run_id, 3)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_run_gone_on_with_gets_first_what_waits(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    with without_runs(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(10))
+        tracker.finalize("failed")
+    again = MLflowTracker(run_id=tracker.run_id, system_metrics=False)
+    again.open()
+    log_a_bit(again, workspace.folder, range(6, 15))
+    again.finalize()
+    require_all(workspace, tracker.run_id, 15)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_run_that_finished_while_the_store_was_away_is_not_resumed(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    with without_runs(workspace.folder / "mlflow.db"):
+        log_a_bit(tracker, workspace.folder, range(2))
+        tracker.finalize()
+    assert workspace.client.get_run(tracker.run_id).info.status == "RUNNING"
+    deliver_left_behind(workspace.folder / "mlruns" / "spool", workspace.uri)
+    require_all(workspace, tracker.run_id, 2)
+
+
+def test_what_the_store_will_never_take_is_said_and_holds_up_nothing(tracker, workspace):
+    tracker.log_metrics({"x" * 300: 1.0}, 0)
+    (workspace.folder / "note.txt").write_text("")
+    tracker.log_file(workspace.folder / "note.txt", "notes")
+    with pytest.warns(UserWarning, match="MLflow refuses"):
+        tracker.finalize()
+    assert workspace.artifacts(tracker.run_id, "notes") == {"note.txt"}
+    assert workspace.client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+def test_sync_helps(bare_workspace):
+    shown = bare_workspace("sync", "--help")
+    assert shown.code == 0
+    for word in ("--spool", "--tracking_uri", "Exit codes"):
+        assert word in shown.out
+    assert "nothing waits in" in bare_workspace("sync").out
+    assert bare_workspace("sync", "--spol", "x").code == 2
