@@ -26,6 +26,7 @@ LAYERS = {
     "precision": set(),
     "checks": set(),
     "distributed": set(),
+    "exhaustion": set(),
     "schedules": {"checks"},
     "priors": {"draws"},
     "batch_posterior": {"distributed", "losses"},

@@ -20,6 +20,7 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
@@ -158,7 +159,7 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
+        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":
@@ -198,7 +199,8 @@ class AutoencoderCLI(LightningCLI):
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
         self._announce()
         try:
-            self.trainer.fit(**kwargs)
+            with closing_runs(self.trainer):
+                self.trainer.fit(**kwargs)
         except SIGTERMException:
             self._tell_how_to_go_on()
             raise Interrupted(self.stopping.number or SIGTERM) from None
@@ -292,7 +294,7 @@ def user_error_behind(error: BaseException) -> UserError | None:
 
 @contextmanager
 def closing_runs(trainer: Trainer) -> Iterator[None]:
-    """Close the MLflow run as failed if what happens between two of the Trainer's own tasks fails."""
+    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
     try:
         yield
     except BaseException:

@@ -20,6 +20,7 @@ from ae_lightning.cli import AutoencoderCLI, Parser
 from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.exhaustion import exhaustion_explained
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import die_with_parent, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
@@ -76,7 +77,7 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with with_checkpoint_below(arguments, path) as layered:
+    with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 
 

@@ -29,6 +29,7 @@ FIT = (
     *("--evaluation.measures", "[mse]", "--evaluation.pictures", "[]", "--evaluation.pca", "false"),
     *("--trainer.logger.system_metrics", "false", "--trainer.callbacks", "slow.Slow"),
 )
+TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PATIENCE = 120
 
 
@@ -81,11 +82,15 @@ class Training:
 
     def signal(self, number):
         self.process.send_signal(number)
+        return self.end()
+
+    def end(self):
+        """Wait for the exit code."""
         return self.process.wait(PATIENCE)
 
     def finish(self, *more):
         self.start(*more)
-        assert self.process.wait(PATIENCE) == 0, self.err
+        assert self.end() == 0, self.err
 
     def kill(self):
         with suppress(ProcessLookupError):
@@ -105,8 +110,8 @@ def training(workspace, program_environment):
     """Make a training that is killed in the end, whatever becomes of the test."""
     made = []
 
-    def make(*options):
-        made.append(Training(workspace, program_environment, *options))
+    def make(*options, ranks=1):
+        made.append(Training(workspace, program_environment, *options, *(TWO_RANKS if ranks == 2 else ())))
         return made[-1]
 
     yield make
@@ -120,12 +125,12 @@ def in_peace(open_workspace, program_environment):
     """Weights and losses of a training that nothing happened to, by its options."""
     known = {}
 
-    def train(*options):
-        if options not in known:
+    def train(*options, ranks=1):
+        if (options, ranks) not in known:
             with open_workspace() as workspace:
-                one = Training(workspace, program_environment, *options)
+                one = Training(workspace, program_environment, *options, *(TWO_RANKS if ranks == 2 else ()))
                 one.finish()
-                known[options] = (one.weights(), one.losses())
-        return known[options]
+                known[options, ranks] = (one.weights(), one.losses())
+        return known[options, ranks]
 
     return train

@@ -14,7 +14,6 @@ VARIANTS = {
     "AdversarialAE": ("--model", "AdversarialAE"),
 }
 NUM_EPOCHS = 5
-TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 
 
 def require_same_as_in_peace(training, in_peace):
@@ -62,7 +61,7 @@ def test_killed_and_gone_on_with(training, in_peace, variant):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
-    started = training(*VARIANTS["VAE"], *TWO_RANKS)
+    started = training(*VARIANTS["VAE"], ranks=2)
     started.start()
     started.wait_for_step(30)
     asked = time.monotonic()
@@ -70,4 +69,4 @@ def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
     assert time.monotonic() - asked < 10
     assert started.workspace.run().info.status == "KILLED"
     started.finish("--resume")
-    require_same_as_in_peace(started, in_peace(*VARIANTS["VAE"], *TWO_RANKS))
+    require_same_as_in_peace(started, in_peace(*VARIANTS["VAE"], ranks=2))

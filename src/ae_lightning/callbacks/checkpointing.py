@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checkpoint_files import remove_unfinished
+from ae_lightning.checkpoint_files import newest_sound, remove_unfinished
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
@@ -102,3 +102,11 @@ class RunCheckpoint(ModelCheckpoint):
         for tracker in trackers(trainer):
             tracker.flush()
         checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
+
+
+def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
+    """Return the newest checkpoint of a Trainer's run that is whole; None where there is none."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
+            return newest_sound(Path(callback.dirpath))[0]
+    return None
