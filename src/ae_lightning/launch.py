@@ -54,6 +54,8 @@ def quiet() -> None:
     """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints the traceback of what it raises, which is answered for where it is caught.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     for message in (
         r".*is not supported by the model summary",
         r".*isinstance\(treespec, LeafSpec\)",
