@@ -25,6 +25,7 @@ LAYERS = {
     "optimization": set(),
     "precision": set(),
     "checks": set(),
+    "run_lock": set(),
     "distributed": set(),
     "exhaustion": set(),
     "schedules": {"checks"},

@@ -133,6 +133,7 @@ class AutoencoderCLI(LightningCLI):
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
             raise SystemExit(0)
+        self.resume = point
         settings.ckpt_path = str(point.checkpoint)
         settings.trainer.logger.init_args.run_id = point.run_id
 

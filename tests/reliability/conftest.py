@@ -43,10 +43,13 @@ class Training:
         self.process = None
         (workspace.folder / "slow.py").write_text(SLOW)
 
+    def arguments(self, *more):
+        return ["fit", *FIT, *self.options, *more]
+
     def start(self, *more):
         with (self.workspace.folder / "err").open("a") as err, (self.workspace.folder / "out").open("a") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ae_lightning", "fit", *FIT, *self.options, *more],
+                [sys.executable, "-m", "ae_lightning", *self.arguments(*more)],
                 cwd=self.workspace.folder,
                 env=self.environment,
                 stdout=out,

@@ -70,3 +70,20 @@ def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
     assert started.workspace.run().info.status == "KILLED"
     started.finish("--resume")
     require_same_as_in_peace(started, in_peace(*VARIANTS["VAE"], ranks=2))
+
+
+def test_a_run_that_still_trains_is_not_gone_on_with_until_it_is_killed(training):
+    started = training(*VARIANTS["VAE"], "--trainer.max_epochs", "1000")
+    started.start()
+    started.wait_for_file("checkpoints/*/last.ckpt")
+    for refused in (("fit", "--resume", started.run_id), started.arguments("--resume")):
+        outcome = started.workspace(*refused)
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"ae_lightning: error: --resume: run {started.run_id} still trains")
+        assert len(outcome.err.splitlines()) == 1
+    # Nothing of it was touched.
+    assert started.workspace.run().info.status == "RUNNING"
+    assert not [tag for tag in started.workspace.run().data.tags if tag.startswith("resumed.")]
+    started.kill()
+    outcome = started.workspace("fit", "--resume", started.run_id, "--trainer.max_epochs", "1")
+    assert outcome.code == 0, outcome.err

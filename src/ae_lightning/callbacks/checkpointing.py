@@ -13,6 +13,7 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_files import newest_sound, remove_unfinished
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
+from ae_lightning.run_lock import RunLock
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
 
 
@@ -45,6 +46,7 @@ class RunCheckpoint(ModelCheckpoint):
         self.directory = Path(directory)
         self.config: dict[str, Any] = {}
         self._run_id: str | None = None
+        self._lock: RunLock | None = None
 
     def make_directory(self, run_id: str | None = None) -> Path:
         """Make the folder of a run, or the one that holds them all.
@@ -71,6 +73,10 @@ class RunCheckpoint(ModelCheckpoint):
             self._run_id = trainer.strategy.broadcast(run_id)
             folder = self.make_directory(self._run_id or "untracked")
             self.dirpath = str(folder)
+            if trainer.is_global_zero:
+                # Who goes on with a run has asked before it was opened whether another process has it.
+                self._lock = RunLock(folder)
+                self._lock.take()
             remove_unfinished(folder)
             for tracker in found:
                 tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
