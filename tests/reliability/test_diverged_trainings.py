@@ -110,8 +110,9 @@ def test_a_diverged_run_is_gone_on_with_at_another_rate(workspace, diverging):
 def test_two_ranks_end_together_with_the_images_of_the_one_that_diverged(training):
     breaking = ("--trainer.callbacks", "breaking.Breaking", "--trainer.callbacks.step", "13")
     rank = ("--trainer.callbacks.value", ".nan", "--trainer.callbacks.rank", "1")
-    started = training("--model", "VAE", *breaking, *rank, "--trainer.log_every_n_steps", "5", ranks=2)
-    (started.workspace.folder / "breaking.py").write_text(BREAKING)
+    started = training(
+        "--model", "VAE", *breaking, *rank, "--trainer.log_every_n_steps", "5", ranks=2, files={"breaking.py": BREAKING}
+    )
     started.start()
     assert started.end() == 1, started.err
     (line,) = [line for line in started.err.splitlines() if "error" in line]

@@ -60,7 +60,16 @@ def require_sound_checkpoints(folder):
 @pytest.mark.slow
 def test_a_training_that_needs_more_memory_than_there_is(workspace, training):
     (workspace.folder / "limit.py").write_text(LIMIT)
-    wide = ("--model.network", "MLP", "--model.network.hidden", "[8000]", "--data.num_val", "32")
+    wide = (
+        "--model.network",
+        "MLP",
+        "--model.network.hidden",
+        "[8000]",
+        "--model.latent_dim",
+        "4",
+        "--data.num_val",
+        "32",
+    )
     assert workspace.fit(*wide).code == 0
     more = ("--resume", workspace.run().info.run_id, "--trainer.max_epochs", "2", "--trainer.callbacks", "limit.Limit")
     started = training("--model", "VAE", *wide)
