@@ -37,6 +37,7 @@ from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
+from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, trackers
 
 
@@ -72,6 +73,7 @@ class AutoencoderCLI(LightningCLI):
         # LightningCLI's constructor does everything, the run itself included.
         self.resume = resume
         self.stopping = Stopping(Requests())
+        self._requeue_signal: int | None = None
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -180,7 +182,11 @@ class AutoencoderCLI(LightningCLI):
         plugins = settings.get("plugins") or []
         kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
         # The recorder opens the run, whose id the checkpoints' folder bears.
-        return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        self._requeue_signal = take_over_requeueing(trainer)
+        if self._requeue_signal is not None:
+            self.stopping.requests.numbers.add(self._requeue_signal)
+        return trainer
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
@@ -199,12 +205,21 @@ class AutoencoderCLI(LightningCLI):
     def fit(self, **kwargs: Any) -> None:
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
         self._announce()
+        with requeued_after(self._requeue_signal):
+            self._train(**kwargs)
+            best = self._judge_best()
+        self._report("test", [f"best checkpoint: {best}"] if best else [])
+
+    def _train(self, **kwargs: Any) -> None:
         try:
             with closing_runs(self.trainer):
                 self.trainer.fit(**kwargs)
         except SIGTERMException:
             self._tell_how_to_go_on()
             raise Interrupted(self.stopping.number or SIGTERM) from None
+
+    def _judge_best(self) -> str:
+        """Judge the best checkpoint, log it as the run's model, and return its path; without one, judge the last."""
         best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
@@ -212,7 +227,7 @@ class AutoencoderCLI(LightningCLI):
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
-        self._report("test", [f"best checkpoint: {best}"] if best else [])
+        return best
 
     def best_checkpoint(self) -> str:
         """Return the path of the best checkpoint that `fit` left; empty where it left none."""

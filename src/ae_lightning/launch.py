@@ -22,7 +22,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.exhaustion import exhaustion_explained
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
-from ae_lightning.signals import die_with_parent, is_started_by_rank_0
+from ae_lightning.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
@@ -86,8 +86,7 @@ def run(arguments: list[str]) -> None:
 def prepare() -> None:
     """Make this process ready for configurations: quiet, and with every variant at hand."""
     quiet()
-    if is_started_by_rank_0():
-        die_with_parent()
+    die_with_first_rank() if is_started_by_rank_0() else be_first_rank()
     # A user's own variant in the working directory is found, however the program was started.
     folder = str(Path.cwd())
     if folder not in sys.path:

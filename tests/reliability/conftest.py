@@ -10,17 +10,32 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psutil
 import pytest
 import torch
 
-# Written into the working directory: a step takes long enough to be hit.
+# Written into the working directory: a step takes long enough to be hit, and so does an evaluation that the environment
+# names.
 SLOW = """
+import os
 import time
+from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
 class Slow(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         time.sleep(0.02)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.wait_in("validation")
+
+    def on_test_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.wait_in("test")
+
+    def wait_in(self, evaluation):
+        if os.environ.get("SLOW_EVALUATION") == evaluation:
+            Path(f"in-{evaluation}").touch()
+            time.sleep(0.5)
 """
 
 FIT = (
@@ -80,6 +95,11 @@ class Training:
 
     def wait_for_file(self, name):
         self._wait(lambda: list(self.workspace.folder.glob(name)))
+
+    def wait_for_ranks(self):
+        """The processes of the ranks that the first has started."""
+        self._wait(lambda: psutil.Process(self.process.pid).children())
+        return psutil.Process(self.process.pid).children()
 
     def _wait(self, condition):
         deadline = time.monotonic() + PATIENCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+import psutil
 import pytest
 import torch
 
@@ -52,6 +53,34 @@ def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
     assert started.workspace.run().info.status == "KILLED"
     started.finish("--resume")
     in_peace(*VAE, ranks=2).require_same(started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluation", ["validation", "test"])
+def test_ended_in_an_evaluation_and_gone_on_with(training, in_peace, evaluation):
+    started = training(*VAE)
+    started.start(environment={"SLOW_EVALUATION": evaluation})
+    started.wait_for_file(f"in-{evaluation}")
+    asked = time.monotonic()
+    assert started.signal(signal.SIGTERM) == 143, started.err
+    assert time.monotonic() - asked < 10
+    assert "Traceback" not in started.err
+    assert started.workspace.run().info.status == "KILLED"
+    started.finish("--resume")
+    in_peace(*VAE).require_same(started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["start", "training"])
+def test_no_rank_outlives_the_first(training, moment):
+    started = training(*VAE, ranks=2)
+    started.start()
+    ranks = started.wait_for_ranks()
+    if moment == "training":
+        started.wait_for_step(1)
+    started.process.kill()
+    gone, left = psutil.wait_procs(ranks, timeout=60 if moment == "start" else 5)
+    assert (len(gone), left) == (1, [])
 
 
 def test_a_run_that_still_trains_is_not_gone_on_with_until_it_is_killed(training):
