@@ -27,8 +27,8 @@ class Holdings(Callback):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_long_training_grows_by_nothing(training):
-    # Evaluation now and then, and checkpoints: what a training repeats for as long as it goes on.
-    often = ("--evaluation.every_n_epochs", "50", "--evaluation.training_measures", "[mse]")
+    # Evaluations and checkpoints too: what a training repeats for as long as it goes on.
+    often = ("--evaluation.every_n_epochs", "5", "--evaluation.training_measures", "[mse]")
     started = training(
         *("--model", "VAE", "--data.batch_size", "432", "--trainer.max_epochs", str(NUM_EPOCHS)),
         *("--checkpoint.every_n_epochs", "5", "--trainer.callbacks", "holdings.Holdings", *often),
@@ -39,9 +39,6 @@ def test_a_long_training_grows_by_nothing(training):
     lines = (started.workspace.folder / "holdings.jsonl").read_text().splitlines()
     memory, files, threads = zip(*map(json.loads, lines), strict=True)
     assert len(memory) == NUM_EPOCHS
-    print(
-        memory[0], memory[NUM_WARM - 1], memory[-1], files[NUM_WARM - 1], files[-1], threads[NUM_WARM - 1], threads[-1]
-    )
-    assert memory[-1] < 1.02 * memory[NUM_WARM - 1]
-    assert files[-1] <= files[NUM_WARM - 1]
+    assert memory[-1] < 1.02 * memory[NUM_WARM - 1], memory[::10]
+    assert files[-1] <= files[NUM_WARM - 1], files[::10]
     assert threads[-1] <= threads[NUM_WARM - 1]
