@@ -10,7 +10,7 @@ _NAME = "training.lock"
 
 
 class RunLock:
-    """Keeps other processes from training a run, until this is forgotten or the process ends, however it does.
+    """Keeps other processes from training a run, until it is released or the process ends, however it does.
 
     The kernel lets go of the lock with the process: a run that was killed can be gone on with at once.
 
@@ -31,3 +31,7 @@ class RunLock:
         except (OSError, NotImplementedError):
             pass
         return True
+
+    def release(self) -> None:
+        """Let go of it, however often it was taken."""
+        self._lock.release(force=True)

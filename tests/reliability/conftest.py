@@ -98,8 +98,13 @@ class Training:
 
     def wait_for_ranks(self):
         """The processes of the ranks that the first has started."""
-        self._wait(lambda: psutil.Process(self.process.pid).children())
-        return psutil.Process(self.process.pid).children()
+        self._wait(self._ranks)
+        return self._ranks()
+
+    def _ranks(self):
+        # Others come and go: the program asks git where it is.
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "fit" in child.cmdline()]
 
     def _wait(self, condition):
         deadline = time.monotonic() + PATIENCE
