@@ -66,7 +66,10 @@ class Killing(Callback):
         self.at(trainer, "test")
 """
 
-STEPS_PER_EPOCH, NUM_EPOCHS = 41, 5
+STEPS_PER_EPOCH = {1: 41, 2: 21}
+"""By the number of ranks, each of which takes a batch of the same size."""
+
+NUM_EPOCHS = 5
 NUM_EVENTS = 8
 """The least that writing a checkpoint has."""
 
@@ -97,14 +100,15 @@ class Moment:
 def moments(num_steps, num_writes, num_elsewhere, seed, ranks=1):
     """Draw moments, in the order in which a training reaches them."""
     draw = random.Random(seed)
-    last = STEPS_PER_EPOCH * NUM_EPOCHS - 1
+    epoch_steps = STEPS_PER_EPOCH[ranks]
+    last = epoch_steps * NUM_EPOCHS - 1
     drawn = [Moment(draw.randrange(last), "step", delay=draw.uniform(0, 0.02)) for _ in range(num_steps)]
     drawn += [
-        Moment(epoch * STEPS_PER_EPOCH - 1, "write", event=draw.randint(1, NUM_EVENTS))
+        Moment(epoch * epoch_steps - 1, "write", event=draw.randint(1, NUM_EVENTS))
         for epoch in draw.sample(range(1, NUM_EPOCHS), num_writes)
     ]
     for where in ("start", "validation", "start", "test")[:num_elsewhere]:
-        step = last if where == "test" else draw.randrange(last - STEPS_PER_EPOCH)
+        step = last if where == "test" else draw.randrange(last - epoch_steps)
         drawn.append(Moment(step, where, delay=draw.uniform(1, 8)))
     drawn = [Moment(**{**asdict(moment), "rank": draw.randrange(ranks)}) for moment in drawn]
     return sorted(drawn, key=lambda moment: (moment.step, moment.where))
