@@ -7,7 +7,7 @@ import sys
 
 from ae_lightning import __version__
 from ae_lightning.commands import COMMANDS
-from ae_lightning.errors import UserError
+from ae_lightning.errors import TrainingError, UserError
 from ae_lightning.signals import Interrupted, is_started_by_rank_0
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        0 after success, 2 for what the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+        0 after success, 1 for a training that cannot go on, 2 for what the user can mend, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
@@ -29,15 +30,26 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except UserError as error:
-        sys.stderr.write(f"ae_lightning: error: {' '.join(str(error).split())}\n")
-        return error.exit_code
+        return _tell(error)
     except Interrupted as end:
-        # Rank 0 takes a rank that it started for broken unless that ends with 0, and answers for all of them.
-        return 0 if is_started_by_rank_0() else end.exit_code
+        return _exit_code(end.exit_code)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def _tell(error: UserError) -> int:
+    """Say what is wrong, unless rank 0 says the same; return the exit code."""
+    is_shared = isinstance(error, TrainingError) and error.is_on_every_rank
+    if not (is_shared and is_started_by_rank_0()):
+        sys.stderr.write(f"ae_lightning: error: {' '.join(str(error).split())}\n")
+    return _exit_code(error.exit_code) if is_shared else error.exit_code
+
+
+def _exit_code(own: int) -> int:
+    """Rank 0 takes a rank that it started for broken unless that ends with 0, and answers for all of them."""
+    return 0 if is_started_by_rank_0() else own
 
 
 def _run(arguments: list[str]) -> int:

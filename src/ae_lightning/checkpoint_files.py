@@ -40,7 +40,9 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(path) as temporary:
-        torch.save(checkpoint, temporary)
+        # Of a file that it opens itself, torch does not say why it cannot be written.
+        with temporary.open("wb") as file:
+            torch.save(checkpoint, file)
         seal(temporary)
         _sync(temporary)
     _sync(path.parent)

@@ -21,6 +21,7 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
@@ -37,6 +38,7 @@ from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
+from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers
 
 
@@ -72,6 +74,7 @@ class AutoencoderCLI(LightningCLI):
         # LightningCLI's constructor does everything, the run itself included.
         self.resume = resume
         self.stopping = Stopping(Requests())
+        self._requeue_signal: int | None = None
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -136,6 +139,7 @@ class AutoencoderCLI(LightningCLI):
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
             raise SystemExit(0)
+        self.resume = point
         settings.ckpt_path = str(point.checkpoint)
         settings.trainer.logger.init_args.run_id = point.run_id
 
@@ -162,7 +166,7 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings = self._get(self.config_init, "trainer")
-        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput()]
+        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":
@@ -182,7 +186,11 @@ class AutoencoderCLI(LightningCLI):
         plugins = settings.get("plugins") or []
         kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
         # The recorder opens the run, whose id the checkpoints' folder bears.
-        return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        self._requeue_signal = take_over_requeueing(trainer)
+        if self._requeue_signal is not None:
+            self.stopping.requests.numbers.add(self._requeue_signal)
+        return trainer
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
@@ -201,11 +209,21 @@ class AutoencoderCLI(LightningCLI):
     def fit(self, **kwargs: Any) -> None:
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
         self._announce()
+        with requeued_after(self._requeue_signal):
+            self._train(**kwargs)
+            best = self._judge_best()
+        self._report("test", [f"best checkpoint: {best}"] if best else [])
+
+    def _train(self, **kwargs: Any) -> None:
         try:
-            self.trainer.fit(**kwargs)
+            with closing_runs(self.trainer):
+                self.trainer.fit(**kwargs)
         except SIGTERMException:
             self._tell_how_to_go_on()
             raise Interrupted(self.stopping.number or SIGTERM) from None
+
+    def _judge_best(self) -> str:
+        """Judge the best checkpoint, log it as the run's model, and return its path; without one, judge the last."""
         best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
@@ -213,7 +231,7 @@ class AutoencoderCLI(LightningCLI):
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
-        self._report("test", [f"best checkpoint: {best}"] if best else [])
+        return best
 
     def best_checkpoint(self) -> str:
         """Return the path of the best checkpoint that `fit` left; empty where it left none."""
@@ -298,7 +316,7 @@ def user_error_behind(error: BaseException) -> UserError | None:
 
 @contextmanager
 def closing_runs(trainer: Trainer) -> Iterator[None]:
-    """Close the MLflow run as failed if what happens between two of the Trainer's own tasks fails."""
+    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
     try:
         yield
     except BaseException:

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch.distributed
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
+
+T = TypeVar("T")
+
+
+def has_peers() -> bool:
+    """Whether this process is one of several that compute together."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def gather_objects(own: T) -> list[T]:
+    """Return what each rank gives, in their order; every rank must ask at the same time."""
+    if not has_peers():
+        return [own]
+    gathered: list[T] = [own] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, own)
+    return gathered
 
 
 def sum_over_ranks(values: Tensor) -> Tensor:
@@ -13,7 +31,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     The gradient is summed over the ranks too. Data-parallel training divides it by their number, which leaves what one
     process computes on the global batch.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not has_peers():
         return values
     reduced: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
     return reduced

@@ -33,6 +33,27 @@ class TrackingError(UserError):
     """The MLflow server or store cannot be used."""
 
 
+class TrainingError(UserError):
+    """Everything was in order, and yet the training cannot go on.
+
+    Attributes:
+        is_on_every_rank: Whether each rank raises it, so that one may speak for all.
+    """
+
+    exit_code = 1
+    is_on_every_rank = False
+
+
+class NotFiniteError(TrainingError):
+    """A loss, a weight or a measure became NaN or infinite."""
+
+    is_on_every_rank = True
+
+
+class ExhaustedError(TrainingError):
+    """The machine has no memory or no disk space left."""
+
+
 @contextmanager
 def refusal_explained(key: str) -> Iterator[None]:
     """Say which key holds the values that another library's class refuses.

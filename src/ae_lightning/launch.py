@@ -20,8 +20,9 @@ from ae_lightning.cli import AutoencoderCLI, Parser
 from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.exhaustion import exhaustion_explained
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
-from ae_lightning.signals import die_with_parent, is_started_by_rank_0
+from ae_lightning.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
@@ -53,6 +54,8 @@ def quiet() -> None:
     """Silence what other packages say that a user can do nothing about, or that the announcement says already."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints the traceback of what it raises, which is answered for where it is caught.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     for message in (
         r".*is not supported by the model summary",
         r".*isinstance\(treespec, LeafSpec\)",
@@ -76,15 +79,14 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with with_checkpoint_below(arguments, path) as layered:
+    with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 
 
 def prepare() -> None:
     """Make this process ready for configurations: quiet, and with every variant at hand."""
     quiet()
-    if is_started_by_rank_0():
-        die_with_parent()
+    die_with_first_rank() if is_started_by_rank_0() else be_first_rank()
     # A user's own variant in the working directory is found, however the program was started.
     folder = str(Path.cwd())
     if folder not in sys.path:

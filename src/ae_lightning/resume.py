@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_utilities.core.rank_zero import rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.checkpoint_files import newest_sound
 from ae_lightning.checkpoint_overlay import find_option
 from ae_lightning.errors import ConfigError
+from ae_lightning.run_lock import RunLock
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, unfinished_runs
 
 OPTION = "--resume"
@@ -24,10 +25,12 @@ class ResumePoint:
     Attributes:
         run_id: The MLflow run to go on with.
         checkpoint: Its newest checkpoint that is whole.
+        lock: Keeps other processes from going on with it too, as long as this is there; rank 0 has it for all.
     """
 
     run_id: str
     checkpoint: Path
+    lock: RunLock
 
 
 def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -71,7 +74,7 @@ def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
     """Find the newest sound checkpoint of a run.
 
     Raises:
-        ConfigError: If the run does not exist or has no checkpoint.
+        ConfigError: If the run does not exist, has no checkpoint, or still trains.
         TrackingError: If MLflow does not answer.
     """
     run = find_run(tracking_uri, run_id)
@@ -87,6 +90,7 @@ def newest_resume_point(tracking_uri: str, config_hash: str) -> ResumePoint | No
     """Find the newest unfinished run with a configuration that left a checkpoint; None where there is none.
 
     Raises:
+        ConfigError: If it still trains.
         TrackingError: If MLflow does not answer.
     """
     points = (_point_of(run) for run in unfinished_runs(tracking_uri, config_hash))
@@ -97,7 +101,15 @@ def _point_of(run: Run) -> ResumePoint | None:
     folder = run.tags.get(CHECKPOINT_FOLDER_TAG)
     if not folder:
         return None
+    lock = _lock_of(run, Path(folder))
     checkpoint, said = newest_sound(Path(folder))
     for line in said:
         rank_zero_warn(line)
-    return None if checkpoint is None else ResumePoint(run.run_id, checkpoint)
+    return None if checkpoint is None else ResumePoint(run.run_id, checkpoint, lock)
+
+
+def _lock_of(run: Run, folder: Path) -> RunLock:
+    lock = RunLock(folder)
+    if folder.is_dir() and getattr(rank_zero_only, "rank", 0) == 0 and not lock.take():
+        raise ConfigError(f"{OPTION}: run {run.run_id} still trains in another process; end that one first")
+    return lock

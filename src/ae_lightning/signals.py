@@ -9,9 +9,10 @@ import sys
 import threading
 from types import FrameType
 
-SIGKILL, SIGTERM = signal.SIGKILL, signal.SIGTERM
+SIGKILL, SIGTERM, SIGUSR1 = signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_FIRST_RANK_VARIABLE = "AE_LIGHTNING_FIRST_RANK"
+"""Tells the ranks that rank 0 starts which process that is."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -34,11 +35,13 @@ class Requests:
 
     Attributes:
         patience: Seconds that a request waits for a safe moment before it takes effect all the same.
+        numbers: The signals that ask to end.
         received: The signal that waits, if any.
     """
 
     def __init__(self, patience: float = 8.0) -> None:
         self.patience = patience
+        self.numbers: set[int] = {signal.SIGTERM, signal.SIGINT}
         self.received: int | None = None
         self._waits = False
         self._repetition: threading.Timer | None = None
@@ -46,7 +49,7 @@ class Requests:
     def listen(self) -> None:
         """Take the signals over; called again after another library has taken them."""
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in self.numbers:
                 signal.signal(number, self._handle)
 
     def wait_for_safe_moments(self, waits: bool) -> None:
@@ -92,10 +95,18 @@ class Requests:
             self._repetition = None
 
 
-def die_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it is gone, however that one ended; Linux alone."""
+def be_first_rank() -> None:
+    """Let the ranks that this process starts know it."""
+    os.environ[_FIRST_RANK_VARIABLE] = str(os.getpid())
+
+
+def die_with_first_rank() -> None:
+    """Let the kernel kill this process when rank 0, which started it, is gone, however that one ended; Linux alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Rank 0 may be gone already, and the kernel tells of a death but once.
+        if os.environ.get(_FIRST_RANK_VARIABLE, str(os.getppid())) != str(os.getppid()):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_started_by_rank_0() -> bool:

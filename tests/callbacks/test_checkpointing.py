@@ -60,7 +60,7 @@ def test_the_best_is_judged(spoilt):
 
 def test_best_last_and_the_one_before_it_are_in_a_folder_of_the_run(spoilt):
     folder = spoilt.folder / "checkpoints" / spoilt.run().info.run_id
-    assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
+    assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt", "training.lock"}
     assert [path.name for path in (spoilt.folder / "checkpoints").iterdir()] == [folder.name]
 
 

@@ -8,18 +8,34 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
+import psutil
 import pytest
 import torch
 
-# Written into the working directory: a step takes long enough to be hit.
+# Written into the working directory: a step takes long enough to be hit, and so does an evaluation that the environment
+# names.
 SLOW = """
+import os
 import time
+from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
 class Slow(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         time.sleep(0.02)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.wait_in("validation")
+
+    def on_test_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.wait_in("test")
+
+    def wait_in(self, evaluation):
+        if os.environ.get("SLOW_EVALUATION") == evaluation:
+            Path(f"in-{evaluation}").touch()
+            time.sleep(0.5)
 """
 
 FIT = (
@@ -29,25 +45,33 @@ FIT = (
     *("--evaluation.measures", "[mse]", "--evaluation.pictures", "[]", "--evaluation.pca", "false"),
     *("--trainer.logger.system_metrics", "false", "--trainer.callbacks", "slow.Slow"),
 )
+TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PATIENCE = 120
+MACHINE_METRICS = {"train/images_per_second", "epoch"}
+"""Lightning writes `epoch` twice at steps that are validated."""
 
 
 class Training:
     """A `fit` in a working directory, started as often as it takes."""
 
-    def __init__(self, workspace, environment, *options):
+    def __init__(self, workspace, environment, *options, ranks=1, files=None):
         self.workspace = workspace
         self.environment = environment
-        self.options = options
+        self.options = [*options, *(TWO_RANKS if ranks == 2 else ())]
+        self.ranks = ranks
         self.process = None
-        (workspace.folder / "slow.py").write_text(SLOW)
+        for name, text in {"slow.py": SLOW, **(files or {})}.items():
+            (workspace.folder / name).write_text(text)
 
-    def start(self, *more):
+    def arguments(self, *more):
+        return ["fit", *FIT, *self.options, *more]
+
+    def start(self, *more, environment=None):
         with (self.workspace.folder / "err").open("a") as err, (self.workspace.folder / "out").open("a") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ae_lightning", "fit", *FIT, *self.options, *more],
+                [sys.executable, "-m", "ae_lightning", *self.arguments(*more)],
                 cwd=self.workspace.folder,
-                env=self.environment,
+                env={**self.environment, **(environment or {})},
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
@@ -59,8 +83,8 @@ class Training:
 
     @property
     def run_id(self):
-        (run,) = self.workspace.runs()
-        return run.info.run_id
+        """The run's, which is the only one unless a training was killed before its first checkpoint."""
+        return self.workspace.run().info.run_id
 
     def steps(self):
         """The steps whose loss MLflow has."""
@@ -72,6 +96,16 @@ class Training:
     def wait_for_file(self, name):
         self._wait(lambda: list(self.workspace.folder.glob(name)))
 
+    def wait_for_ranks(self):
+        """The processes of the ranks that the first has started."""
+        self._wait(self._ranks)
+        return self._ranks()
+
+    def _ranks(self):
+        # Others come and go: the program asks git where it is.
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "fit" in child.cmdline()]
+
     def _wait(self, condition):
         deadline = time.monotonic() + PATIENCE
         while not condition():
@@ -81,11 +115,15 @@ class Training:
 
     def signal(self, number):
         self.process.send_signal(number)
+        return self.end()
+
+    def end(self):
+        """Wait for the exit code."""
         return self.process.wait(PATIENCE)
 
     def finish(self, *more):
         self.start(*more)
-        assert self.process.wait(PATIENCE) == 0, self.err
+        assert self.end() == 0, self.err
 
     def kill(self):
         with suppress(ProcessLookupError):
@@ -96,8 +134,10 @@ class Training:
         path = self.workspace.checkpoint("last.ckpt")
         return torch.load(path, weights_only=True)["state_dict"]
 
-    def losses(self):
-        return {metric.step: metric.value for metric in self.workspace.history(self.run_id, "train/loss")}
+    def curves(self):
+        """All that MLflow has of each metric, by name, but of those that depend on the machine."""
+        names = set(self.workspace.run().data.metrics) - MACHINE_METRICS
+        return {name: [(one.step, one.value) for one in self.workspace.history(self.run_id, name)] for name in names}
 
 
 @pytest.fixture
@@ -105,8 +145,8 @@ def training(workspace, program_environment):
     """Make a training that is killed in the end, whatever becomes of the test."""
     made = []
 
-    def make(*options):
-        made.append(Training(workspace, program_environment, *options))
+    def make(*options, ranks=1, files=None):
+        made.append(Training(workspace, program_environment, *options, ranks=ranks, files=files))
         return made[-1]
 
     yield make
@@ -115,17 +155,36 @@ def training(workspace, program_environment):
             one.kill()
 
 
+@dataclass(frozen=True)
+class Peace:
+    """What became of a training that nothing happened to."""
+
+    weights: dict
+    curves: dict
+
+    def require_same(self, training):
+        """Require the same weights, bit for bit, and the same metrics, each step once."""
+        assert training.curves() == self.curves
+        for name, curve in self.curves.items():
+            steps = [step for step, _ in curve]
+            assert steps == sorted(set(steps)), name
+        found = training.weights()
+        assert found.keys() == self.weights.keys()
+        for name, tensor in self.weights.items():
+            assert torch.equal(found[name], tensor), name
+
+
 @pytest.fixture(scope="module")
 def in_peace(open_workspace, program_environment):
-    """Weights and losses of a training that nothing happened to, by its options."""
+    """Train in peace; once for the same options."""
     known = {}
 
-    def train(*options):
-        if options not in known:
+    def train(*options, ranks=1, files=None):
+        if (options, ranks) not in known:
             with open_workspace() as workspace:
-                one = Training(workspace, program_environment, *options)
+                one = Training(workspace, program_environment, *options, ranks=ranks, files=files)
                 one.finish()
-                known[options] = (one.weights(), one.losses())
-        return known[options]
+                known[options, ranks] = Peace(one.weights(), one.curves())
+        return known[options, ranks]
 
     return train

@@ -5,31 +5,17 @@ from __future__ import annotations
 import signal
 import time
 
+import psutil
 import pytest
 import torch
 
-VARIANTS = {
-    "VAE": ("--model", "VAE"),
-    "DenoisingAE": ("--model", "DenoisingAE"),
-    "AdversarialAE": ("--model", "AdversarialAE"),
-}
-NUM_EPOCHS = 5
-TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
-
-
-def require_same_as_in_peace(training, in_peace):
-    weights, losses = in_peace
-    assert training.losses() == losses
-    assert len(training.steps()) == len(losses)
-    found = training.weights()
-    assert found.keys() == weights.keys()
-    for name, tensor in weights.items():
-        assert torch.equal(found[name], tensor), name
+VAE = ("--model", "VAE")
+STEPS_PER_EPOCH = 41
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, number, code):
-    started = training(*VARIANTS["VAE"])
+    started = training(*VAE)
     started.start()
     started.wait_for_step(60)
     asked = time.monotonic()
@@ -40,29 +26,25 @@ def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, nu
     ended_at = torch.load(started.workspace.checkpoint("last.ckpt"), weights_only=True)["global_step"]
     assert started.steps() == list(range(ended_at))
     started.finish("--resume")
-    weights, losses = in_peace(*VARIANTS["VAE"])
-    assert ended_at % (len(losses) // NUM_EPOCHS) != 0
-    require_same_as_in_peace(started, (weights, losses))
+    assert ended_at % STEPS_PER_EPOCH != 0
+    in_peace(*VAE).require_same(started)
     assert started.workspace.run().info.status == "FINISHED"
 
 
-@pytest.mark.parametrize(
-    "variant", ["VAE", *(pytest.param(name, marks=pytest.mark.slow) for name in ("DenoisingAE", "AdversarialAE"))]
-)
-def test_killed_and_gone_on_with(training, in_peace, variant):
-    started = training(*VARIANTS[variant])
+def test_killed_and_gone_on_with(training, in_peace):
+    started = training(*VAE)
     started.start()
     started.wait_for_step(110)
     started.kill()
     assert started.workspace.run().info.status == "RUNNING"
     started.finish("--ckpt_path", "last")
-    require_same_as_in_peace(started, in_peace(*VARIANTS[variant]))
+    in_peace(*VAE).require_same(started)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
-    started = training(*VARIANTS["VAE"], *TWO_RANKS)
+    started = training(*VAE, ranks=2)
     started.start()
     started.wait_for_step(30)
     asked = time.monotonic()
@@ -70,4 +52,47 @@ def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
     assert time.monotonic() - asked < 10
     assert started.workspace.run().info.status == "KILLED"
     started.finish("--resume")
-    require_same_as_in_peace(started, in_peace(*VARIANTS["VAE"], *TWO_RANKS))
+    in_peace(*VAE, ranks=2).require_same(started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluation", ["validation", "test"])
+def test_ended_in_an_evaluation_and_gone_on_with(training, in_peace, evaluation):
+    started = training(*VAE)
+    started.start(environment={"SLOW_EVALUATION": evaluation})
+    started.wait_for_file(f"in-{evaluation}")
+    assert started.signal(signal.SIGTERM) == 143, started.err
+    assert "Traceback" not in started.err
+    assert started.workspace.run().info.status == "KILLED"
+    started.finish("--resume")
+    in_peace(*VAE).require_same(started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["start", "training"])
+def test_no_rank_outlives_the_first(training, moment):
+    started = training(*VAE, ranks=2)
+    started.start()
+    ranks = started.wait_for_ranks()
+    if moment == "training":
+        started.wait_for_step(1)
+    started.process.kill()
+    gone, left = psutil.wait_procs(ranks, timeout=60 if moment == "start" else 5)
+    assert (len(gone), left) == (1, [])
+
+
+def test_a_run_that_still_trains_is_not_gone_on_with_until_it_is_killed(training):
+    started = training(*VAE, "--trainer.max_epochs", "1000")
+    started.start()
+    started.wait_for_file("checkpoints/*/last.ckpt")
+    for refused in (("fit", "--resume", started.run_id), started.arguments("--resume")):
+        outcome = started.workspace(*refused)
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"ae_lightning: error: --resume: run {started.run_id} still trains")
+        assert len(outcome.err.splitlines()) == 1
+    # Nothing of it was touched.
+    assert started.workspace.run().info.status == "RUNNING"
+    assert not [tag for tag in started.workspace.run().data.tags if tag.startswith("resumed.")]
+    started.kill()
+    outcome = started.workspace("fit", "--resume", started.run_id, "--trainer.max_epochs", "1")
+    assert outcome.code == 0, outcome.err

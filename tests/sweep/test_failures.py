@@ -6,8 +6,8 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from ae_lightning.errors import ConfigError
-from ae_lightning.sweep.failures import NotFiniteError, failure_of
+from ae_lightning.errors import ConfigError, NotFiniteError
+from ae_lightning.sweep.failures import failure_of
 
 PARENT = "mlflow.parentRunId"
 

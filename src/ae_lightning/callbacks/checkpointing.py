@@ -10,9 +10,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checkpoint_files import remove_unfinished
+from ae_lightning.checkpoint_files import newest_sound, remove_unfinished
 from ae_lightning.checkpoints import STATE_KEY
 from ae_lightning.errors import ConfigError
+from ae_lightning.run_lock import RunLock
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
 
 
@@ -45,6 +46,7 @@ class RunCheckpoint(ModelCheckpoint):
         self.directory = Path(directory)
         self.config: dict[str, Any] = {}
         self._run_id: str | None = None
+        self._lock: RunLock | None = None
 
     def make_directory(self, run_id: str | None = None) -> Path:
         """Make the folder of a run, or the one that holds them all.
@@ -71,6 +73,10 @@ class RunCheckpoint(ModelCheckpoint):
             self._run_id = trainer.strategy.broadcast(run_id)
             folder = self.make_directory(self._run_id or "untracked")
             self.dirpath = str(folder)
+            if trainer.is_global_zero:
+                # Who goes on with a run has asked before it was opened whether another process has it.
+                self._lock = RunLock(folder)
+                self._lock.take()
             remove_unfinished(folder)
             for tracker in found:
                 tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
@@ -81,6 +87,21 @@ class RunCheckpoint(ModelCheckpoint):
         if not trainer.val_dataloaders and self.monitor == "val/loss":
             self.monitor = None
         super().on_train_start(trainer, pl_module)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let others go on with the run."""
+        super().teardown(trainer, pl_module, stage)
+        self._release()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Let others go on with the run."""
+        super().on_exception(trainer, pl_module, exception)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
         """Let no checkpoint from before the last phase of a training be the best."""
@@ -102,3 +123,11 @@ class RunCheckpoint(ModelCheckpoint):
         for tracker in trackers(trainer):
             tracker.flush()
         checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
+
+
+def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
+    """Return the newest checkpoint of a Trainer's run that is whole; None where there is none."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
+            return newest_sound(Path(callback.dirpath))[0]
+    return None

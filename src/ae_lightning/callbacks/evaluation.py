@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
 from collections.abc import Mapping
@@ -205,3 +206,5 @@ class Evaluation(Callback):
                     tracker.log_file(path, folder)
                     if path.suffix == ".png":
                         tracker.log_picture(path, f"{stage}/{path.stem}", epoch)
+        # A figure refers to itself and holds megabytes: left to itself, the collector comes for it much later.
+        gc.collect()

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+from ae_lightning.errors import NotFiniteError, UserError
+from ae_lightning.exhaustion import is_out_of_memory
 
-from ae_lightning.errors import UserError
-
-MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 NUMBER_WORDS = ("not finite", "nan")
-
-
-class NotFiniteError(Exception):
-    """A loss or measure became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ def failure_of(error: BaseException) -> Failure:
     lines = str(error).strip().splitlines()
     line = " ".join((lines[0] if lines else "").split())[:300]
     said = str(error).lower()
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in said for word in MEMORY_WORDS):
+    if is_out_of_memory(error):
         return Failure("out of memory", f"out of memory: {line}")
     if isinstance(error, NotFiniteError) or (isinstance(error, ValueError) and any(w in said for w in NUMBER_WORDS)):
         return Failure("not finite", f"not finite: {line}")

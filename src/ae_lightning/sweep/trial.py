@@ -16,10 +16,10 @@ import torch
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ae_lightning.errors import ConfigError, TrackingError, unknown_name
+from ae_lightning.errors import ConfigError, NotFiniteError, TrackingError, unknown_name
 from ae_lightning.sweep.apart import train_apart
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.failures import Failure, NotFiniteError, failure_of
+from ae_lightning.sweep.failures import Failure, failure_of
 from ae_lightning.sweep.heartbeat import Heartbeat
 from ae_lightning.sweep.ledger import KIND, REASON, RUN_ID, WORKER, put_back
 from ae_lightning.sweep.space import suggest

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from ae_lightning.sweep.failures import NotFiniteError
+from ae_lightning.errors import NotFiniteError
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.tracking import trackers
 

@@ -57,7 +57,7 @@ class AdversarialAE(Autoencoder):
         """Draw a code for each image of a batch: shape (B, L)."""
         return draw_prior(self.prior, draws, self.latent_dim)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
         draws = self.begin_training_step(batch, batch_idx)
         z_BL = self.encode(batch.images)
@@ -70,6 +70,7 @@ class AdversarialAE(Autoencoder):
         discriminator = discriminator_loss(self.discriminator(prior_BL), self.discriminator(z_BL.detach())).mean()
         self.manual_step(1, discriminator * self.share_of_global_batch(batch))
         self.log_training_terms(loss, {**means, "discriminator": discriminator}, batch)
+        return loss.detach()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build one optimizer for encoder and decoder, one for the discriminator."""
