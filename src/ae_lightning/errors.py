@@ -57,7 +57,8 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     Returns:
         One line, without a full stop.
     """
-    names = sorted(allowed)
+    # What is known elsewhere, and not here, is no help.
+    names = sorted({*allowed} - {name})
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"{kind}: {name!r} is not known; {hint}Allowed: {', '.join(names)}"

@@ -16,10 +16,11 @@ from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
-from ae_lightning.cli import AutoencoderCLI, Parser
+from ae_lightning.cli import AutoencoderCLI
 from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.parser import Parser
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import die_with_parent, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.sweep.duration import parse_seconds
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
+from ae_lightning.yaml_text import load_yaml
 
 Direction = Literal["minimize", "maximize"]
 
@@ -155,7 +156,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
         ConfigError: If the file cannot be read, or a key or value is wrong.
     """
     try:
-        given = yaml.safe_load(path.read_text())
+        given = load_yaml(path.read_text())
     except OSError as error:
         raise ConfigError(f"-c: {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
