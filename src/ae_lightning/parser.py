@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, get_loader, set_loader
+from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ae_lightning.class_changes import defaults_left_behind
@@ -33,6 +33,8 @@ def _load(text: str) -> Any:
         raise yaml.YAMLError("its keys must be strings") from error
 
 
+# As version 5 of jsonargparse will by itself: what names `os`, `subprocess` and their like is not imported.
+set_parsing_settings(import_path_denylist=[])
 set_loader(MODE, _load, exceptions=(yaml.YAMLError, ValueError))
 
 
@@ -54,7 +56,7 @@ class Parser(LightningArgumentParser):
             ConfigError: If a group is no mapping.
         """
         for group in self.groups or {}:
-            value = namespace.get(group, Namespace())
+            value = namespace.get(group, {})
             if not isinstance(value, Namespace | dict):
                 given = "null" if value is None else repr(value)
                 raise ConfigError(f"{group}: {given} is not allowed; it must be a mapping")

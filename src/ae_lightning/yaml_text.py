@@ -40,7 +40,7 @@ def check_size(text: str) -> None:
     """
     # Anchor, size and depth of every collection that is open; the first stands for the document.
     opened: list[_Size] = [_Size(None)]
-    anchored: dict[str, _Size] = {}
+    anchored: dict[str | None, _Size] = {}
     for event in yaml.parse(text, Loader=_Parser):
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append(_Size(event.anchor))
@@ -48,10 +48,10 @@ def check_size(text: str) -> None:
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             whole = opened.pop()
-            _keep(anchored, whole.anchor, whole)
+            anchored[whole.anchor] = whole
         elif isinstance(event, yaml.ScalarEvent):
             whole = _Size(event.anchor)
-            _keep(anchored, event.anchor, whole)
+            anchored[whole.anchor] = whole
         elif isinstance(event, yaml.AliasEvent):
             _require(all(size.anchor != event.anchor for size in opened), f"&{event.anchor} contains itself")
             whole = anchored.get(event.anchor, _Size(None))
@@ -73,11 +73,6 @@ class _Size:
     def add(self, inner: _Size) -> None:
         self.num_nodes += inner.num_nodes
         self.depth = max(self.depth, inner.depth + 1)
-
-
-def _keep(anchored: dict[str, _Size], anchor: str | None, size: _Size) -> None:
-    if anchor is not None:
-        anchored[anchor] = size
 
 
 def _require(holds: bool, fault: str) -> None:
