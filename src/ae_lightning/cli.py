@@ -243,6 +243,8 @@ class AutoencoderCLI(LightningCLI):
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
+        if self.datamodule.num_skipped:
+            hints = [*hints, f"left out: {self.datamodule.num_skipped:,} damaged files (data.on_error: skip)"]
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)

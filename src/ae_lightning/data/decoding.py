@@ -79,6 +79,8 @@ def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    if not path.is_file():  # a pipe would be waited for, a device has no end
+        raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:
         # by a file object: given a name, Pillow maps an uncompressed TIFF into memory and scrambles it if turned
         with warnings.catch_warnings(), path.open("rb") as file:
