@@ -14,6 +14,7 @@ from lightning.pytorch.cli import instantiate_module
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_files import find_damage
 from ae_lightning.errors import CheckpointError, UserError
+from ae_lightning.weights_file import SUFFIX, read_weights
 
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
@@ -52,6 +53,8 @@ def load_state(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file")
+    if path.suffix == SUFFIX:
+        return _holding_an_autoencoder(path, read_weights(path))
     damage = find_damage(path)
     if damage is not None:
         raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({damage})")
@@ -59,6 +62,10 @@ def load_state(path: str | Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({_first_line(error)})") from error
+    return _holding_an_autoencoder(path, state)
+
+
+def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
     if not isinstance(state, dict) or "state_dict" not in state or "hyper_parameters" not in state:
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
     return state

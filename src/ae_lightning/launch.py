@@ -25,6 +25,7 @@ from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import die_with_parent, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
+from ae_lightning.weights_file import SUFFIX
 
 CLI = TypeVar("CLI", bound=AutoencoderCLI)
 
@@ -77,6 +78,8 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
+    if arguments[:1] == ["fit"] and str(path).endswith(SUFFIX):
+        raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
     with with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 
