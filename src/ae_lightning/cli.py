@@ -27,7 +27,7 @@ from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import CheckpointError, ConfigError, UserError
+from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.parser import check_config_files
 from ae_lightning.precision import choose_precision, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
@@ -158,7 +158,8 @@ class AutoencoderCLI(LightningCLI):
         plugins = settings.get("plugins") or []
         kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
         # The recorder opens the run, whose id the checkpoints' folder bears.
-        return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        with refusal_explained("trainer"):
+            return self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")

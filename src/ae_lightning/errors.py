@@ -38,11 +38,11 @@ def refusal_explained(key: str) -> Iterator[None]:
     """Say which key holds the values that another library's class refuses.
 
     Raises:
-        ConfigError: In place of its ValueError or TypeError.
+        ConfigError: In place of its ValueError, TypeError or ModuleNotFoundError.
     """
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise ConfigError(f"{key}: {error}") from error
 
 
