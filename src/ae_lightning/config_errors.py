@@ -85,6 +85,7 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
     """
     taken_apart = _Failure(message, keys, named_classes(arguments))
     explainers: tuple[Callable[[_Failure], str | None], ...] = (
+        _linked,
         _unknown_argument,
         _unknown_option,
         _unknown_class,
@@ -144,6 +145,11 @@ def _classes_of(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _classes_of(key, inner)
         else:
             yield from _classes_of(f"{key}.{name}".lstrip("."), inner)
+
+
+def _linked(failure: _Failure) -> str | None:
+    found = re.search(r"Call to compute_fn of link .+? failed: (.+)", failure.message, re.DOTALL)
+    return " ".join(found[1].split()) if found else None
 
 
 def _unknown_argument(failure: _Failure) -> str | None:
