@@ -21,6 +21,7 @@ GROUND = {"errors", "__init__"}
 
 LAYERS = {
     "errors": set(),
+    "yaml_text": set(),
     "draws": set(),
     "optimization": set(),
     "precision": set(),

@@ -13,7 +13,8 @@ from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_files import find_damage
-from ae_lightning.errors import CheckpointError
+from ae_lightning.errors import CheckpointError, UserError
+from ae_lightning.weights_file import SUFFIX, read_weights
 
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
@@ -52,6 +53,8 @@ def load_state(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file")
+    if path.suffix == SUFFIX:
+        return _holding_an_autoencoder(path, read_weights(path))
     damage = find_damage(path)
     if damage is not None:
         raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({damage})")
@@ -59,6 +62,10 @@ def load_state(path: str | Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({_first_line(error)})") from error
+    return _holding_an_autoencoder(path, state)
+
+
+def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
     if not isinstance(state, dict) or "state_dict" not in state or "hyper_parameters" not in state:
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
     return state
@@ -79,18 +86,22 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
     Raises:
         CheckpointError: If it was not written by this package.
     """
-    model = dict(state["hyper_parameters"])
-    data = dict(state.get("datamodule_hyper_parameters", {}))
+    model = _settings(path, "hyper_parameters", state["hyper_parameters"])
+    data = _settings(path, "datamodule_hyper_parameters", state.get("datamodule_hyper_parameters", {}))
+    own = _settings(path, STATE_KEY, state.get(STATE_KEY, {}))
+    config = _settings(path, f"{STATE_KEY}.config", own.get("config", {}))
     if "_class_path" not in model:
         raise CheckpointError(f"checkpoint {path}: does not say which autoencoder it holds")
-    own = state.get(STATE_KEY, {})
+    seed = model.get("seed", 0)
+    if not isinstance(seed, int):
+        raise CheckpointError(f"checkpoint {path}: its seed is {seed!r}, which is no number")
     return CheckpointContents(
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
         data=_without_derived(data),
-        seed=int(model.get("seed", 0)),
+        seed=seed,
         run_id=own.get("run_id"),
-        config=own.get("config", {}),
+        config=config,
     )
 
 
@@ -103,11 +114,19 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
     state = load_state(path)
     contents = describe(path, state)
     hyperparameters = {name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")}
-    model: Autoencoder = instantiate_module(import_variant(contents), hyperparameters)
-    model.on_load_checkpoint(state)
+    variant = import_variant(contents)
     try:
+        model: Autoencoder = instantiate_module(variant, hyperparameters)
+    except UserError:
+        raise
+    except Exception as error:  # whatever the constructors of model, network and optimizer stumble over
+        raise CheckpointError(
+            f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({_first_line(error)})"
+        ) from error
+    try:
+        model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"checkpoint {path}: its weights do not fit ({_first_line(error)})") from error
     return model
 
@@ -127,6 +146,29 @@ def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
     if not (isinstance(found, type) and issubclass(found, Autoencoder)):
         raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} is no autoencoder")
     return found
+
+
+def _settings(path: str | Path, name: str, value: Any) -> dict[str, Any]:
+    """Return a part of a checkpoint that must be a mapping of plain values.
+
+    Raises:
+        CheckpointError: If it is not.
+    """
+    if not isinstance(value, dict):
+        raise CheckpointError(f"checkpoint {path}: its {name} is no mapping but {type(value).__name__}")
+    strange = _not_plain(value)
+    if strange is not None:
+        raise CheckpointError(f"checkpoint {path}: its {name} holds a value of type {strange}, which no setting has")
+    return dict(value)
+
+
+def _not_plain(value: Any) -> str | None:
+    """Return the name of the first type within a value that no configuration file could hold; None for no such type."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_not_plain, [*value, *value.values()])), None)
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(_not_plain, value)), None)
+    return None if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
 
 
 def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import yaml
-from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -28,10 +27,10 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
-from ae_lightning.class_changes import defaults_left_behind
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import CheckpointError, ConfigError, UserError
+from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
+from ae_lightning.parser import check_config_files
 from ae_lightning.precision import choose_precision, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
@@ -40,26 +39,6 @@ from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers
-
-
-class Parser(LightningArgumentParser):
-    """Raises what jsonargparse would print, and takes no abbreviated keys: a misspelt one would pass for another."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
-
-    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """Parse, every class that is named anew with its own defaults."""
-        with defaults_left_behind():
-            return super().parse_args(*args, **kwargs)
-
-    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Hand a message over to be explained.
-
-        Raises:
-            ParseError: Always.
-        """
-        raise ParseError(message) from ex
 
 
 class AutoencoderCLI(LightningCLI):
@@ -104,6 +83,7 @@ class AutoencoderCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and decide what was left open."""
+        check_config_files(args)
         try:
             self.config = parser.parse_args(args)
         except ParseError as failure:
@@ -186,7 +166,8 @@ class AutoencoderCLI(LightningCLI):
         plugins = settings.get("plugins") or []
         kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
         # The recorder opens the run, whose id the checkpoints' folder bears.
-        trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+        with refusal_explained("trainer"):
+            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:
             self.stopping.requests.numbers.add(self._requeue_signal)
@@ -285,6 +266,8 @@ class AutoencoderCLI(LightningCLI):
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
+        if self.datamodule.num_skipped:
+            hints = [*hints, f"left out: {self.datamodule.num_skipped:,} damaged files (data.on_error: skip)"]
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
             if tracker.spooled is not None:

@@ -23,8 +23,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks import Network
+from ae_lightning.yaml_text import load_yaml
 
 MAX_LENGTH = 1000
+MAX_VALUE_LENGTH = 200
+"""Of a message, and of the value that is repeated in it, in characters."""
 
 CLASS_KINDS: dict[str, type] = {
     "model": Autoencoder,
@@ -82,9 +85,12 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
     """
     taken_apart = _Failure(message, keys, named_classes(arguments))
     explainers: tuple[Callable[[_Failure], str | None], ...] = (
+        _linked,
         _unknown_argument,
         _unknown_option,
         _unknown_class,
+        _bad_key,
+        _no_mapping,
         _wrong_value,
         _wrong_union,
         _unreadable_file,
@@ -101,20 +107,29 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
 def named_classes(arguments: Sequence[str]) -> dict[str, str]:
     """Return the class names that the arguments choose, by key, over the defaults."""
     classes = dict(DEFAULT_CLASSES)
-    for option, value in pairwise(arguments):
-        if option in ("-c", "--config"):
-            classes |= dict(_classes_of("", _read_yaml(Path(value))))
-        elif option.startswith("--"):
+    for option, value in pairwise([*arguments, ""]):
+        for path in config_files([option, value]):
+            classes |= dict(_classes_of("", _read_yaml(Path(path))))
+        if option.startswith("--"):
             key = option.removeprefix("--").removesuffix(".class_path")
             if key in CLASS_KINDS:
                 classes[key] = value
     return {key: name.rsplit(".", 1)[-1] for key, name in classes.items()}
 
 
+def config_files(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the configuration files that a command line names, in their order."""
+    for option, value in pairwise([*arguments, ""]):
+        if option in ("-c", "--config"):
+            yield value
+        elif option.startswith("--config="):
+            yield option.removeprefix("--config=")
+
+
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return load_yaml(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
         return None
 
 
@@ -130,6 +145,11 @@ def _classes_of(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _classes_of(key, inner)
         else:
             yield from _classes_of(f"{key}.{name}".lstrip("."), inner)
+
+
+def _linked(failure: _Failure) -> str | None:
+    found = re.search(r"Call to compute_fn of link .+? failed: (.+)", failure.message, re.DOTALL)
+    return " ".join(found[1].split()) if found else None
 
 
 def _unknown_argument(failure: _Failure) -> str | None:
@@ -207,7 +227,8 @@ def _unknown_class(failure: _Failure) -> str | None:
     found = re.search(r"Expected a dot import path string: (\S+)", failure.message)
     if not found:
         found = re.search(
-            r"(?:Problem with given class_path|Import path|No module named) '?([\w.]+)'?", failure.message
+            r"(?:Problem with given class_path|Import path|No module named|Unexpected import path format:) '?([^\s']+)",
+            failure.message,
         )
     if not found:
         return None
@@ -222,11 +243,36 @@ def _unknown_class(failure: _Failure) -> str | None:
     return unknown_name(key, found[1], names) if names else f"{key}: {found[1]!r} is no class that can be imported"
 
 
+def _bad_key(failure: _Failure) -> str | None:
+    found = re.search(
+        r"(?:Spaces not allowed in keys|Empty nested key|[Kk]ey must be a string, got): (.+?)\.?$",
+        failure.message,
+        re.MULTILINE,
+    )
+    if not found:
+        return None
+    key = found[1].strip('"')
+    return f"{failure.path or 'configuration'}: the key {key!r} is not allowed; a key is a word such as latent_dim"
+
+
+def _no_mapping(failure: _Failure) -> str | None:
+    found = re.search(r"Unexpected config: *(.*)", failure.message, re.DOTALL)
+    if found:
+        return f"-c: {_shortened(repr(found[1].strip()))} is no configuration; it must hold keys and their values"
+    found = re.search(r"Unable to load config '(.*?)'", failure.message)
+    place = failure.path.split(".")[0]
+    return f"{place}: {found[1]!r} is not allowed; it must be a mapping, or a YAML file" if found else None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}…"
+
+
 def _wrong_value(failure: _Failure) -> str | None:
     found = re.search(r"Expected an? (.+?)\. Got value: (.*)", failure.message)
     if not found:
         return None
-    return f"{_place(failure)}: {found[2]!r} is not allowed; it must be {_type_name(found[1])}"
+    return f"{_place(failure)}: {_shortened(repr(found[2]))} is not allowed; it must be {_type_name(found[1])}"
 
 
 def _place(failure: _Failure) -> str:
@@ -246,7 +292,7 @@ def _wrong_union(failure: _Failure) -> str | None:
     if not found:
         return None
     kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind) for kind in _split_types(found[-1])))
-    return f"{failure.path}: {failure.value!r} is not allowed; it must be one of: {kinds}"
+    return f"{failure.path}: {_shortened(repr(failure.value))} is not allowed; it must be one of: {kinds}"
 
 
 def _split_types(types: str) -> list[str]:
@@ -284,7 +330,7 @@ def no_model() -> str:
 
 def unreadable_file(arguments: Sequence[str]) -> str:
     """Say which of the configuration files on a command line is no text."""
-    files = [value for option, value in pairwise(arguments) if option in ("-c", "--config") and not _is_text(value)]
+    files = [path for path in config_files(arguments) if not _is_text(path)]
     return f"-c: not a text file: {', '.join(files) or 'a configuration'}"
 
 

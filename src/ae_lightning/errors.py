@@ -59,11 +59,11 @@ def refusal_explained(key: str) -> Iterator[None]:
     """Say which key holds the values that another library's class refuses.
 
     Raises:
-        ConfigError: In place of its ValueError or TypeError.
+        ConfigError: In place of its ValueError, TypeError or ModuleNotFoundError.
     """
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise ConfigError(f"{key}: {error}") from error
 
 
@@ -78,7 +78,8 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     Returns:
         One line, without a full stop.
     """
-    names = sorted(allowed)
+    # What is known elsewhere, and not here, is no help.
+    names = sorted({*allowed} - {name})
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"{kind}: {name!r} is not known; {hint}Allowed: {', '.join(names)}"

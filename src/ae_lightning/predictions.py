@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,19 @@ from ae_lightning.errors import ConfigError
 SUFFIXES = (".npz", ".parquet")
 
 
-def check_output(path: str) -> Path:
-    """Return the path if predictions can be written to it.
+def check_output(path: str, suffixes: Collection[str] = SUFFIXES) -> Path:
+    """Return the path if a file can be written to it.
+
+    Args:
+        path: The setting `output`.
+        suffixes: Those that there are.
 
     Raises:
         ConfigError: If its suffix is unknown, its folder is missing, or it exists already.
     """
     output = Path(path)
-    if output.suffix not in SUFFIXES:
-        raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {', '.join(SUFFIXES)}")
+    if output.suffix not in suffixes:
+        raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {', '.join(suffixes)}")
     if not output.parent.is_dir():
         raise ConfigError(f"output: folder {output.parent} does not exist")
     if output.exists():

@@ -34,12 +34,16 @@ def tracking_uri_of(settings: Namespace) -> str:
     return logger.init_args.tracking_uri or tracking_uri_from_environment()
 
 
+MAX_SEED = 2**32 - 1
+"""NumPy takes none above."""
+
+
 def require_seed(seed: bool | int) -> int:
     """Return the seed, which must be a number: every random draw is a function of it.
 
     Raises:
         ConfigError: If it is not.
     """
-    if isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number of at least 0")
+    if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number from 0 to {MAX_SEED}")
     return seed

@@ -277,6 +277,22 @@ def test_negative_seed(refuse):
     assert "seed_everything" in refuse("fit", *VAE, "--seed_everything", "-1")
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--trainer.devices", "-1"),
+        ("--trainer.num_nodes", "0"),
+        ("--trainer.strategy", "x"),
+        ("--trainer.accelerator", "x"),
+        ("--trainer.accelerator", "tpu"),
+        ("--seed_everything", "99999999999999"),
+    ],
+)
+def test_what_the_trainer_refuses(refuse, option, value):
+    message = refuse("fit", *VAE, "--trainer.accelerator", "cpu", option, value)
+    assert message.startswith(option.removeprefix("--").split(".")[0])
+
+
 def test_negative_beta(refuse):
     assert "model.beta" in refuse("fit", *VAE, "--model.beta", "-1")
 

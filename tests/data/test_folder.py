@@ -120,7 +120,15 @@ def test_linked_folders_are_followed_once(tmp_path):
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     (folder / "ring").symlink_to(folder)
-    assert len(everything(read(folder))) == 10
+    assert len(everything(read_folder(folder, None, 0, follow_links=True))) == 10
+
+
+def test_links_within_the_folder_are_followed(tmp_path):
+    fill(tmp_path / "real", range(10))
+    fill(tmp_path / "more", range(10, 12))
+    (tmp_path / "linked").symlink_to(tmp_path / "more")
+    (tmp_path / "ring").symlink_to(tmp_path)
+    assert len(everything(read(tmp_path))) == 12
 
 
 def test_a_missing_folder_is_named(tmp_path):

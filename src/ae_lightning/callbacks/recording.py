@@ -60,7 +60,9 @@ class RunRecorder(Callback):
 
     def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker) -> None:
         config = self.config or hyperparameters(trainer, pl_module)
-        tracker.log_hyperparams({**config, "num_parameters": num_parameters(pl_module)})
+        num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
+        counts = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
+        tracker.log_hyperparams({**config, **counts})
         tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
         tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
         tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")

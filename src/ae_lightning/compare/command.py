@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from ae_lightning.command_parser import CommandParser
 from ae_lightning.compare.curves import loss_curves
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
@@ -28,11 +28,6 @@ REPORT, TABLE = "report.html", "table.md"
 CURVES = ("train/loss", "val/loss")
 MAX_POINTS = 400
 """Codes that a scatter shows, each with its image in the page."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"compare: {message}")
 
 
 def run(arguments: list[str]) -> int:
@@ -68,11 +63,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="ae_lightning compare",
+    parser = CommandParser(
+        "compare",
         description="Set runs side by side: one HTML report and one Markdown table.",
         epilog="Without a choice, every run of the experiment with the newest run.",
-        allow_abbrev=False,
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--experiment", metavar="NAME", help="every run of this experiment")

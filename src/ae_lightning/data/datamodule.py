@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ae_lightning.data.class_removal import find_class, without_class
+from ae_lightning.data.faults import OnError
 from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import check_source, load_images
@@ -49,6 +50,9 @@ class ImageDataModule(LightningDataModule):
             test, so that it can be measured how they stand out; null for none.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
             the code shows both.
+        on_error: What becomes of an image of ``folder`` that cannot be read: ``raise`` ends the run before it begins,
+            ``skip`` leaves the image out, names it in a warning and counts it. All images are read before training.
+        follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
 
     Raises:
         ConfigError: If a setting is unknown, out of range, or does not belong to the source.
@@ -68,9 +72,14 @@ class ImageDataModule(LightningDataModule):
         predict_split: SplitName = "test",
         leave_out_class: int | str | None = None,
         overlay: bool = False,
+        on_error: OnError = "raise",
+        follow_links: bool = False,
     ) -> None:
         super().__init__()
         check_source(name, path, image_size)
+        for key, is_set in (("on_error", on_error != "raise"), ("follow_links", follow_links)):
+            if is_set and name != "folder":
+                raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
         _check_at_least("data.batch_size", batch_size, 1)
         _check_at_least("data.num_val", 0 if num_val is None else num_val, 0)
         _check_at_least("data.split_seed", split_seed, 0)
@@ -89,6 +98,9 @@ class ImageDataModule(LightningDataModule):
         self.predict_split: SplitName = predict_split
         self.leave_out_class = leave_out_class
         self.overlay = overlay
+        self.on_error: OnError = on_error
+        self.follow_links = follow_links
+        self._num_skipped = 0
         self._splits: dict[SplitName, ImageSplit] = {}
         self._class_names: tuple[str, ...] | None = None
         self._novel_class: int | None = None
@@ -119,6 +131,12 @@ class ImageDataModule(LightningDataModule):
         """Number of the class left out of training, None where none is; loads the images."""
         self._load()
         return self._novel_class
+
+    @property
+    def num_skipped(self) -> int:
+        """Number of files left out because they cannot be read; loads the images."""
+        self._load()
+        return self._num_skipped
 
     @property
     def dataset_name(self) -> str:
@@ -226,7 +244,10 @@ class ImageDataModule(LightningDataModule):
             path=self.path,
             image_size=self.image_size,
             split_seed=self.split_seed,
+            on_error=self.on_error,
+            follow_links=self.follow_links,
         )
+        self._num_skipped = images.num_skipped
         if self.overlay and len(images.class_names or ()) < 2:
             raise ConfigError(f"data.overlay lays images of two classes over each other; {self.dataset_name} has none")
         if self.leave_out_class is not None:

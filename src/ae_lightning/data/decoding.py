@@ -72,12 +72,15 @@ def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
     """
     with _opened(path) as image:
         image.load()
-        flat = _flatten(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        flat = _flatten(image)
         return flat if flat.size == size else flat.resize(size, Image.Resampling.BICUBIC)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    if not path.is_file():  # a pipe would be waited for, a device has no end
+        raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:
         # by a file object: given a name, Pillow maps an uncompressed TIFF into memory and scrambles it if turned
         with warnings.catch_warnings(), path.open("rb") as file:
@@ -106,19 +109,22 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _round_to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("32-bit integer pixels have no defined range; convert it to 8 or 16 bits")
+    # by a table: arithmetic on the pixels themselves would take sixteen bytes for each
+    rounded = np.rint(np.arange(65536) * (255 / 65535)).astype(np.uint8)
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        values[values == transparent] = 65535
-    return Image.fromarray(np.rint(values * (255 / 65535)).astype(np.uint8))
+    if isinstance(transparent, int) and 0 <= transparent <= 65535:
+        rounded[transparent] = 255
+    return Image.fromarray(rounded[values])
 
 
 def _lay_over_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba)
+    white.alpha_composite(rgba)
+    return white
 
 
 def _is_grey_palette(image: Image.Image) -> bool:

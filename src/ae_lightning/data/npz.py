@@ -17,6 +17,9 @@ from ae_lightning.errors import DataError
 
 CHANNELS = (1, 3)
 CHUNK = 4096
+BOMB_BYTES = 1 << 30
+BOMB_RATIO = 200
+"""More than so many bytes out of each one in the file, and more than a gibibyte, are no images."""
 ARRAYS = ("x_train", "x_test", "y_train", "y_test")
 
 
@@ -72,6 +75,10 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
+    if info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
+        raise ValueError(
+            f"{info.filename} may be a decompression bomb: {info.compress_size} bytes for {info.file_size}"
+        )
     num_bytes = math.prod(shape) * dtype.itemsize
     if num_bytes > info.file_size and not dtype.hasobject:
         raise ValueError(f"{info.filename} declares {num_bytes} bytes but holds {info.file_size}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ae_lightning.data.digits import read_digits
+from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder import read_folder
 from ae_lightning.data.npz import read_npz
 from ae_lightning.data.splits import ImageSet
@@ -24,23 +25,31 @@ class Place(NamedTuple):
         path: The folder or file of a source that is the user's own; the working directory for the others.
         image_size: Height and width to resize to, in pixels; None leaves it to the source.
         split_seed: Fixes the test split of a source that has none of its own.
+        on_error: What becomes of files that cannot be read.
+        follow_links: Whether links to what lies outside of a folder are followed.
     """
 
     root: Path
     path: Path
     image_size: int | None
     split_seed: int
+    on_error: OnError = "raise"
+    follow_links: bool = False
 
 
 def _read_torchvision_set(name: str, place: Place) -> ImageSet:
     return read_torchvision_set(name, place.root)
 
 
+def _read_folder(place: Place) -> ImageSet:
+    return read_folder(place.path, place.image_size, place.split_seed, place.on_error, place.follow_links)
+
+
 SOURCES: Mapping[str, Callable[[Place], ImageSet]] = MappingProxyType(
     {
         "digits": lambda place: read_digits(place.split_seed),
         **{name: partial(_read_torchvision_set, name) for name in TORCHVISION_SETS},
-        "folder": lambda place: read_folder(place.path, place.image_size, place.split_seed),
+        "folder": _read_folder,
         "npz": lambda place: read_npz(place.path),
     }
 )
@@ -71,7 +80,14 @@ def check_source(name: str, path: str | None, image_size: int | None) -> None:
 
 
 def load_images(
-    name: str, *, root: str | Path, path: str | Path | None, image_size: int | None, split_seed: int
+    name: str,
+    *,
+    root: str | Path,
+    path: str | Path | None,
+    image_size: int | None,
+    split_seed: int,
+    on_error: OnError = "raise",
+    follow_links: bool = False,
 ) -> ImageSet:
     """Read a data set.
 
@@ -81,6 +97,8 @@ def load_images(
         path: The folder or file of ``folder`` and ``npz``; None for the others.
         image_size: Height and width that ``folder`` resizes to, in pixels; None for its most common size.
         split_seed: Fixes the test split of a source that has none of its own.
+        on_error: What becomes of images of ``folder`` that cannot be read: ``raise`` or ``skip``.
+        follow_links: Whether ``folder`` follows links to what lies outside of it.
 
     Returns:
         The train and test images.
@@ -90,5 +108,7 @@ def load_images(
         DataError: If the images are missing or damaged.
     """
     check_source(name, None if path is None else str(path), image_size)
-    place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed)
+    place = Place(
+        Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed, on_error, follow_links
+    )
     return SOURCES[name](place)

@@ -62,6 +62,7 @@ class ImageSet:
         train: Images to train on and to draw the validation split from.
         test: Images to judge on, the same ones at every reading.
         class_names: The name of each class; None where the images are unlabelled.
+        num_skipped: How many files were left out because they cannot be read.
 
     Raises:
         DataError: If the splits differ in image shape, or labels and class names do not fit together.
@@ -70,6 +71,7 @@ class ImageSet:
     train: ImageSplit
     test: ImageSplit
     class_names: tuple[str, ...] | None = None
+    num_skipped: int = 0
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from ae_lightning.command_parser import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
 
 EPILOG = (
@@ -32,22 +33,16 @@ class Options:
     worker: str | None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"sweep: {message}")
-
-
 def parse_options(arguments: list[str]) -> Options:
     """Parse the command line of `sweep`.
 
     Raises:
         ConfigError: If an option is unknown, missing or wrong.
     """
-    parser = _Parser(
-        prog="ae_lightning sweep",
+    parser = CommandParser(
+        "sweep",
         description="Search for the best configuration with Optuna, as a study's YAML says.",
         epilog=EPILOG,
-        allow_abbrev=False,
     )
     parser.add_argument("-c", "--config", required=True, type=Path, help="the study")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.sweep.duration import parse_seconds
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
+from ae_lightning.yaml_text import load_yaml
 
 Direction = Literal["minimize", "maximize"]
 
@@ -155,7 +157,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
         ConfigError: If the file cannot be read, or a key or value is wrong.
     """
     try:
-        given = yaml.safe_load(path.read_text())
+        given = load_yaml(path.read_text())
     except OSError as error:
         raise ConfigError(f"-c: {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -164,6 +166,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
         raise ConfigError(f"-c: {path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(given, dict):
         raise ConfigError(f"-c: {path} holds no study")
+    _check_plain(path, given)
     merged = {"name": path.stem, **given, **{k: v for k, v in (overrides or {}).items() if v is not None}}
     try:
         study = StudyFile.model_validate(merged)
@@ -174,6 +177,14 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
         if not config.is_file():
             raise ConfigError(f"configs: there is no file {config}")
     return study.model_copy(update={"configs": configs})
+
+
+def _check_plain(path: Path, given: dict[Any, Any]) -> None:
+    """Refuse what YAML knows and neither Optuna nor the command line takes, such as dates."""
+    try:
+        json.dumps(given)
+    except TypeError as error:
+        raise ConfigError(f"-c: {path} holds what is no text, number, list or mapping: {error}") from error
 
 
 PARTS: dict[str, type[BaseModel]] = {

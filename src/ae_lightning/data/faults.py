@@ -1,0 +1,58 @@
+"""What becomes of files that cannot be read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from ae_lightning.errors import DataError
+
+OnError = Literal["raise", "skip"]
+
+MAX_NAMED = 20
+"""Files that are named one by one; of further ones the number alone is told at the end."""
+
+
+class Faults:
+    """Raises at the first file that cannot be read, or counts such files and names them in warnings.
+
+    Args:
+        on_error: Which of the two.
+    """
+
+    def __init__(self, on_error: OnError) -> None:
+        self.on_error: OnError = on_error
+        self.num_skipped = 0
+
+    @contextmanager
+    def at(self, path: Path) -> Iterator[None]:
+        """Read a file or folder.
+
+        Raises:
+            DataError: If it cannot be read and is not to be skipped.
+        """
+        try:
+            yield
+        except DataError as error:
+            if self.on_error == "raise":
+                raise
+            self._skip(path, str(error))
+
+    def refused_folder(self, error: OSError) -> None:
+        """Take what `os.walk` says of a folder that it cannot list.
+
+        Raises:
+            DataError: If it is not to be skipped.
+        """
+        with self.at(Path(str(error.filename))):
+            raise DataError(f"{error.filename} cannot be listed: {error.strerror}") from error
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self.num_skipped += 1
+        if self.num_skipped <= MAX_NAMED:
+            warnings.warn(f"left out: {reason}", stacklevel=4)
+        if self.num_skipped == MAX_NAMED:
+            warnings.warn(f"more files like {path} are left out without being named", stacklevel=4)

@@ -1,0 +1,52 @@
+"""`export`: the weights of a checkpoint in a file that others read without this package, and nothing unpickles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ae_lightning.checkpoints import describe, load_state
+from ae_lightning.command_parser import CommandParser
+from ae_lightning.errors import ConfigError
+from ae_lightning.predictions import check_output
+from ae_lightning.weights_file import SUFFIX, write_weights
+
+
+def run(arguments: list[str]) -> int:
+    """Export the weights of a checkpoint.
+
+    Args:
+        arguments: Of the command line, without the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: If the checkpoint cannot be read or the file not be written.
+    """
+    options = _parser().parse_args(arguments)
+    output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(SUFFIX)), (SUFFIX,))
+    state = load_state(options.ckpt_path)
+    contents = describe(options.ckpt_path, state)
+    try:
+        write_weights(state, output)
+    except OSError as error:
+        raise ConfigError(f"output: {output} cannot be written ({error.strerror})") from error
+    num_values = sum(tensor.numel() for tensor in state["state_dict"].values())
+    name = str(contents.model["class_path"]).rpartition(".")[2]
+    Console().print(f"{name}, {num_values:,} values in {output}", highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "export",
+        description="Write a checkpoint's weights as safetensors, its configuration in the file's metadata.",
+        epilog="test, validate and predict take the file as their --ckpt_path.",
+    )
+    parser.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint")
+    parser.add_argument(
+        "--output", metavar="FILE", help=f"the file to write, which must not exist yet; by default beside it, {SUFFIX}"
+    )
+    return parser

@@ -1,0 +1,90 @@
+"""The parser of `fit`, `validate`, `test` and `predict`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
+from lightning.pytorch.cli import LightningArgumentParser
+
+from ae_lightning.class_changes import defaults_left_behind
+from ae_lightning.config_errors import ParseError, config_files
+from ae_lightning.errors import ConfigError
+from ae_lightning.yaml_text import check_size
+
+MAX_CONFIG_BYTES = 1 << 20
+"""Of a configuration file: what is larger is a checkpoint or an archive, given by mistake."""
+
+MODE = "ae_lightning"
+"""jsonargparse's name for how values are read: YAML that is checked first."""
+
+
+def _load(text: str) -> Any:
+    check_size(text)
+    try:
+        return get_loader("yaml")(text)
+    except TypeError as error:
+        # jsonargparse's own loader takes every key for a string.
+        raise yaml.YAMLError("its keys must be strings") from error
+
+
+# As version 5 of jsonargparse will by itself: what names `os`, `subprocess` and their like is not imported.
+set_parsing_settings(import_path_denylist=[])
+set_loader(MODE, _load, exceptions=(yaml.YAMLError, ValueError))
+
+
+class Parser(LightningArgumentParser):
+    """Raises what jsonargparse would print, and takes no abbreviated keys: a misspelt one would pass for another."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **{"parser_mode": MODE, **kwargs})
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """Parse, every class that is named anew with its own defaults."""
+        with defaults_left_behind():
+            return super().parse_args(*args, **kwargs)
+
+    def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:
+        """Check all values; jsonargparse would take null or a list for a group of settings and build nothing from it.
+
+        Raises:
+            ConfigError: If a group is no mapping.
+        """
+        for group in self.groups or {}:
+            value = namespace.get(group, {})
+            if not isinstance(value, Namespace | dict):
+                given = "null" if value is None else repr(value)
+                raise ConfigError(f"{group}: {given} is not allowed; it must be a mapping")
+        super().validate(namespace, *args, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
+        """Hand a message over to be explained.
+
+        Raises:
+            ParseError: Always.
+        """
+        raise ParseError(message) from ex
+
+
+def check_config_files(arguments: Sequence[str]) -> None:
+    """Refuse what is no configuration file before it is read whole.
+
+    Args:
+        arguments: Of the command line.
+
+    Raises:
+        ConfigError: If a file is far too large, or has no end.
+    """
+    for path in map(Path, config_files(arguments)):
+        if not path.exists():
+            continue
+        status = path.stat()
+        if stat.S_ISCHR(status.st_mode) and str(path) != os.devnull:
+            raise ConfigError(f"-c: {path} is no file")
+        if status.st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"-c: {path} holds {status.st_size:,} bytes; that is no configuration")

@@ -1,0 +1,77 @@
+"""An autoencoder as a safetensors file: weights with no pickle at all, what rebuilds it in the file's metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ae_lightning.errors import CheckpointError
+
+SUFFIX = ".safetensors"
+
+_CONTENTS, _DIGEST = "ae_lightning", "ae_lightning.sha256"
+"""Metadata: all of the checkpoint that is no tensor, as JSON; and the SHA-256 of that and the weights."""
+
+_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops"})
+"""What only training goes on with."""
+
+
+def write_weights(state: dict[str, Any], path: Path) -> None:
+    """Write the weights of a checkpoint, with the settings that rebuild the autoencoder.
+
+    Args:
+        state: A checkpoint as `load_state` reads it.
+        path: The file, which must not exist yet.
+
+    Raises:
+        CheckpointError: If the checkpoint holds what the file cannot.
+        OSError: If the disk does not take it, or the file exists.
+    """
+    # A copy each: safetensors takes neither shared memory nor other memory orders.
+    weights = {name: tensor.contiguous().clone() for name, tensor in state["state_dict"].items()}
+    try:
+        contents = json.dumps({key: value for key, value in state.items() if key not in _LEFT_OUT})
+    except TypeError as error:
+        raise CheckpointError(f"the checkpoint holds what no settings are: {error}") from error
+    content = save(weights, {"format": "pt", _CONTENTS: contents, _DIGEST: _digest(contents, weights)})
+    with path.open("xb") as file:
+        try:
+            file.write(content)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Read what `write_weights` wrote, in the shape of a checkpoint.
+
+    Raises:
+        CheckpointError: If the file is damaged, or is another program's.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {path}: damaged, or not a safetensors file ({error})") from error
+    if _CONTENTS not in metadata:
+        raise CheckpointError(f"checkpoint {path}: holds no autoencoder; it was not written by `export`")
+    if metadata.get(_DIGEST) != _digest(metadata[_CONTENTS], weights):
+        raise CheckpointError(f"checkpoint {path}: damaged (its checksum is wrong)")
+    contents: dict[str, Any] = json.loads(metadata[_CONTENTS])
+    return {**contents, "state_dict": weights}
+
+
+def _digest(contents: str, weights: dict[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(contents.encode())
+    for name in sorted(weights):
+        tensor = weights[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

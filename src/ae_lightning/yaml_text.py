@@ -1,0 +1,80 @@
+"""YAML from users: read as data alone, and refused where it would grow beyond all measure when it is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+MAX_DEPTH = 60
+"""Levels: what reads the values is recursive."""
+
+MAX_NODES = 100_000
+"""Values with every alias written out: nine lists of nine aliases each are 387 million."""
+
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as plain values, without Python tags.
+
+    Args:
+        text: One document.
+
+    Returns:
+        Mappings, lists and scalars; None for an empty document.
+
+    Raises:
+        yaml.YAMLError: If it is not valid, or larger or deeper than a configuration can be.
+    """
+    check_size(text)
+    return yaml.safe_load(text)
+
+
+def check_size(text: str) -> None:
+    """Check how much a YAML holds once its aliases are written out, without doing so.
+
+    Raises:
+        yaml.YAMLError: If it is not valid YAML, is deeper than `MAX_DEPTH`, holds more than `MAX_NODES` values, or
+            contains itself.
+    """
+    # Anchor, size and depth of every collection that is open; the first stands for the document.
+    opened: list[_Size] = [_Size(None)]
+    anchored: dict[str | None, _Size] = {}
+    for event in yaml.parse(text, Loader=_Parser):
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append(_Size(event.anchor))
+            _require(len(opened) - 1 <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            whole = opened.pop()
+            anchored[whole.anchor] = whole
+        elif isinstance(event, yaml.ScalarEvent):
+            whole = _Size(event.anchor)
+            anchored[whole.anchor] = whole
+        elif isinstance(event, yaml.AliasEvent):
+            _require(all(size.anchor != event.anchor for size in opened), f"&{event.anchor} contains itself")
+            whole = anchored.get(event.anchor, _Size(None))
+        else:
+            continue
+        opened[-1].add(whole)
+        _require(opened[-1].num_nodes <= MAX_NODES, f"it holds more than {MAX_NODES:,} values")
+        _require(len(opened) - 1 + whole.depth <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
+
+
+class _Size:
+    """How many values something holds and how deep it is, itself counted."""
+
+    def __init__(self, anchor: str | None) -> None:
+        self.anchor = anchor
+        self.num_nodes = 1
+        self.depth = 1
+
+    def add(self, inner: _Size) -> None:
+        self.num_nodes += inner.num_nodes
+        self.depth = max(self.depth, inner.depth + 1)
+
+
+def _require(holds: bool, fault: str) -> None:
+    if not holds:
+        raise yaml.YAMLError(fault)

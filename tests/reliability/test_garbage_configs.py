@@ -1,0 +1,168 @@
+"""Configurations altered in a thousand ways: each is taken, or refused in one line; none gives a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+
+import optuna
+import pytest
+import yaml
+from config_mutations import CONFIGS, ROOT, STUDIES, mutated_document
+from config_parsing import keep_parser, print_config
+from hypothesis import HealthCheck, Phase, given, settings
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.sweep.checking import fit_arguments
+from ae_lightning.sweep.space import suggest
+from ae_lightning.sweep.study_file import read_study
+
+NUM_MUTATIONS = int(os.environ.get("AE_LIGHTNING_MUTATIONS", "1000"))
+"""Of the slow tests; another number also draws others at every call."""
+
+BASE = ROOT / "configs" / "vae.yaml"
+
+
+def mutations(number):
+    """Hypothesis' settings for so many examples, the same ones at every call unless another number is asked for."""
+    return settings(
+        max_examples=number,
+        deadline=None,
+        derandomize="AE_LIGHTNING_MUTATIONS" not in os.environ,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """A working directory, and one parser for all calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("mutations")
+        patch.chdir(folder)
+        keep_parser(patch)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    """Every shipped configuration with all of its keys: there is more to spoil."""
+    variants = [path for path in CONFIGS if path.parent == BASE.parent]
+    return [yaml.safe_load(print_config("-c", path).out) for path in variants]
+
+
+@pytest.fixture
+def counts(record_property):
+    """How many mutations were taken (0) and how many refused (2)."""
+    counts = Counter()
+    yield counts
+    assert min(counts[0], counts[2]) > 0
+    record_property("exit_codes", dict(counts))
+    sys.stdout.write(f"exit codes: {dict(counts)}\n")
+
+
+def write(path, text):
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    return path
+
+
+def check_config(folder, counts, text):
+    parsed = print_config("-c", BASE, "-c", write(folder / "mutated.yaml", text))
+    assert not (folder / "ran").exists()
+    counts[parsed.code] += 1
+    if parsed.code == 0:
+        again = print_config("-c", write(folder / "printed.yaml", parsed.out))
+        assert again == parsed, "what was printed is not what it says when it is read"
+    else:
+        assert parsed.is_refusal, parsed.err
+
+
+def check_study(folder, text):
+    path = write(folder / "mutated.yaml", text.replace("../configs/", f"{ROOT}/configs/"))
+    try:
+        study = read_study(path)
+    except ConfigError:
+        return
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
+    parsed = print_config(*fit_arguments(study, suggest(study.space, trial)))
+    assert parsed.code == 0 or parsed.is_refusal, parsed.err
+
+
+def test_some_mutated_configurations(folder, resolved, counts):
+    mutations(80)(given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text)))()
+
+
+def test_some_mutated_studies(folder):
+    mutations(60)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_thousand_mutated_configurations(folder, resolved, counts):
+    mutations(NUM_MUTATIONS)(
+        given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text))
+    )()
+
+
+@pytest.mark.slow
+def test_hundreds_of_mutated_studies(folder):
+    mutations(NUM_MUTATIONS // 2)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
+)
+"""387 million values in 500 bytes."""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB + "model: *a8\n", "more than 100,000 values"),
+        ("model: " + "[" * 5000 + "]" * 5000, "nested more than 60 levels"),
+        ("model: " + "[" * 100_000, "nested more than 60 levels"),
+        ("model: &a {class_path: VAE, init_args: *a}\n", "contains itself"),
+        ("model: !!python/object/apply:os.system ['touch ran']\n", "tag"),
+        ("model: !!python/name:os.system\n", "tag"),
+        ("model: {class_path: os.system, init_args: {command: touch ran}}\n", "'os.system' is not known"),
+        ("trainer: {logger: {class_path: os.system, init_args: {command: touch ran}}}\n", "'os.system' is not known"),
+        ("data: null\n", "data: null is not allowed; it must be a mapping"),
+        ("trainer: [1]\n", "trainer: [1] is not allowed; it must be a mapping"),
+        ("data: digits\n", "data: 'digits' is not allowed; it must be a mapping"),
+        ("3\n", "-c: '3' is no configuration"),
+        ("", "-c: '' is no configuration"),
+        ("? [a, b]\n: c\n", "-c"),
+        ("3: null\n", "-c"),
+        ("a key: 3\n", "the key 'a key' is not allowed"),
+        ("model: VAE\n---\nmodel: VAE\n", "single document"),
+        ("trainer: {max_epochs: " + "9" * 5000 + "}\n", "4300 digits"),
+        ("config: mutated.yaml\n", "loop"),
+    ],
+)
+def test_what_is_meant_to_do_harm(folder, text, said):
+    parsed = print_config("-c", BASE, "-c", write(folder / "mutated.yaml", text))
+    assert parsed.is_refusal, parsed.err
+    assert said in parsed.err
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize("option", ["-c", "--config", "--config="])
+def test_a_file_too_large_for_a_configuration_is_not_read(folder, option):
+    path = folder / "large.yaml"
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+    parsed = print_config(f"{option}{path}") if option.endswith("=") else print_config(option, path)
+    path.unlink()
+    assert parsed.is_refusal
+    assert "holds 8,589,934,592 bytes; that is no configuration" in parsed.err
+
+
+def test_a_device_is_no_configuration():
+    assert "-c: /dev/zero is no file" in print_config("-c", "/dev/zero").err
+
+
+def test_a_study_that_grows_when_it_is_read(folder):
+    with pytest.raises(ConfigError, match="more than 100,000 values"):
+        read_study(write(folder / "mutated.yaml", BOMB + "space: *a8\n"))
