@@ -38,7 +38,7 @@ from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
-from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers
+from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers, unfinished_runs
 
 
 class AutoencoderCLI(LightningCLI):
@@ -115,7 +115,12 @@ class AutoencoderCLI(LightningCLI):
         if given is None:
             # It may hold the news that a run is finished.
             deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store)
-        point = given or newest_resume_point(store, config_hash(self.plain_config()))
+        own_hash = config_hash(self.plain_config())
+        point = given or newest_resume_point(store, own_hash)
+        if point is None and unfinished_runs(store, own_hash):
+            sys.stderr.write("no unfinished run of this configuration left a checkpoint: training from the start\n")
+            self.resume = None
+            return
         if point is None:
             sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
             raise SystemExit(0)

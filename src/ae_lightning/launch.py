@@ -81,10 +81,9 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
     if arguments[:1] == ["fit"] and str(path).endswith(SUFFIX):
         raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
-    with with_checkpoint_below(arguments, path) as layered:
+    with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from ae_lightning.resume import split_resume
@@ -61,6 +63,14 @@ def test_nothing_to_resume(workspace):
     assert outcome.code == 0
     assert "nothing to resume" in outcome.err
     assert len(workspace.runs()) == 1
+
+
+def test_without_a_checkpoint_training_begins_again(broken):
+    shutil.rmtree(broken.folder / "checkpoints")
+    outcome = broken.fit(*OPTIONS, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert "training from the start" in outcome.err
+    assert [run.info.status for run in broken.runs()] == ["FINISHED", "FAILED"]
 
 
 def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
