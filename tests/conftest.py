@@ -13,20 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from quick_options import QUICK
+
 # Before torch is imported, and for programs started too: on images this small more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-QUICK = (
-    *("--trainer.max_epochs", "1"),
-    *("--trainer.enable_model_summary", "false"),
-    *("--trainer.num_sanity_val_steps", "0"),
-    *("--model.network", "Linear"),
-    *("--evaluation.every_n_epochs", "0"),
-    *("--evaluation.measures", "[mse]"),
-    *("--evaluation.pictures", "[]"),
-    *("--evaluation.pca", "false"),
-)
-"""Options that train one epoch of a tiny model and judge next to nothing."""
 
 MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
 

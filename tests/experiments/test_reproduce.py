@@ -17,7 +17,7 @@ from experiments.trainings import CONFIGS, FIRST_DOCUMENT, Training, all_trainin
 from mlflow.entities import Metric
 
 from ae_lightning.tracking.comparison import VARIANT_TAG
-from conftest import QUICK
+from quick_options import QUICK
 
 PROGRAM = "import sys; from experiments.reproduce import Training, run_missing"
 LOGGED = (

@@ -1,0 +1,15 @@
+"""Settings with which a training takes next to no time."""
+
+from __future__ import annotations
+
+QUICK = (
+    *("--trainer.max_epochs", "1"),
+    *("--trainer.enable_model_summary", "false"),
+    *("--trainer.num_sanity_val_steps", "0"),
+    *("--model.network", "Linear"),
+    *("--evaluation.every_n_epochs", "0"),
+    *("--evaluation.measures", "[mse]"),
+    *("--evaluation.pictures", "[]"),
+    *("--evaluation.pca", "false"),
+)
+"""Options that train one epoch of a tiny model and judge next to nothing."""
