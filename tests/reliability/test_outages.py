@@ -216,7 +216,7 @@ def test_two_syncs_at_once_deliver_once(fit, server, undisturbed, workspace, pro
 KILLED = """
 import builtins, os, signal, sys
 sys.path.insert(0, os.environ["TESTS"])
-from conftest import QUICK
+from quick_options import QUICK
 from ae_lightning.__main__ import main
 
 def after_epoch(epoch):
