@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ae_lightning.errors import ConfigError
-from ae_lightning.resume import resume_point
+from ae_lightning.errors import ConfigError, UserError
+from ae_lightning.resume import RunInUseError, resume_point
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from experiments.trainings import Training, all_trainings
@@ -29,7 +29,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=groups, nargs="+", default=groups, help="groups of trainings (default: all)")
     only = parser.parse_args().only
-    return run_missing([training for training in trainings if training.group in only])
+    try:
+        return run_missing([training for training in trainings if training.group in only])
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
 
 
 def run_missing(trainings: Sequence[Training]) -> int:
@@ -73,8 +77,11 @@ def _arguments(training: Training, runs: Sequence[TrackedRun]) -> list[str]:
     for run in reversed(runs):
         try:
             point = resume_point(tracking_uri_from_environment(), run.run_id)
+        except RunInUseError:
+            raise
         except ConfigError:
             continue
+        point.lock.release()
         return [*training.arguments, *named, "--resume", point.run_id]
     return [*training.arguments, *named]
 

@@ -13,7 +13,7 @@ from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_files import find_damage
-from ae_lightning.errors import CheckpointError, UserError
+from ae_lightning.errors import CheckpointError, UserError, first_line
 from ae_lightning.weights_file import SUFFIX, read_weights
 
 STATE_KEY = "ae_lightning"
@@ -61,7 +61,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({_first_line(error)})") from error
+        raise CheckpointError(f"checkpoint {path}: damaged, or not a checkpoint ({first_line(error)})") from error
     return _holding_an_autoencoder(path, state)
 
 
@@ -121,13 +121,13 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
         raise
     except Exception as error:  # whatever the constructors of model, network and optimizer stumble over
         raise CheckpointError(
-            f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({_first_line(error)})"
+            f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({first_line(error)})"
         ) from error
     try:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"checkpoint {path}: its weights do not fit ({_first_line(error)})") from error
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit ({first_line(error)})") from error
     return model
 
 
@@ -175,8 +175,3 @@ def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in hyperparameters.items() if not name.startswith("_") and name not in LINKED_KEYS
     }
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -34,11 +34,12 @@ from ae_lightning.parser import check_config_files
 from ae_lightning.precision import choose_precision, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
-from ae_lightning.resume import ResumePoint, newest_resume_point
+from ae_lightning.resume import ResumePoint, is_rank_0, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers, unfinished_runs
+from ae_lightning.weights_file import SUFFIX
 
 
 class AutoencoderCLI(LightningCLI):
@@ -112,7 +113,7 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         store = tracking_uri_of(settings)
         given = self.resume if isinstance(self.resume, ResumePoint) else None
-        if given is None:
+        if given is None and is_rank_0():
             # It may hold the news that a run is finished.
             deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store)
         own_hash = config_hash(self.plain_config())
@@ -134,6 +135,9 @@ class AutoencoderCLI(LightningCLI):
         Raises:
             UserError: If a value that one of them was given cannot be used.
         """
+        path = self._get(self.config, "ckpt_path")
+        if self.config.get("subcommand") == "fit" and str(path).endswith(SUFFIX):
+            raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
         try:
             super().instantiate_classes()
         except Exception as error:
@@ -141,7 +145,6 @@ class AutoencoderCLI(LightningCLI):
             if fault is None:
                 raise
             raise fault from None
-        path = self._get(self.config, "ckpt_path")
         if path is not None and path not in LIGHTNING_KEYWORDS:
             require_fitting_weights(self.model, path)
 

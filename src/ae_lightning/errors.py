@@ -25,6 +25,10 @@ class DataError(UserError):
     """Images are missing, damaged, or not what they were said to be."""
 
 
+class UnreadableError(DataError):
+    """A file may be in order, but the machine does not give it: no rights, a share that is away, a failing disk."""
+
+
 class CheckpointError(UserError):
     """A checkpoint is missing, damaged, or does not fit the model."""
 
@@ -65,6 +69,12 @@ def refusal_explained(key: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise ConfigError(f"{key}: {error}") from error
+
+
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """Return the first line of what an error says, cut off at a length; its class's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:limit] if lines else type(error).__name__
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:

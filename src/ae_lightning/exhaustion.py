@@ -8,12 +8,10 @@ from contextlib import contextmanager
 
 import torch
 
-from ae_lightning.errors import ExhaustedError
+from ae_lightning.errors import ExhaustedError, first_line
 
-MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+MEMORY_WORDS = ("out of memory", "alloc_failed", "not enough memory", "can't allocate memory", "cannot allocate memory")
 DISK_WORDS = ("no space left on device", "database or disk is full", "disk quota exceeded")
-
-_MAX_LENGTH = 200
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -45,10 +43,10 @@ def exhaustion_explained() -> Iterator[None]:
         for cause in _causes(error):
             if is_out_of_memory(cause):
                 hint = "lower data.batch_size, or take a smaller model.network; checkpoints from before are whole"
-                raise ExhaustedError(f"out of memory: {_line_of(cause)}; {hint}") from error
+                raise ExhaustedError(f"out of memory: {first_line(cause)}; {hint}") from error
             if is_out_of_disk_space(cause):
                 hint = "make room, then go on with fit --resume; checkpoints from before are whole"
-                raise ExhaustedError(f"the disk is full: {_line_of(cause)}; {hint}") from error
+                raise ExhaustedError(f"the disk is full: {first_line(cause)}; {hint}") from error
         raise
 
 
@@ -58,8 +56,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-
-
-def _line_of(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:_MAX_LENGTH] if lines else type(error).__name__

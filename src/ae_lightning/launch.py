@@ -26,7 +26,6 @@ from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
-from ae_lightning.weights_file import SUFFIX
 
 CLI = TypeVar("CLI", bound=AutoencoderCLI)
 
@@ -81,8 +80,6 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    if arguments[:1] == ["fit"] and str(path).endswith(SUFFIX):
-        raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
     with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 

@@ -57,7 +57,8 @@ class Parser(LightningArgumentParser):
         """
         for group in self.groups or {}:
             value = namespace.get(group, {})
-            if not isinstance(value, Namespace | dict):
+            is_missing = group == "model" and value is None  # which has an answer of its own
+            if not is_missing and not isinstance(value, Namespace | dict):
                 given = "null" if value is None else repr(value)
                 raise ConfigError(f"{group}: {given} is not allowed; it must be a mapping")
         super().validate(namespace, *args, **kwargs)

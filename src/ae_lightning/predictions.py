@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed
 
 from ae_lightning.autoencoder import Prediction
+from ae_lightning.distributed import gather_objects
 from ae_lightning.errors import ConfigError
 
 SUFFIXES = (".npz", ".parquet")
@@ -46,10 +46,7 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
     """
     fields = Prediction._fields
     own = {name: torch.cat([getattr(batch, name) for batch in predictions]).cpu().numpy() for name in fields}
-    ranks = [own]
-    if torch.distributed.is_initialized():
-        ranks = [{} for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather_object(ranks, own)
+    ranks = gather_objects(own)
     joined = {name: np.concatenate([rank[name] for rank in ranks]) for name in fields}
     order = np.argsort(joined["indices"])
     return {name: values[order] for name, values in joined.items()}

@@ -18,6 +18,10 @@ OPTION = "--resume"
 _CHECKPOINT, _LAST = "--ckpt_path", "last"
 
 
+class RunInUseError(ConfigError):
+    """Another process trains the run."""
+
+
 @dataclass(frozen=True)
 class ResumePoint:
     """Where to go on.
@@ -74,7 +78,8 @@ def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
     """Find the newest sound checkpoint of a run.
 
     Raises:
-        ConfigError: If the run does not exist, has no checkpoint, or still trains.
+        ConfigError: If the run does not exist or has no checkpoint.
+        RunInUseError: If it still trains.
         TrackingError: If MLflow does not answer.
     """
     run = find_run(tracking_uri, run_id)
@@ -90,11 +95,16 @@ def newest_resume_point(tracking_uri: str, config_hash: str) -> ResumePoint | No
     """Find the newest unfinished run with a configuration that left a checkpoint; None where there is none.
 
     Raises:
-        ConfigError: If it still trains.
+        RunInUseError: If it still trains.
         TrackingError: If MLflow does not answer.
     """
     points = (_point_of(run) for run in unfinished_runs(tracking_uri, config_hash))
     return next((point for point in points if point is not None), None)
+
+
+def is_rank_0() -> bool:
+    """Whether this process is the first of its training, as far as that is known before the Trainer is there."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _point_of(run: Run) -> ResumePoint | None:
@@ -110,6 +120,6 @@ def _point_of(run: Run) -> ResumePoint | None:
 
 def _lock_of(run: Run, folder: Path) -> RunLock:
     lock = RunLock(folder)
-    if folder.is_dir() and getattr(rank_zero_only, "rank", 0) == 0 and not lock.take():
-        raise ConfigError(f"{OPTION}: run {run.run_id} still trains in another process; end that one first")
+    if folder.is_dir() and is_rank_0() and not lock.take():
+        raise RunInUseError(f"{OPTION}: run {run.run_id} still trains in another process; end that one first")
     return lock

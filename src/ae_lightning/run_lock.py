@@ -19,8 +19,11 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        # One for all who ask in this process: who goes on with a run, and who writes its checkpoints.
-        self._lock = FileLock(folder.resolve() / _NAME, blocking=False, thread_local=False, is_singleton=True)
+        # One for all who ask in this process: who goes on with a run, and who writes its checkpoints. And no lock that
+        # is a mere file, which would outlive a process that was killed.
+        self._lock = FileLock(
+            folder.resolve() / _NAME, blocking=False, thread_local=False, is_singleton=True, fallback_to_soft=False
+        )
 
     def take(self) -> bool:
         """Take it, and return whether no other process has it; on a file system without locks none has."""

@@ -11,15 +11,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ae_lightning.errors import CheckpointError
+from ae_lightning.errors import CheckpointError, first_line
 
 SUFFIX = ".safetensors"
 
 _CONTENTS, _DIGEST = "ae_lightning", "ae_lightning.sha256"
 """Metadata: all of the checkpoint that is no tensor, as JSON; and the SHA-256 of that and the weights."""
 
-_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops"})
-"""What only training goes on with."""
+_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", "ae_lightning"})
+"""What only training goes on with, and the run's own configuration, which may name servers and passwords."""
 
 
 def write_weights(state: dict[str, Any], path: Path) -> None:
@@ -64,7 +64,12 @@ def read_weights(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder; it was not written by `export`")
     if metadata.get(_DIGEST) != _digest(metadata[_CONTENTS], weights):
         raise CheckpointError(f"checkpoint {path}: damaged (its checksum is wrong)")
-    contents: dict[str, Any] = json.loads(metadata[_CONTENTS])
+    try:
+        contents = json.loads(metadata[_CONTENTS])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"checkpoint {path}: its settings are no JSON ({first_line(error)})") from error
+    if not isinstance(contents, dict):
+        raise CheckpointError(f"checkpoint {path}: its settings are no mapping")
     return {**contents, "state_dict": weights}
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ae_lightning.checkpoints import load_autoencoder, load_state
 from ae_lightning.errors import CheckpointError
+from ae_lightning.weights_file import _digest
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,13 @@ def test_the_configuration_is_in_the_metadata(trained, exported):
     with safe_open(exported, "pt") as file:
         contents = json.loads(file.metadata()["ae_lightning"])
     assert contents["hyper_parameters"]["latent_dim"] == 2
-    assert contents["ae_lightning"]["config"]["data"]["name"] == "digits"
-    assert contents["ae_lightning"]["run_id"] == trained.run().info.run_id
+    assert contents["datamodule_hyper_parameters"]["name"] == "digits"
+
+
+def test_where_the_run_was_tracked_is_not_told(trained, exported):
+    content = exported.read_bytes()
+    assert b"tracking_uri" not in content
+    assert trained.run().info.run_id.encode() not in content
 
 
 def test_the_codes_are_those_of_the_checkpoint(trained, exported):
@@ -71,9 +77,11 @@ def test_predict_takes_it_as_its_checkpoint(trained, exported, bare_workspace):
 
 
 def test_fit_does_not_go_on_from_weights_alone(exported, bare_workspace):
-    outcome = bare_workspace("fit", "--ckpt_path", exported)
-    assert outcome.code == 2
-    assert "holds weights alone" in outcome.err
+    (bare_workspace.folder / "on.yaml").write_text(f"ckpt_path: {exported}\nmodel: VAE\n")
+    for arguments in (("--ckpt_path", exported), ("-c", "on.yaml")):
+        outcome = bare_workspace("fit", *arguments)
+        assert outcome.code == 2
+        assert "holds weights alone" in outcome.err
 
 
 def test_every_flipped_byte_is_found_or_does_no_harm(trained, exported):
@@ -86,6 +94,15 @@ def test_every_flipped_byte_is_found_or_does_no_harm(trained, exported):
         except CheckpointError:
             continue
         assert all(torch.equal(after[name], tensor) for name, tensor in before.items()), position
+
+
+@pytest.mark.parametrize("settings", ["no JSON", "[]", "[" * 100_000])
+def test_settings_that_are_none(exported, tmp_path, settings):
+    weights = load_file(exported)
+    metadata = {"ae_lightning": settings, "ae_lightning.sha256": _digest(settings, weights)}
+    save_file(weights, tmp_path / "crafted.safetensors", metadata)
+    with pytest.raises(CheckpointError, match="its settings are no"):
+        load_state(tmp_path / "crafted.safetensors")
 
 
 def test_another_programs_file_is_refused(tmp_path):

@@ -38,10 +38,10 @@ NUM_STEPS_PER_EPOCH = 11
 
 @pytest.fixture
 def diverging(workspace):
-    (workspace.folder / "breaking.py").write_text(BREAKING)
+    (workspace.folder / "breaking_loss.py").write_text(BREAKING)
 
     def fit(step, value=".nan", *more):
-        breaking = ("--trainer.callbacks", "breaking.Breaking", "--trainer.callbacks.step", step)
+        breaking = ("--trainer.callbacks", "breaking_loss.Breaking", "--trainer.callbacks.step", step)
         return workspace.fit(*breaking, "--trainer.callbacks.value", value, "--trainer.max_epochs", "5", *more)
 
     return fit
@@ -99,7 +99,7 @@ def test_a_diverged_run_is_gone_on_with_at_another_rate(workspace, diverging):
     assert diverging(25).code == 1
     run_id = workspace.run().info.run_id
     # What broke it is gone; in life, a lower rate.
-    mended = ("--trainer.callbacks", "breaking.Breaking", "--trainer.callbacks.step", "-1")
+    mended = ("--trainer.callbacks", "breaking_loss.Breaking", "--trainer.callbacks.step", "-1")
     outcome = workspace.fit("--resume", run_id, "--trainer.max_epochs", "3", *mended, "--model.optimizer.lr", "1e-4")
     assert outcome.code == 0, outcome.err
     assert [run.info.status for run in workspace.runs()] == ["FINISHED"]
@@ -108,10 +108,17 @@ def test_a_diverged_run_is_gone_on_with_at_another_rate(workspace, diverging):
 
 @pytest.mark.slow
 def test_two_ranks_end_together_with_the_images_of_the_one_that_diverged(training):
-    breaking = ("--trainer.callbacks", "breaking.Breaking", "--trainer.callbacks.step", "13")
+    breaking = ("--trainer.callbacks", "breaking_loss.Breaking", "--trainer.callbacks.step", "13")
     rank = ("--trainer.callbacks.value", ".nan", "--trainer.callbacks.rank", "1")
     started = training(
-        "--model", "VAE", *breaking, *rank, "--trainer.log_every_n_steps", "5", ranks=2, files={"breaking.py": BREAKING}
+        "--model",
+        "VAE",
+        *breaking,
+        *rank,
+        "--trainer.log_every_n_steps",
+        "5",
+        ranks=2,
+        files={"breaking_loss.py": BREAKING},
     )
     started.start()
     assert started.end() == 1, started.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -12,8 +13,10 @@ import torch
 from PIL import Image
 
 from ae_lightning.data import ImageDataModule
+from ae_lightning.data.decoding import read_header
+from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder import read_folder
-from ae_lightning.errors import ConfigError, DataError
+from ae_lightning.errors import ConfigError, DataError, UnreadableError
 
 NAMES = (
     *("ümläut 中文 😀.png", "a b.png", "line\nbreak.png", "UPPER.PNG", "two..dots..png", "-c.png", "'quote\".png"),
@@ -57,6 +60,19 @@ def test_damaged_images_are_left_out_and_named(folder):
         "03.png",
         "05.png",
     }
+
+
+def test_what_the_machine_does_not_give_is_not_left_out(folder):
+    """A share that is away for a moment would leave two ranks with different images."""
+    path, limits = next(folder.rglob("*.png")), resource.getrlimit(resource.RLIMIT_NOFILE)
+    with path.open("rb") as next_file:
+        number = next_file.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, limits[1]))
+    try:
+        with pytest.raises(UnreadableError, match="Too many open files"), Faults("skip").at(path):
+            read_header(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_labels_stay_with_their_images(tmp_path):

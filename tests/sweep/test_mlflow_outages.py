@@ -30,7 +30,7 @@ def rename(database: Path, before: str, after: str) -> None:
 @pytest.mark.filterwarnings("ignore:MLflow at")
 def test_a_sweep_goes_on_when_the_store_is_back(sweep, workspace, quick, study_of, monkeypatch):
     database = workspace.folder / "mlflow.db"
-    (workspace.folder / "breaking.py").write_text(BREAKING)
+    (workspace.folder / "breaking_store.py").write_text(BREAKING)
     mended = threading.Event()
     times = []
 
@@ -45,7 +45,7 @@ def test_a_sweep_goes_on_when_the_store_is_back(sweep, workspace, quick, study_o
             threading.Timer(6, mend).start()
 
     monkeypatch.setattr("builtins.break_store", break_store, raising=False)
-    outcome = sweep(settings={**quick, "trainer.callbacks": [{"class_path": "breaking.Breaking"}]})
+    outcome = sweep(settings={**quick, "trainer.callbacks": [{"class_path": "breaking_store.Breaking"}]})
     assert outcome.code == 0, outcome.err
     assert times == [False, True, True], "the second trial waits for the store"
     assert [trial.state.name for trial in study_of().trials] == ["COMPLETE"] * 3

@@ -65,7 +65,7 @@ class RunCheckpoint(ModelCheckpoint):
         """Make the run's folder.
 
         Raises:
-            ConfigError: If it cannot be made.
+            ConfigError: If it cannot be made, or another process trains there.
         """
         if stage == "fit":
             found = trackers(trainer)
@@ -73,10 +73,12 @@ class RunCheckpoint(ModelCheckpoint):
             self._run_id = trainer.strategy.broadcast(run_id)
             folder = self.make_directory(self._run_id or "untracked")
             self.dirpath = str(folder)
+            is_free = True
             if trainer.is_global_zero:
-                # Who goes on with a run has asked before it was opened whether another process has it.
                 self._lock = RunLock(folder)
-                self._lock.take()
+                is_free = self._lock.take()
+            if not trainer.strategy.broadcast(is_free):
+                raise ConfigError(f"checkpoint.directory: another training writes to {folder}; choose another one")
             remove_unfinished(folder)
             for tracker in found:
                 tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})

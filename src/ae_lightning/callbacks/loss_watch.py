@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from ae_lightning.tracking import trackers
 
 ARTIFACT = "not_finite.json"
 _MAX_NAMED = 10
+_INTERVAL = 50
+"""Steps between two looks where the Trainer never logs."""
 
 
 class _Step(NamedTuple):
@@ -48,7 +51,7 @@ class LossWatch(Callback):
         """Choose how often to look."""
         self._waiting, self._last = [], None
         waits_for_nothing = trainer.world_size == 1 and trainer.strategy.root_device.type == "cpu"
-        self._interval = 1 if waits_for_nothing else max(1, trainer.log_every_n_steps)  # type: ignore[attr-defined]
+        self._interval = 1 if waits_for_nothing else trainer.log_every_n_steps or _INTERVAL  # type: ignore[attr-defined]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -129,9 +132,12 @@ def listed(indices: list[int]) -> str:
 
 
 def all_finite(state: Mapping[str, Any]) -> bool:
-    """Whether all numbers of a state are finite; waits for the device once."""
-    tensors = [value for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()]
-    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+    """Whether all numbers of a state are finite; waits for each device once."""
+    found: dict[torch.device, list[Tensor]] = defaultdict(list)
+    for value in state.values():
+        if isinstance(value, Tensor) and value.is_floating_point():
+            found[value.device].append(value.isfinite().all())
+    return all(bool(torch.stack(flags).all()) for flags in found.values())
 
 
 def _any_rank(trainer: pl.Trainer, decision: bool) -> bool:

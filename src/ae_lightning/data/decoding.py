@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ae_lightning.errors import DataError
+from ae_lightning.errors import DataError, UnreadableError, first_line
 
 EXIF_ORIENTATION = 0x0112
 EXIF_QUARTER_TURNS = (5, 6, 7, 8)
@@ -92,8 +92,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path} may be a decompression bomb: {limit}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is corrupt, or not an image") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file raises whatever its decoder stumbles over
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
+        if isinstance(error, OSError) and error.errno is not None:  # a decoder's own OSErrors have no number
+            raise UnreadableError(f"{path} cannot be read: {reason}") from error
         raise DataError(f"{path} is truncated or corrupt: {reason}") from error
 
 

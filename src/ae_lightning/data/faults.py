@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from ae_lightning.errors import DataError
+from ae_lightning.errors import DataError, UnreadableError
 
 OnError = Literal["raise", "skip"]
 
@@ -36,6 +36,9 @@ class Faults:
         """
         try:
             yield
+        except UnreadableError:
+            # It may be there the next time, or for another rank, whose images would then differ from this one's.
+            raise
         except DataError as error:
             if self.on_error == "raise":
                 raise
