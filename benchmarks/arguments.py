@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from benchmarks.clock import WARM_UP_EPOCHS, EpochClock
 
+LATENT_DIM = 32
+"""Length of a code in every model, as `fit` has it by default."""
+
 
 class Task(NamedTuple):
     """What a contender is to train.
@@ -39,6 +42,15 @@ class Task(NamedTuple):
     def clock(self) -> EpochClock:
         """A clock that has seen no epoch yet."""
         return EpochClock(self.report, self.started_at)
+
+    def batch_at(self, step: int, num_images: int) -> int:
+        """Return how many images a step of an epoch has, where a trainer does not tell: the last may have fewer.
+
+        Args:
+            step: Counted from 0 in each epoch.
+            num_images: Of the epoch.
+        """
+        return min(self.batch_size, num_images - step * self.batch_size)
 
     def as_arguments(self) -> list[str]:
         """Return the arguments that `read_task` takes."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ae_lightning.networks import MLP, Conv, Network, ResNet, Shape
+from benchmarks.arguments import LATENT_DIM
+from benchmarks.torch_layers import torch_layers
 
-LATENT_DIM = 32
 NETWORKS: dict[str, Network] = {"vanilla": Conv(), "vae": Conv(), "mlp": MLP(), "resnet": ResNet()}
 """The network of each model."""
 
@@ -66,31 +67,3 @@ def build_model(name: str, input_shape: Shape, *, own_layers: bool) -> LoopModel
         return LoopModel(*torch_layers(input_shape, num_outputs), is_variational)
     encoder = network.build_encoder(input_shape, num_outputs)
     return LoopModel(encoder, network.build_decoder(LATENT_DIM, input_shape), is_variational)
-
-
-def torch_layers(input_shape: Shape, num_outputs: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Build the base model's encoder and decoder from PyTorch's layers alone, as one would write them by hand.
-
-    Args:
-        input_shape: Channels, height and width; the sides are multiples of 4.
-        num_outputs: Outputs of the encoder.
-    """
-    channels, height, width = input_shape
-    bottom = (64, height // 4, width // 4)
-    num_features = bottom[0] * bottom[1] * bottom[2]
-    encoder = nn.Sequential(
-        nn.Conv2d(channels, 32, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(num_features, num_outputs),
-    )
-    decoder = nn.Sequential(
-        nn.Linear(LATENT_DIM, num_features),
-        nn.Unflatten(1, bottom),
-        nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
-    )
-    return encoder, decoder

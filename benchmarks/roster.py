@@ -40,7 +40,6 @@ QUICK_TEST = "--evaluation.measures [mse] --evaluation.pictures []"
 """What keeps the judging after the last epoch short, where only the epochs are measured."""
 
 _BASE = ("vanilla",)
-_KERAS = ("keras", "tensorflow", _BASE)
 
 _FITS = (
     Contender("fit", "`fit`", "fit", QUICK_TEST),
@@ -52,8 +51,8 @@ _OTHERS = (
     Contender("tuned", "tuned loop", "tuned", "torch_layers"),
     Contender("tuned-own", "tuned loop, our layers", "tuned", "own_layers"),
     Contender("pythae", "pythae", "pythae_training", "fp32", "pythae", "pythae", _BASE),
-    Contender("keras-fp32", "Keras/TensorFlow, fp32", "keras_training", "fp32", *_KERAS),
-    Contender("keras-bf16", "Keras/TensorFlow, bf16", "keras_training", "bf16", *_KERAS),
+    Contender("keras-fp32", "Keras/TensorFlow, fp32", "keras_training", "fp32", "keras", "tensorflow", _BASE),
+    Contender("keras-bf16", "Keras/TensorFlow, bf16", "keras_training", "bf16", "keras", "tensorflow", _BASE),
 )
 
 

@@ -143,7 +143,7 @@ def run_in_terminal(command: Sequence[str], environment: Mapping[str, str], fold
 
 def _read_all(terminal: int) -> str:
     """Read until the last process on the other side has closed it, which is an error on Linux."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         try:
             part = os.read(terminal, 1 << 16)

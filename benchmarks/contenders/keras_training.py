@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.arguments import Task, read_task
+from benchmarks.arguments import LATENT_DIM, Task, read_task
 
-LATENT_DIM = 32
 POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16"}
 
 
@@ -25,13 +24,9 @@ def train(task: Task) -> None:
     images_BHWC = np.load(task.images).transpose(0, 2, 3, 1).astype(np.float32) / 255
     model = build_model(keras, images_BHWC.shape[1:])
     num_images = len(images_BHWC)
-
-    def end_step(step: int, logs: Any) -> None:
-        clock.step(min(task.batch_size, num_images - step * task.batch_size))
-
     callback = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: clock.begin_epoch(),
-        on_train_batch_end=end_step,
+        on_train_batch_end=lambda step, logs: clock.step(task.batch_at(step, num_images)),
         on_epoch_end=lambda epoch, logs: clock.end_epoch(model.count_params()),
     )
     model.compile(optimizer="adam", loss="mean_squared_error")

@@ -27,7 +27,7 @@ def train(task: Task) -> None:
     is_bf16 = choose_precision("cpu") == "bf16-mixed"
     for _ in range(task.num_epochs):
         clock.begin_epoch()
-        for indices in torch.randperm(len(images_BCHW)).split(task.batch_size):
+        for indices in torch.split(torch.randperm(len(images_BCHW)), task.batch_size):
             x_BCHW = images_BCHW[indices].to(torch.float32, memory_format=torch.channels_last).div_(255)
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
