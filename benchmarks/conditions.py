@@ -27,13 +27,18 @@ def read_conditions(threads: int) -> dict[str, Any]:
         "processor": _processor(),
         "processors": os.cpu_count(),
         "threads": threads,
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": load(),
         "precision_of_fit": choose_precision("cpu"),
         "capabilities": sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True),
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def load() -> float:
+    """Return how many programs have wanted a processor, on average over the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _processor() -> str:

@@ -10,7 +10,11 @@ import numpy as np
 from ae_lightning.data.datamodule import ImageDataModule
 
 DataName: TypeAlias = Literal["mnist", "generated"]
-TEST_SHARE = 10
+KEPT_PER_HELD_OUT = 9
+"""An archive's images to train on for each that is held out for validation: `fit` holds out a tenth."""
+
+NUM_TEST = 1000
+"""Generated images to judge on, which no training is measured with."""
 
 
 class Images(NamedTuple):
@@ -30,24 +34,24 @@ def prepare_images(name: DataName, num_images: int, side: int, folder: Path) -> 
 
     Args:
         name: `mnist` from the folder of the data sets, or `generated`: smooth random shapes.
-        num_images: How many to generate, validation's included.
+        num_images: How many generated images to train on; what `fit` holds out for validation comes on top.
         side: Height and width to generate, in pixels.
         folder: Where to write.
 
     Raises:
         DataError: If MNIST is missing.
     """
-    options: tuple[str, ...] = ("--data.name", "mnist")
-    data = ImageDataModule(name="mnist")
-    if name == "generated":
+    if name == "mnist":
+        data = ImageDataModule(name="mnist")
+    else:
         archive = folder / f"generated-{side}.npz"
-        x_NHW = generate_images(num_images + num_images // TEST_SHARE, side)
-        np.savez(archive, x_train=x_NHW[:num_images], x_test=x_NHW[num_images:])
-        options = ("--data.name", "npz", "--data.path", str(archive))
+        x_NHW = generate_images(num_images + num_images // KEPT_PER_HELD_OUT + NUM_TEST, side)
+        np.savez(archive, x_train=x_NHW[:-NUM_TEST], x_test=x_NHW[-NUM_TEST:])
         data = ImageDataModule(name="npz", path=str(archive))
     path = folder / f"{name}-{side}.npy"
     np.save(path, data.split("train").images.numpy())
-    return Images(path, options)
+    source = ("--data.name", data.name)
+    return Images(path, source if data.path is None else (*source, "--data.path", data.path))
 
 
 def generate_images(num_images: int, side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

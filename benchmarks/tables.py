@@ -27,8 +27,13 @@ def write_tables(rows: Sequence[Row], not_run: Mapping[str, str], conditions: Ma
         groups.setdefault((row.model, row.batch_size), []).append(row)
     parts = [_table(model, size, group) for (model, size), group in groups.items()]
     parts += [f"Not run: {name} ({' '.join(reason.split())})." for name, reason in not_run.items()]
-    parts.append("\n".join(f"- {name}: {_shown(value)}" for name, value in conditions.items()))
+    parts.append(write_conditions(conditions))
     return "\n\n".join(parts) + "\n"
+
+
+def write_conditions(conditions: Mapping[str, Any]) -> str:
+    """Return the conditions as a list."""
+    return "\n".join(f"- {name}: {_shown(value)}" for name, value in conditions.items())
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

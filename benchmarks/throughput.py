@@ -17,9 +17,10 @@ from typing import Any
 from rich.console import Console
 
 from ae_lightning.tracking import connect
-from benchmarks.conditions import read_conditions
+from benchmarks.conditions import load, read_conditions
 from benchmarks.images import Images, prepare_images
 from benchmarks.models import NETWORKS
+from benchmarks.options import driver_parser, positive, side_in_pixels
 from benchmarks.results import Run, summarise
 from benchmarks.roster import CONTENDERS, DEFAULT, Contender
 from benchmarks.running import Bench, ContenderError
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         contenders = series.installed([CONTENDERS[contender] for contender in options.contenders])
         for number in range(1, options.rounds + 1):
             series.run_round(number, contenders)
-            conditions["load_after"] = round(os.getloadavg()[0], 2)
+            conditions["load_after"] = load()
             series.write(conditions)
     return 1 if series.failed else 0
 
@@ -134,21 +135,18 @@ def pythons_of(options: argparse.Namespace) -> dict[Any, str]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each contender (default: 5)")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs that count, after one of warm-up (default: 3)")
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[128], help="images a step (default: 128)")
+    parser = driver_parser(__doc__)
+    parser.add_argument("--batch-size", type=positive, nargs="+", default=[128], help="images a step (default: 128)")
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=["vanilla"], help="(default: vanilla)")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=DEFAULT, help="(default: all)")
     default_data = "mnist" if os.environ.get("AE_LIGHTNING_DATA") else "generated"
     parser.add_argument("--data", choices=("mnist", "generated"), default=default_data, help="(here: %(default)s)")
-    parser.add_argument("--num-images", type=int, default=60_000, help="to generate (default: 60,000)")
-    parser.add_argument("--side", type=int, default=28, help="pixels of a generated image's side (default: 28)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each contender (here: %(default)s)")
+    parser.add_argument("--num-images", type=positive, default=55_000, help="to generate (default: 55,000)")
+    parser.add_argument(
+        "--side", type=side_in_pixels, default=28, help="pixels of a generated image's side (default: 28)"
+    )
     parser.add_argument("--python-keras", default=sys.executable, help="interpreter that has TensorFlow")
     parser.add_argument("--python-pythae", default=sys.executable, help="interpreter that has pythae")
-    parser.add_argument("--output", type=Path, help="file for everything that was measured, as JSON")
-    parser.add_argument("--markdown", type=Path, help="file for the tables (default: standard output)")
     return parser.parse_args(arguments)
 
 
