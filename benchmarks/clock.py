@@ -23,9 +23,9 @@ class EpochClock:
 
     Args:
         report: File that gets a line of JSON an epoch, with `images` and `steps` (counts), `seconds` (of the epoch),
-            `pause_seconds` (since the epoch before; 0 for the first), `startup_seconds` and `first_step_seconds`
-            (from the start of the program), `peak_bytes` (of resident memory so far), `num_parameters` and
-            `ended_at` (of `time.monotonic`).
+            `processor_seconds` (of all the process's threads in it), `pause_seconds` (since the epoch before; 0 for the
+            first), `startup_seconds` and `first_step_seconds` (from the start of the program), `peak_bytes` (of
+            resident memory so far), `num_parameters` and `ended_at` (of `time.monotonic`).
         started_at: When the program was started, of the same clock in the starting process.
     """
 
@@ -36,6 +36,8 @@ class EpochClock:
         self._first_step_seconds: float | None = None
         self._began_at = 0.0
         self._last_step_at = 0.0
+        self._processor_seconds = 0.0
+        self._processor_began_at = 0.0
         self._pause_seconds = 0.0
         self._num_images = 0
         self._num_steps = 0
@@ -49,6 +51,7 @@ class EpochClock:
             self._pause_seconds = self._began_at - self._last_step_at
         self._num_images = 0
         self._num_steps = 0
+        self._processor_began_at = time.process_time()
 
     def step(self, num_images: int) -> None:
         """Note that a step is done.
@@ -57,6 +60,7 @@ class EpochClock:
             num_images: Images of its batch.
         """
         self._last_step_at = time.monotonic()
+        self._processor_seconds = time.process_time() - self._processor_began_at
         if self._first_step_seconds is None:
             self._first_step_seconds = self._last_step_at - self._started_at
         self._num_images += num_images
@@ -72,6 +76,7 @@ class EpochClock:
             "images": self._num_images,
             "steps": self._num_steps,
             "seconds": self._last_step_at - self._began_at,
+            "processor_seconds": self._processor_seconds,
             "pause_seconds": self._pause_seconds,
             "startup_seconds": self._startup_seconds,
             "first_step_seconds": self._first_step_seconds,

@@ -19,6 +19,7 @@ class Epoch:
     images: int
     steps: int
     seconds: float
+    processor_seconds: float
     pause_seconds: float
     startup_seconds: float
     first_step_seconds: float
@@ -60,6 +61,11 @@ class Run:
         return asdict(self)
 
     @property
+    def images_per_processor_second(self) -> float:
+        """The same for each second that a processor worked for it: what other programs disturb least."""
+        return sum(epoch.images for epoch in self.counted) / sum(epoch.processor_seconds for epoch in self.counted)
+
+    @property
     def seconds_per_step(self) -> float:
         """Seconds a training step takes, the median of the epochs that count."""
         return median(epoch.seconds / epoch.steps for epoch in self.counted)
@@ -77,6 +83,7 @@ class Row:
         num_parameters: Of the model.
         images_per_round: How many images were trained on in the epochs that count.
         images_per_second: Of those epochs.
+        images_per_processor_second: The same for each second that a processor worked for it.
         fit_ratio: `fit`'s images a second over the contender's, round by round; None where there is no `fit`.
         ratio_spread: From the smallest ratio to the largest, as a share of the median; None as above.
         peak_mib: Resident memory until the end of the last epoch, in MiB.
@@ -94,6 +101,7 @@ class Row:
     num_parameters: int
     images_per_round: int
     images_per_second: float
+    images_per_processor_second: float
     fit_ratio: float | None
     ratio_spread: float | None
     peak_mib: float
@@ -132,6 +140,7 @@ def _row(runs: Sequence[Run], references: Sequence[Run]) -> Row:
         num_parameters=first.epochs[-1].num_parameters,
         images_per_round=sum(epoch.images for epoch in first.counted),
         images_per_second=median(run.images_per_second for run in runs),
+        images_per_processor_second=median(run.images_per_processor_second for run in runs),
         fit_ratio=median(ratios) if ratios else None,
         ratio_spread=(max(ratios) - min(ratios)) / median(ratios) if ratios else None,
         peak_mib=median(run.epochs[-1].peak_bytes for run in runs) / 2**20,

@@ -9,7 +9,16 @@ from benchmarks.results import Row
 from benchmarks.roster import CONTENDERS
 
 HEADINGS = (
-    *("contender", "images/s", "`fit` ÷ it", "spread of the ratio", "peak, MiB", "start-up, s", "first step, s"),
+    *(
+        "contender",
+        "images/s",
+        "images/processor-s",
+        "`fit` ÷ it",
+        "spread of the ratio",
+        "peak, MiB",
+        "start-up, s",
+        "first step, s",
+    ),
     *("pause, s", "longest, s", "after, s"),
 )
 
@@ -55,6 +64,7 @@ def _cells(row: Row) -> list[str]:
     return [
         CONTENDERS[row.contender].title,
         f"{row.images_per_second:,.0f}",
+        f"{row.images_per_processor_second:,.0f}",
         "" if row.fit_ratio is None else f"{row.fit_ratio:.2f}",
         "" if row.ratio_spread is None else f"{row.ratio_spread:.1%}",
         f"{row.peak_mib:,.0f}",

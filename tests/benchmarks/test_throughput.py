@@ -55,6 +55,7 @@ def test_the_clock_reads_in_the_order_of_events(measured):
         for epoch in run["epochs"]:
             assert 0 < epoch["startup_seconds"] < epoch["first_step_seconds"]
             assert epoch["seconds"] > 0
+            assert epoch["processor_seconds"] > 0
             assert epoch["peak_bytes"] > 50 << 20
         assert run["epochs"][0]["pause_seconds"] == 0 < run["epochs"][1]["pause_seconds"]
         assert run["seconds_after"] > 0
@@ -81,7 +82,7 @@ def test_pytorchs_layers_and_the_packages_own_are_as_many_parameters(name):
 
 def run_of(contender, *rates):
     """A run whose epochs each train on 100 images, at so many images a second; the first is the warm-up."""
-    epochs = [Epoch(100, 10, 100 / rate, 0.5, 2.0, 3.0, 1 << 20, 7, 0.0) for rate in rates]
+    epochs = [Epoch(100, 10, 100 / rate, 200 / rate, 0.5, 2.0, 3.0, 1 << 20, 7, 0.0) for rate in rates]
     return Run(contender, "vanilla", 128, epochs, 4.0)
 
 
@@ -97,7 +98,9 @@ def test_ratios_are_taken_within_a_round_and_the_warm_up_does_not_count():
 
 
 def test_a_rate_is_all_images_over_all_time():
-    assert run_of("bare", 1, 100, 50).images_per_second == pytest.approx(200 / 3)
+    run = run_of("bare", 1, 100, 50)
+    assert run.images_per_second == pytest.approx(200 / 3)
+    assert run.images_per_processor_second == pytest.approx(100 / 3)
 
 
 def test_without_fit_there_is_no_ratio():
