@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from ae_lightning.errors import UserError
+from benchmarks.running import ContenderError
 
 
 def driver_parser(description: str | None) -> argparse.ArgumentParser:
@@ -47,3 +52,19 @@ def side_in_pixels(text: str) -> int:
     if side % 4:
         raise argparse.ArgumentTypeError(f"{text} is not allowed; it must be a multiple of 4")
     return side
+
+
+def exit_code_of(driver: Callable[[], int]) -> int:
+    """Run a driver, and say what it cannot do in one line.
+
+    Args:
+        driver: What to run.
+
+    Returns:
+        Its exit code, or 2.
+    """
+    try:
+        return driver()
+    except (UserError, ContenderError) as error:
+        sys.stderr.write(f"benchmarks: error: {' '.join(str(error).split())}\n")
+        return 2

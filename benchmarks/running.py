@@ -74,7 +74,7 @@ class Bench:
             [self.pythons[contender.environment], *program], self._environment(contender), self.folder
         )
         ended_at = time.monotonic()
-        if code:
+        if code or not report.exists():
             raise ContenderError(f"exit code {code}: {said[-TAIL:].strip()}")
         epochs = [Epoch(**json.loads(line)) for line in report.read_text(encoding="utf-8").splitlines()]
         return Run(contender.name, model, batch_size, epochs, ended_at - epochs[-1].ended_at)

@@ -14,7 +14,7 @@ from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
 from benchmarks.curves import BASE, Curve, Point, draw_curves, write_curves
 from benchmarks.images import prepare_images
-from benchmarks.options import driver_parser, positive
+from benchmarks.options import driver_parser, exit_code_of, positive
 from benchmarks.roster import CONTENDERS
 from benchmarks.running import Bench
 from benchmarks.tables import write_conditions
@@ -101,4 +101,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

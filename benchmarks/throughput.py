@@ -20,7 +20,7 @@ from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
 from benchmarks.images import Images, prepare_images
 from benchmarks.models import NETWORKS
-from benchmarks.options import driver_parser, positive, side_in_pixels
+from benchmarks.options import driver_parser, exit_code_of, positive, side_in_pixels
 from benchmarks.results import Run, summarise
 from benchmarks.roster import CONTENDERS, DEFAULT, Contender
 from benchmarks.running import Bench, ContenderError
@@ -151,4 +151,4 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

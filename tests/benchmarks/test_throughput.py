@@ -12,6 +12,7 @@ from benchmarks import throughput
 from benchmarks.clock import WARM_UP_EPOCHS
 from benchmarks.images import generate_images
 from benchmarks.models import NETWORKS, build_model
+from benchmarks.options import exit_code_of
 from benchmarks.results import Epoch, Run, summarise
 from benchmarks.roster import CONTENDERS, KEPT, Contender
 from benchmarks.running import Bench, ContenderError, run_in_terminal
@@ -138,6 +139,13 @@ def test_generated_images_are_the_same_each_time_and_differ_from_each_other():
     np.testing.assert_array_equal(images, generate_images(20, 28))
     assert images.shape == (20, 28, 28)
     assert len(np.unique(images, axis=0)) == 20
+
+
+def test_missing_images_are_said_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AE_LIGHTNING_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").write_text("no folder", encoding="utf-8")
+    assert exit_code_of(lambda: throughput.main(["--data", "mnist"])) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--side", "30"], ["--contenders", "nobody"]])
