@@ -1,0 +1,1 @@
+"""The programs that are measured, one a file; each takes the arguments of `benchmarks.arguments`."""
