@@ -17,16 +17,15 @@ from lightning.pytorch.callbacks import Callback
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
 from ae_lightning.cli import AutoencoderCLI
-from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.exhaustion import exhaustion_explained
 from ae_lightning.parser import Parser
+from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
-from ae_lightning.weights_file import SUFFIX
 
 CLI = TypeVar("CLI", bound=AutoencoderCLI)
 
@@ -81,7 +80,7 @@ def run(arguments: list[str]) -> None:
         store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
         resume = resume_point(store, run_id) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    if arguments[:1] == ["fit"] and str(path).endswith(SUFFIX):
+    if arguments[:1] == ["fit"] and str(path).endswith(WEIGHTS_SUFFIX):
         raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
     with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
@@ -120,5 +119,4 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
             trainer_defaults={**TRAINER_DEFAULTS, "callbacks": list(callbacks)},
             parser_class=Parser,
             args=list(arguments),
-            parser_kwargs={"epilog": overview()},
         )
