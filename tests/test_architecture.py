@@ -26,6 +26,7 @@ LAYERS = {
     "draws": set(),
     "optimization": set(),
     "precision": set(),
+    "compilation": set(),
     "checks": set(),
     "run_lock": set(),
     "distributed": set(),

@@ -27,11 +27,12 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
+from ae_lightning.compilation import compile_networks
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.parser import check_config_files
-from ae_lightning.precision import choose_precision, uses_cpu
+from ae_lightning.precision import allow_tf32, choose_precision, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
@@ -66,6 +67,12 @@ class AutoencoderCLI(LightningCLI):
             default=True,
             help="On a CPU under glibc, keep freed buffers for the next step: faster, with more memory held.",
         )
+        parser.add_argument(
+            "--compile",
+            type=bool,
+            default=False,
+            help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
+        )
         parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")
         for target in ("model.init_args.seed", "data.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
@@ -98,6 +105,8 @@ class AutoencoderCLI(LightningCLI):
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
+        if self.config.subcommand == "fit":
+            allow_tf32()
         if settings.keep_memory and uses_cpu(settings.trainer.accelerator):
             keep_freed_memory()
 
@@ -144,6 +153,8 @@ class AutoencoderCLI(LightningCLI):
         path = self._get(self.config, "ckpt_path")
         if path is not None and path not in LIGHTNING_KEYWORDS:
             require_fitting_weights(self.model, path)
+        if self._get(self.config, "compile"):
+            compile_networks(self.model.encoder, self.model.decoder)
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
