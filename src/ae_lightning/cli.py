@@ -32,7 +32,7 @@ from ae_lightning.config_errors import ParseError, explain, no_model, unreadable
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.parser import check_config_files
-from ae_lightning.precision import allow_tf32, choose_precision, uses_cpu
+from ae_lightning.precision import allow_tf32, choose_precision, require_supported, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
@@ -102,6 +102,7 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         if settings.get("model") is None:
             raise ConfigError(no_model())
+        require_supported(settings.trainer.precision)
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"

@@ -16,14 +16,24 @@ def losses(workspace):
     return [metric.value for metric in workspace.history(workspace.run().info.run_id, "train/loss")]
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", "64-true"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
 def test_a_precision_trains_on_a_cpu(workspace, precision):
-    outcome = workspace.fit("--trainer.accelerator", "cpu", "--trainer.precision", precision)
+    options = ("--trainer.precision", precision, "--trainer.log_every_n_steps", "1")
+    outcome = workspace.fit("--trainer.accelerator", "cpu", *options)
     assert outcome.code == 0, outcome.err
     found = losses(workspace)
     assert found[-1] < found[0]
     kinds = {value.dtype for value in torch.load(workspace.checkpoint(), weights_only=True)["state_dict"].values()}
-    assert kinds == {torch.float64 if precision == "64-true" else torch.float32}
+    assert kinds == {torch.float32}
+
+
+@pytest.mark.parametrize("precision", ["64-true", "64"])
+def test_double_precision_is_refused(workspace, precision):
+    outcome = workspace.fit("--trainer.precision", precision)
+    assert outcome.code == 2
+    assert "trainer.precision" in outcome.err
+    assert "32-true" in outcome.err
+    assert not workspace.runs()
 
 
 def test_half_precision_on_a_cpu_becomes_bfloat16(workspace):
