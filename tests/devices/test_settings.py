@@ -43,6 +43,7 @@ def test_half_precision_on_a_cpu_becomes_bfloat16(workspace):
     assert "bf16-mixed on 1 × cpu" in outcome.err
 
 
+@pytest.mark.slow
 def test_compiled_networks_keep_their_names_and_values():
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
