@@ -16,15 +16,17 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"errors", "__init__"}
+GROUND = {"errors", "places", "__init__"}
 """What every file may import."""
 
 LAYERS = {
     "errors": set(),
+    "places": set(),
     "yaml_text": set(),
     "draws": set(),
     "optimization": set(),
     "precision": set(),
+    "compilation": set(),
     "checks": set(),
     "run_lock": set(),
     "distributed": set(),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lightning.pytorch.cli import instantiate_class
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 VARIANTS = sorted(CONFIGS.glob("*.yaml"))
@@ -42,8 +43,16 @@ def test_an_overlay_is_accepted_and_says_only_its_own(bare_workspace, path):
     config = resolve(bare_workspace, CONFIGS / "vae.yaml", path)
     given = yaml.safe_load(path.read_text())
     assert given.keys() == {path.parent.name}
-    for key, value in given[path.parent.name].items():
-        assert config[path.parent.name][key] == value
+    assert_says(config[path.parent.name], given[path.parent.name])
+
+
+def assert_says(config, given):
+    """Every value given is there, and beside it only defaults."""
+    for key, value in given.items():
+        if isinstance(value, dict):
+            assert_says(config[key], value)
+        else:
+            assert config[key] == value
 
 
 def test_every_variant_has_a_configuration():
@@ -51,3 +60,10 @@ def test_every_variant_has_a_configuration():
 
     chosen = {yaml.safe_load(path.read_text())["model"]["class_path"] for path in VARIANTS}
     assert set(find_variants()) <= chosen
+
+
+def test_the_strategy_of_fsdp_can_be_built():
+    """It needs a GPU to train, none to be built."""
+    (given,) = (yaml.safe_load(path.read_text()) for path in OVERLAYS if path.name == "fsdp.yaml")
+    strategy = instantiate_class((), given["trainer"]["strategy"])
+    assert strategy.sharding_strategy.name == given["trainer"]["strategy"]["init_args"]["sharding_strategy"]

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from ae_lightning import __version__
-from ae_lightning.commands import COMMANDS
+from ae_lightning.commands import COMMANDS, overview
 from ae_lightning.errors import TrainingError, UserError
 from ae_lightning.signals import Interrupted, is_started_by_rank_0
 
@@ -24,9 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
         SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments == ["--version"]:
-        sys.stdout.write(f"ae_lightning {__version__}\n")
-        return 0
     try:
         return _run(arguments)
     except UserError as error:
@@ -53,8 +50,15 @@ def _exit_code(own: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments and arguments[0] in COMMANDS:
-        return COMMANDS[arguments[0]].run(arguments[1:])
+    first = arguments[0] if arguments else ""
+    if first in ("-h", "--help"):
+        sys.stdout.write(overview())
+        return 0
+    if arguments == ["--version"]:
+        sys.stdout.write(f"ae_lightning {__version__}\n")
+        return 0
+    if first in COMMANDS:
+        return COMMANDS[first].run(arguments[1:])
     from ae_lightning.launch import run
 
     run(arguments)

@@ -14,7 +14,8 @@ from lightning.pytorch.cli import instantiate_module
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_files import find_damage
 from ae_lightning.errors import CheckpointError, UserError, first_line
-from ae_lightning.weights_file import SUFFIX, read_weights
+from ae_lightning.places import WEIGHTS_SUFFIX
+from ae_lightning.weights_file import read_weights
 
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
@@ -53,7 +54,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file")
-    if path.suffix == SUFFIX:
+    if path.suffix == WEIGHTS_SUFFIX:
         return _holding_an_autoencoder(path, read_weights(path))
     damage = find_damage(path)
     if damage is not None:

@@ -27,11 +27,13 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.checkpoints import load_state
+from ae_lightning.compilation import compile_networks
 from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.parser import check_config_files
-from ae_lightning.precision import choose_precision, uses_cpu
+from ae_lightning.places import WEIGHTS_SUFFIX
+from ae_lightning.precision import allow_tf32, choose_precision, require_supported, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, is_rank_0, newest_resume_point
@@ -39,7 +41,6 @@ from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers, unfinished_runs
-from ae_lightning.weights_file import SUFFIX
 
 
 class AutoencoderCLI(LightningCLI):
@@ -66,6 +67,12 @@ class AutoencoderCLI(LightningCLI):
             type=bool,
             default=True,
             help="On a CPU under glibc, keep freed buffers for the next step: faster, with more memory held.",
+        )
+        parser.add_argument(
+            "--compile",
+            type=bool,
+            default=False,
+            help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
         parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")
         for target in ("model.init_args.seed", "data.seed"):
@@ -96,9 +103,12 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         if settings.get("model") is None:
             raise ConfigError(no_model())
+        require_supported(settings.trainer.precision)
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
+        if self.config.subcommand == "fit":
+            allow_tf32()
         if settings.keep_memory and uses_cpu(settings.trainer.accelerator):
             keep_freed_memory()
 
@@ -136,7 +146,7 @@ class AutoencoderCLI(LightningCLI):
             UserError: If a value that one of them was given cannot be used.
         """
         path = self._get(self.config, "ckpt_path")
-        if self.config.get("subcommand") == "fit" and str(path).endswith(SUFFIX):
+        if self.config.get("subcommand") == "fit" and str(path).endswith(WEIGHTS_SUFFIX):
             raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
         try:
             super().instantiate_classes()
@@ -147,6 +157,8 @@ class AutoencoderCLI(LightningCLI):
             raise fault from None
         if path is not None and path not in LIGHTNING_KEYWORDS:
             require_fitting_weights(self.model, path)
+        if self._get(self.config, "compile"):
+            compile_networks(self.model.encoder, self.model.decoder)
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""

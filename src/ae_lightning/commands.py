@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,16 +33,33 @@ class Command:
         return function(arguments)
 
 
+TRAINER_COMMANDS = {
+    "fit": "train, then judge the best checkpoint on the test split",
+    "validate": "judge a checkpoint on the validation split",
+    "test": "judge a checkpoint on the test split",
+    "predict": "write a checkpoint's codes and reconstructions to a file",
+}
+"""What the Trainer's own commands do, in a line each."""
+
 COMMANDS: dict[str, Command] = {
     "compare": Command("ae_lightning.compare.command", "set runs side by side in one report"),
     "export": Command("ae_lightning.export", "write a checkpoint's weights as safetensors"),
     "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
     "sync": Command("ae_lightning.sync", "deliver what waits on disk since MLflow was away"),
 }
-"""Every command by name."""
+"""Every other command by name."""
 
 
 def overview() -> str:
-    """Name the commands in a sentence or two, for the end of `--help`."""
-    listed = "; ".join(f"{name}: {command.help}" for name, command in COMMANDS.items())
-    return f"Other commands, each with its own --help: {listed}." if listed else ""
+    """Return what `--help` prints; nothing is imported for it that trains."""
+    parser = argparse.ArgumentParser(
+        prog="ae_lightning",
+        usage="ae_lightning [-h] [--version] COMMAND ...",
+        description="Train autoencoders, judge them, track them in MLflow and search for better ones.",
+        epilog="Each command has its own --help.",
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    listed = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, text in {**TRAINER_COMMANDS, **{name: command.help for name, command in COMMANDS.items()}}.items():
+        listed.add_parser(name, help=text)
+    return parser.format_help()

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
-from ae_lightning.checkpoints import describe, load_state
 from ae_lightning.command_parser import CommandParser
 from ae_lightning.errors import ConfigError
-from ae_lightning.predictions import check_output
-from ae_lightning.weights_file import SUFFIX, write_weights
+from ae_lightning.places import WEIGHTS_SUFFIX
 
 
 def run(arguments: list[str]) -> int:
@@ -26,7 +22,14 @@ def run(arguments: list[str]) -> int:
         UserError: If the checkpoint cannot be read or the file not be written.
     """
     options = _parser().parse_args(arguments)
-    output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(SUFFIX)), (SUFFIX,))
+    # So that --help need not wait for torch.
+    from rich.console import Console
+
+    from ae_lightning.checkpoints import describe, load_state
+    from ae_lightning.predictions import check_output
+    from ae_lightning.weights_file import write_weights
+
+    output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(WEIGHTS_SUFFIX)), (WEIGHTS_SUFFIX,))
     state = load_state(options.ckpt_path)
     contents = describe(options.ckpt_path, state)
     try:
@@ -47,6 +50,8 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint")
     parser.add_argument(
-        "--output", metavar="FILE", help=f"the file to write, which must not exist yet; by default beside it, {SUFFIX}"
+        "--output",
+        metavar="FILE",
+        help=f"the file to write, which must not exist yet (default: beside it, {WEIGHTS_SUFFIX})",
     )
     return parser

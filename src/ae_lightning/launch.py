@@ -17,7 +17,6 @@ from lightning.pytorch.callbacks import Callback
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
 from ae_lightning.cli import AutoencoderCLI
-from ae_lightning.commands import overview
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.exhaustion import exhaustion_explained
@@ -117,5 +116,4 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
             trainer_defaults={**TRAINER_DEFAULTS, "callbacks": list(callbacks)},
             parser_class=Parser,
             args=list(arguments),
-            parser_kwargs={"epilog": overview()},
         )

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from rich.console import Console
-
-from ae_lightning.data.progress import track_slow
-from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.tracking import connect
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
-from ae_lightning.tracking.spool import DEFAULT_SPOOL, Spool, SpoolInUseError, find_spools, held
-from ae_lightning.tracking.store import impatient
+from ae_lightning.command_parser import CommandParser
+from ae_lightning.places import DEFAULT_SPOOL
 
 EXIT_KEPT = 1
 
@@ -24,58 +15,6 @@ EPILOG = (
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 a run is deleted in MLflow "
     "(what it lacks stays on disk, in case it is restored), 2 a store does not answer."
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"sync: {message}")
-
-
-@dataclass
-class _Delivery:
-    """Goes from spool to spool.
-
-    Attributes:
-        tracking_uri: A store in place of the spools' own.
-        away: What the stores that do not answer said, by their address.
-        num_kept: How many spools stay because their run is gone.
-    """
-
-    tracking_uri: str | None
-    console: Console
-    away: dict[str, str] = field(default_factory=dict)
-    num_kept: int = 0
-
-    def deliver(self, spool: Spool) -> None:
-        """Deliver a spool and say how it went."""
-        uri, run_id = self.tracking_uri or spool.origin.tracking_uri, spool.origin.run_id
-        try:
-            with held(spool):
-                self._deliver(spool, uri, run_id)
-        except SpoolInUseError:
-            self._say(f"run {run_id}: a process that still runs has it, and delivers it itself")
-        except RunGoneError as error:
-            self.num_kept += 1
-            self._say(f"run {run_id}: not delivered to {uri}: {error}; what waits stays in {spool.folder}")
-        except StoreAwayError as error:
-            self.away[uri] = str(error)
-
-    def _deliver(self, spool: Spool, uri: str, run_id: str) -> None:
-        records = spool.waiting()
-        if not records or uri in self.away:
-            return
-        try:
-            client = connect(uri)
-        except TrackingError as error:
-            raise StoreAwayError(reason_of(error.__cause__ or error)) from error
-        with impatient():
-            require_run(client, run_id)
-            for record in track_slow(records, f"run {run_id}"):
-                spool.deliver(record, client)
-        self._say(f"run {run_id}: {len(records)} records delivered to {uri}")
-
-    def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def run(arguments: list[str]) -> int:
@@ -91,24 +30,17 @@ def run(arguments: list[str]) -> int:
         TrackingError: If a store does not answer.
     """
     options = _parser().parse_args(arguments)
-    delivery = _Delivery(options.tracking_uri, Console())
-    spools = find_spools(options.spool)
-    for spool in spools:
-        delivery.deliver(spool)
-    if delivery.away:
-        stores = "; ".join(f"MLflow at {uri!r} does not answer ({reason})" for uri, reason in delivery.away.items())
-        raise TrackingError(f"sync: {stores}; what waits stays in {options.spool}, so run the same command again")
-    if not spools:
-        delivery.console.print(f"nothing waits in {options.spool}", soft_wrap=True, highlight=False, markup=False)
-    return EXIT_KEPT if delivery.num_kept else 0
+    # So that --help need not wait for torch.
+    from ae_lightning.tracking.undelivered import deliver_all
+
+    return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="ae_lightning sync",
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "sync",
         description="Deliver to MLflow what waits on disk since it was away.",
         epilog=EPILOG,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--spool",

@@ -13,8 +13,6 @@ from safetensors.torch import save
 
 from ae_lightning.errors import CheckpointError, first_line
 
-SUFFIX = ".safetensors"
-
 _CONTENTS, _DIGEST = "ae_lightning", "ae_lightning.sha256"
 """Metadata: all of the checkpoint that is no tensor, as JSON; and the SHA-256 of that and the weights."""
 

@@ -41,12 +41,6 @@ def test_version(bare_workspace):
     assert (outcome.code, outcome.out) == (0, f"ae_lightning {__version__}\n")
 
 
-def test_help_names_the_commands(bare_workspace):
-    outcome = bare_workspace("--help")
-    assert outcome.code == 0
-    assert all(command in outcome.out for command in ("fit", "validate", "test", "predict"))
-
-
 @pytest.mark.parametrize(
     "key", ["data.name", "data.root", "data.path", "data.batch_size", "data.scaling", "data.num_val", "--model", "VAE"]
 )

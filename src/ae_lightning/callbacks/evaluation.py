@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
@@ -25,7 +25,10 @@ from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
 
-if TYPE_CHECKING:
+MYPY = False
+"""True for mypy alone: jsonargparse runs what stands under `TYPE_CHECKING`, and would import scikit-learn for help."""
+
+if MYPY:
     from ae_lightning.evaluation.case import Case
     from ae_lightning.evaluation.judging import Judgement
 

@@ -50,8 +50,11 @@ class LossWatch(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Choose how often to look."""
         self._waiting, self._last = [], None
-        waits_for_nothing = trainer.world_size == 1 and trainer.strategy.root_device.type == "cpu"
-        self._interval = 1 if waits_for_nothing else trainer.log_every_n_steps or _INTERVAL  # type: ignore[attr-defined]
+        self._interval = interval_of_looks(
+            trainer.strategy.root_device.type,
+            trainer.world_size,
+            trainer.log_every_n_steps,  # type: ignore[attr-defined]
+        )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -122,6 +125,18 @@ class LossWatch(Callback):
         with suppress(TrackingError):
             for tracker in trackers(trainer):
                 tracker.log_text(json.dumps(found), ARTIFACT)
+
+
+def interval_of_looks(device: str, world_size: int, log_every_n_steps: int) -> int:
+    """Return after how many steps losses are looked at: each where that costs nothing, else where the Trainer logs.
+
+    Args:
+        device: Its type, such as `cuda`.
+        world_size: How many processes train.
+        log_every_n_steps: The Trainer's; 0 where it never logs.
+    """
+    waits_for_nothing = world_size == 1 and device == "cpu"
+    return 1 if waits_for_nothing else log_every_n_steps or _INTERVAL
 
 
 def listed(indices: list[int]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out_test
 
@@ -23,6 +22,8 @@ def read_digits(split_seed: int) -> ImageSet:
     Returns:
         Images of shape (1, 8, 8), their values 0 to 16 stretched to 0 to 255, and ten classes.
     """
+    from sklearn.datasets import load_digits
+
     digits: Any = load_digits()
     pixels = np.rint(digits.images * (255 / BRIGHTEST)).astype(np.uint8)
     images = ImageSplit(torch.from_numpy(pixels[:, None]), torch.from_numpy(digits.target.astype(np.int64)))

@@ -50,6 +50,8 @@ class BatchSampler:
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
+        device: Where the positions of a shuffled order lie; by default in the host's memory. They are sent there once
+            an epoch.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
@@ -63,6 +65,7 @@ class BatchSampler:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"data.batch_size must be at least 1, not {batch_size}")
@@ -74,6 +77,7 @@ class BatchSampler:
         self.rank = rank
         self.world_size = world_size
         self.global_batch_size = batch_size * world_size
+        self.device = device
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -113,7 +117,9 @@ class BatchSampler:
             return torch.arange(self.num_images)
         # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
         mixed = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
-        return torch.randperm(self.num_images, generator=torch.Generator().manual_seed(int(mixed[0])))
+        # drawn by the host, whatever the device: the order is the same everywhere
+        order = torch.randperm(self.num_images, generator=torch.Generator().manual_seed(int(mixed[0])))
+        return order.to(self.device)
 
 
 class BatchLoader:
@@ -161,8 +167,10 @@ class BatchLoader:
         if self.sampler.shuffle:
             indices = indices.to(self._images.device)
             return Batch(self._images[indices], indices, offset, global_size)
-        images = self._images.narrow(0, int(indices[0]), len(indices))
-        return Batch(images, indices.to(self._images.device), offset, global_size)
+        # without shuffling the positions are the host's, and need not be sent anywhere
+        start = int(indices[0])
+        places = torch.arange(start, start + len(indices), device=self._images.device)
+        return Batch(self._images.narrow(0, start, len(indices)), places, offset, global_size)
 
     def _take_resume_position(self) -> int:
         state, self._resume_from = self._resume_from, None

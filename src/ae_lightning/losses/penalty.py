@@ -57,5 +57,6 @@ def exact_jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor) -> T
         Shape (B,), differentiable in the encoder's parameters.
     """
     z_BL, product = torch.func.vjp(encode, x_BCHW)[:2]
-    norms = [product(torch.zeros_like(z_BL).index_fill(1, j, 1.0))[0] for j in torch.arange(z_BL.shape[1])]
+    directions_LL = torch.eye(z_BL.shape[1], dtype=z_BL.dtype, device=z_BL.device)
+    norms = [product(direction_L.expand_as(z_BL))[0] for direction_L in directions_LL]
     return torch.stack([norm.square().flatten(1).sum(dim=1) for norm in norms]).sum(dim=0)

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import optuna
 
+from ae_lightning.launch import prepare
 from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.opening import open_study
+from ae_lightning.sweep.options import TRAINING_OPTION
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.training import Order, train
 from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
 
-OPTION = "--training"
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_END = 120.0
 ENDS = {"pruned": TrialPruned, "interrupted": TrialInterrupted}
@@ -45,7 +46,7 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "order.json")
         path.write_text(order.model_dump_json())
-        command = [sys.executable, "-m", "ae_lightning", "sweep", OPTION, str(path)]
+        command = [sys.executable, "-m", "ae_lightning", "sweep", TRAINING_OPTION, str(path)]
         process = subprocess.Popen(command, start_new_session=True)
         try:
             while process.poll() is None and stop.reason is None:
@@ -78,6 +79,7 @@ def _read(path: Path, code: int) -> dict[str, float]:
 
 def train_for_parent(path: Path) -> int:
     """Train what an order in a file says, as one of its ranks; return the exit code."""
+    prepare()
     order = Order.model_validate_json(path.read_text())
     is_first_rank = int(os.environ.get("LOCAL_RANK", "0")) == 0
     trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None

@@ -23,14 +23,13 @@ from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
+from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
 from ae_lightning.tracking.store import connect, impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-DEFAULT_SPOOL = "mlruns/spool"
 
 _ORIGIN, _JOURNAL, _DELIVERED, _FILES = "origin.json", "journal", "delivered", "files"
 _CRC_LENGTH = 8

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
+from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
-from ae_lightning.tracking.spool import DEFAULT_SPOOL, Origin, Spool, SpoolInUseError, deliver_left_behind, held
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, held
 from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from lightning.fabric.loggers.logger import rank_zero_experiment
@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.errors import TrackingError
+from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.models import new_key, save_model
@@ -36,7 +37,7 @@ from ae_lightning.tracking.operations import (
     Text,
 )
 from ae_lightning.tracking.runs import is_missing
-from ae_lightning.tracking.spool import DEFAULT_SPOOL, Origin, Spool, SpoolInUseError, find_spools, held
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, find_spools, held
 from ae_lightning.tracking.store import (
     NOWHERE,
     absolute_uri,
@@ -47,7 +48,10 @@ from ae_lightning.tracking.store import (
 )
 from ae_lightning.tracking.writer import Writer
 
-if TYPE_CHECKING:
+MYPY = False
+"""True for mypy alone. jsonargparse runs every block under `TYPE_CHECKING`, which would import mlflow for `--help`."""
+
+if MYPY:
     from lightning.pytorch import Trainer
     from mlflow.tracking import MlflowClient
 

@@ -1,0 +1,110 @@
+"""What `compare` does once it knows which runs, and where the report goes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ae_lightning.compare.curves import loss_curves
+from ae_lightning.compare.markdown import to_markdown
+from ae_lightning.compare.report import Illustrations, to_html
+from ae_lightning.compare.subjects import Subject, load_subjects
+from ae_lightning.compare.table import Comparison, compare_runs
+from ae_lightning.errors import ConfigError
+from ae_lightning.plots.interactive import Scene
+from ae_lightning.plots.latent_grid import latent_grid
+from ae_lightning.plots.latent_scatter_page import latent_scene
+from ae_lightning.plots.plane import to_plane
+from ae_lightning.plots.side_by_side import worst_side_by_side
+from ae_lightning.tracking import tracking_uri_from_environment
+from ae_lightning.tracking.comparison import RunReader, TrackedRun
+from ae_lightning.variants import find_variants
+
+REPORT, TABLE = "report.html", "table.md"
+CURVES = ("train/loss", "val/loss")
+MAX_POINTS = 400
+"""Codes that a scatter shows, each with its image in the page."""
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Compare runs and write the report.
+
+    Args:
+        options: Of the command line.
+
+    Raises:
+        UserError: If there is nothing to compare, or the runs or the folder cannot be used.
+    """
+    find_variants()
+    folder = _make_folder(options.output)
+    reader = RunReader(options.tracking_uri or tracking_uri_from_environment())
+    runs = _chosen(reader, options)
+    comparison = compare_runs(runs, options.stage)
+    if not comparison.rows:
+        raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
+    title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
+    illustrations = _illustrate(reader, comparison)
+    (folder / TABLE).write_text(f"# {title}\n\n{to_markdown(comparison)}", encoding="utf-8")
+    (folder / REPORT).write_text(to_html(comparison, illustrations, title), encoding="utf-8")
+    compared = [run for row in comparison.rows for run in row.runs]
+    kept = reader.keep([folder / REPORT, folder / TABLE], compared[0].experiment_id, [run.run_id for run in compared])
+    console = Console()
+    console.print((folder / TABLE).read_text(encoding="utf-8"), soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{folder / REPORT}; kept in MLflow as run {kept}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output: {folder} cannot be created ({error.strerror})") from error
+    return folder
+
+
+def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedRun]:
+    if options.runs:
+        runs = reader.by_id(options.runs)
+    elif options.filter:
+        runs = reader.everywhere(options.filter)
+    else:
+        runs = reader.of_experiment(options.experiment)
+    if not runs:
+        raise ConfigError(f"compare: MLflow at {reader.tracking_uri!r} has no such runs; `fit` makes them")
+    return runs
+
+
+def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
+    subjects = load_subjects(comparison.rows, comparison.stage)
+    worst = None
+    if subjects.found:
+        encoded = subjects.found[0].encoded
+        outputs = {
+            subject.label: subject.encoded.reconstructions
+            for subject in subjects.found
+            if subject.encoded.reconstructions is not None
+        }
+        worst = worst_side_by_side(encoded.images, outputs, encoded.labels, subjects.found[0].class_names)
+    return Illustrations(
+        worst=worst,
+        scatters={subject.label: _scatter(subject) for subject in subjects.found},
+        grids={
+            subject.label: latent_grid(subject.decoded_grid)
+            for subject in subjects.found
+            if subject.decoded_grid is not None
+        },
+        curves=[loss_curves(_histories(reader, comparison, metric), metric) for metric in CURVES],
+        left_out=subjects.left_out,
+    )
+
+
+def _scatter(subject: Subject) -> Scene:
+    encoded = subject.encoded
+    plane = to_plane(encoded.codes)
+    return latent_scene(plane, encoded.images, encoded.labels, subject.class_names, MAX_POINTS)
+
+
+def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:
+    return {row.label: reader.history(row.runs[0].run_id, metric) for row in comparison.rows if row.runs}
