@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -270,6 +271,28 @@ def test_what_the_store_will_never_take_is_said_and_holds_up_nothing(tracker, wo
         tracker.finalize()
     assert workspace.artifacts(tracker.run_id, "notes") == {"note.txt"}
     assert workspace.client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace, monkeypatch):
+    monkeypatch.setattr("ae_lightning.tracking.delivery.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    artifacts = Path(workspace.client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://"))
+    artifacts.parent.mkdir(parents=True, exist_ok=True)
+    artifacts.write_text("a file where MLflow wants a folder")
+    (workspace.folder / "note.txt").write_text("kept")
+    tracker.log_file(workspace.folder / "note.txt", "notes")
+    tracker.log_metrics({"loss": 1.0}, 0)
+    with pytest.warns(UserWarning, match="takes everything but files of notes"):
+        tracker.finalize()
+    assert tracker.spooled is None
+    assert len(workspace.history(tracker.run_id, "loss")) == 1
+    run = workspace.client.get_run(tracker.run_id)
+    assert run.info.status == "FINISHED"
+    assert not [tag for tag in run.data.tags if "probe" in tag]
+    (kept,) = (workspace.folder / "mlruns" / "spool").glob("*/files/*/note.txt")
+    assert kept.read_text() == "kept"
+    assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
+    assert "nothing waits" in workspace("sync").out
 
 
 def test_sync_helps(bare_workspace):

@@ -2,7 +2,8 @@
 
 A spool is a folder of one run and one process: `origin.json` says which run of which store it is for, `journal` has a
 line for every operation in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
-the journal MLflow has. Whoever writes or delivers holds the lock beside the folder.
+the journal MLflow has. What MLflow takes at no attempt goes from the journal to `refused`. Whoever writes or delivers
+holds the lock beside the folder.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
+from ae_lightning.tracking.delivery import (
+    RunGoneError,
+    StoreAwayError,
+    UndeliverableError,
+    deliver_or_give_up,
+    require_run,
+)
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
 from ae_lightning.tracking.store import connect, impatient
 
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SPOOL = "mlruns/spool"
 
-_ORIGIN, _JOURNAL, _DELIVERED, _FILES = "origin.json", "journal", "delivered", "files"
+_ORIGIN, _JOURNAL, _DELIVERED, _FILES, _REFUSED = "origin.json", "journal", "delivered", "files", "refused"
 _CRC_LENGTH = 8
 
 
@@ -178,9 +185,10 @@ class Spool:
         return records
 
     def deliver(self, record: Record, client: MlflowClient) -> None:
-        """Deliver the first record that waits, and forget it; warn of a damaged one, and leave it out.
+        """Deliver the first record that waits, and forget it.
 
-        A delivery that is cut short is done again the next time.
+        A delivery that is cut short is done again the next time. A damaged record is warned of and left out, one that
+        the store takes at no attempt is warned of and set aside.
 
         Raises:
             StoreAwayError: If the store does not take it; it and those behind it stay.
@@ -188,11 +196,23 @@ class Spool:
         operation = self._read(record)
         if operation is None:
             rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
+            is_taken = False
         else:
-            deliver(Target(client, self.origin.run_id, self.files), operation)
+            is_taken = self._is_taken(operation, client)
         _replace(self.folder / _DELIVERED, str(record.end))
-        if operation is not None:
+        if operation is not None and is_taken:
             self.forget(operation)
+
+    def _is_taken(self, operation: Operation, client: MlflowClient) -> bool:
+        try:
+            deliver_or_give_up(Target(client, self.origin.run_id, self.files), operation)
+        except UndeliverableError as error:
+            path = self.folder / _REFUSED
+            with path.open("ab") as refused:
+                refused.write(_record(operation))
+            rank_zero_warn(f"MLflow takes everything but {operation}, which is kept in {path}: {error}")
+            return False
+        return True
 
     def deliver_all(self, client: MlflowClient) -> int:
         """Deliver what waits, and count it.
@@ -216,10 +236,18 @@ class Spool:
             if not self.is_held:
                 return
             if self.is_empty:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                self._remove()
             self._lock.release()
-            if not self.folder.exists():
+            if not (self.folder / _ORIGIN).exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def _remove(self) -> None:
+        """Remove the folder; without its origin it is no spool, and what was refused may stay in it."""
+        if (self.folder / _REFUSED).exists():
+            for name in (_ORIGIN, _JOURNAL, _DELIVERED):
+                (self.folder / name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self) -> None:
         if (self.folder / _ORIGIN).exists() and self.is_held:

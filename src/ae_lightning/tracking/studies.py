@@ -44,18 +44,26 @@ class StudyRun:
         self.run_id = run_id
         self.experiment_id = experiment_id
         self._client = connect(tracking_uri)
+        self._spool_root = Path(DEFAULT_SPOOL)
         self._spools: dict[str, Spool] = {}
 
     def is_ready(self) -> bool:
-        """Whether the store answers; what waits on disk is delivered first."""
+        """Whether the store answers; if it does, it gets what waits on disk."""
         try:
             with impatient(), suppress(RunGoneError):
                 require_run(self._client, self.run_id)
-            deliver_left_behind(Path(DEFAULT_SPOOL), self.tracking_uri)
-        except (StoreAwayError, TrackingError):
+        except StoreAwayError:
             rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing: the next trial waits until it does")
             return False
+        self._deliver_what_waits()
         return True
+
+    def _deliver_what_waits(self) -> None:
+        """Deliver what trials and this run left on disk; what the store does not take goes on waiting there."""
+        try:
+            deliver_left_behind(self._spool_root, self.tracking_uri)
+        except (TrackingError, OSError) as error:
+            rank_zero_warn(f"{self._spool_root} is not delivered: {reason_of(error)}")
 
     def tags_for(self, study: str, trial: int) -> dict[str, str]:
         """Return the tags that put a trial's run below this one."""
@@ -139,7 +147,7 @@ class StudyRun:
 
     def _spool_of(self, run_id: str) -> Spool:
         origin = Origin(absolute_uri(self.tracking_uri), run_id)
-        return self._spools.setdefault(run_id, Spool.new(Path(DEFAULT_SPOOL), origin))
+        return self._spools.setdefault(run_id, Spool.new(self._spool_root, origin))
 
 
 def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: str | None) -> StudyRun:

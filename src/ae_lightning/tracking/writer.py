@@ -84,7 +84,11 @@ class Writer:
         self._wake.set()
         self._thread.join()
         self._next_probe = 0.0
-        self._work()
+        if self._spool.is_empty:
+            self._send()
+        if not self._spool.is_empty:
+            self._put_away()
+            self._catch_up()
         self._patience.close()
         has_everything = self._spool.is_empty and not self._waiting
         self._spool.close()
