@@ -25,6 +25,7 @@ from ae_lightning.tracking.operations import (
     merged,
 )
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, find_spools, held
+from spool_outages import without_runs
 
 OPERATIONS = [
     Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
@@ -45,15 +46,6 @@ def locked(database):
         connection.execute("BEGIN EXCLUSIVE")
         yield
         connection.execute("ROLLBACK")
-
-
-@contextmanager
-def without_runs(database):
-    """Let a database fail at once, as one does that is being migrated: MLflow waits 20 seconds for a locked one."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE runs RENAME TO runs_elsewhere")
-        yield
-        connection.execute("ALTER TABLE runs_elsewhere RENAME TO runs")
 
 
 def records_of(spool):

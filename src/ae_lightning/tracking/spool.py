@@ -279,7 +279,18 @@ def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
     """
     found = root.resolve().glob(f"{run_id or '*'}.*/{_ORIGIN}")
     by_age = sorted(found, key=lambda path: path.parent.name.split(".")[1:])
-    return [Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8")))) for path in by_age]
+    return [spool for path in by_age if (spool := _found_at(path)) is not None]
+
+
+def _found_at(path: Path) -> Spool | None:
+    """Return the spool of an origin; None where its process has just removed it, or it cannot be read."""
+    try:
+        return Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError) as error:
+        rank_zero_warn(f"{path} cannot be read, so what waits beside it is not delivered: {error}")
+        return None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,14 +75,13 @@ class StudyRun:
 
     def keep_folder(self, folder: Path, name: str) -> None:
         """Keep the files of a folder as artifacts in a folder."""
-        spool = self._spool_of(self.run_id)
-        try:
+
+        def copied(spool: Spool) -> Artifacts:
             staged = spool.stage()
             shutil.copytree(folder, spool.files / staged, dirs_exist_ok=True)
-        except OSError as error:
-            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow gets no {name}: {error}")
-            return
-        self._say(self.run_id, Artifacts(staged, name))
+            return Artifacts(staged, name)
+
+        self._write(self.run_id, name, copied)
 
     def keep_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values of the study, at the number of a trial."""
@@ -128,14 +127,26 @@ class StudyRun:
 
     def _say(self, run_id: str, operation: Operation) -> None:
         """Deliver an operation, or leave it on disk behind those that wait there."""
-        spool = self._spool_of(run_id)
+        self._write(run_id, str(operation), lambda spool: operation)
+
+    def _write(self, run_id: str, what: str, make: Callable[[Spool], Operation]) -> None:
+        """Deliver what is made beside the files of a spool, or leave it there."""
         try:
-            with impatient(), held(spool):
-                if spool.is_empty and self._is_delivered(spool, operation):
-                    return
+            try:
+                self._write_to(self._spool_of(run_id), make, may_deliver=True)
+            except SpoolInUseError:
+                # Another worker delivers it: what is said now waits behind it, in one of its own.
+                del self._spools[run_id]
+                self._write_to(self._spool_of(run_id), make, may_deliver=False)
+        except OSError as error:
+            rank_zero_warn(f"{self._spool_root} cannot be written, so MLflow does not get {what}: {error}")
+
+    def _write_to(self, spool: Spool, make: Callable[[Spool], Operation], may_deliver: bool) -> None:
+        with impatient(), held(spool):
+            is_first = spool.is_empty
+            operation = make(spool)
+            if not (may_deliver and is_first and self._is_delivered(spool, operation)):
                 spool.append([operation])
-        except (SpoolInUseError, OSError) as error:
-            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow does not get {operation}: {error}")
 
     def _is_delivered(self, spool: Spool, operation: Operation) -> bool:
         try:
