@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import time
+import zlib
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -99,6 +100,37 @@ def test_an_altered_record_is_the_only_one_lost(tmp_path):
     journal = spool.folder / "journal"
     journal.write_bytes(journal.read_bytes().replace(b"KILLED", b"KILLEE"))
     assert records_of(spool) == [Status("RUNNING"), None, Status("FINISHED", 2)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "Prophecy"},
+        {"kind": "Text", "words": ""},
+        {"kind": "Artifacts", "folder": "../x", "artifact_folder": ""},
+    ],
+)
+def test_a_record_of_another_version_or_with_a_folder_elsewhere_is_not_read(tmp_path, record):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING")])
+    content = json.dumps(record).encode()
+    with (spool.folder / "journal").open("ab") as journal:
+        journal.write(f"{zlib.crc32(content):08x} ".encode() + content + b"\n")
+    assert records_of(spool) == [Status("RUNNING"), None]
+
+
+def test_an_empty_note_of_what_is_delivered_delivers_all_of_it_again(tracker, workspace):
+    spool = Spool.new(workspace.folder, Origin(workspace.uri, tracker.run_id))
+    (spool.files / spool.stage() / "note.txt").write_text("")
+    spool.append([Artifacts("000001", "notes"), Tags({"order": "first"}), Tags({"order": "second"})])
+    first, second, _ = spool.waiting()
+    spool.deliver(first, workspace.client)
+    spool.deliver(second, workspace.client)
+    (spool.folder / "delivered").write_text("")
+    assert len(spool.waiting()) == 3
+    spool.deliver_all(workspace.client)
+    assert spool.is_empty
+    assert workspace.client.get_run(tracker.run_id).data.tags["order"] == "second"
 
 
 def test_only_one_has_a_spool(tmp_path):
@@ -285,6 +317,53 @@ def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace
     assert kept.read_text() == "kept"
     assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
     assert "nothing waits" in workspace("sync").out
+
+
+def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    (workspace.folder / "note.txt").write_text("kept")
+    with without_runs(workspace.folder / "mlflow.db"):
+        tracker.log_file(workspace.folder / "note.txt", "notes")
+        (tracker._spool.folder / "journal").symlink_to("/dev/full")
+        with pytest.warns(UserWarning, match="records") as warned:
+            tracker.finalize()
+    said = " ".join(str(warning.message) for warning in warned)
+    assert "the last 2 records" in said
+    assert "lost" in said
+    assert "sync" not in said
+    assert (tracker._spool.files / "000001" / "note.txt").read_text() == "kept"
+    assert find_spools(tracker._spool.folder.parent) == []
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:delivering to MLflow failed")
+def test_no_fault_ends_the_writer(tracker, workspace):
+    tracker._submit(Metrics([("loss", "no number", 1, 0)]))
+    tracker._writer._work()
+    tracker._submit(None)
+    tracker._writer._work()
+    assert tracker._writer._thread.is_alive()
+    del tracker._writer._waiting[:]
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_a_text_that_is_logged_in_an_outage_is_not_lost(workspace):
+    (workspace.folder / "noting.py").write_text(NOTING)
+    outcome = workspace.fit("--trainer.callbacks", "noting.Noting", "--evaluation.pictures", "[]")
+    assert outcome.code == 0, outcome.err
+    assert workspace.artifact(workspace.run().info.run_id, "note.txt").read_text() == "in an outage"
+
+
+# Written into the working directory: something is to be kept while the store fails.
+NOTING = """
+from lightning.pytorch.callbacks import Callback
+from spool_outages import without_runs
+
+class Noting(Callback):
+    def on_train_epoch_end(self, trainer, pl_module):
+        with without_runs("mlflow.db"):
+            trainer.logger.log_text("in an outage", "note.txt")
+"""
 
 
 def test_sync_helps(bare_workspace):

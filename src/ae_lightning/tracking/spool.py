@@ -195,7 +195,7 @@ class Spool:
         """
         operation = self._read(record)
         if operation is None:
-            rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
+            rank_zero_warn(f"{self.folder / _JOURNAL}: a record cannot be read, and is left out")
             is_taken = False
         else:
             is_taken = self._is_taken(operation, client)
@@ -204,6 +204,9 @@ class Spool:
             self.forget(operation)
 
     def _is_taken(self, operation: Operation, client: MlflowClient) -> bool:
+        if operation.staged and not (self.files / operation.staged).is_dir():
+            # Its files are removed once it is delivered; only the note of that was lost.
+            return True
         try:
             deliver_or_give_up(Target(client, self.origin.run_id, self.files), operation)
         except UndeliverableError as error:
@@ -230,20 +233,24 @@ class Spool:
         if operation.staged:
             shutil.rmtree(self.files / operation.staged, ignore_errors=True)
 
-    def close(self) -> None:
-        """Let other processes in; remove what holds nothing that waits."""
+    def close(self, keeps_files: bool = False) -> None:
+        """Let other processes in; remove what holds nothing that waits.
+
+        Args:
+            keeps_files: Leave the files of operations that were never written down.
+        """
         with self._writing:
             if not self.is_held:
                 return
             if self.is_empty:
-                self._remove()
+                self._remove(keeps_files)
             self._lock.release()
             if not (self.folder / _ORIGIN).exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
 
-    def _remove(self) -> None:
-        """Remove the folder; without its origin it is no spool, and what was refused may stay in it."""
-        if (self.folder / _REFUSED).exists():
+    def _remove(self, keeps_files: bool) -> None:
+        """Remove the folder; without its origin it is no spool, and what was refused or lost may stay in it."""
+        if keeps_files or (self.folder / _REFUSED).exists():
             for name in (_ORIGIN, _JOURNAL, _DELIVERED):
                 (self.folder / name).unlink(missing_ok=True)
         else:
@@ -262,7 +269,11 @@ class Spool:
 
     def _num_delivered(self) -> int:
         path = self.folder / _DELIVERED
-        return int(path.read_text(encoding="utf-8")) if path.exists() else 0
+        try:
+            return max(0, int(path.read_text(encoding="utf-8"))) if path.exists() else 0
+        except ValueError:
+            # To deliver all of it again changes nothing.
+            return 0
 
     def _read(self, record: Record) -> Operation | None:
         with (self.folder / _JOURNAL).open("rb") as journal:
@@ -338,13 +349,20 @@ def _parse(line: bytes) -> Operation | None:
     crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
     if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
         return None
-    return decoded(json.loads(content))
+    try:
+        return decoded(json.loads(content))
+    except (KeyError, TypeError, ValueError):
+        # Written by another version.
+        return None
 
 
 def _replace(path: Path, text: str) -> None:
     """Write a small file whole or not at all."""
     temporary = path.with_suffix(".writing")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -100,7 +100,7 @@ class MLflowTracker(MLFlowLogger):
         self._next_system_step = 0
         self._writer: Writer | None = None
         self._killed = False
-        self._was_closed = False
+        self._has_begun = False
         self._is_guest = False
         self._known_steps: dict[str, int] = {}
         self.keeps_status = False
@@ -143,12 +143,15 @@ class MLflowTracker(MLFlowLogger):
             self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
             self._writer = Writer(self._mlflow_client, self._spool)
         else:
-            self._was_closed = True
             self._writer = Writer(self._mlflow_client, self._spool)
             if not self._is_guest:
                 self._writer.submit(Status("RUNNING"))
         self._killed = False
         self._start_system_monitor()
+
+    def begin(self) -> None:
+        """Say that the training or evaluation starts: no outage of the store ends it from here on."""
+        self._has_begun = True
 
     def _open_first(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -244,7 +247,7 @@ class MLflowTracker(MLFlowLogger):
             TrackingError: If the store does not take it while the run begins.
         """
         self.open()
-        if self._was_closed:
+        if self._has_begun:
             self._submit(operation)
             return
         from mlflow.exceptions import MlflowException
@@ -320,7 +323,7 @@ class MLflowTracker(MLFlowLogger):
         try:
             name = self._spool.stage()
             yield name, self._spool.files / name
-        except OSError as error:
+        except (OSError, SpoolInUseError) as error:
             rank_zero_warn(f"{self._spool.folder} cannot be written, so MLflow gets no copy: {error}")
 
     @rank_zero_only
