@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from ae_lightning.command_parser import CommandParser
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking import connect
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
 from ae_lightning.tracking.spool import DEFAULT_SPOOL, Spool, SpoolInUseError, find_spools, held
-from ae_lightning.tracking.store import impatient
+from ae_lightning.tracking.store import impatient, sending_files, shown_uri
 
 EXIT_KEPT = 1
 
@@ -22,13 +21,8 @@ EPILOG = (
     "A run that ends while its MLflow store is away leaves on disk what the store did not take: metrics, pictures, the "
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 a run is deleted in MLflow "
-    "(what it lacks stays on disk, in case it is restored), 2 a store does not answer."
+    "(what it lacks stays on disk, in case it is restored), 2 a store does not answer, or the disk does not."
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"sync: {message}")
 
 
 @dataclass
@@ -38,12 +32,14 @@ class _Delivery:
     Attributes:
         tracking_uri: A store in place of the spools' own.
         away: What the stores that do not answer said, by their address.
+        faults: What the disk said of the spools that cannot be read or written.
         num_kept: How many spools stay because their run is gone.
     """
 
     tracking_uri: str | None
     console: Console
     away: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
     num_kept: int = 0
 
     def deliver(self, spool: Spool) -> None:
@@ -56,9 +52,11 @@ class _Delivery:
             self._say(f"run {run_id}: a process that still runs has it, and delivers it itself")
         except RunGoneError as error:
             self.num_kept += 1
-            self._say(f"run {run_id}: not delivered to {uri}: {error}; what waits stays in {spool.folder}")
+            self._say(f"run {run_id}: not delivered to {shown_uri(uri)}: {error}; what waits stays in {spool.folder}")
         except StoreAwayError as error:
             self.away[uri] = str(error)
+        except OSError as error:
+            self.faults.append(f"{spool.folder}: {error.strerror or error}")
 
     def _deliver(self, spool: Spool, uri: str, run_id: str) -> None:
         records = spool.waiting()
@@ -70,9 +68,11 @@ class _Delivery:
             raise StoreAwayError(reason_of(error.__cause__ or error)) from error
         with impatient():
             require_run(client, run_id)
-            for record in track_slow(records, f"run {run_id}"):
-                spool.deliver(record, client)
-        self._say(f"run {run_id}: {len(records)} records delivered to {uri}")
+            # Nothing waits for the answers here, unlike in a training.
+            with sending_files():
+                for record in track_slow(records, f"run {run_id}"):
+                    spool.deliver(record, client)
+        self._say(f"run {run_id}: {len(records)} records delivered to {shown_uri(uri)}")
 
     def _say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -88,27 +88,33 @@ def run(arguments: list[str]) -> int:
         0 if nothing is left that could be delivered, 1 if runs are gone.
 
     Raises:
+        ConfigError: If the folder is not there, or a spool in it cannot be read or written.
         TrackingError: If a store does not answer.
     """
     options = _parser().parse_args(arguments)
+    if not options.spool.is_dir() and options.spool != Path(DEFAULT_SPOOL):
+        raise ConfigError(f"sync: --spool: {options.spool} is no folder")
     delivery = _Delivery(options.tracking_uri, Console())
     spools = find_spools(options.spool)
     for spool in spools:
         delivery.deliver(spool)
+    if delivery.faults:
+        raise ConfigError(f"sync: {'; '.join(delivery.faults)}")
     if delivery.away:
-        stores = "; ".join(f"MLflow at {uri!r} does not answer ({reason})" for uri, reason in delivery.away.items())
+        stores = "; ".join(
+            f"MLflow at {shown_uri(uri)!r} does not answer ({reason})" for uri, reason in delivery.away.items()
+        )
         raise TrackingError(f"sync: {stores}; what waits stays in {options.spool}, so run the same command again")
     if not spools:
         delivery.console.print(f"nothing waits in {options.spool}", soft_wrap=True, highlight=False, markup=False)
     return EXIT_KEPT if delivery.num_kept else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="ae_lightning sync",
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "sync",
         description="Deliver to MLflow what waits on disk since it was away.",
         epilog=EPILOG,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--spool",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ae_lightning.tracking.spool import find_spools, held
+from ae_lightning.tracking.operations import Status
+from ae_lightning.tracking.spool import Origin, Spool, find_spools, held
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs
 
@@ -37,6 +38,25 @@ def test_a_folder_that_cannot_be_copied_keeps_no_lock(study_run, workspace):
     with pytest.warns(UserWarning, match="does not get plots"):
         study_run.keep_folder(workspace.folder / "absent", "plots")
     assert list((workspace.folder / "mlruns" / "spool").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:.*is not delivered")
+def test_a_night_that_ends_in_an_outage_says_what_waits_where(workspace):
+    night = open_study_run(workspace.uri, "sweeps", "some", None, spool="elsewhere here")
+    expected = "does not have everything.*sync --spool 'elsewhere here'"
+    with without_runs(workspace.folder / "mlflow.db"), pytest.warns(UserWarning, match=expected):
+        night.close()
+    assert workspace("sync", "--spool", "elsewhere here").code == 0
+    assert workspace.client.get_run(night.run_id).info.status == "FINISHED"
+
+
+def test_what_waits_for_another_store_is_left_to_it(study_run, workspace):
+    root = workspace.folder / "mlruns" / "spool"
+    other = Spool.new(root, Origin("sqlite:////elsewhere/mlflow.db", "0" * 32))
+    other.append([Status("RUNNING")])
+    other.close()
+    assert study_run.is_ready()
+    assert not other.is_empty
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")

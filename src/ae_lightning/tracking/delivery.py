@@ -10,6 +10,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.tracking.operations import Operation, Target
 from ae_lightning.tracking.runs import is_missing
+from ae_lightning.tracking.store import shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -146,4 +147,4 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error.__context__, NoConnectionError):
         return "no connection"
     lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return shown_uri(lines[0][:300]) if lines else type(error).__name__

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import threading
 import time
@@ -32,7 +33,7 @@ from ae_lightning.tracking.delivery import (
     require_run,
 )
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
-from ae_lightning.tracking.store import connect, impatient
+from ae_lightning.tracking.store import absolute_uri, connect, impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -106,16 +107,10 @@ class Spool:
         return self.folder / _FILES
 
     @property
-    def sync_command(self) -> str:
-        """What delivers it once its process has ended."""
-        root = self.folder.parent
-        options = "" if root == Path(DEFAULT_SPOOL).resolve() else f" --spool {root}"
-        return f"python -m ae_lightning sync{options}"
-
-    @property
     def hint(self) -> str:
         """Where it is, and what to do about it."""
-        return f"MLflow does not have everything: the rest waits in {self.folder}; `{self.sync_command}` delivers it"
+        command = sync_command(self.folder.parent)
+        return f"MLflow does not have everything: the rest waits in {self.folder}; `{command}` delivers it"
 
     def hold(self) -> None:
         """Keep all other processes out.
@@ -242,9 +237,11 @@ class Spool:
         with self._writing:
             if not self.is_held:
                 return
-            if self.is_empty:
-                self._remove(keeps_files)
-            self._lock.release()
+            try:
+                if self.is_empty:
+                    self._remove(keeps_files)
+            finally:
+                self._lock.release()
             if not (self.folder / _ORIGIN).exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
 
@@ -260,7 +257,9 @@ class Spool:
         if (self.folder / _ORIGIN).exists() and self.is_held:
             return
         self.hold()
-        self.files.mkdir(parents=True, exist_ok=True)
+        # The origin may hold a password.
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.files.mkdir(exist_ok=True)
         _replace(self.folder / _ORIGIN, json.dumps(asdict(self.origin)))
 
     def _size(self) -> int:
@@ -279,6 +278,12 @@ class Spool:
         with (self.folder / _JOURNAL).open("rb") as journal:
             journal.seek(record.start)
             return _parse(journal.read(record.end - record.start))
+
+
+def sync_command(root: Path) -> str:
+    """Return the command that delivers what waits in a folder of spools, once their processes have ended."""
+    options = "" if root.resolve() == Path(DEFAULT_SPOOL).resolve() else f" --spool {shlex.quote(str(root))}"
+    return f"python -m ae_lightning sync{options}"
 
 
 def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
@@ -328,7 +333,7 @@ def deliver_left_behind(root: Path, tracking_uri: str) -> None:
     Raises:
         TrackingError: If the store does not answer.
     """
-    spools = find_spools(root)
+    spools = [spool for spool in find_spools(root) if spool.origin.tracking_uri == absolute_uri(tracking_uri)]
     client = connect(tracking_uri) if spools else None
     for spool in spools:
         assert client is not None
@@ -337,7 +342,7 @@ def deliver_left_behind(root: Path, tracking_uri: str) -> None:
                 require_run(client, spool.origin.run_id)
                 spool.deliver_all(client)
         except StoreAwayError as error:
-            raise TrackingError(f"MLflow at {tracking_uri!r}: {error}") from error
+            raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {error}") from error
 
 
 def _record(operation: Operation) -> bytes:

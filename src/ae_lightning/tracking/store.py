@@ -31,8 +31,8 @@ def tracking_uri_from_environment() -> str:
 
 
 def shown_uri(tracking_uri: str) -> str:
-    """Return a URI as messages show it: without user and password."""
-    return re.sub(r"(?<=://)[^/?#]*@", "", tracking_uri)
+    """Return a URI, or a text with URIs in it, as messages show it: without users and passwords."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", tracking_uri)
 
 
 def absolute_uri(tracking_uri: str) -> str:
@@ -86,7 +86,7 @@ _PATIENCE = _Patience()
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Let MLflow's HTTP client give up after seconds, not minutes, unless the environment says how long it is to try."""
+    """Let MLflow's HTTP client give up after seconds, not minutes."""
     _PATIENCE.change(impatient=1)
     try:
         yield
@@ -135,10 +135,10 @@ def connect(tracking_uri: str) -> MlflowClient:
             client = MlflowClient(absolute_uri(tracking_uri))
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
+        reason = shown_uri(str(error).strip().splitlines()[0][:300])
         raise TrackingError(
-            f"MLflow at {shown_uri(tracking_uri)!r} cannot be used ({reason.replace(tracking_uri, shown_uri(tracking_uri))}); start the server, or set MLFLOW_TRACKING_URI "
-            f"or --trainer.logger.tracking_uri to another store"
+            f"MLflow at {shown_uri(tracking_uri)!r} cannot be used ({reason}); start the server, or set "
+            f"MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
         ) from error
     return client
 

@@ -15,8 +15,17 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
-from ae_lightning.tracking.spool import DEFAULT_SPOOL, Origin, Spool, SpoolInUseError, deliver_left_behind, held
-from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient
+from ae_lightning.tracking.spool import (
+    DEFAULT_SPOOL,
+    Origin,
+    Spool,
+    SpoolInUseError,
+    deliver_left_behind,
+    find_spools,
+    held,
+    sync_command,
+)
+from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -37,14 +46,15 @@ class StudyRun:
         tracking_uri: The store.
         run_id: Of the study's run.
         experiment_id: Of its experiment.
+        spool: Folder in which everything waits that MLflow does not take.
     """
 
-    def __init__(self, tracking_uri: str, run_id: str, experiment_id: str) -> None:
+    def __init__(self, tracking_uri: str, run_id: str, experiment_id: str, spool: str = DEFAULT_SPOOL) -> None:
         self.tracking_uri = tracking_uri
         self.run_id = run_id
         self.experiment_id = experiment_id
         self._client = connect(tracking_uri)
-        self._spool_root = Path(DEFAULT_SPOOL)
+        self._spool_root = Path(spool)
         self._spools: dict[str, Spool] = {}
 
     def is_ready(self) -> bool:
@@ -53,7 +63,9 @@ class StudyRun:
             with impatient(), suppress(RunGoneError):
                 require_run(self._client, self.run_id)
         except StoreAwayError:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing: the next trial waits until it does")
+            rank_zero_warn(
+                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing: the next trial waits until it does"
+            )
             return False
         self._deliver_what_waits()
         return True
@@ -111,8 +123,16 @@ class StudyRun:
             self._client.set_terminated(run.info.run_id, "FAILED")
 
     def close(self, status: str = "FINISHED") -> None:
-        """End the night."""
+        """End the night, and warn of what still waits on disk."""
         self._say(self.run_id, Status(status, int(time.time() * 1000)))
+        self._deliver_what_waits()
+        uri = absolute_uri(self.tracking_uri)
+        num_waiting = sum(spool.origin.tracking_uri == uri for spool in find_spools(self._spool_root))
+        if num_waiting:
+            rank_zero_warn(
+                f"MLflow does not have everything: what it lacks of {num_waiting} runs waits in {self._spool_root}; "
+                f"`{sync_command(self._spool_root)}` delivers it"
+            )
 
     @contextmanager
     def refusal_survived(self, what: str) -> Iterator[None]:
@@ -123,7 +143,7 @@ class StudyRun:
             with impatient():
                 yield
         except (MlflowException, OSError) as error:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} did not take {what}: {reason_of(error)}")
+            rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
     def _say(self, run_id: str, operation: Operation) -> None:
         """Deliver an operation, or leave it on disk behind those that wait there."""
@@ -152,7 +172,9 @@ class StudyRun:
         try:
             deliver(Target(self._client, spool.origin.run_id, spool.files), operation)
         except StoreAwayError as error:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing ({error}): {operation} waits for it on disk")
+            rank_zero_warn(
+                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {operation} waits for it on disk"
+            )
             return False
         return True
 
@@ -161,7 +183,9 @@ class StudyRun:
         return self._spools.setdefault(run_id, Spool.new(self._spool_root, origin))
 
 
-def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: str | None) -> StudyRun:
+def open_study_run(
+    tracking_uri: str, experiment_name: str, name: str, run_id: str | None, spool: str = DEFAULT_SPOOL
+) -> StudyRun:
     """Open the run of a study: the one of earlier nights, or a new one.
 
     Args:
@@ -169,6 +193,7 @@ def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: s
         experiment_name: The experiment that the trials log to, created if it is not there.
         name: Of the study.
         run_id: The run of earlier nights, if any.
+        spool: Folder in which everything waits that MLflow does not take.
 
     Raises:
         TrackingError: If the store does not answer.
@@ -180,7 +205,7 @@ def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: s
     else:
         client.update_run(run_id, status="RUNNING")
         experiment_id = str(client.get_run(run_id).info.experiment_id)
-    return StudyRun(tracking_uri, run_id, experiment_id)
+    return StudyRun(tracking_uri, run_id, experiment_id, spool)
 
 
 def _is_there(client: MlflowClient, run_id: str) -> bool:

@@ -43,6 +43,7 @@ from ae_lightning.tracking.store import (
     connect,
     find_or_create_experiment,
     impatient,
+    shown_uri,
     tracking_uri_from_environment,
 )
 from ae_lightning.tracking.writer import Writer
@@ -111,6 +112,11 @@ class MLflowTracker(MLFlowLogger):
         return self._tracking_uri
 
     @property
+    def spool_root(self) -> Path:
+        """Where everything waits that MLflow does not take."""
+        return self._spool_root
+
+    @property
     def experiment_name(self) -> str:
         """The experiment of the run."""
         return self._experiment_name
@@ -161,7 +167,7 @@ class MLflowTracker(MLFlowLogger):
             with impatient():
                 self._resume_run() if self._run_id is not None else self._create_run()
         except (MlflowException, StoreAwayError) as error:
-            raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0]}") from error
+            raise TrackingError(f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0]}") from error
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -177,7 +183,7 @@ class MLflowTracker(MLFlowLogger):
         except MlflowException as error:
             if not is_missing(error):
                 raise
-            rank_zero_warn(f"MLflow at {self._tracking_uri!r} has no run {run_id}: a new one is started")
+            rank_zero_warn(f"MLflow at {shown_uri(self._tracking_uri)!r} has no run {run_id}: a new one is started")
             self._run_id = None
             self._create_run()
             return
@@ -255,7 +261,9 @@ class MLflowTracker(MLFlowLogger):
         try:
             operation.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
         except (MlflowException, OSError) as error:
-            raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
+            raise TrackingError(
+                f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
+            ) from error
 
     def _submit(self, operation: Operation) -> None:
         assert self._writer is not None, "open() comes first"

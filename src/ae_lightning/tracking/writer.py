@@ -13,8 +13,8 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
 from ae_lightning.tracking.operations import Metrics, Operation, Target, merged
-from ae_lightning.tracking.spool import Spool, SpoolInUseError
-from ae_lightning.tracking.store import impatient
+from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
+from ae_lightning.tracking.store import impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -178,14 +178,17 @@ class Writer:
             self._warn(error)
             return
         self._has_warned = False
-        rank_zero_info(f"MLflow at {self._spool.origin.tracking_uri!r} is back: it has all {num_delivered} records")
+        rank_zero_info(
+            f"MLflow at {shown_uri(self._spool.origin.tracking_uri)!r} is back: it has all {num_delivered} records"
+        )
 
     def _warn(self, error: StoreAwayError | OSError) -> None:
         """Say once per outage where everything goes; that the disk does not take it is said already."""
         if self._has_warned or not self._disk_takes:
             return
         self._has_warned = True
+        folder, uri = self._spool.folder, shown_uri(self._spool.origin.tracking_uri)
         rank_zero_warn(
-            f"MLflow at {self._spool.origin.tracking_uri!r} takes nothing ({error}): what it would get waits in "
-            f"{self._spool.folder} until it does; after the end, `{self._spool.sync_command}` delivers it"
+            f"MLflow at {uri!r} takes nothing ({error}): what it would get waits in {folder} "
+            f"until it does; after the end, `{sync_command(folder.parent)}` delivers it"
         )
