@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 import time
 import zlib
 from contextlib import closing, contextmanager
@@ -100,6 +101,19 @@ def test_an_altered_record_is_the_only_one_lost(tmp_path):
     journal = spool.folder / "journal"
     journal.write_bytes(journal.read_bytes().replace(b"KILLED", b"KILLEE"))
     assert records_of(spool) == [Status("RUNNING"), None, Status("FINISHED", 2)]
+
+
+def test_a_bucket_whose_library_is_missing_is_refused(workspace):
+    client = workspace.client
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "boto3", None)
+        run_id = client.create_run(client.create_experiment("bucket", "s3://bucket/artifacts")).info.run_id
+        spool = Spool.new(workspace.folder, Origin(workspace.uri, run_id))
+        (spool.files / spool.stage() / "note.txt").write_text("")
+        spool.append([Artifacts("000001", "notes"), Status("FINISHED", 5)])
+        with pytest.warns(UserWarning, match="refuses files of notes"):
+            assert spool.deliver_all(client) == 2
+    assert client.get_run(run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize(
@@ -347,11 +361,13 @@ def test_no_fault_ends_the_writer(tracker, workspace):
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_text_that_is_logged_in_an_outage_is_not_lost(workspace):
+def test_what_is_kept_in_an_outage_while_training_is_not_lost(workspace):
     (workspace.folder / "noting.py").write_text(NOTING)
     outcome = workspace.fit("--trainer.callbacks", "noting.Noting", "--evaluation.pictures", "[]")
     assert outcome.code == 0, outcome.err
-    assert workspace.artifact(workspace.run().info.run_id, "note.txt").read_text() == "in an outage"
+    run = workspace.run()
+    assert workspace.artifact(run.info.run_id, "note.txt").read_text() == "in an outage"
+    assert run.data.tags["note"] == "in an outage"
 
 
 # Written into the working directory: something is to be kept while the store fails.
@@ -363,6 +379,7 @@ class Noting(Callback):
     def on_train_epoch_end(self, trainer, pl_module):
         with without_runs("mlflow.db"):
             trainer.logger.log_text("in an outage", "note.txt")
+            trainer.logger.set_tags({"note": "in an outage"})
 """
 
 
