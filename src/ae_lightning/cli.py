@@ -40,7 +40,7 @@ from ae_lightning.resume import ResumePoint, is_rank_0, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
-from ae_lightning.tracking import MLflowTracker, deliver_left_behind, trackers, unfinished_runs
+from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
 
 
 class AutoencoderCLI(LightningCLI):
@@ -133,7 +133,7 @@ class AutoencoderCLI(LightningCLI):
             self.resume = None
             return
         if point is None:
-            sys.stderr.write(f"nothing to resume: {store} has no unfinished run of this configuration\n")
+            sys.stderr.write(f"nothing to resume: {shown_uri(store)} has no unfinished run of this configuration\n")
             raise SystemExit(0)
         self.resume = point
         settings.ckpt_path = str(point.checkpoint)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ae_lightning.evaluation.direction import best_of
+from ae_lightning.tracking import shown_uri
 
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
@@ -37,9 +38,10 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
 def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:
     """Say how to open the MLflow UI at a run."""
     place = f"#/experiments/{experiment_id}/runs/{run_id}"
-    if tracking_uri.startswith("http"):
-        return f"MLflow: {tracking_uri.rstrip('/')}/{place}"
-    store = "" if tracking_uri == "sqlite:///mlflow.db" else f" --backend-store-uri {tracking_uri}"
+    uri = shown_uri(tracking_uri)
+    if uri.startswith("http"):
+        return f"MLflow: {uri.rstrip('/')}/{place}"
+    store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
     return f"MLflow: run `mlflow ui{store}` and open http://127.0.0.1:5000/{place}"
 
 

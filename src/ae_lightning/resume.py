@@ -12,7 +12,7 @@ from ae_lightning.checkpoint_files import newest_sound
 from ae_lightning.checkpoint_overlay import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.run_lock import RunLock
-from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, unfinished_runs
+from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, shown_uri, unfinished_runs
 
 OPTION = "--resume"
 _CHECKPOINT, _LAST = "--ckpt_path", "last"
@@ -84,7 +84,7 @@ def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
     """
     run = find_run(tracking_uri, run_id)
     if run is None:
-        raise ConfigError(f"{OPTION}: MLflow at {tracking_uri!r} has no run {run_id!r}")
+        raise ConfigError(f"{OPTION}: MLflow at {shown_uri(tracking_uri)!r} has no run {run_id!r}")
     point = _point_of(run)
     if point is None:
         raise ConfigError(f"{OPTION}: run {run_id} left no sound checkpoint to go on from")

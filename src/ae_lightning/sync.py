@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ae_lightning.command_parser import CommandParser
+from ae_lightning.errors import ConfigError
 from ae_lightning.places import DEFAULT_SPOOL
 
 EXIT_KEPT = 1
@@ -13,7 +14,7 @@ EPILOG = (
     "A run that ends while its MLflow store is away leaves on disk what the store did not take: metrics, pictures, the "
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 a run is deleted in MLflow "
-    "(what it lacks stays on disk, in case it is restored), 2 a store does not answer."
+    "(what it lacks stays on disk, in case it is restored), 2 a store does not answer, or the disk does not."
 )
 
 
@@ -27,9 +28,12 @@ def run(arguments: list[str]) -> int:
         0 if nothing is left that could be delivered, 1 if runs are gone.
 
     Raises:
+        ConfigError: If the folder is not there, or a spool in it cannot be read or written.
         TrackingError: If a store does not answer.
     """
     options = _parser().parse_args(arguments)
+    if not options.spool.is_dir() and options.spool != Path(DEFAULT_SPOOL):
+        raise ConfigError(f"sync: --spool: {options.spool} is no folder")
     # So that --help need not wait for torch.
     from ae_lightning.tracking.undelivered import deliver_all
 

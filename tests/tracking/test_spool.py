@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 import time
+import zlib
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,7 @@ from ae_lightning.tracking.operations import (
     merged,
 )
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, find_spools, held
+from spool_outages import without_runs
 
 OPERATIONS = [
     Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
@@ -44,15 +48,6 @@ def locked(database):
         connection.execute("BEGIN EXCLUSIVE")
         yield
         connection.execute("ROLLBACK")
-
-
-@contextmanager
-def without_runs(database):
-    """Let a database fail at once, as one does that is being migrated: MLflow waits 20 seconds for a locked one."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE runs RENAME TO runs_elsewhere")
-        yield
-        connection.execute("ALTER TABLE runs_elsewhere RENAME TO runs")
 
 
 def records_of(spool):
@@ -106,6 +101,50 @@ def test_an_altered_record_is_the_only_one_lost(tmp_path):
     journal = spool.folder / "journal"
     journal.write_bytes(journal.read_bytes().replace(b"KILLED", b"KILLEE"))
     assert records_of(spool) == [Status("RUNNING"), None, Status("FINISHED", 2)]
+
+
+def test_a_bucket_whose_library_is_missing_is_refused(workspace):
+    client = workspace.client
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "boto3", None)
+        run_id = client.create_run(client.create_experiment("bucket", "s3://bucket/artifacts")).info.run_id
+        spool = Spool.new(workspace.folder, Origin(workspace.uri, run_id))
+        (spool.files / spool.stage() / "note.txt").write_text("")
+        spool.append([Artifacts("000001", "notes"), Status("FINISHED", 5)])
+        with pytest.warns(UserWarning, match="refuses files of notes"):
+            assert spool.deliver_all(client) == 2
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "Prophecy"},
+        {"kind": "Text", "words": ""},
+        {"kind": "Artifacts", "folder": "../x", "artifact_folder": ""},
+    ],
+)
+def test_a_record_of_another_version_or_with_a_folder_elsewhere_is_not_read(tmp_path, record):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING")])
+    content = json.dumps(record).encode()
+    with (spool.folder / "journal").open("ab") as journal:
+        journal.write(f"{zlib.crc32(content):08x} ".encode() + content + b"\n")
+    assert records_of(spool) == [Status("RUNNING"), None]
+
+
+def test_an_empty_note_of_what_is_delivered_delivers_all_of_it_again(tracker, workspace):
+    spool = Spool.new(workspace.folder, Origin(workspace.uri, tracker.run_id))
+    (spool.files / spool.stage() / "note.txt").write_text("")
+    spool.append([Artifacts("000001", "notes"), Tags({"order": "first"}), Tags({"order": "second"})])
+    first, second, _ = spool.waiting()
+    spool.deliver(first, workspace.client)
+    spool.deliver(second, workspace.client)
+    (spool.folder / "delivered").write_text("")
+    assert len(spool.waiting()) == 3
+    spool.deliver_all(workspace.client)
+    assert spool.is_empty
+    assert workspace.client.get_run(tracker.run_id).data.tags["order"] == "second"
 
 
 def test_only_one_has_a_spool(tmp_path):
@@ -270,6 +309,78 @@ def test_what_the_store_will_never_take_is_said_and_holds_up_nothing(tracker, wo
         tracker.finalize()
     assert workspace.artifacts(tracker.run_id, "notes") == {"note.txt"}
     assert workspace.client.get_run(tracker.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace, monkeypatch):
+    monkeypatch.setattr("ae_lightning.tracking.delivery.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    artifacts = Path(workspace.client.get_run(tracker.run_id).info.artifact_uri.removeprefix("file://"))
+    artifacts.parent.mkdir(parents=True, exist_ok=True)
+    artifacts.write_text("a file where MLflow wants a folder")
+    (workspace.folder / "note.txt").write_text("kept")
+    tracker.log_file(workspace.folder / "note.txt", "notes")
+    tracker.log_metrics({"loss": 1.0}, 0)
+    with pytest.warns(UserWarning, match="takes everything but files of notes"):
+        tracker.finalize()
+    assert tracker.spooled is None
+    assert len(workspace.history(tracker.run_id, "loss")) == 1
+    run = workspace.client.get_run(tracker.run_id)
+    assert run.info.status == "FINISHED"
+    assert not [tag for tag in run.data.tags if "probe" in tag]
+    (kept,) = (workspace.folder / "mlruns" / "spool").glob("*/files/*/note.txt")
+    assert kept.read_text() == "kept"
+    assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
+    assert "nothing waits" in workspace("sync").out
+
+
+def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(workspace):
+    tracker = MLflowTracker(system_metrics=False)
+    tracker.open()
+    (workspace.folder / "note.txt").write_text("kept")
+    with without_runs(workspace.folder / "mlflow.db"):
+        tracker.log_file(workspace.folder / "note.txt", "notes")
+        (tracker._spool.folder / "journal").symlink_to("/dev/full")
+        with pytest.warns(UserWarning, match="records") as warned:
+            tracker.finalize()
+    said = " ".join(str(warning.message) for warning in warned)
+    assert "the last 2 records" in said
+    assert "lost" in said
+    assert "sync" not in said
+    assert (tracker._spool.files / "000001" / "note.txt").read_text() == "kept"
+    assert find_spools(tracker._spool.folder.parent) == []
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:delivering to MLflow failed")
+def test_no_fault_ends_the_writer(tracker, workspace):
+    tracker._submit(Metrics([("loss", "no number", 1, 0)]))
+    tracker._writer._work()
+    tracker._submit(None)
+    tracker._writer._work()
+    assert tracker._writer._thread.is_alive()
+    del tracker._writer._waiting[:]
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_is_kept_in_an_outage_while_training_is_not_lost(workspace):
+    (workspace.folder / "noting.py").write_text(NOTING)
+    outcome = workspace.fit("--trainer.callbacks", "noting.Noting", "--evaluation.pictures", "[]")
+    assert outcome.code == 0, outcome.err
+    run = workspace.run()
+    assert workspace.artifact(run.info.run_id, "note.txt").read_text() == "in an outage"
+    assert run.data.tags["note"] == "in an outage"
+
+
+# Written into the working directory: something is to be kept while the store fails.
+NOTING = """
+from lightning.pytorch.callbacks import Callback
+from spool_outages import without_runs
+
+class Noting(Callback):
+    def on_train_epoch_end(self, trainer, pl_module):
+        with without_runs("mlflow.db"):
+            trainer.logger.log_text("in an outage", "note.txt")
+            trainer.logger.set_tags({"note": "in an outage"})
+"""
 
 
 def test_sync_helps(bare_workspace):

@@ -52,6 +52,18 @@ class RunRecorder(Callback):
             if stage == "fit" and trainer.is_global_zero:
                 self._record(trainer, pl_module, tracker)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let no outage of MLflow end the training."""
+        _begin(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let no outage of MLflow end the validation."""
+        _begin(trainer)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let no outage of MLflow end the test."""
+        _begin(trainer)
+
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
@@ -74,6 +86,11 @@ class RunRecorder(Callback):
                 **git_tags(),
             }
         )
+
+
+def _begin(trainer: pl.Trainer) -> None:
+    for tracker in trackers(trainer):
+        tracker.begin()
 
 
 def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str, Any]:

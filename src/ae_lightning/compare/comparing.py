@@ -19,7 +19,7 @@ from ae_lightning.plots.latent_grid import latent_grid
 from ae_lightning.plots.latent_scatter_page import latent_scene
 from ae_lightning.plots.plane import to_plane
 from ae_lightning.plots.side_by_side import worst_side_by_side
-from ae_lightning.tracking import tracking_uri_from_environment
+from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from ae_lightning.variants import find_variants
 
@@ -72,7 +72,7 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
     else:
         runs = reader.of_experiment(options.experiment)
     if not runs:
-        raise ConfigError(f"compare: MLflow at {reader.tracking_uri!r} has no such runs; `fit` makes them")
+        raise ConfigError(f"compare: MLflow at {shown_uri(reader.tracking_uri)!r} has no such runs; `fit` makes them")
     return runs
 
 

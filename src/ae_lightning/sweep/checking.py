@@ -24,12 +24,14 @@ class Surroundings:
         experiment_name: The MLflow experiment.
         seed: Of the first training of a trial.
         num_devices: How many devices a trial takes.
+        spool: Where everything waits that MLflow does not take.
     """
 
     tracking_uri: str
     experiment_name: str
     seed: int
     num_devices: int
+    spool: str
 
 
 def fit_arguments(study: StudyFile, values: dict[str, Any]) -> list[str]:
@@ -67,7 +69,10 @@ def _look_around(study: StudyFile, values: dict[str, Any]) -> Surroundings:
     if cli.trainer.num_nodes > 1:
         raise ConfigError("settings: trainer.num_nodes is above 1; a trial runs on one machine, the study on many")
     seed = int(cli.plain_config()["seed_everything"])
-    return Surroundings(found[0].tracking_uri, found[0].experiment_name, seed, cli.trainer.world_size)
+    tracker = found[0]
+    return Surroundings(
+        tracker.tracking_uri, tracker.experiment_name, seed, cli.trainer.world_size, str(tracker.spool_root)
+    )
 
 
 def _to_check(study: StudyFile) -> Iterator[tuple[str, Any]]:

@@ -78,7 +78,11 @@ def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -
     tracking_uri = surroundings.tracking_uri
     known_uri, run_id, _ = study.user_attrs.get(PARENT_RUN, [None, None, None])
     run = open_study_run(
-        tracking_uri, surroundings.experiment_name, file.name, run_id if known_uri == tracking_uri else None
+        tracking_uri,
+        surroundings.experiment_name,
+        file.name,
+        run_id if known_uri == tracking_uri else None,
+        surroundings.spool,
     )
     study.set_user_attr(PARENT_RUN, [tracking_uri, run.run_id, run.experiment_id])
     run.keep_params(as_parameters(file))

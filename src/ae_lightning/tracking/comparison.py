@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ae_lightning.errors import ConfigError, TrackingError, unknown_name
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG
-from ae_lightning.tracking.store import connect
+from ae_lightning.tracking.store import connect, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
@@ -102,7 +102,9 @@ class RunReader:
             try:
                 run = self._client.get_run(run_id)
             except MlflowException as error:
-                raise ConfigError(f"--runs: MLflow at {self.tracking_uri!r} has no run {run_id!r}") from error
+                raise ConfigError(
+                    f"--runs: MLflow at {shown_uri(self.tracking_uri)!r} has no run {run_id!r}"
+                ) from error
             if VARIANT_TAG not in run.data.tags:
                 raise ConfigError(f"--runs: run {run_id!r} trained no autoencoder of this package")
             found.append(_as_tracked(run))
@@ -179,7 +181,9 @@ class RunReader:
         try:
             yield
         except (MlflowException, OSError) as error:
-            raise TrackingError(f"MLflow at {self.tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
+            raise TrackingError(
+                f"MLflow at {shown_uri(self.tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
+            ) from error
 
 
 def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, float]:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import time
 from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.tracking.operations import Operation, Target
+from ae_lightning.tracking.runs import is_missing
+from ae_lightning.tracking.store import shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-_REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
+ATTEMPTS = 3
+SECONDS_BETWEEN_ATTEMPTS = 2.0
+
+_REFUSALS = (
+    *("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"),
+    *("BAD_REQUEST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED"),
+)
 _HTTP_REFUSALS = (400, 413)
+_PASSING = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
+_HTTP_PASSING = (429, 502, 503, 504)
+_PROBE_TAG = "ae_lightning.probe"
 
 
 class StoreAwayError(Exception):
     """The store takes nothing now; it may later."""
+
+
+class UndeliverableError(Exception):
+    """The store takes other things, but this one never."""
 
 
 class RunGoneError(StoreAwayError):
@@ -40,6 +57,44 @@ def deliver(target: Target, operation: Operation) -> None:
         rank_zero_warn(f"MLflow refuses {operation}, which is left out: {reason_of(error)}")
 
 
+def deliver_or_give_up(target: Target, operation: Operation) -> None:
+    """Deliver an operation; try again where the store fails at it and yet takes something else.
+
+    Raises:
+        StoreAwayError: If the store takes nothing now.
+        RunGoneError: If it does not have the run.
+        UndeliverableError: If it fails at this operation alone, every time.
+    """
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        try:
+            return deliver(target, operation)
+        except RunGoneError:
+            raise
+        except StoreAwayError as error:
+            if _may_pass(error.__cause__):
+                raise
+            reason = str(error)
+        _require_writable(target.client, target.run_id)
+    raise UndeliverableError(reason)
+
+
+def _require_writable(client: MlflowClient, run_id: str) -> None:
+    """Make sure that the store takes something: one whose disk is full or locked may still answer.
+
+    Raises:
+        StoreAwayError: If it does not.
+    """
+    require_run(client, run_id)
+    try:
+        client.set_tag(run_id, _PROBE_TAG, "")
+        client.delete_tag(run_id, _PROBE_TAG)
+    except Exception as error:
+        raise StoreAwayError(reason_of(error)) from error
+
+
 def require_run(client: MlflowClient, run_id: str) -> None:
     """Make sure that the store answers and has the run.
 
@@ -47,10 +102,12 @@ def require_run(client: MlflowClient, run_id: str) -> None:
         StoreAwayError: If it does not answer.
         RunGoneError: If it does not have the run.
     """
+    from mlflow.exceptions import MlflowException
+
     try:
         run = client.get_run(run_id)
     except Exception as error:
-        if _is_refusal(error):
+        if isinstance(error, MlflowException) and is_missing(error):
             raise RunGoneError(f"it has no run {run_id}") from error
         raise StoreAwayError(reason_of(error)) from error
     if run.info.lifecycle_stage != "active":
@@ -63,7 +120,22 @@ def _is_refusal(error: Exception) -> bool:
 
     if isinstance(error, MlflowException):
         return error.error_code in _REFUSALS
-    return isinstance(error, HTTPError) and error.response is not None and error.response.status_code in _HTTP_REFUSALS
+    if isinstance(error, HTTPError):
+        return error.response is not None and error.response.status_code in _HTTP_REFUSALS
+    # A library that this machine does not have, such as the one for the store's buckets.
+    return isinstance(error, ImportError)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether an error says itself that it will not last."""
+    from mlflow.exceptions import MlflowException
+    from requests import HTTPError
+
+    if isinstance(error, MlflowException):
+        return error.error_code in _PASSING
+    if isinstance(error, HTTPError):
+        return error.response is not None and error.response.status_code in _HTTP_PASSING
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def reason_of(error: BaseException) -> str:
@@ -75,4 +147,4 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error.__context__, NoConnectionError):
         return "no connection"
     lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return shown_uri(lines[0][:300]) if lines else type(error).__name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_lightning.tracking.store import connect, module_functions_at
+from ae_lightning.tracking.store import connect, module_functions_at, sending_files
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -89,7 +89,8 @@ def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> 
     description.model_id = description.model_uuid = model_id
     description.artifact_path = model.artifact_location
     description.save(str(folder / "MLmodel"))
-    client.log_model_artifacts(model_id, str(folder))
+    with sending_files():
+        client.log_model_artifacts(model_id, str(folder))
     if model.status != LoggedModelStatus.READY:
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     return model_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_lightning.tracking.models import deliver_model
+from ae_lightning.tracking.store import sending_files
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -148,7 +150,10 @@ class Artifacts(Operation):
 
     def deliver(self, target: Target) -> None:
         """Write them over what is there."""
-        target.client.log_artifacts(target.run_id, str(target.files / self.folder), self.artifact_folder)
+        # A store that is away is found out by a request without files, which gives up sooner.
+        target.client.get_run(target.run_id)
+        with sending_files():
+            target.client.log_artifacts(target.run_id, str(target.files / self.folder), self.artifact_folder)
 
     def __str__(self) -> str:
         """Name the folder."""
@@ -216,9 +221,18 @@ def encoded(operation: Operation) -> dict[str, Any]:
 
 
 def decoded(record: Mapping[str, Any]) -> Operation:
-    """Return the operation that was encoded."""
+    """Return the operation that was encoded.
+
+    Raises:
+        KeyError: If it is of a kind that this version does not know.
+        TypeError: If it has other fields.
+        ValueError: If its files would lie elsewhere than beside it.
+    """
     values = dict(record)
-    return _KINDS[values.pop("kind")](**values)
+    operation = _KINDS[values.pop("kind")](**values)
+    if operation.staged and not re.fullmatch(r"[0-9]{6,}", operation.staged):
+        raise ValueError(f"{operation.staged!r} is no folder of a spool")
+    return operation
 
 
 def merged(operations: Iterable[Operation]) -> Iterator[Operation]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.tracking.store import connect
+from ae_lightning.tracking.store import connect, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -45,7 +45,7 @@ def find_run(tracking_uri: str, run_id: str) -> Run | None:
     except MlflowException as error:
         if is_missing(error):
             return None
-        raise TrackingError(f"MLflow at {tracking_uri!r}: {str(error).splitlines()[0]}") from error
+        raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {str(error).splitlines()[0]}") from error
 
 
 def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:

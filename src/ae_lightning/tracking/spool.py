@@ -2,13 +2,15 @@
 
 A spool is a folder of one run and one process: `origin.json` says which run of which store it is for, `journal` has a
 line for every operation in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
-the journal MLflow has. Whoever writes or delivers holds the lock beside the folder.
+the journal MLflow has. What MLflow takes at no attempt goes from the journal to `refused`. Whoever writes or delivers
+holds the lock beside the folder.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import threading
 import time
@@ -24,14 +26,20 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
+from ae_lightning.tracking.delivery import (
+    RunGoneError,
+    StoreAwayError,
+    UndeliverableError,
+    deliver_or_give_up,
+    require_run,
+)
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
-from ae_lightning.tracking.store import connect, impatient
+from ae_lightning.tracking.store import absolute_uri, connect, impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-_ORIGIN, _JOURNAL, _DELIVERED, _FILES = "origin.json", "journal", "delivered", "files"
+_ORIGIN, _JOURNAL, _DELIVERED, _FILES, _REFUSED = "origin.json", "journal", "delivered", "files", "refused"
 _CRC_LENGTH = 8
 
 
@@ -98,16 +106,10 @@ class Spool:
         return self.folder / _FILES
 
     @property
-    def sync_command(self) -> str:
-        """What delivers it once its process has ended."""
-        root = self.folder.parent
-        options = "" if root == Path(DEFAULT_SPOOL).resolve() else f" --spool {root}"
-        return f"python -m ae_lightning sync{options}"
-
-    @property
     def hint(self) -> str:
         """Where it is, and what to do about it."""
-        return f"MLflow does not have everything: the rest waits in {self.folder}; `{self.sync_command}` delivers it"
+        command = sync_command(self.folder.parent)
+        return f"MLflow does not have everything: the rest waits in {self.folder}; `{command}` delivers it"
 
     def hold(self) -> None:
         """Keep all other processes out.
@@ -177,21 +179,37 @@ class Spool:
         return records
 
     def deliver(self, record: Record, client: MlflowClient) -> None:
-        """Deliver the first record that waits, and forget it; warn of a damaged one, and leave it out.
+        """Deliver the first record that waits, and forget it.
 
-        A delivery that is cut short is done again the next time.
+        A delivery that is cut short is done again the next time. A damaged record is warned of and left out, one that
+        the store takes at no attempt is warned of and set aside.
 
         Raises:
             StoreAwayError: If the store does not take it; it and those behind it stay.
         """
         operation = self._read(record)
         if operation is None:
-            rank_zero_warn(f"{self.folder / _JOURNAL}: a record was cut short or altered, and is left out")
+            rank_zero_warn(f"{self.folder / _JOURNAL}: a record cannot be read, and is left out")
+            is_taken = False
         else:
-            deliver(Target(client, self.origin.run_id, self.files), operation)
+            is_taken = self._is_taken(operation, client)
         _replace(self.folder / _DELIVERED, str(record.end))
-        if operation is not None:
+        if operation is not None and is_taken:
             self.forget(operation)
+
+    def _is_taken(self, operation: Operation, client: MlflowClient) -> bool:
+        if operation.staged and not (self.files / operation.staged).is_dir():
+            # Its files are removed once it is delivered; only the note of that was lost.
+            return True
+        try:
+            deliver_or_give_up(Target(client, self.origin.run_id, self.files), operation)
+        except UndeliverableError as error:
+            path = self.folder / _REFUSED
+            with path.open("ab") as refused:
+                refused.write(_record(operation))
+            rank_zero_warn(f"MLflow takes everything but {operation}, which is kept in {path}: {error}")
+            return False
+        return True
 
     def deliver_all(self, client: MlflowClient) -> int:
         """Deliver what waits, and count it.
@@ -209,22 +227,38 @@ class Spool:
         if operation.staged:
             shutil.rmtree(self.files / operation.staged, ignore_errors=True)
 
-    def close(self) -> None:
-        """Let other processes in; remove what holds nothing that waits."""
+    def close(self, keeps_files: bool = False) -> None:
+        """Let other processes in; remove what holds nothing that waits.
+
+        Args:
+            keeps_files: Leave the files of operations that were never written down.
+        """
         with self._writing:
             if not self.is_held:
                 return
-            if self.is_empty:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            self._lock.release()
-            if not self.folder.exists():
+            try:
+                if self.is_empty:
+                    self._remove(keeps_files)
+            finally:
+                self._lock.release()
+            if not (self.folder / _ORIGIN).exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def _remove(self, keeps_files: bool) -> None:
+        """Remove the folder; without its origin it is no spool, and what was refused or lost may stay in it."""
+        if keeps_files or (self.folder / _REFUSED).exists():
+            for name in (_ORIGIN, _JOURNAL, _DELIVERED):
+                (self.folder / name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self) -> None:
         if (self.folder / _ORIGIN).exists() and self.is_held:
             return
         self.hold()
-        self.files.mkdir(parents=True, exist_ok=True)
+        # The origin may hold a password.
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.files.mkdir(exist_ok=True)
         _replace(self.folder / _ORIGIN, json.dumps(asdict(self.origin)))
 
     def _size(self) -> int:
@@ -233,12 +267,22 @@ class Spool:
 
     def _num_delivered(self) -> int:
         path = self.folder / _DELIVERED
-        return int(path.read_text(encoding="utf-8")) if path.exists() else 0
+        try:
+            return max(0, int(path.read_text(encoding="utf-8"))) if path.exists() else 0
+        except ValueError:
+            # To deliver all of it again changes nothing.
+            return 0
 
     def _read(self, record: Record) -> Operation | None:
         with (self.folder / _JOURNAL).open("rb") as journal:
             journal.seek(record.start)
             return _parse(journal.read(record.end - record.start))
+
+
+def sync_command(root: Path) -> str:
+    """Return the command that delivers what waits in a folder of spools, once their processes have ended."""
+    options = "" if root.resolve() == Path(DEFAULT_SPOOL).resolve() else f" --spool {shlex.quote(str(root))}"
+    return f"python -m ae_lightning sync{options}"
 
 
 def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
@@ -250,7 +294,18 @@ def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
     """
     found = root.resolve().glob(f"{run_id or '*'}.*/{_ORIGIN}")
     by_age = sorted(found, key=lambda path: path.parent.name.split(".")[1:])
-    return [Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8")))) for path in by_age]
+    return [spool for path in by_age if (spool := _found_at(path)) is not None]
+
+
+def _found_at(path: Path) -> Spool | None:
+    """Return the spool of an origin; None where its process has just removed it, or it cannot be read."""
+    try:
+        return Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError) as error:
+        rank_zero_warn(f"{path} cannot be read, so what waits beside it is not delivered: {error}")
+        return None
 
 
 @contextmanager
@@ -277,7 +332,7 @@ def deliver_left_behind(root: Path, tracking_uri: str) -> None:
     Raises:
         TrackingError: If the store does not answer.
     """
-    spools = find_spools(root)
+    spools = [spool for spool in find_spools(root) if spool.origin.tracking_uri == absolute_uri(tracking_uri)]
     client = connect(tracking_uri) if spools else None
     for spool in spools:
         assert client is not None
@@ -286,7 +341,7 @@ def deliver_left_behind(root: Path, tracking_uri: str) -> None:
                 require_run(client, spool.origin.run_id)
                 spool.deliver_all(client)
         except StoreAwayError as error:
-            raise TrackingError(f"MLflow at {tracking_uri!r}: {error}") from error
+            raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {error}") from error
 
 
 def _record(operation: Operation) -> bytes:
@@ -298,13 +353,20 @@ def _parse(line: bytes) -> Operation | None:
     crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
     if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
         return None
-    return decoded(json.loads(content))
+    try:
+        return decoded(json.loads(content))
+    except (KeyError, TypeError, ValueError):
+        # Written by another version.
+        return None
 
 
 def _replace(path: Path, text: str) -> None:
     """Write a small file whole or not at all."""
     temporary = path.with_suffix(".writing")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ def tracking_uri_from_environment() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
+def shown_uri(tracking_uri: str) -> str:
+    """Return a URI, or a text with URIs in it, as messages show it: without users and passwords."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", tracking_uri)
+
+
 def absolute_uri(tracking_uri: str) -> str:
     """Give a sqlite database its full path.
 
@@ -44,38 +50,58 @@ def _database_of(tracking_uri: str) -> Path | None:
     return Path(path) if path not in ("", tracking_uri, ":memory:") else None
 
 
+_MAX_RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_SHORT_SECONDS, _LONG_SECONDS = "10", "120"
+
+
 class _Patience:
-    """How many parts of the process want MLflow's HTTP client to give up soon, and what the environment said before."""
+    """How long MLflow's HTTP client is to try, unless the environment says it.
+
+    It reads that from the environment at every request, so that all threads share it.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.num_impatient = 0
-        self.before: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+        self._num_impatient = 0
+        self._num_with_files = 0
+        self._ours: set[str] = set()
+
+    def change(self, impatient: int = 0, with_files: int = 0) -> None:
+        """Count who wants it to give up soon, and who sends files meanwhile."""
+        with self._lock:
+            if self._num_impatient == 0:
+                self._ours = {name for name in (_MAX_RETRIES, _TIMEOUT) if name not in os.environ}
+            self._num_impatient += impatient
+            self._num_with_files += with_files
+            seconds = _LONG_SECONDS if self._num_with_files else _SHORT_SECONDS
+            for name, value in ((_MAX_RETRIES, "0"), (_TIMEOUT, seconds)):
+                if name in self._ours and self._num_impatient:
+                    os.environ[name] = value
+                elif name in self._ours:
+                    os.environ.pop(name, None)
 
 
 _PATIENCE = _Patience()
-_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """Let MLflow's HTTP client give up after seconds, not minutes, unless the environment says how long it is to try.
-
-    It reads its patience from the environment at every request, so that all threads share it.
-    """
-    with _PATIENCE.lock:
-        if _PATIENCE.num_impatient == 0:
-            _PATIENCE.before = {name: os.environ.get(name) for name in _IMPATIENT}
-            os.environ.update({name: value for name, value in _IMPATIENT.items() if name not in os.environ})
-        _PATIENCE.num_impatient += 1
+    """Let MLflow's HTTP client give up after seconds, not minutes."""
+    _PATIENCE.change(impatient=1)
     try:
         yield
     finally:
-        with _PATIENCE.lock:
-            _PATIENCE.num_impatient -= 1
-            if _PATIENCE.num_impatient == 0:
-                for name in (name for name, value in _PATIENCE.before.items() if value is None):
-                    os.environ.pop(name, None)
+        _PATIENCE.change(impatient=-1)
+
+
+@contextmanager
+def sending_files() -> Iterator[None]:
+    """Give requests two minutes where `impatient` gives them ten seconds: a file may take that long."""
+    _PATIENCE.change(with_files=1)
+    try:
+        yield
+    finally:
+        _PATIENCE.change(with_files=-1)
 
 
 def connect(tracking_uri: str) -> MlflowClient:
@@ -109,10 +135,10 @@ def connect(tracking_uri: str) -> MlflowClient:
             client = MlflowClient(absolute_uri(tracking_uri))
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
+        reason = shown_uri(str(error).strip().splitlines()[0][:300])
         raise TrackingError(
-            f"MLflow at {tracking_uri!r} cannot be used ({reason}); start the server, or set MLFLOW_TRACKING_URI "
-            f"or --trainer.logger.tracking_uri to another store"
+            f"MLflow at {shown_uri(tracking_uri)!r} cannot be used ({reason}); start the server, or set "
+            f"MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
         ) from error
     return client
 

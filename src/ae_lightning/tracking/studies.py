@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,16 @@ from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, held
-from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient
+from ae_lightning.tracking.spool import (
+    Origin,
+    Spool,
+    SpoolInUseError,
+    deliver_left_behind,
+    find_spools,
+    held,
+    sync_command,
+)
+from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -38,25 +46,36 @@ class StudyRun:
         tracking_uri: The store.
         run_id: Of the study's run.
         experiment_id: Of its experiment.
+        spool: Folder in which everything waits that MLflow does not take.
     """
 
-    def __init__(self, tracking_uri: str, run_id: str, experiment_id: str) -> None:
+    def __init__(self, tracking_uri: str, run_id: str, experiment_id: str, spool: str = DEFAULT_SPOOL) -> None:
         self.tracking_uri = tracking_uri
         self.run_id = run_id
         self.experiment_id = experiment_id
         self._client = connect(tracking_uri)
+        self._spool_root = Path(spool)
         self._spools: dict[str, Spool] = {}
 
     def is_ready(self) -> bool:
-        """Whether the store answers; what waits on disk is delivered first."""
+        """Whether the store answers; if it does, it gets what waits on disk."""
         try:
             with impatient(), suppress(RunGoneError):
                 require_run(self._client, self.run_id)
-            deliver_left_behind(Path(DEFAULT_SPOOL), self.tracking_uri)
-        except (StoreAwayError, TrackingError):
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing: the next trial waits until it does")
+        except StoreAwayError:
+            rank_zero_warn(
+                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing: the next trial waits until it does"
+            )
             return False
+        self._deliver_what_waits()
         return True
+
+    def _deliver_what_waits(self) -> None:
+        """Deliver what trials and this run left on disk; what the store does not take goes on waiting there."""
+        try:
+            deliver_left_behind(self._spool_root, self.tracking_uri)
+        except (TrackingError, OSError) as error:
+            rank_zero_warn(f"{self._spool_root} is not delivered: {reason_of(error)}")
 
     def tags_for(self, study: str, trial: int) -> dict[str, str]:
         """Return the tags that put a trial's run below this one."""
@@ -68,14 +87,13 @@ class StudyRun:
 
     def keep_folder(self, folder: Path, name: str) -> None:
         """Keep the files of a folder as artifacts in a folder."""
-        spool = self._spool_of(self.run_id)
-        try:
+
+        def copied(spool: Spool) -> Artifacts:
             staged = spool.stage()
             shutil.copytree(folder, spool.files / staged, dirs_exist_ok=True)
-        except OSError as error:
-            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow gets no {name}: {error}")
-            return
-        self._say(self.run_id, Artifacts(staged, name))
+            return Artifacts(staged, name)
+
+        self._write(self.run_id, name, copied)
 
     def keep_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values of the study, at the number of a trial."""
@@ -105,8 +123,16 @@ class StudyRun:
             self._client.set_terminated(run.info.run_id, "FAILED")
 
     def close(self, status: str = "FINISHED") -> None:
-        """End the night."""
+        """End the night, and warn of what still waits on disk."""
         self._say(self.run_id, Status(status, int(time.time() * 1000)))
+        self._deliver_what_waits()
+        uri = absolute_uri(self.tracking_uri)
+        num_waiting = sum(spool.origin.tracking_uri == uri for spool in find_spools(self._spool_root))
+        if num_waiting:
+            rank_zero_warn(
+                f"MLflow does not have everything: what it lacks of {num_waiting} runs waits in {self._spool_root}; "
+                f"`{sync_command(self._spool_root)}` delivers it"
+            )
 
     @contextmanager
     def refusal_survived(self, what: str) -> Iterator[None]:
@@ -117,33 +143,49 @@ class StudyRun:
             with impatient():
                 yield
         except (MlflowException, OSError) as error:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} did not take {what}: {reason_of(error)}")
+            rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
     def _say(self, run_id: str, operation: Operation) -> None:
         """Deliver an operation, or leave it on disk behind those that wait there."""
-        spool = self._spool_of(run_id)
+        self._write(run_id, str(operation), lambda spool: operation)
+
+    def _write(self, run_id: str, what: str, make: Callable[[Spool], Operation]) -> None:
+        """Deliver what is made beside the files of a spool, or leave it there."""
         try:
-            with impatient(), held(spool):
-                if spool.is_empty and self._is_delivered(spool, operation):
-                    return
+            try:
+                self._write_to(self._spool_of(run_id), make, may_deliver=True)
+            except SpoolInUseError:
+                # Another worker delivers it: what is said now waits behind it, in one of its own.
+                del self._spools[run_id]
+                self._write_to(self._spool_of(run_id), make, may_deliver=False)
+        except OSError as error:
+            rank_zero_warn(f"{self._spool_root} cannot be written, so MLflow does not get {what}: {error}")
+
+    def _write_to(self, spool: Spool, make: Callable[[Spool], Operation], may_deliver: bool) -> None:
+        with impatient(), held(spool):
+            is_first = spool.is_empty
+            operation = make(spool)
+            if not (may_deliver and is_first and self._is_delivered(spool, operation)):
                 spool.append([operation])
-        except (SpoolInUseError, OSError) as error:
-            rank_zero_warn(f"{spool.folder} cannot be written, so MLflow does not get {operation}: {error}")
 
     def _is_delivered(self, spool: Spool, operation: Operation) -> bool:
         try:
             deliver(Target(self._client, spool.origin.run_id, spool.files), operation)
         except StoreAwayError as error:
-            rank_zero_warn(f"MLflow at {self.tracking_uri!r} takes nothing ({error}): {operation} waits for it on disk")
+            rank_zero_warn(
+                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {operation} waits for it on disk"
+            )
             return False
         return True
 
     def _spool_of(self, run_id: str) -> Spool:
         origin = Origin(absolute_uri(self.tracking_uri), run_id)
-        return self._spools.setdefault(run_id, Spool.new(Path(DEFAULT_SPOOL), origin))
+        return self._spools.setdefault(run_id, Spool.new(self._spool_root, origin))
 
 
-def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: str | None) -> StudyRun:
+def open_study_run(
+    tracking_uri: str, experiment_name: str, name: str, run_id: str | None, spool: str = DEFAULT_SPOOL
+) -> StudyRun:
     """Open the run of a study: the one of earlier nights, or a new one.
 
     Args:
@@ -151,6 +193,7 @@ def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: s
         experiment_name: The experiment that the trials log to, created if it is not there.
         name: Of the study.
         run_id: The run of earlier nights, if any.
+        spool: Folder in which everything waits that MLflow does not take.
 
     Raises:
         TrackingError: If the store does not answer.
@@ -162,7 +205,7 @@ def open_study_run(tracking_uri: str, experiment_name: str, name: str, run_id: s
     else:
         client.update_run(run_id, status="RUNNING")
         experiment_id = str(client.get_run(run_id).info.experiment_id)
-    return StudyRun(tracking_uri, run_id, experiment_id)
+    return StudyRun(tracking_uri, run_id, experiment_id, spool)
 
 
 def _is_there(client: MlflowClient, run_id: str) -> bool:

@@ -44,6 +44,7 @@ from ae_lightning.tracking.store import (
     connect,
     find_or_create_experiment,
     impatient,
+    shown_uri,
     tracking_uri_from_environment,
 )
 from ae_lightning.tracking.writer import Writer
@@ -104,7 +105,7 @@ class MLflowTracker(MLFlowLogger):
         self._next_system_step = 0
         self._writer: Writer | None = None
         self._killed = False
-        self._was_closed = False
+        self._has_begun = False
         self._is_guest = False
         self._known_steps: dict[str, int] = {}
         self.keeps_status = False
@@ -113,6 +114,11 @@ class MLflowTracker(MLFlowLogger):
     def tracking_uri(self) -> str:
         """The MLflow store of the run."""
         return self._tracking_uri
+
+    @property
+    def spool_root(self) -> Path:
+        """Where everything waits that MLflow does not take."""
+        return self._spool_root
 
     @property
     def experiment_name(self) -> str:
@@ -147,12 +153,15 @@ class MLflowTracker(MLFlowLogger):
             self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
             self._writer = Writer(self._mlflow_client, self._spool)
         else:
-            self._was_closed = True
             self._writer = Writer(self._mlflow_client, self._spool)
             if not self._is_guest:
                 self._writer.submit(Status("RUNNING"))
         self._killed = False
         self._start_system_monitor()
+
+    def begin(self) -> None:
+        """Say that the training or evaluation starts: no outage of the store ends it from here on."""
+        self._has_begun = True
 
     def _open_first(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -162,7 +171,7 @@ class MLflowTracker(MLFlowLogger):
             with impatient():
                 self._resume_run() if self._run_id is not None else self._create_run()
         except (MlflowException, StoreAwayError) as error:
-            raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0]}") from error
+            raise TrackingError(f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0]}") from error
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -178,7 +187,7 @@ class MLflowTracker(MLFlowLogger):
         except MlflowException as error:
             if not is_missing(error):
                 raise
-            rank_zero_warn(f"MLflow at {self._tracking_uri!r} has no run {run_id}: a new one is started")
+            rank_zero_warn(f"MLflow at {shown_uri(self._tracking_uri)!r} has no run {run_id}: a new one is started")
             self._run_id = None
             self._create_run()
             return
@@ -248,7 +257,7 @@ class MLflowTracker(MLFlowLogger):
             TrackingError: If the store does not take it while the run begins.
         """
         self.open()
-        if self._was_closed:
+        if self._has_begun:
             self._submit(operation)
             return
         from mlflow.exceptions import MlflowException
@@ -256,7 +265,9 @@ class MLflowTracker(MLFlowLogger):
         try:
             operation.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
         except (MlflowException, OSError) as error:
-            raise TrackingError(f"MLflow at {self._tracking_uri!r}: {str(error).splitlines()[0][:300]}") from error
+            raise TrackingError(
+                f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
+            ) from error
 
     def _submit(self, operation: Operation) -> None:
         assert self._writer is not None, "open() comes first"
@@ -324,7 +335,7 @@ class MLflowTracker(MLFlowLogger):
         try:
             name = self._spool.stage()
             yield name, self._spool.files / name
-        except OSError as error:
+        except (OSError, SpoolInUseError) as error:
             rank_zero_warn(f"{self._spool.folder} cannot be written, so MLflow gets no copy: {error}")
 
     @rank_zero_only

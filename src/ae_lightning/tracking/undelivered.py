@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ae_lightning.data.progress import track_slow
-from ae_lightning.errors import TrackingError
+from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, find_spools, held
-from ae_lightning.tracking.store import connect, impatient
+from ae_lightning.tracking.store import connect, impatient, sending_files, shown_uri
 
 
 @dataclass
@@ -21,12 +21,14 @@ class _Delivery:
     Attributes:
         tracking_uri: A store in place of the spools' own.
         away: What the stores that do not answer said, by their address.
+        faults: What the disk said of the spools that cannot be read or written.
         num_kept: How many spools stay because their run is gone.
     """
 
     tracking_uri: str | None
     console: Console
     away: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
     num_kept: int = 0
 
     def deliver(self, spool: Spool) -> None:
@@ -39,9 +41,11 @@ class _Delivery:
             self._say(f"run {run_id}: a process that still runs has it, and delivers it itself")
         except RunGoneError as error:
             self.num_kept += 1
-            self._say(f"run {run_id}: not delivered to {uri}: {error}; what waits stays in {spool.folder}")
+            self._say(f"run {run_id}: not delivered to {shown_uri(uri)}: {error}; what waits stays in {spool.folder}")
         except StoreAwayError as error:
             self.away[uri] = str(error)
+        except OSError as error:
+            self.faults.append(f"{spool.folder}: {error.strerror or error}")
 
     def _deliver(self, spool: Spool, uri: str, run_id: str) -> None:
         records = spool.waiting()
@@ -53,9 +57,11 @@ class _Delivery:
             raise StoreAwayError(reason_of(error.__cause__ or error)) from error
         with impatient():
             require_run(client, run_id)
-            for record in track_slow(records, f"run {run_id}"):
-                spool.deliver(record, client)
-        self._say(f"run {run_id}: {len(records)} records delivered to {uri}")
+            # Nothing waits for the answers here, unlike in a training.
+            with sending_files():
+                for record in track_slow(records, f"run {run_id}"):
+                    spool.deliver(record, client)
+        self._say(f"run {run_id}: {len(records)} records delivered to {shown_uri(uri)}")
 
     def _say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -72,14 +78,19 @@ def deliver_all(folder: Path, tracking_uri: str | None) -> int:
         How many spools stay because their run is gone.
 
     Raises:
+        ConfigError: If a spool cannot be read or written.
         TrackingError: If a store does not answer.
     """
     delivery = _Delivery(tracking_uri, Console())
     spools = find_spools(folder)
     for spool in spools:
         delivery.deliver(spool)
+    if delivery.faults:
+        raise ConfigError(f"sync: {'; '.join(delivery.faults)}")
     if delivery.away:
-        stores = "; ".join(f"MLflow at {uri!r} does not answer ({reason})" for uri, reason in delivery.away.items())
+        stores = "; ".join(
+            f"MLflow at {shown_uri(uri)!r} does not answer ({reason})" for uri, reason in delivery.away.items()
+        )
         raise TrackingError(f"sync: {stores}; what waits stays in {folder}, so run the same command again")
     if not spools:
         delivery.console.print(f"nothing waits in {folder}", soft_wrap=True, highlight=False, markup=False)

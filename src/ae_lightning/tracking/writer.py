@@ -6,15 +6,15 @@ import atexit
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
 from ae_lightning.tracking.operations import Metrics, Operation, Target, merged
-from ae_lightning.tracking.spool import Spool
-from ae_lightning.tracking.store import impatient
+from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
+from ae_lightning.tracking.store import impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -47,6 +47,7 @@ class Writer:
         self._next_probe = 0.0
         # What waits from before was warned of before.
         self._has_warned = not spool.is_empty
+        self._disk_takes = True
         self._patience = ExitStack()
         self._patience.enter_context(impatient())
         self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
@@ -73,22 +74,23 @@ class Writer:
         if not is_done:
             self._put_away()
 
-    def close(self) -> bool:
-        """Deliver what waits or put it on disk, and end the thread.
-
-        Returns:
-            Whether the store has everything.
-        """
+    def close(self) -> None:
+        """Deliver what waits or put it on disk, and end the thread; warn of what neither takes."""
         atexit.unregister(self.close)
         self._is_stopped = True
         self._wake.set()
         self._thread.join()
         self._next_probe = 0.0
         self._work()
+        if not self._spool.is_empty and self._next_probe == 0.0:
+            self._work()
         self._patience.close()
-        has_everything = self._spool.is_empty and not self._waiting
-        self._spool.close()
-        return has_everything
+        if self._waiting:
+            rank_zero_warn(
+                f"the last {len(self._waiting)} records of run {self._spool.origin.run_id} are lost: neither MLflow "
+                f"nor {self._spool.folder} takes them; their files stay there"
+            )
+        self._spool.close(keeps_files=bool(self._waiting))
 
     def _run(self) -> None:
         while not self._is_stopped:
@@ -97,6 +99,15 @@ class Writer:
             self._work()
 
     def _work(self) -> None:
+        try:
+            self._send_or_catch_up()
+        except Exception as error:
+            # Whatever it is, the training goes on, and what comes after it is still to be delivered.
+            rank_zero_warn(f"delivering to MLflow failed, and is tried again: {type(error).__name__}: {error}")
+            with suppress(Exception):
+                self._put_away()
+
+    def _send_or_catch_up(self) -> None:
         if self._spool.is_empty:
             self._send()
         else:
@@ -148,9 +159,11 @@ class Writer:
                 return
             try:
                 self._spool.append(batch)
-            except OSError as error:
+            except (OSError, SpoolInUseError) as error:
+                self._disk_takes = False
                 rank_zero_warn(f"{self._spool.folder} cannot be written, {len(batch)} records wait in memory: {error}")
                 return
+            self._disk_takes = True
             self._remove(batch)
 
     def _catch_up(self) -> None:
@@ -165,14 +178,17 @@ class Writer:
             self._warn(error)
             return
         self._has_warned = False
-        rank_zero_info(f"MLflow at {self._spool.origin.tracking_uri!r} is back: it has all {num_delivered} records")
+        rank_zero_info(
+            f"MLflow at {shown_uri(self._spool.origin.tracking_uri)!r} is back: it has all {num_delivered} records"
+        )
 
     def _warn(self, error: StoreAwayError | OSError) -> None:
-        """Say once per outage where everything goes."""
-        if self._has_warned:
+        """Say once per outage where everything goes; that the disk does not take it is said already."""
+        if self._has_warned or not self._disk_takes:
             return
         self._has_warned = True
+        folder, uri = self._spool.folder, shown_uri(self._spool.origin.tracking_uri)
         rank_zero_warn(
-            f"MLflow at {self._spool.origin.tracking_uri!r} takes nothing ({error}): what it would get waits in "
-            f"{self._spool.folder} until it does; after the end, `{self._spool.sync_command}` delivers it"
+            f"MLflow at {uri!r} takes nothing ({error}): what it would get waits in {folder} "
+            f"until it does; after the end, `{sync_command(folder.parent)}` delivers it"
         )

@@ -1,0 +1,85 @@
+"""The run of a study beside other workers of the same sweep."""
+
+from __future__ import annotations
+
+import pytest
+
+from ae_lightning.tracking.operations import Status
+from ae_lightning.tracking.spool import Origin, Spool, find_spools, held
+from ae_lightning.tracking.studies import open_study_run
+from spool_outages import without_runs
+
+
+@pytest.fixture
+def study_run(workspace):
+    return open_study_run(workspace.uri, "sweeps", "some", None)
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_a_worker_says_while_another_delivers_for_it_is_not_lost(study_run, workspace):
+    root = workspace.folder / "mlruns" / "spool"
+    plots = workspace.folder / "figures"
+    plots.mkdir()
+    (plots / "history.html").write_text("")
+    with without_runs(workspace.folder / "mlflow.db"):
+        study_run.mark(study_run.run_id, {"order": "first"})
+    (spool,) = find_spools(root)
+    with held(spool):
+        study_run.mark(study_run.run_id, {"order": "second"})
+        study_run.keep_folder(plots, "plots")
+    assert len(find_spools(root)) == 2
+    assert study_run.is_ready()
+    assert workspace.client.get_run(study_run.run_id).data.tags["order"] == "second"
+    assert workspace.artifacts(study_run.run_id, "plots") == {"history.html"}
+    assert find_spools(root) == []
+
+
+def test_a_folder_that_cannot_be_copied_keeps_no_lock(study_run, workspace):
+    with pytest.warns(UserWarning, match="does not get plots"):
+        study_run.keep_folder(workspace.folder / "absent", "plots")
+    assert list((workspace.folder / "mlruns" / "spool").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:.*is not delivered")
+def test_a_night_that_ends_in_an_outage_says_what_waits_where(workspace):
+    night = open_study_run(workspace.uri, "sweeps", "some", None, spool="elsewhere here")
+    expected = "does not have everything.*sync --spool 'elsewhere here'"
+    with without_runs(workspace.folder / "mlflow.db"), pytest.warns(UserWarning, match=expected):
+        night.close()
+    assert workspace("sync", "--spool", "elsewhere here").code == 0
+    assert workspace.client.get_run(night.run_id).info.status == "FINISHED"
+
+
+def test_what_waits_for_another_store_is_left_to_it(study_run, workspace):
+    root = workspace.folder / "mlruns" / "spool"
+    other = Spool.new(root, Origin("sqlite:////elsewhere/mlflow.db", "0" * 32))
+    other.append([Status("RUNNING")])
+    other.close()
+    assert study_run.is_ready()
+    assert not other.is_empty
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
+def test_what_cannot_be_delivered_gates_no_trial(study_run, workspace):
+    with without_runs(workspace.folder / "mlflow.db"):
+        study_run.mark(study_run.run_id, {"order": "first"})
+        assert not study_run.is_ready()
+    (spool,) = find_spools(workspace.folder / "mlruns" / "spool")
+    # A folder in its place cannot be replaced by the note that the record is delivered.
+    (spool.folder / "delivered").mkdir()
+    with pytest.warns(UserWarning, match="is not delivered"):
+        assert study_run.is_ready()
+
+
+def test_a_spool_that_cannot_be_read_is_said_and_hides_no_other(study_run, workspace):
+    root = workspace.folder / "mlruns" / "spool"
+    with pytest.warns(UserWarning, match="takes nothing"), without_runs(workspace.folder / "mlflow.db"):
+        study_run.mark(study_run.run_id, {"order": "first"})
+    for name, content in (("a.1.1", "{"), ("b.1.1", "{}")):
+        (root / name).mkdir()
+        (root / name / "origin.json").write_text(content)
+    (root / "c.1.1").mkdir()
+    (root / "c.1.1" / "origin.json").symlink_to("gone")
+    with pytest.warns(UserWarning, match="origin.json cannot be read") as warned:
+        assert [spool.origin.run_id for spool in find_spools(root)] == [study_run.run_id]
+    assert len(warned) == 2
