@@ -188,3 +188,9 @@ def test_nothing_prints_but_the_command_line():
 def test_the_package_is_light_to_import():
     """`ae_lightning.__version__` and `--help` must not wait for torch."""
     assert not imported(SOURCE / PACKAGE / "__init__.py")
+
+
+def test_no_two_test_files_share_a_name():
+    """Without packages, pytest imports both under it."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert [name for name in names if names.count(name) > 1] == []

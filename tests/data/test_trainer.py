@@ -1,6 +1,7 @@
 """The data module under Lightning's own Trainer."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,7 @@ class RankTwoOfThree:
 
     global_rank = 1
     world_size = 3
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
 
 
 def test_a_rank_takes_its_share(data):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 
 import pytest
 import torch
@@ -128,6 +129,8 @@ def test_weights_that_cannot_be_downloaded_say_where_to_put_them(name, tmp_path,
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
+    # urllib keeps what it first makes of these variables: for this test alone, let it make that anew.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / 'hub'}/checkpoints")) as caught:
         Backbone(name, weights="DEFAULT").build_encoder((3, 32, 32), 2)
     assert str(caught.value).startswith(f"model.network.weights: DEFAULT of {name} cannot be downloaded")
