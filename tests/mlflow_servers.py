@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -81,3 +82,12 @@ class Server:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+
+def serving(folder, store):
+    """Serve a copy of a database in a folder, for as long as a fixture lasts."""
+    shutil.copy(store, folder / "server.db")
+    started = Server(folder)
+    started.start()
+    yield started
+    started.stop()

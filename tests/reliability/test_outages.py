@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.spool import find_spools
-from mlflow_servers import Server
+from mlflow_servers import serving
 
 # Written into the working directory: what the test wants to happen happens after an epoch.
 EPOCHS = """
@@ -43,12 +43,7 @@ UNLIKE = ("train/images_per_second", "test/images_per_second")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, empty_store):
     """A server that keeps its artifacts itself; whoever stops it starts it again."""
-    folder = tmp_path_factory.mktemp("server")
-    shutil.copy(empty_store, folder / "server.db")
-    started = Server(folder)
-    started.start()
-    yield started
-    started.stop()
+    yield from serving(tmp_path_factory.mktemp("server"), empty_store)
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-from mlflow_servers import Server
+from mlflow_servers import serving
 
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory, empty_store):
     """A server that keeps its artifacts itself; whoever stops it starts it again."""
-    folder = tmp_path_factory.mktemp("server")
-    shutil.copy(empty_store, folder / "server.db")
-    started = Server(folder)
-    started.start()
-    yield started
-    started.stop()
+    yield from serving(tmp_path_factory.mktemp("server"), empty_store)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
+from ae_lightning.errors import first_line
 from ae_lightning.tracking.operations import Operation, Target
 from ae_lightning.tracking.runs import is_missing
 from ae_lightning.tracking.store import shown_uri
@@ -146,5 +147,4 @@ def reason_of(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error.__context__, NoConnectionError):
         return "no connection"
-    lines = str(error).strip().splitlines()
-    return shown_uri(lines[0][:300]) if lines else type(error).__name__
+    return shown_uri(first_line(error, 300))
