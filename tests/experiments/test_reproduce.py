@@ -43,6 +43,20 @@ def test_the_command_line_takes_a_training(bare_workspace, training):
     assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.parametrize("group", dict.fromkeys(training.group for training in all_trainings()))
+def test_a_training_of_every_experiment_ends_on_small_images(workspace, group):
+    training = next(training for training in all_trainings() if training.group == group)
+    # A Linear has none of a Conv's settings.
+    arguments = list(training.arguments)
+    named = [place for place, word in enumerate(arguments) if word.startswith("--model.network")]
+    for place in reversed(named):
+        del arguments[place : place + 2]
+    source = ("--data.name", "digits", "--data.path", "null", "--data.image_size", "null")
+    small = (*source, "--trainer.max_epochs", "1", "--model.network", "Linear")
+    outcome = workspace("fit", *arguments, *small, "--evaluation.pictures", "[]", "--evaluation.every_n_epochs", "0")
+    assert outcome.code == 0, outcome.err
+
+
 def test_what_is_done_is_left_alone_and_what_fails_stops_no_other(workspace, program_environment, monkeypatch, capfd):
     monkeypatch.setattr("os.environ", program_environment)
     wrong = Training("tried", "wrong", ("--model.latent_dim", "0"))

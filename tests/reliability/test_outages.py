@@ -209,7 +209,7 @@ def test_two_syncs_at_once_deliver_once(fit, server, undisturbed, workspace, pro
 
 # Trains as `fit` does, its server killed after the second epoch, itself after the fourth.
 KILLED = """
-import builtins, os, signal, sys
+import builtins, os, signal, sys, time
 sys.path.insert(0, os.environ["TESTS"])
 from quick_options import QUICK
 from ae_lightning.__main__ import main
@@ -218,6 +218,8 @@ def after_epoch(epoch):
     if epoch == 1:
         os.killpg(int(os.environ["SERVER"]), signal.SIGKILL)
     if epoch == 3:
+        # The writer puts on disk what the epoch logged, its pictures too; no checkpoint knows of them yet.
+        time.sleep(3)
         os.kill(os.getpid(), signal.SIGKILL)
 
 builtins.after_epoch = after_epoch

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker, command_line_keys
 from ae_lightning.tracking.keys import valid_key
@@ -65,6 +67,24 @@ def test_metrics_arrive_complete_and_in_order(tracker):
     for name, sign in (("a", 1), ("b", -1)):
         history = client.get_metric_history(run_id, name)
         assert [(metric.step, metric.value) for metric in history] == [(step, sign * step) for step in range(3000)]
+
+
+def test_a_picture_that_a_resumed_run_draws_again_takes_the_place_of_the_first(tracker, tmp_path):
+    def draw(logger, colour):
+        Image.new("RGB", (4, 4), colour).save(tmp_path / "picture.png")
+        logger.log_picture(tmp_path / "picture.png", "val/samples", 3)
+        logger.finalize()
+
+    draw(tracker, "red")
+    resumed = MLflowTracker(run_id=tracker.run_id, system_metrics=False)
+    resumed.open()
+    draw(resumed, "blue")
+    client = resumed.experiment
+    names = sorted(file.path for file in client.list_artifacts(tracker.run_id, "images"))
+    assert [Path(name).suffix for name in names] == [".webp", ".png"]
+    assert all(name.startswith("images/val~samples+step+3+timestamp+") for name in names)
+    with Image.open(client.download_artifacts(tracker.run_id, names[1])) as shown:
+        assert shown.getpixel((0, 0)) == (0, 0, 255)
 
 
 def test_metrics_that_are_not_finite_are_logged(tracker):

@@ -108,6 +108,7 @@ class MLflowTracker(MLFlowLogger):
         self._has_begun = False
         self._is_guest = False
         self._known_steps: dict[str, int] = {}
+        self._start_time = 0
         self.keeps_status = False
 
     @property
@@ -192,6 +193,7 @@ class MLflowTracker(MLFlowLogger):
             self._create_run()
             return
         self._experiment_id = str(run.info.experiment_id)
+        self._start_time = run.info.start_time
         self._is_guest = self.keeps_status
         if not self._is_guest:
             self._deliver_what_waits()
@@ -223,6 +225,7 @@ class MLflowTracker(MLFlowLogger):
         self._experiment_id = find_or_create_experiment(self._mlflow_client, self._tracking_uri, self._experiment_name)
         run = self._mlflow_client.create_run(self._experiment_id, run_name=self._run_name, tags=resolve_tags(self.tags))
         self._run_id = run.info.run_id
+        self._start_time = run.info.start_time
 
     def _start_system_monitor(self) -> None:
         if not self._wants_system_metrics:
@@ -323,7 +326,7 @@ class MLflowTracker(MLFlowLogger):
         from ae_lightning.tracking.pictures import IMAGES_FOLDER, IMAGES_TAG, write_grid_picture
 
         with self._staged() as (staged, folder):
-            write_grid_picture(path, folder, name, step)
+            write_grid_picture(path, folder, name, step, self._start_time)
             self._submit(Artifacts(staged, IMAGES_FOLDER))
             self._submit(Tags({IMAGES_TAG: "True"}))
 
