@@ -36,11 +36,14 @@ from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.precision import allow_tf32, choose_precision, require_supported, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
-from ae_lightning.resume import ResumePoint, is_rank_0, newest_resume_point
+from ae_lightning.resume import ResumePoint, newest_resume_point
 from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
+
+RANKS_PATIENCE = 30.0
+"""Seconds that a rank waits for another to deliver what an outage left."""
 
 
 class AutoencoderCLI(LightningCLI):
@@ -123,9 +126,11 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         store = tracking_uri_of(settings)
         given = self.resume if isinstance(self.resume, ResumePoint) else None
-        if given is None and is_rank_0():
-            # It may hold the news that a run is finished.
-            deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store)
+        if given is None:
+            # It may hold the news that a run is finished, and the ranks must not disagree on that: whichever delivers
+            # it, none goes on before that.
+            patience = RANKS_PATIENCE if is_distributed(settings.trainer) else 0.0
+            deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store, patience)
         own_hash = config_hash(self.plain_config())
         point = given or newest_resume_point(store, own_hash)
         if point is None and unfinished_runs(store, own_hash):

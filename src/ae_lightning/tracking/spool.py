@@ -111,18 +111,21 @@ class Spool:
         command = sync_command(self.folder.parent)
         return f"MLflow does not have everything: the rest waits in {self.folder}; `{command}` delivers it"
 
-    def hold(self) -> None:
+    def hold(self, patience: float = 0.0) -> None:
         """Keep all other processes out.
 
+        Args:
+            patience: Seconds to wait for one that is in.
+
         Raises:
-            SpoolInUseError: If one is in.
+            SpoolInUseError: If one stays in.
             OSError: If its folder cannot be made.
         """
         if self.is_held:
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            self._lock.acquire(timeout=patience)
         except Timeout as error:
             raise SpoolInUseError(str(self.folder)) from error
 
@@ -309,25 +312,30 @@ def _found_at(path: Path) -> Spool | None:
 
 
 @contextmanager
-def held(spool: Spool) -> Iterator[Spool]:
+def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
     """Hold a spool for a while.
 
+    Args:
+        spool: What to hold.
+        patience: Seconds to wait for another process that has it.
+
     Raises:
-        SpoolInUseError: If another process has it.
+        SpoolInUseError: If that one keeps it.
     """
-    spool.hold()
+    spool.hold(patience)
     try:
         yield spool
     finally:
         spool.close()
 
 
-def deliver_left_behind(root: Path, tracking_uri: str) -> None:
+def deliver_left_behind(root: Path, tracking_uri: str, patience: float = 0.0) -> None:
     """Deliver what processes that have ended left for runs of a store.
 
     Args:
         root: The folder of all spools.
         tracking_uri: The store.
+        patience: Seconds to wait, spool by spool, for a process that delivers it already.
 
     Raises:
         TrackingError: If the store does not answer.
@@ -337,7 +345,7 @@ def deliver_left_behind(root: Path, tracking_uri: str) -> None:
     for spool in spools:
         assert client is not None
         try:
-            with suppress(SpoolInUseError, RunGoneError), held(spool), impatient():
+            with suppress(SpoolInUseError, RunGoneError), held(spool, patience), impatient():
                 require_run(client, spool.origin.run_id)
                 spool.deliver_all(client)
         except StoreAwayError as error:
