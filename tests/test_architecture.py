@@ -41,7 +41,7 @@ LAYERS = {
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
     "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization", "schedules"},
-    "variational": {"autoencoder", "draws", "schedules"},
+    "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},
     "variants": {
         *("autoencoder", "batch_posterior", "checks", "data", "distributed", "draws", "latent_cycle", "losses"),

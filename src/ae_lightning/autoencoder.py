@@ -30,6 +30,7 @@ from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
+from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
@@ -162,7 +163,7 @@ class Autoencoder(pl.LightningModule):
     def encode(self, x_BCHW: Tensor) -> Tensor:
         """Return the codes of images, shape (B, L), float32; of a distribution over codes, its mean."""
         z_BL: Tensor = self.encoder(x_BCHW)
-        return z_BL.float()
+        return in_full(z_BL)
 
     def decode(self, z_BL: Tensor) -> Tensor:
         """Return the images of codes, shape (B, C, H, W), float32; they depend on the codes alone."""

@@ -33,7 +33,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.parser import check_config_files
 from ae_lightning.places import WEIGHTS_SUFFIX
-from ae_lightning.precision import allow_tf32, choose_precision, require_supported, uses_cpu
+from ae_lightning.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.predictions import check_output, gather, write
 from ae_lightning.report import print_report, ui_hint
 from ae_lightning.resume import ResumePoint, newest_resume_point
@@ -106,7 +106,6 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         if settings.get("model") is None:
             raise ConfigError(no_model())
-        require_supported(settings.trainer.precision)
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
@@ -162,6 +161,8 @@ class AutoencoderCLI(LightningCLI):
             raise fault from None
         if path is not None and path not in LIGHTNING_KEYWORDS:
             require_fitting_weights(self.model, path)
+        if is_double(self.trainer.precision):
+            take_double(self.model)
         if self._get(self.config, "compile"):
             compile_networks(self.model.encoder, self.model.decoder)
 

@@ -7,7 +7,7 @@ needs no random state, and two ranks that share a batch draw what one process wo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -49,8 +49,13 @@ class Draws:
 
     def normal(self, *shape: int) -> Tensor:
         """Draw from N(0, 1): shape (num_images, *shape), float32."""
-        return torch.randn(self._global_size, *shape, generator=self._generator, device=self._device)[self._rows]
+        return self._draw(torch.randn, shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Draw from U[0, 1): shape (num_images, *shape), float32."""
-        return torch.rand(self._global_size, *shape, generator=self._generator, device=self._device)[self._rows]
+        return self._draw(torch.rand, shape)
+
+    def _draw(self, function: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        # Double precision's default type would draw other numbers.
+        settings = {"generator": self._generator, "device": self._device, "dtype": torch.float32}
+        return function(self._global_size, *shape, **settings)[self._rows]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-
-from ae_lightning.errors import ConfigError
+from torch import Tensor, nn
 
 
 def cpu_has_bf16() -> bool:
@@ -27,17 +26,29 @@ def choose_precision(accelerator: str) -> Literal["bf16-mixed", "32-true"]:
     return "bf16-mixed" if uses_cpu(accelerator) and cpu_has_bf16() else "32-true"
 
 
-def require_supported(precision: object) -> None:
-    """Refuse double precision, which the weights alone would have: images, codes and losses are float32.
+def is_double(precision: object) -> bool:
+    """Whether the Trainer's precision is double."""
+    return str(precision) in ("64", "64-true")
 
-    Raises:
-        ConfigError: If it is asked for.
+
+def take_double(model: nn.Module) -> None:
+    """Let every layer take what it is given in its weights' own type.
+
+    Lightning makes the weights double. Images and draws stay float32, so that they are the same in every precision.
+
+    Args:
+        model: Changed in place.
     """
-    if str(precision) in ("64", "64-true"):
-        raise ConfigError(
-            f"trainer.precision: {precision!r} is not allowed, since images, codes and losses are float32; "
-            "Allowed: 32-true, bf16-mixed, 16-mixed"
-        )
+    for layer in model.modules():
+        if next(layer.parameters(recurse=False), None) is not None:
+            layer.register_forward_pre_hook(_cast_to_weights)
+
+
+def _cast_to_weights(layer: nn.Module, inputs: tuple[object, ...]) -> tuple[object, ...]:
+    dtype = next(layer.parameters(recurse=False)).dtype
+    return tuple(
+        value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value for value in inputs
+    )
 
 
 def allow_tf32() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
 from ae_lightning.draws import Draws
+from ae_lightning.losses.in_full import in_full
 from ae_lightning.schedules import Annealing, as_annealing
 
 
@@ -36,7 +37,7 @@ class VariationalAutoencoder(Autoencoder):
 
     def posterior(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return μ and log σ² of q(z | x), shape (B, L) each, float32."""
-        mean_BL, log_variance_BL = self.encoder(x_BCHW).float().chunk(2, dim=1)
+        mean_BL, log_variance_BL = in_full(self.encoder(x_BCHW)).chunk(2, dim=1)
         return mean_BL, log_variance_BL
 
     def encode(self, x_BCHW: Tensor) -> Tensor:

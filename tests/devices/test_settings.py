@@ -10,6 +10,10 @@ import torch
 from tests.conftest import QUICK
 
 from ae_lightning.compilation import compile_networks
+from ae_lightning.variants import find_variants
+
+SHOWN_AT_ONCE = ("AdversarialAE", "StackedAE", "VAE")
+"""Variants that call layers which no other calls; the rest are tried with the slow tests."""
 
 
 def losses(workspace):
@@ -27,13 +31,25 @@ def test_a_precision_trains_on_a_cpu(workspace, precision):
     assert kinds == {torch.float32}
 
 
-@pytest.mark.parametrize("precision", ["64-true", "64"])
-def test_double_precision_is_refused(workspace, precision):
-    outcome = workspace.fit("--trainer.precision", precision)
-    assert outcome.code == 2
-    assert "trainer.precision" in outcome.err
-    assert "32-true" in outcome.err
-    assert not workspace.runs()
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(name, marks=() if name in SHOWN_AT_ONCE else pytest.mark.slow) for name in sorted(find_variants())],
+)
+def test_double_precision_trains_as_single_does(workspace, variant):
+    """The same images and draws, so that the losses agree as far as float32 tells."""
+    found = {}
+    for precision in ("32-true", "64-true"):
+        options = ("--trainer.precision", precision, "--trainer.log_every_n_steps", "1")
+        network = ("--model.network", "Conv", "--model.network.batch_norm", "true")
+        outcome = workspace("fit", "--model", variant, *QUICK, *options, *network)
+        assert outcome.code == 0, outcome.err
+        found[precision] = losses(workspace)
+    weights = torch.load(workspace.checkpoint(), weights_only=True)["state_dict"].values()
+    assert {value.dtype for value in weights if value.is_floating_point()} == {torch.float64}
+    assert found["64-true"] == pytest.approx(found["32-true"], rel=1e-3)
+    assert found["64-true"] != found["32-true"]
+    outcome = workspace("test", "--ckpt_path", workspace.checkpoint())
+    assert outcome.code == 0, outcome.err
 
 
 def test_half_precision_on_a_cpu_becomes_bfloat16(workspace):

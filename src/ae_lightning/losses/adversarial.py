@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ae_lightning.losses.in_full import in_full
+
 
 def discriminator_loss(prior_logits_B1: Tensor, code_logits_B1: Tensor) -> Tensor:
     """Return the discriminator's cross-entropy of each pair of a draw and a code, in nats, shape (B,).
@@ -15,7 +17,7 @@ def discriminator_loss(prior_logits_B1: Tensor, code_logits_B1: Tensor) -> Tenso
         prior_logits_B1: Logits of draws of the prior.
         code_logits_B1: Logits of codes.
     """
-    return (softplus(-prior_logits_B1.float()) + softplus(code_logits_B1.float())).squeeze(1)
+    return (softplus(-in_full(prior_logits_B1)) + softplus(in_full(code_logits_B1))).squeeze(1)
 
 
 def encoder_loss(code_logits_B1: Tensor) -> Tensor:
@@ -23,4 +25,4 @@ def encoder_loss(code_logits_B1: Tensor) -> Tensor:
 
     The form that does not vanish while the discriminator wins (Goodfellow et al. 2014, section 3).
     """
-    return softplus(-code_logits_B1.float()).squeeze(1)
+    return softplus(-in_full(code_logits_B1)).squeeze(1)

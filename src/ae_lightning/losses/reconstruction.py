@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812  (the field's own name for it)
 from torch import Tensor
 
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.losses.in_full import in_full
 
 ReconstructionName = Literal["mse", "bce", "l1", "softmax"]
 OutputActivation = Literal["auto", "identity", "sigmoid", "softmax"]
@@ -73,7 +74,7 @@ class Reconstruction:
 
     def loss(self, x_BCHW: Tensor, output_BCHW: Tensor) -> Tensor:
         """Return the loss of each image, shape (B,), from the decoder's output before activation."""
-        output_BCHW = output_BCHW.float()
+        output_BCHW = in_full(output_BCHW)
         if self.name == "bce":
             return bce(x_BCHW, output_BCHW)
         if self.name == "softmax":
@@ -92,7 +93,7 @@ class Reconstruction:
         Returns:
             Images, shape (B, C, H, W), float32.
         """
-        output_BCHW = output_BCHW.float()
+        output_BCHW = in_full(output_BCHW)
         if self.output_activation == "identity":
             return output_BCHW
         if self.output_activation == "sigmoid":
@@ -100,7 +101,7 @@ class Reconstruction:
         q_BCHW = pixel_softmax(output_BCHW)
         if x_BCHW is None:
             return q_BCHW / q_BCHW.amax(dim=(1, 2, 3), keepdim=True)
-        return q_BCHW * x_BCHW.float().sum(dim=(1, 2, 3), keepdim=True)
+        return q_BCHW * in_full(x_BCHW).sum(dim=(1, 2, 3), keepdim=True)
 
 
 def build_reconstruction(name: str, output_activation: str, *, is_linear: bool) -> Reconstruction:

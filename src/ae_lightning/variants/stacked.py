@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.draws import Draws
+from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks.layers import running_statistics
 
@@ -44,4 +45,4 @@ class StackedAE(Autoencoder):
         with torch.no_grad(), running_statistics(self.encoder[:layer]):
             hidden = self.encoder[:layer](x_BCHW)
         output = self.decoder[len(self.encoder) - 1 - layer](self.encoder[layer](hidden))
-        return self.reconstruction.loss(x_BCHW, output) if layer == 0 else mse(hidden.float(), output.float())
+        return self.reconstruction.loss(x_BCHW, output) if layer == 0 else mse(in_full(hidden), in_full(output))
