@@ -15,6 +15,7 @@ from threading import Timer
 import pytest
 
 from ae_lightning.tracking import MLflowTracker
+from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
 from ae_lightning.tracking.operations import (
     Artifacts,
     LoggedModel,
@@ -27,7 +28,7 @@ from ae_lightning.tracking.operations import (
     encoded,
     merged,
 )
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, deliver_left_behind, find_spools, held
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
 from spool_outages import without_runs
 
 OPERATIONS = [

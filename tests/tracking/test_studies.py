@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ae_lightning.tracking.left_behind import find_spools
 from ae_lightning.tracking.operations import Status
-from ae_lightning.tracking.spool import Origin, Spool, find_spools, held
+from ae_lightning.tracking.spool import Origin, Spool, held
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs
 

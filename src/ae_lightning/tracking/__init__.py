@@ -1,8 +1,8 @@
 """MLflow: the one folder that imports it."""
 
 from ae_lightning.tracking.keys import command_line_keys
+from ae_lightning.tracking.left_behind import deliver_left_behind
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
-from ae_lightning.tracking.spool import deliver_left_behind
 from ae_lightning.tracking.store import connect, shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.tracker import MLflowTracker, trackers
 

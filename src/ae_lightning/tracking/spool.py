@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,22 +24,18 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import (
-    RunGoneError,
-    StoreAwayError,
     UndeliverableError,
     deliver_or_give_up,
-    require_run,
 )
 from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
-from ae_lightning.tracking.store import absolute_uri, connect, impatient, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-_ORIGIN, _JOURNAL, _DELIVERED, _FILES, _REFUSED = "origin.json", "journal", "delivered", "files", "refused"
+ORIGIN_FILE = "origin.json"
+_JOURNAL, _DELIVERED, _FILES, _REFUSED = "journal", "delivered", "files", "refused"
 _CRC_LENGTH = 8
 
 
@@ -244,25 +240,25 @@ class Spool:
                     self._remove(keeps_files)
             finally:
                 self._lock.release()
-            if not (self.folder / _ORIGIN).exists():
+            if not (self.folder / ORIGIN_FILE).exists():
                 Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def _remove(self, keeps_files: bool) -> None:
         """Remove the folder; without its origin it is no spool, and what was refused or lost may stay in it."""
         if keeps_files or (self.folder / _REFUSED).exists():
-            for name in (_ORIGIN, _JOURNAL, _DELIVERED):
+            for name in (ORIGIN_FILE, _JOURNAL, _DELIVERED):
                 (self.folder / name).unlink(missing_ok=True)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self) -> None:
-        if (self.folder / _ORIGIN).exists() and self.is_held:
+        if (self.folder / ORIGIN_FILE).exists() and self.is_held:
             return
         self.hold()
         # The origin may hold a password.
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.files.mkdir(exist_ok=True)
-        _replace(self.folder / _ORIGIN, json.dumps(asdict(self.origin)))
+        _replace(self.folder / ORIGIN_FILE, json.dumps(asdict(self.origin)))
 
     def _size(self) -> int:
         path = self.folder / _JOURNAL
@@ -288,29 +284,6 @@ def sync_command(root: Path) -> str:
     return f"python -m ae_lightning sync{options}"
 
 
-def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
-    """Return the spools in a folder, the oldest first.
-
-    Args:
-        root: The folder of all spools.
-        run_id: Those of this run alone.
-    """
-    found = root.resolve().glob(f"{run_id or '*'}.*/{_ORIGIN}")
-    by_age = sorted(found, key=lambda path: path.parent.name.split(".")[1:])
-    return [spool for path in by_age if (spool := _found_at(path)) is not None]
-
-
-def _found_at(path: Path) -> Spool | None:
-    """Return the spool of an origin; None where its process has just removed it, or it cannot be read."""
-    try:
-        return Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8"))))
-    except FileNotFoundError:
-        return None
-    except (OSError, TypeError, ValueError) as error:
-        rank_zero_warn(f"{path} cannot be read, so what waits beside it is not delivered: {error}")
-        return None
-
-
 @contextmanager
 def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
     """Hold a spool for a while.
@@ -327,29 +300,6 @@ def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
         yield spool
     finally:
         spool.close()
-
-
-def deliver_left_behind(root: Path, tracking_uri: str, patience: float = 0.0) -> None:
-    """Deliver what processes that have ended left for runs of a store.
-
-    Args:
-        root: The folder of all spools.
-        tracking_uri: The store.
-        patience: Seconds to wait, spool by spool, for a process that delivers it already.
-
-    Raises:
-        TrackingError: If the store does not answer.
-    """
-    spools = [spool for spool in find_spools(root) if spool.origin.tracking_uri == absolute_uri(tracking_uri)]
-    client = connect(tracking_uri) if spools else None
-    for spool in spools:
-        assert client is not None
-        try:
-            with suppress(SpoolInUseError, RunGoneError), held(spool, patience), impatient():
-                require_run(client, spool.origin.run_id)
-                spool.deliver_all(client)
-        except StoreAwayError as error:
-            raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {error}") from error
 
 
 def _record(operation: Operation) -> bytes:

@@ -23,6 +23,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
+from ae_lightning.tracking.left_behind import find_spools
 from ae_lightning.tracking.models import new_key, save_model
 from ae_lightning.tracking.operations import (
     MODEL_FOLDER,
@@ -37,7 +38,7 @@ from ae_lightning.tracking.operations import (
     Text,
 )
 from ae_lightning.tracking.runs import is_missing
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, find_spools, held
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
 from ae_lightning.tracking.store import (
     NOWHERE,
     absolute_uri,

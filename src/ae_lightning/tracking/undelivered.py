@@ -10,7 +10,8 @@ from rich.console import Console
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
-from ae_lightning.tracking.spool import Spool, SpoolInUseError, find_spools, held
+from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.spool import Spool, SpoolInUseError, held
 from ae_lightning.tracking.store import connect, impatient, sending_files, shown_uri
 
 
