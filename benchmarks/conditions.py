@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ae_lightning.precision import choose_precision
+from ae_lightning.machine.precision import choose_precision
 
 PACKAGES = ("torch", "lightning", "mlflow")
 

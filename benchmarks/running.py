@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ae_lightning.allocator import KEPT_BYTES
+from ae_lightning.machine.allocator import KEPT_BYTES
 from benchmarks.arguments import Task
 from benchmarks.images import Images
 from benchmarks.models import FIT_OPTIONS
@@ -26,7 +26,7 @@ ROWS, COLUMNS = 50, 160
 TAIL = 4000
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MEMORY_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
-"""glibc's own names for what `ae_lightning.allocator` sets, for programs that do not call it."""
+"""glibc's own names for what `ae_lightning.machine.allocator` sets, for programs that do not call it."""
 
 
 class ContenderError(Exception):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from ae_lightning.command_line.resume import RunInUseError, resume_point
 from ae_lightning.errors import ConfigError, UserError
-from ae_lightning.resume import RunInUseError, resume_point
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from experiments.trainings import Training, all_trainings

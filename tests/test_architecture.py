@@ -22,18 +22,13 @@ GROUND = {"errors", "places", "__init__"}
 LAYERS = {
     "errors": set(),
     "places": set(),
-    "yaml_text": set(),
     "draws": set(),
     "optimization": set(),
-    "precision": set(),
-    "compilation": set(),
     "checks": set(),
-    "run_lock": set(),
-    "distributed": set(),
-    "exhaustion": set(),
+    "machine": set(),
     "schedules": {"checks"},
     "priors": {"draws"},
-    "batch_posterior": {"distributed", "losses"},
+    "batch_posterior": {"losses", "machine"},
     "data": set(),
     "networks": set(),
     "losses": set(),
@@ -44,11 +39,28 @@ LAYERS = {
     "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},
     "variants": {
-        *("autoencoder", "batch_posterior", "checks", "data", "distributed", "draws", "latent_cycle", "losses"),
-        *("networks", "priors", "variational"),
+        *("autoencoder", "batch_posterior", "checks", "data", "draws", "latent_cycle", "losses"),
+        *("machine", "networks", "priors", "variational"),
     },
+    "checkpoints": {"autoencoder"},
+    "serving": {"checkpoints"},
+    "tracking": {"data"},
+    "callbacks": {
+        *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "machine", "networks"),
+        *("plots", "tracking"),
+    },
+    "testing": {"autoencoder", "checkpoints", "data", "draws", "losses", "networks"},
+    "command_line": {
+        *("autoencoder", "callbacks", "checkpoints", "data", "evaluation", "machine", "networks", "tracking"),
+        "variants",
+    },
+    "compare": {
+        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "evaluation", "plots", "tracking"),
+        "variants",
+    },
+    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
 }
-"""What the parts of the package that lie below its callbacks may import of it, beside themselves."""
+"""What each part of the package may import of it, beside itself."""
 
 ONLY_IN = {
     "mlflow": {"tracking"},

@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from ae_lightning.checkpoints import load_autoencoder
+from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_hyperparameters, plain_value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ae_lightning.precision import choose_precision
+from ae_lightning.machine.precision import choose_precision
 from benchmarks.arguments import Task, read_task
 from benchmarks.models import build_model
 

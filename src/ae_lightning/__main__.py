@@ -6,9 +6,9 @@ import signal
 import sys
 
 from ae_lightning import __version__
-from ae_lightning.commands import COMMANDS, overview
+from ae_lightning.command_line.commands import COMMANDS, overview
 from ae_lightning.errors import TrainingError, UserError
-from ae_lightning.signals import Interrupted, is_started_by_rank_0
+from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
@@ -59,7 +59,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     if first in COMMANDS:
         return COMMANDS[first].run(arguments[1:])
-    from ae_lightning.launch import run
+    from ae_lightning.command_line.launch import run
 
     run(arguments)
     return 0

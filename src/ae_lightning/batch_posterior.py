@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from ae_lightning.distributed import mean_over_batch
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
+from ae_lightning.machine.distributed import mean_over_batch
 
 Estimator = Literal["aggregate", "posterior"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ae_lightning.checkpoints import load_autoencoder
+from ae_lightning.checkpoints.loading import load_autoencoder
 
 
 class AutoencoderPyfunc:

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from ae_lightning.checkpoints import load_autoencoder, read_checkpoint
+from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.data import ImageDataModule
 
 # Written into the working directory: spoils what was learnt, so that the last epoch is not the best.
@@ -107,7 +107,7 @@ def test_two_trainings_without_a_tracker_do_not_share_a_folder(workspace, progra
     program = f"""
 import time
 from pathlib import Path
-from ae_lightning.run_lock import RunLock
+from ae_lightning.machine.run_lock import RunLock
 
 lock = RunLock(Path({str(folder)!r}))
 print(lock.take(), flush=True)

@@ -9,7 +9,7 @@ import torch
 
 from ae_lightning.callbacks.encoding import CHUNK_SIZE, encode_split, fixed_sample
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.checkpoints import load_autoencoder
+from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.compression import OPERATING_BITS

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.conftest import QUICK
 
-from ae_lightning.compilation import compile_networks
+from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.variants import find_variants
 
 SHOWN_AT_ONCE = ("AdversarialAE", "StackedAE", "VAE")

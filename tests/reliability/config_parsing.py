@@ -8,7 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 from ae_lightning.__main__ import main
-from ae_lightning.cli import AutoencoderCLI
+from ae_lightning.command_line.cli import AutoencoderCLI
 
 PREFIX = "ae_lightning: error: "
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from ae_lightning.checkpoints import load_state
+from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.data.datamodule import ImageDataModule
 
 # A weight is broken as a gradient would break it: at a step, on a rank, or after the epoch's last loss was computed.

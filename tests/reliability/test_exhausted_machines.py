@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from ae_lightning.checkpoint_files import find_damage
+from ae_lightning.checkpoints.files import find_damage
 
 # From here on the program may take so many megabytes more than it has.
 LIMIT = """

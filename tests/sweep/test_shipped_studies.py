@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ae_lightning.launch import prepare
+from ae_lightning.command_line.launch import prepare
 from ae_lightning.sweep.checking import check_study
 from ae_lightning.sweep.study_file import read_study
 

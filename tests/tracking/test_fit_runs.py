@@ -142,7 +142,7 @@ def test_the_logged_model_predicts_what_the_checkpoint_does(trained):
     import mlflow
     import torch
 
-    from ae_lightning.checkpoints import load_autoencoder
+    from ae_lightning.checkpoints.loading import load_autoencoder
     from ae_lightning.data import ImageDataModule
 
     run = trained.run()

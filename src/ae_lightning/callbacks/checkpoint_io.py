@@ -8,8 +8,8 @@ from typing import Any
 
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from ae_lightning.checkpoint_files import write_checkpoint
-from ae_lightning.checkpoints import load_state
+from ae_lightning.checkpoints.files import write_checkpoint
+from ae_lightning.checkpoints.loading import load_state
 
 
 class SoundCheckpointIO(TorchCheckpointIO):

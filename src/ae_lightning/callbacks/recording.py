@@ -20,7 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
 from ae_lightning.hyperparameters import class_path
-from ae_lightning.signals import Interrupted
+from ae_lightning.machine.signals import Interrupted
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
 PACKAGES = (

@@ -14,8 +14,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import distributed
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
-from ae_lightning.checkpoint_files import LAST_CHECKPOINT
-from ae_lightning.signals import SIGKILL, Requests
+from ae_lightning.checkpoints.files import LAST_CHECKPOINT
+from ae_lightning.machine.signals import SIGKILL, Requests
 
 
 class Stopping(Callback):

@@ -14,8 +14,8 @@ from rich.progress import track
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
-from ae_lightning.checkpoint_files import BEST_CHECKPOINT, LAST_CHECKPOINT
-from ae_lightning.checkpoints import load_autoencoder, read_checkpoint
+from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
+from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import UserError

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import optuna
 
-from ae_lightning.launch import prepare
+from ae_lightning.command_line.launch import prepare
 from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.opening import open_study
 from ae_lightning.sweep.options import TRAINING_OPTION

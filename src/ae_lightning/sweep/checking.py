@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ae_lightning.config_errors import CLASS_KINDS
+from ae_lightning.command_line.config_errors import CLASS_KINDS
 from ae_lightning.errors import ConfigError, UserError, unknown_name
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
 from ae_lightning.sweep.space import Parameter, arguments, choose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ae_lightning.errors import NotFiniteError, UserError
-from ae_lightning.exhaustion import is_out_of_memory
+from ae_lightning.machine.exhaustion import is_out_of_memory
 
 NUMBER_WORDS = ("not finite", "nan")
 

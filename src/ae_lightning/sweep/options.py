@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ae_lightning.command_parser import CommandParser
+from ae_lightning.command_line.command_parser import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
 
 TRAINING_OPTION = "--training"

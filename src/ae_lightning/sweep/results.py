@@ -10,7 +10,7 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial
 
-from ae_lightning.checkpoints import read_checkpoint
+from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.sweep.checking import fit_arguments
 from ae_lightning.sweep.figures import write_figures

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.sweep.duration import parse_seconds
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
-from ae_lightning.yaml_text import load_yaml
 
 Direction = Literal["minimize", "maximize"]
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import optuna
 from optuna.exceptions import StorageInternalError
 
+from ae_lightning.command_line.launch import prepare
 from ae_lightning.errors import ConfigError
-from ae_lightning.launch import prepare
 from ae_lightning.sweep.checking import Surroundings, check_study
 from ae_lightning.sweep.ledger import best_trials, recover
 from ae_lightning.sweep.opening import open_run, open_study

@@ -10,8 +10,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.callbacks.recording import num_parameters
-from ae_lightning.cli import AutoencoderCLI
-from ae_lightning.launch import open_cli
+from ae_lightning.command_line.cli import AutoencoderCLI
+from ae_lightning.command_line.launch import open_cli
 from ae_lightning.tracking import trackers
 
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checkpoints import load_autoencoder
+from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.reconstruction import ReconstructionName
 from ae_lightning.networks import Conv, Shape

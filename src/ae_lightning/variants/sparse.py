@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
 from ae_lightning.checks import require_non_negative
-from ae_lightning.distributed import mean_over_batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.losses.penalty import keep_largest, l1_activity
+from ae_lightning.machine.distributed import mean_over_batch
 
 
 class SparseAE(Autoencoder):

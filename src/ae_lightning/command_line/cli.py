@@ -15,7 +15,6 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
-from ae_lightning.allocator import keep_freed_memory
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
@@ -25,21 +24,22 @@ from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoint_overlay import LIGHTNING_KEYWORDS
-from ae_lightning.checkpoints import load_state
-from ae_lightning.compilation import compile_networks
-from ae_lightning.config_errors import ParseError, explain, no_model, unreadable_file
+from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
+from ae_lightning.command_line.config_errors import ParseError, explain, no_model, unreadable_file
+from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.predictions import check_output, gather, write
+from ae_lightning.command_line.report import print_report, ui_hint
+from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
+from ae_lightning.command_line.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
-from ae_lightning.parser import check_config_files
+from ae_lightning.machine.allocator import keep_freed_memory
+from ae_lightning.machine.compilation import compile_networks
+from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
+from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
+from ae_lightning.machine.slurm import requeued_after, take_over_requeueing
 from ae_lightning.places import WEIGHTS_SUFFIX
-from ae_lightning.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
-from ae_lightning.predictions import check_output, gather, write
-from ae_lightning.report import print_report, ui_hint
-from ae_lightning.resume import ResumePoint, newest_resume_point
-from ae_lightning.settings import is_distributed, require_seed, tracking_uri_of
-from ae_lightning.signals import SIGTERM, Interrupted, Requests
-from ae_lightning.slurm import requeued_after, take_over_requeueing
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
 
 RANKS_PATIENCE = 30.0

@@ -43,9 +43,9 @@ TRAINER_COMMANDS = {
 
 COMMANDS: dict[str, Command] = {
     "compare": Command("ae_lightning.compare.command", "set runs side by side in one report"),
-    "export": Command("ae_lightning.export", "write a checkpoint's weights as safetensors"),
+    "export": Command("ae_lightning.command_line.export", "write a checkpoint's weights as safetensors"),
     "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
-    "sync": Command("ae_lightning.sync", "deliver what waits on disk since MLflow was away"),
+    "sync": Command("ae_lightning.command_line.sync", "deliver what waits on disk since MLflow was away"),
 }
 """Every other command by name."""
 

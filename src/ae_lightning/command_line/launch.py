@@ -15,14 +15,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checkpoint_overlay import find_option, with_checkpoint_below
-from ae_lightning.cli import AutoencoderCLI
+from ae_lightning.command_line.checkpoint_overlay import find_option, with_checkpoint_below
+from ae_lightning.command_line.cli import AutoencoderCLI
+from ae_lightning.command_line.parser import Parser
+from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
-from ae_lightning.exhaustion import exhaustion_explained
-from ae_lightning.parser import Parser
-from ae_lightning.resume import ResumePoint, resume_point, split_resume
-from ae_lightning.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
+from ae_lightning.machine.exhaustion import exhaustion_explained
+from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 

@@ -12,10 +12,10 @@ import torch
 from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checkpoint_files import find_damage
+from ae_lightning.checkpoints.files import find_damage
+from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
 from ae_lightning.places import WEIGHTS_SUFFIX
-from ae_lightning.weights_file import read_weights
 
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""

@@ -7,9 +7,9 @@ import os
 import pytest
 import torch
 
-from ae_lightning import checkpoint_files
-from ae_lightning.checkpoint_files import find_damage, newest_sound, remove_unfinished, write_checkpoint
-from ae_lightning.checkpoints import load_state
+from ae_lightning.checkpoints import files as checkpoint_files
+from ae_lightning.checkpoints.files import find_damage, newest_sound, remove_unfinished, write_checkpoint
+from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.errors import CheckpointError
 
 CONTENT = {"state_dict": {"weight": torch.arange(300.0)}, "hyper_parameters": {"latent_dim": 2}, "epoch": 3}

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from ae_lightning.resume import split_resume
+from ae_lightning.command_line.resume import split_resume
 
 # Training stops for good only while the file is there: going on has the same configuration.
 BREAKING = """

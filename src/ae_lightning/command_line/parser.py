@@ -12,10 +12,10 @@ import yaml
 from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
-from ae_lightning.class_changes import defaults_left_behind
-from ae_lightning.config_errors import ParseError, config_files
+from ae_lightning.command_line.class_changes import defaults_left_behind
+from ae_lightning.command_line.config_errors import ParseError, config_files
+from ae_lightning.command_line.yaml_text import check_size
 from ae_lightning.errors import ConfigError
-from ae_lightning.yaml_text import check_size
 
 MAX_CONFIG_BYTES = 1 << 20
 """Of a configuration file: what is larger is a checkpoint or an archive, given by mistake."""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ae_lightning.commands import COMMANDS
+from ae_lightning.command_line.commands import COMMANDS
 
 CHILD = """
 import contextlib, io, json, sys

@@ -8,8 +8,8 @@ import torch
 from pyarrow import parquet
 
 from ae_lightning.autoencoder import Prediction
+from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.errors import ConfigError
-from ae_lightning.predictions import check_output, gather, write
 
 
 def batch(*indices):

@@ -21,9 +21,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks import Network
-from ae_lightning.yaml_text import load_yaml
 
 MAX_LENGTH = 1000
 MAX_VALUE_LENGTH = 200

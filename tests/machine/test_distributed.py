@@ -11,8 +11,8 @@ import torch
 from torch import distributed, multiprocessing
 
 from ae_lightning.batch_posterior import batch_posterior_kl
-from ae_lightning.distributed import mean_over_batch, sum_over_ranks
 from ae_lightning.losses.divergence import bernoulli_kl
+from ae_lightning.machine.distributed import mean_over_batch, sum_over_ranks
 
 SHARES = (7, 4)
 NUM_IMAGES = sum(SHARES)

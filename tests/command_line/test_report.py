@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from ae_lightning.report import measure_table, print_report, ui_hint
+from ae_lightning.command_line.report import measure_table, print_report, ui_hint
 
 
 def rows(values, stage="test"):

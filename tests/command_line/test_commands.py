@@ -119,7 +119,7 @@ def test_judging_without_a_checkpoint_makes_a_run_of_its_own(workspace):
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_predict_writes_codes_and_reconstructions_in_the_order_of_the_split(trained, judge, tmp_path, suffix):
-    from ae_lightning.checkpoints import load_autoencoder
+    from ae_lightning.checkpoints.loading import load_autoencoder
     from ae_lightning.data import ImageDataModule
 
     path = tmp_path / f"codes{suffix}"

@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ae_lightning.checkpoints import load_autoencoder, load_state
+from ae_lightning.checkpoints.loading import load_autoencoder, load_state
+from ae_lightning.checkpoints.weights_file import _digest
 from ae_lightning.errors import CheckpointError
-from ae_lightning.weights_file import _digest
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ae_lightning.autoencoder import Prediction
-from ae_lightning.distributed import gather_objects
 from ae_lightning.errors import ConfigError
+from ae_lightning.machine.distributed import gather_objects
 
 SUFFIXES = (".npz", ".parquet")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ae_lightning.command_parser import CommandParser
+from ae_lightning.command_line.command_parser import CommandParser
 from ae_lightning.errors import ConfigError
 from ae_lightning.places import WEIGHTS_SUFFIX
 
@@ -25,9 +25,9 @@ def run(arguments: list[str]) -> int:
     # So that --help need not wait for torch.
     from rich.console import Console
 
-    from ae_lightning.checkpoints import describe, load_state
-    from ae_lightning.predictions import check_output
-    from ae_lightning.weights_file import write_weights
+    from ae_lightning.checkpoints.loading import describe, load_state
+    from ae_lightning.checkpoints.weights_file import write_weights
+    from ae_lightning.command_line.predictions import check_output
 
     output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(WEIGHTS_SUFFIX)), (WEIGHTS_SUFFIX,))
     state = load_state(options.ckpt_path)

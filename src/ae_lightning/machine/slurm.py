@@ -11,7 +11,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Trainer
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.signals import SIGUSR1, Interrupted
+from ae_lightning.machine.signals import SIGUSR1, Interrupted
 
 _SECONDS_TO_REQUEUE = 60
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ae_lightning.checkpoints import CheckpointContents, read_checkpoint
+from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
 
 LIGHTNING_KEYWORDS = ("best", "last", "hpc")
 """Values of `--ckpt_path` that name no file."""

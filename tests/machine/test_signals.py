@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import sys, time
-from ae_lightning.signals import Interrupted, Requests
+from ae_lightning.machine.signals import Interrupted, Requests
 
 requests = Requests(patience=float(sys.argv[1]))
 requests.listen()

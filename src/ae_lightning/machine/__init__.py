@@ -1,0 +1,1 @@
+"""What training asks of the machine and the operating system: precision, processes, signals, memory."""
