@@ -14,8 +14,8 @@ from ae_lightning.errors import ConfigError, first_line
 
 EPILOG = (
     "A folder is read block by block, whatever its size; another source is read into memory. The images to train on "
-    "are stored in random order. An output that exists is not overwritten; a conversion that is killed leaves DIR.partial, "
-    "which nothing takes for whole and the next conversion replaces."
+    "are stored in random order. An output that exists is not overwritten; a conversion that is killed leaves "
+    "DIR.partial, which nothing takes for whole and the next conversion replaces."
 )
 
 

@@ -17,11 +17,11 @@ from ae_lightning.data.progress import track_slow
 from ae_lightning.data.splits import hold_out
 from ae_lightning.data.streaming.description import StreamDescription
 from ae_lightning.data.streaming.originals import FolderOriginal, LoadedOriginal, Original
-from ae_lightning.data.streaming.writer import BlockWriter, block_size_for
+from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
 from ae_lightning.errors import DataError
 
 
-def convert(data: ImageDataModule, folder: Path, block_size: int | None = None) -> StreamDescription:
+def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> StreamDescription:
     """Write a data set as blocks: the images of the train split in random order, the others in their own.
 
     A `folder` is read block by block; any other source is read into memory as for training.
@@ -30,7 +30,7 @@ def convert(data: ImageDataModule, folder: Path, block_size: int | None = None) 
         data: Says which images, and how they are divided. Where it leaves open how many are held out for validation,
             that is a tenth, at most 5,000.
         folder: To write into; it must exist and be empty.
-        block_size: Images of a block; None for about a mebibyte.
+        sizes: Of blocks and windows; None for those of `sizes_for`.
 
     Returns:
         What was written, its `stream.json` last.
@@ -41,15 +41,16 @@ def convert(data: ImageDataModule, folder: Path, block_size: int | None = None) 
         OSError: If the folder cannot be written.
     """
     original = _open(data)
-    block_size = block_size or block_size_for(original.image_shape)
+    sizes = sizes or sizes_for(original.image_shape)
     novel_class = None
     if data.leave_out_class is not None:
         novel_class = find_class(data.leave_out_class, original.class_names, data.dataset_name)
     splits = _divide(original, novel_class, data)
     description = StreamDescription(
         image_shape=original.image_shape,
-        block_size=block_size,
-        num_images=_write(original, splits, folder, block_size),
+        block_size=sizes.block,
+        window_size=sizes.window,
+        num_images=_write(original, splits, folder, sizes.block),
         class_names=original.class_names,
         novel_class=novel_class,
         num_skipped=original.num_skipped,

@@ -23,6 +23,7 @@ class StreamDescription(BaseModel):
         version: Of the format.
         image_shape: Channels, height and width.
         block_size: Images of a block; the last block of a split may have fewer.
+        window_size: Blocks that are mixed in training; kept here, so that the order of an epoch never changes.
         num_images: Of each split; no `val` where no images are held out.
         class_names: None where the images are unlabelled.
         novel_class: Number of the class left out of train and val, if one is.
@@ -35,6 +36,7 @@ class StreamDescription(BaseModel):
     version: Literal[1] = VERSION
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     block_size: PositiveInt
+    window_size: PositiveInt
     num_images: dict[SplitName, PositiveInt]
     class_names: tuple[str, ...] | None = None
     novel_class: NonNegativeInt | None = None

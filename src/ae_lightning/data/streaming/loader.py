@@ -19,14 +19,6 @@ from ae_lightning.data.loader import Batch, ResumableLoader
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.windows import Window, WindowSampler
 
-WINDOW_BYTES = 1 << 26
-"""Images that are mixed with each other. Twice as much is held: the window trained on, and the next one being read."""
-
-
-def window_size_of(reader: BlockReader) -> int:
-    """Return how many blocks make a window."""
-    return max(1, WINDOW_BYTES // (reader.block_size * reader.image_bytes))
-
 
 class _Piece(NamedTuple):
     """What one rank takes of a window, in memory.

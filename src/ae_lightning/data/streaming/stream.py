@@ -10,7 +10,7 @@ from ae_lightning.data.splits import ImageSplit
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.description import read_description
 from ae_lightning.data.streaming.library import require_litdata
-from ae_lightning.data.streaming.loader import StreamLoader, window_size_of
+from ae_lightning.data.streaming.loader import StreamLoader
 from ae_lightning.data.streaming.windows import WindowSampler
 
 SAMPLE_IMAGES = 60_000
@@ -76,7 +76,7 @@ class Stream(Contents):
             ConfigError: If there are fewer images than ranks.
         """
         reader = self._reader(name)
-        sizes = reader.num_images, reader.block_size, window_size_of(reader)
+        sizes = reader.num_images, reader.block_size, self._description.window_size
         return StreamLoader(reader, WindowSampler(*sizes, batch_size, shuffle, seed, rank, world_size))
 
     def _reader(self, name: SplitName) -> BlockReader:

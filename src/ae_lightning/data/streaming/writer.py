@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,32 @@ from numpy.typing import NDArray
 from ae_lightning.data.streaming.library import require_litdata
 
 BLOCK_BYTES = 1 << 20
+"""An item an image would cost a call of Python each."""
+
+WINDOW_BYTES = 1 << 26
+"""Of images that are mixed with each other. Twice as much is held: the window trained on, and the next one."""
+
 CHUNK_BYTES = 1 << 26
 """Of a file, at most, and of what is held while it fills."""
 
 
-def block_size_for(image_shape: tuple[int, int, int]) -> int:
-    """Return how many images make a block of about a mebibyte: an item an image would cost a call of Python each."""
-    return max(1, BLOCK_BYTES // int(np.prod(image_shape)))
+class Sizes(NamedTuple):
+    """How images are grouped.
+
+    Attributes:
+        block: Images that are stored and read together.
+        window: Blocks that are mixed in training.
+    """
+
+    block: int
+    window: int
+
+
+def sizes_for(image_shape: tuple[int, int, int]) -> Sizes:
+    """Return sizes with which a block has about a mebibyte, a window 64."""
+    image_bytes = int(np.prod(image_shape))
+    block = max(1, BLOCK_BYTES // image_bytes)
+    return Sizes(block, max(1, WINDOW_BYTES // (block * image_bytes)))
 
 
 class BlockWriter:
