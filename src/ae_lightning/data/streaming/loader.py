@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.data.dealing import Share
@@ -88,7 +90,7 @@ class StreamLoader(ResumableLoader):
     def _read(self, window: Window, first: int, is_over: Event) -> _Piece:
         places = self._own_places(window, first)
         positions = window.positions[places - window.start]
-        pixels = np.empty((len(places), *self._reader.image_shape), np.uint8)
+        pixels = _pages((len(places), *self._reader.image_shape))
         block_of = (positions // self._reader.block_size).numpy()
         by_block = block_of.argsort(kind="stable")
         blocks, starts = np.unique(block_of[by_block], return_index=True)
@@ -113,6 +115,13 @@ class StreamLoader(ResumableLoader):
             if start < stop:
                 runs.append(torch.arange(start, stop))
         return torch.cat(runs)
+
+
+def _pages(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return room that goes back to the system when it is let go of: `keep_memory` would keep window after window."""
+    size = int(np.prod(shape))
+    room = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(room, np.uint8, size).reshape(shape)
 
 
 def _batch(held: list[_Piece], share: Share) -> Batch:

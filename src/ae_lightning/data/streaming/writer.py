@@ -13,11 +13,11 @@ from ae_lightning.data.streaming.library import require_litdata
 BLOCK_BYTES = 1 << 20
 """An item an image would cost a call of Python each."""
 
-WINDOW_BYTES = 1 << 26
+WINDOW_BYTES = 1 << 25
 """Of images that are mixed with each other. Twice as much is held: the window trained on, and the next one."""
 
-CHUNK_BYTES = 1 << 26
-"""Of a file, at most, and of what is held while it fills."""
+CHUNK_BYTES = 1 << 24
+"""Of a file, at most. litdata keeps four files mapped while it reads, and they count as memory in use."""
 
 
 class Sizes(NamedTuple):
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_for(image_shape: tuple[int, int, int]) -> Sizes:
-    """Return sizes with which a block has about a mebibyte, a window 64."""
+    """Return sizes with which a block has about a mebibyte, a window 32."""
     image_bytes = int(np.prod(image_shape))
     block = max(1, BLOCK_BYTES // image_bytes)
     return Sizes(block, max(1, WINDOW_BYTES // (block * image_bytes)))
