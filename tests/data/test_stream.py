@@ -190,6 +190,14 @@ def lengthen(folder):
     chunk.write_bytes(chunk.read_bytes() + b"1")
 
 
+def with_pickles(folder):
+    """As litdata would write objects of any kind."""
+    path = folder / "val/index.json"
+    index = json.loads(path.read_text())
+    index["config"]["data_format"] = ["pickle", "numpy"]
+    path.write_text(json.dumps(index))
+
+
 def describe(**changes):
     def change(folder):
         path = folder / "stream.json"
@@ -209,6 +217,9 @@ def describe(**changes):
         (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
         (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
         (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),
+        (with_pickles, r"val/index.json is corrupt"),
+        (describe(class_names=["a", "b"]), r"label 9, which names no class"),
+        (describe(class_names=None), r"needs labels and class names, or neither"),
         (describe(version=2), r"has version 2 of the format, this package reads 1"),
         (describe(block_size=0), r"stream.json is corrupt at block_size"),
         (describe(block_size=7), r"train/index.json does not belong to stream.json"),
@@ -219,7 +230,7 @@ def test_damage_is_found_before_training_begins(tmp_path, damage, words):
     stored = store(tmp_path / "digits")
     damage(tmp_path / "digits")
     with pytest.raises(DataError, match=words):
-        stored.setup("fit")
+        stored.split("val")
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from ae_lightning.data.contents import SplitName
 from ae_lightning.errors import DataError
@@ -53,8 +53,14 @@ class _Chunk(BaseModel):
     chunk_size: NonNegativeInt
 
 
+class _Config(BaseModel):
+    # litdata's others unpickle, which runs whatever code is in the file.
+    data_format: list[Annotated[str, Field(pattern=r"^(numpy|no_header_numpy:\d+)$")]]
+
+
 class _Index(BaseModel):
     chunks: list[_Chunk]
+    config: _Config
 
 
 class _Head(BaseModel):

@@ -12,6 +12,7 @@ from ae_lightning.data.streaming.description import read_description
 from ae_lightning.data.streaming.library import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader
 from ae_lightning.data.streaming.windows import WindowSampler
+from ae_lightning.errors import DataError
 
 SAMPLE_IMAGES = 60_000
 SAMPLE_BYTES = 1 << 28
@@ -56,7 +57,7 @@ class Stream(Contents):
             if name == "train":
                 num_images = min(num_images, SAMPLE_IMAGES, max(1, SAMPLE_BYTES // reader.image_bytes))
             require_memory(num_images * reader.image_bytes, f"data.path: the {name} split")
-            self._read[name] = reader.read_first(num_images)
+            self._read[name] = self._checked(name, reader.read_first(num_images))
         return self._read[name]
 
     def loader(
@@ -78,6 +79,14 @@ class Stream(Contents):
         reader = self._reader(name)
         sizes = reader.num_images, reader.block_size, self._description.window_size
         return StreamLoader(reader, WindowSampler(*sizes, batch_size, shuffle, seed, rank, world_size))
+
+    def _checked(self, name: SplitName, split: ImageSplit) -> ImageSplit:
+        num_classes = len(self.class_names or ())
+        if (split.labels is None) != (num_classes == 0):
+            raise DataError(f"{self._folder / name} needs labels and class names, or neither of them")
+        if split.labels is not None and int(split.labels.max()) >= num_classes:
+            raise DataError(f"{self._folder / name} has label {int(split.labels.max())}, which names no class")
+        return split
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description
