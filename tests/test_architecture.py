@@ -66,6 +66,7 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "optuna": {"sweep"},
     "pytest": {"testing"},
+    "litdata": {"data"},
 }
 """Libraries that only these parts import."""
 

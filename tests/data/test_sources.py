@@ -31,7 +31,7 @@ def test_a_source_of_the_users_own_needs_a_path(name):
 
 
 def test_a_path_is_refused_where_it_means_nothing():
-    with pytest.raises(ConfigError, match=r"data.path is for folder and npz only; data.name is digits"):
+    with pytest.raises(ConfigError, match=r"data.path is for folder, npz, stream only; data.name is digits"):
         load("digits", path="somewhere")
 
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 from tests.conftest import QUICK
 
+from stored_digits import store
+
 SIZES = ("--model", "VAE", *QUICK, "--model.latent_dim", "3", "--trainer.accelerator", "cpu")
 STEPS = ("--trainer.precision", "32-true", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.001")
 OPTIONS = ("fit", *SIZES, *STEPS)
@@ -23,7 +25,7 @@ def free_port():
         return free.getsockname()[1]
 
 
-def start_node(rank, port, folder, environment):
+def start_node(rank, port, folder, environment, data):
     """Start what a user starts on each machine; they share a folder, as machines of a cluster do."""
     meeting = ("--rdzv-backend", "c10d", "--rdzv-id", "test", "--rdzv-endpoint", f"127.0.0.1:{port}")
     torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1")
@@ -32,7 +34,7 @@ def start_node(rank, port, folder, environment):
     command = [sys.executable, *torchrun, *meeting, "--local-addr", "127.0.0.1", "-m", "ae_lightning"]
     with (folder / f"node-{rank}.txt").open("w") as said:
         return subprocess.Popen(
-            [*command, *OPTIONS, *ranks, *batch], cwd=folder, env=environment, stdout=said, stderr=said
+            [*command, *OPTIONS, *data, *ranks, *batch], cwd=folder, env=environment, stdout=said, stderr=said
         )
 
 
@@ -45,15 +47,17 @@ def vector(state):
 
 
 @pytest.mark.slow
-def test_two_nodes_train_what_one_process_does(open_workspace, program_environment):
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_two_nodes_train_what_one_process_does(open_workspace, program_environment, tmp_path, place):
+    data = ("--data.name", "stream", "--data.path", store(tmp_path / "stored").path) if place == "disk" else ()
     environment = {**program_environment, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     with open_workspace() as alone:
-        outcome = alone(*OPTIONS, "--data.batch_size", str(GLOBAL_BATCH_SIZE))
+        outcome = alone(*OPTIONS, *data, "--data.batch_size", str(GLOBAL_BATCH_SIZE))
         assert outcome.code == 0, outcome.err
         expected = state_of(alone)
     with open_workspace() as shared:
         port = free_port()
-        nodes = [start_node(rank, port, shared.folder, environment) for rank in range(2)]
+        nodes = [start_node(rank, port, shared.folder, environment, data) for rank in range(2)]
         try:
             codes = [node.wait(timeout=240) for node in nodes]
         finally:

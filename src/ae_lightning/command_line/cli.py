@@ -271,7 +271,7 @@ class AutoencoderCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         data = self.datamodule
-        sizes = [f"{len(data.split(name)):,} {name}" for name in data.split_names]
+        sizes = [f"{data.num_images(name):,} {name}" for name in data.split_names]
         shape = " × ".join(map(str, data.input_shape))
         Console(stderr=True).print(
             f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "

@@ -43,6 +43,9 @@ TRAINER_COMMANDS = {
 
 COMMANDS: dict[str, Command] = {
     "compare": Command("ae_lightning.compare.command", "set runs side by side in one report"),
+    "convert": Command(
+        "ae_lightning.command_line.convert", "write a data set as blocks on disk, for more images than memory holds"
+    ),
     "export": Command("ae_lightning.command_line.export", "write a checkpoint's weights as safetensors"),
     "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
     "sync": Command("ae_lightning.command_line.sync", "deliver what waits on disk since MLflow was away"),

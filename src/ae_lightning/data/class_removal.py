@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from ae_lightning.data.splits import ImageSet
 from ae_lightning.errors import ConfigError, unknown_name
 
@@ -40,7 +42,16 @@ def without_class(images: ImageSet, left_out: int) -> ImageSet:
         ConfigError: If no training image is left.
     """
     assert images.train.labels is not None
-    kept = (images.train.labels != left_out).nonzero().squeeze(1)
+    return replace(images, train=images.train.select(positions_without_class(images.train.labels, left_out)))
+
+
+def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
+    """Return where the labels are of other classes, int64.
+
+    Raises:
+        ConfigError: If nowhere.
+    """
+    kept = (labels != left_out).nonzero().squeeze(1)
     if len(kept) == 0:
         raise ConfigError(f"{KEY}: all training images are of class {left_out}, so that none would be left")
-    return replace(images, train=images.train.select(kept))
+    return kept

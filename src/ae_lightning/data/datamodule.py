@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ae_lightning.data.class_removal import find_class, without_class
+from ae_lightning.data.contents import Contents, LoadedImages, SplitName
 from ae_lightning.data.faults import OnError
-from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler
+from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler, ResumableLoader
 from ae_lightning.data.residence import OnDevice, residence
 from ae_lightning.data.scaling import Scaling, scale
-from ae_lightning.data.sources import check_source, load_images
+from ae_lightning.data.sources import STREAM, check_source, load_images
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out
+from ae_lightning.data.streaming.stream import Stream
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import ConfigError
-
-SplitName = Literal["train", "val", "test"]
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
 MAX_DEFAULT_VAL = 5000
@@ -32,15 +31,17 @@ class ImageDataModule(LightningDataModule):
     Args:
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
-            image files) or ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
-            ``y_test``).
+            image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
+            ``y_test``) or ``stream`` (what ``convert`` wrote: the train split stays on disk).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
-        path: The tree of images of ``folder``, or the file of ``npz``; null for all other sources.
+        path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
+            sources.
         batch_size: Images per training step and rank.
         scaling: Pixel values: ``unit`` divides by 255, ``image_max`` divides each image by its own maximum.
         num_val: How many training images to hold out for validation. 0 holds out none; null holds out 5,000
-            of a torchvision set (a tenth of it at most), a tenth of any other.
+            of a torchvision set (a tenth of it at most), a tenth of any other. A ``stream`` was divided by ``convert``,
+            which takes this, ``split_seed`` and ``leave_out_class`` in its place.
         image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
             most of them have.
         split_seed: Fixes which images are held out for validation, and for test where the source has no
@@ -55,7 +56,7 @@ class ImageDataModule(LightningDataModule):
             ``skip`` leaves the image out, names it in a warning and counts it. All images are read before training.
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
         on_device: Whether a split's bytes stay on the GPU, where batches are then made without waiting for the host;
-            ``auto`` where one takes at most a quarter of the free memory.
+            ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
 
     Raises:
         ConfigError: If a setting is unknown, out of range, or does not belong to the source.
@@ -88,6 +89,8 @@ class ImageDataModule(LightningDataModule):
         _check_at_least("data.num_val", 0 if num_val is None else num_val, 0)
         _check_at_least("data.split_seed", split_seed, 0)
         _check_at_least("data.seed", seed, 0)
+        if name == STREAM:
+            _check_stream_settings(num_val, split_seed, leave_out_class, on_device)
         # not for the logger: what it logs of a model must not clash with the names here
         self.save_hyperparameters(logger=False)
         self.name: str = name
@@ -105,10 +108,7 @@ class ImageDataModule(LightningDataModule):
         self.on_error: OnError = on_error
         self.follow_links = follow_links
         self.on_device: OnDevice = on_device
-        self._num_skipped = 0
-        self._splits: dict[SplitName, ImageSplit] = {}
-        self._class_names: tuple[str, ...] | None = None
-        self._novel_class: int | None = None
+        self._contents: Contents | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -117,14 +117,12 @@ class ImageDataModule(LightningDataModule):
         Raises:
             DataError: If the images are missing or damaged.
         """
-        channels, height, width = self.split("train").images.shape[1:]
-        return channels, height, width
+        return self._load().image_shape
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Name of each class, None where the images are unlabelled; loads the images."""
-        self._load()
-        return self._class_names
+        return self._load().class_names
 
     @property
     def num_classes(self) -> int:
@@ -134,14 +132,12 @@ class ImageDataModule(LightningDataModule):
     @property
     def novel_class(self) -> int | None:
         """Number of the class left out of training, None where none is; loads the images."""
-        self._load()
-        return self._novel_class
+        return self._load().novel_class
 
     @property
     def num_skipped(self) -> int:
         """Number of files left out because they cannot be read; loads the images."""
-        self._load()
-        return self._num_skipped
+        return self._load().num_skipped
 
     @property
     def dataset_name(self) -> str:
@@ -154,8 +150,15 @@ class ImageDataModule(LightningDataModule):
     @property
     def split_names(self) -> tuple[SplitName, ...]:
         """Names of the splits there are: no `val` where no images are held out; loads the images."""
-        self._load()
-        return tuple(self._splits)
+        return tuple(self._load().num_images)
+
+    def num_images(self, name: SplitName) -> int:
+        """Count the images of a split, those that stay on disk too; loads the images.
+
+        Args:
+            name: ``train``, ``val`` or ``test``, if there is one.
+        """
+        return self._load().num_images[name]
 
     def split(self, name: SplitName) -> ImageSplit:
         """Give the images and labels of a split; loads the images at first need.
@@ -164,17 +167,18 @@ class ImageDataModule(LightningDataModule):
             name: ``train``, ``val`` or ``test``.
 
         Returns:
-            The split, its images uint8.
+            The split, its images uint8. Of a train split that stays on disk, a fixed sample: at most 60,000 images and
+            256 MiB.
 
         Raises:
             ConfigError: If it is the validation split and ``num_val`` is 0, ``num_val`` is too large, or a class is
                 asked for that is not there.
             DataError: If the images are missing or damaged.
         """
-        self._load()
-        if name not in self._splits:
+        contents = self._load()
+        if name not in contents.num_images:
             raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
-        return self._splits[name]
+        return contents.split(name)
 
     def scale(self, images: Tensor) -> Tensor:
         """Scale images as training sees them.
@@ -199,22 +203,21 @@ class ImageDataModule(LightningDataModule):
         """
         self._load()
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> ResumableLoader:
         """Give batches of the train split, in a new order each epoch."""
         # Trainer(overfit_batches=...) wants the same batches in every epoch, and cannot reorder this loader
         overfit = self.trainer is not None and getattr(self.trainer, "overfit_batches", 0) > 0
         return self._loader("train", shuffle=not overfit)
 
-    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+    def val_dataloader(self) -> ResumableLoader | list[ResumableLoader]:
         """Give batches of the validation split in order; no loader at all where there is no such split."""
-        self._load()
-        return self._loader("val") if "val" in self._splits else []
+        return self._loader("val") if "val" in self.split_names else []
 
-    def test_dataloader(self) -> BatchLoader:
+    def test_dataloader(self) -> ResumableLoader:
         """Give batches of the test split in order."""
         return self._loader("test")
 
-    def predict_dataloader(self) -> BatchLoader:
+    def predict_dataloader(self) -> ResumableLoader:
         """Give batches of the split chosen by ``predict_split`` in order."""
         return self._loader(self.predict_split)
 
@@ -234,9 +237,12 @@ class ImageDataModule(LightningDataModule):
         images = batch.images.to(memory_format=torch.channels_last)
         return batch._replace(images=self.scale(images))
 
-    def _loader(self, name: SplitName, shuffle: bool = False) -> BatchLoader:
-        split = self.split(name)
+    def _loader(self, name: SplitName, shuffle: bool = False) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        contents = self._load()
+        if isinstance(contents, Stream) and name == "train":
+            return contents.loader(name, self.batch_size, shuffle, self.seed, rank, world_size)
+        split = self.split(name)
         device = self._residence(name, split)
         sampler = BatchSampler(len(split), self.batch_size, shuffle, self.seed, rank, world_size, device)
         return BatchLoader(split, sampler, device)
@@ -245,10 +251,13 @@ class ImageDataModule(LightningDataModule):
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         return residence(self.on_device, device, split.images.nbytes, f"the {name} split")
 
-    def _load(self) -> None:
-        if self._splits:
-            return
-        images = load_images(
+    def read_images(self) -> ImageSet:
+        """Read the data set as its source has it, before anything is held out or left out.
+
+        Raises:
+            DataError: If the images are missing or damaged.
+        """
+        return load_images(
             self.name,
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             path=self.path,
@@ -257,21 +266,29 @@ class ImageDataModule(LightningDataModule):
             on_error=self.on_error,
             follow_links=self.follow_links,
         )
-        self._num_skipped = images.num_skipped
-        if self.overlay and len(images.class_names or ()) < 2:
-            raise ConfigError(f"data.overlay lays images of two classes over each other; {self.dataset_name} has none")
+
+    def _load(self) -> Contents:
+        if self._contents is None:
+            is_stream = self.name == STREAM
+            contents = Stream(Path(self.path or "").expanduser()) if is_stream else self._read_into_memory()
+            if self.overlay and len(contents.class_names or ()) < 2:
+                name = self.dataset_name
+                raise ConfigError(f"data.overlay lays images of two classes over each other; {name} has none")
+            self._contents = contents
+        return self._contents
+
+    def _read_into_memory(self) -> LoadedImages:
+        images = self.read_images()
+        novel_class = None
         if self.leave_out_class is not None:
-            self._novel_class = find_class(self.leave_out_class, images.class_names, self.dataset_name)
-            images = without_class(images, self._novel_class)
-        self._splits = self._divide(images)
-        self._class_names = images.class_names
+            novel_class = find_class(self.leave_out_class, images.class_names, self.dataset_name)
+            images = without_class(images, novel_class)
+        return LoadedImages(self._divide(images), images.class_names, novel_class, images.num_skipped)
 
     def _divide(self, images: ImageSet) -> dict[SplitName, ImageSplit]:
         num_train = len(images.train)
         num_val = self._default_num_val(num_train) if self.num_val is None else self.num_val
-        if num_val >= num_train:
-            left = f"leaves none of the {num_train} training images of {self.dataset_name}"
-            raise ConfigError(f"data.num_val {num_val} {left} to train on")
+        check_num_val(num_val, num_train, self.dataset_name)
         if num_val == 0:
             return {"train": images.train, "test": images.test}
         kept, held_out = hold_out(num_train, num_val, self.split_seed)
@@ -279,8 +296,38 @@ class ImageDataModule(LightningDataModule):
         return {"train": train, "val": val, "test": images.test}
 
     def _default_num_val(self, num_train: int) -> int:
-        tenth = max(1, num_train // 10) if num_train > 1 else 0
-        return min(MAX_DEFAULT_VAL, tenth) if self.name in TORCHVISION_SETS else tenth
+        return default_num_val(num_train, MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+
+
+def default_num_val(num_train: int, at_most: int) -> int:
+    """Return how many images to hold out where the user leaves it open: a tenth, at most so many."""
+    return min(at_most, max(1, num_train // 10)) if num_train > 1 else 0
+
+
+def check_num_val(num_val: int, num_train: int, dataset_name: str) -> None:
+    """Check that images are left to train on.
+
+    Raises:
+        ConfigError: If none are.
+    """
+    if num_val >= num_train:
+        left = f"leaves none of the {num_train} training images of {dataset_name}"
+        raise ConfigError(f"data.num_val {num_val} {left} to train on")
+
+
+def _check_stream_settings(
+    num_val: int | None, split_seed: int, leave_out_class: int | str | None, on_device: OnDevice
+) -> None:
+    given = {
+        "num_val": num_val is not None,
+        "split_seed": split_seed != 0,
+        "leave_out_class": leave_out_class is not None,
+    }
+    for key, is_set in given.items():
+        if is_set:
+            raise ConfigError(f"data.{key} is not for stream, whose splits `convert` made: give it to that command")
+    if on_device is True:
+        raise ConfigError("data.on_device: true is not for stream, whose train split stays on disk; auto is allowed")
 
 
 def _check_at_least(key: str, value: int, smallest: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ae_lightning.data.dealing import Dealer
 from ae_lightning.data.splits import ImageSplit
-from ae_lightning.errors import CheckpointError, ConfigError
+from ae_lightning.errors import CheckpointError
 
 
 class Batch(NamedTuple):
@@ -30,18 +31,8 @@ class Batch(NamedTuple):
     global_size: int
 
 
-class BatchSampler:
-    """Deals the images of a split out to batches and ranks.
-
-    The global batch t is the next ``batch_size * world_size`` images of an order that is a function of
-    seed and epoch alone; each rank takes a contiguous run of it. So the ranks together see, step for step,
-    what one process with ``batch_size * world_size`` sees. The last partial batch is kept, in runs as even
-    as can be.
-
-    Two remainders are joined to the batch before them, so that nothing is dropped or repeated. One with fewer
-    images than ranks: every rank needs an image in every step, or a collective operation would wait forever
-    (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling,
-    which is to say in training, a single image: batch norm refuses to take the variance of one.
+class BatchSampler(Dealer):
+    """Deals the positions of a split out to batches and ranks.
 
     Args:
         num_images: How many images the split has.
@@ -67,33 +58,8 @@ class BatchSampler:
         world_size: int = 1,
         device: torch.device | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"data.batch_size must be at least 1, not {batch_size}")
-        if num_images < world_size:
-            raise ConfigError(f"a split of {num_images} images cannot be shared by {world_size} ranks")
-        self.num_images = num_images
-        self.shuffle = shuffle
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.global_batch_size = batch_size * world_size
+        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size)
         self.device = device
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration follows; Lightning calls this.
-
-        Args:
-            epoch: Counted from 0.
-        """
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Count the batches of an epoch, the same on every rank."""
-        num_full, remainder = divmod(self.num_images, self.global_batch_size)
-        smallest = max(self.world_size, 2 if self.shuffle else 1)
-        # with no batch before it, even a single image has to stand alone
-        return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
 
     def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:
         """Yield this rank's (indices, offset, global size), batch by batch.
@@ -103,44 +69,35 @@ class BatchSampler:
             images that has.
         """
         order = self._order()
-        num_batches = len(self)
-        for position in range(num_batches):
-            start = position * self.global_batch_size
-            stop = self.num_images if position == num_batches - 1 else start + self.global_batch_size
-            num_each, num_extra = divmod(stop - start, self.world_size)
-            offset = self.rank * num_each + min(self.rank, num_extra)
-            num_own = num_each + (self.rank < num_extra)
-            yield order[start + offset : start + offset + num_own], offset, stop - start
+        for share in self.shares():
+            yield order[share.start : share.start + share.num_images], share.offset, share.global_size
 
     def _order(self) -> Tensor:
         if not self.shuffle:
             return torch.arange(self.num_images)
-        # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
-        mixed = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
         # drawn by the host, whatever the device: the order is the same everywhere
-        order = torch.randperm(self.num_images, generator=torch.Generator().manual_seed(int(mixed[0])))
-        return order.to(self.device)
+        return torch.randperm(self.num_images, generator=self.generator()).to(self.device)
 
 
-class BatchLoader:
-    """Batches of a split that lies in memory; a data loader as Lightning's Trainer takes it.
+class ResumableLoader(ABC):
+    """A data loader as Lightning's Trainer takes it, whose state says how far into which epoch it is.
 
-    It has no worker processes: one index operation a batch costs less than handing a batch over. Its state
-    says how far into which epoch it is, so that a run can go on in the middle of an epoch.
+    A run can so go on in the middle of an epoch.
 
     Args:
-        split: The images. Labels are left behind: they never are in a batch.
-        sampler: Deals out the positions. Lightning sets the epoch on this attribute.
-        device: Where the images are kept and the batches come from; None leaves them where they are.
+        sampler: Deals out the images. Lightning sets the epoch on this attribute.
     """
 
-    def __init__(self, split: ImageSplit, sampler: BatchSampler, device: torch.device | None = None) -> None:
+    def __init__(self, sampler: Dealer) -> None:
         self.sampler = sampler
         # Lightning asks every loader that has a sampler for this too
         self.batch_sampler = None
-        self._images = split.images if device is None else split.images.to(device)
         self._num_handed_out = 0
         self._resume_from: dict[str, int] | None = None
+
+    @abstractmethod
+    def _batches(self, first: int) -> Iterator[Batch]:
+        """Yield the batches of the sampler's epoch from one on."""
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
@@ -159,18 +116,9 @@ class BatchLoader:
             CheckpointError: If a state restored within this epoch counted batches of another size.
         """
         self._num_handed_out = self._take_resume_position()
-        for indices, offset, global_size in islice(self.sampler, self._num_handed_out, None):
+        for batch in self._batches(self._num_handed_out):
             self._num_handed_out += 1
-            yield self._batch(indices, offset, global_size)
-
-    def _batch(self, indices: Tensor, offset: int, global_size: int) -> Batch:
-        if self.sampler.shuffle:
-            indices = indices.to(self._images.device)
-            return Batch(self._images[indices], indices, offset, global_size)
-        # without shuffling the positions are the host's, and need not be sent anywhere
-        start = int(indices[0])
-        places = torch.arange(start, start + len(indices), device=self._images.device)
-        return Batch(self._images.narrow(0, start, len(indices)), places, offset, global_size)
+            yield batch
 
     def _take_resume_position(self) -> int:
         state, self._resume_from = self._resume_from, None
@@ -203,3 +151,34 @@ class BatchLoader:
         """
         self._resume_from = dict(state_dict)
         self.sampler.set_epoch(state_dict["epoch"])
+
+
+class BatchLoader(ResumableLoader):
+    """Batches of a split that lies in memory.
+
+    It has no worker processes: one index operation a batch costs less than handing a batch over.
+
+    Args:
+        split: The images. Labels are left behind: they never are in a batch.
+        sampler: Deals out the positions.
+        device: Where the images are kept and the batches come from; None leaves them where they are.
+    """
+
+    sampler: BatchSampler
+
+    def __init__(self, split: ImageSplit, sampler: BatchSampler, device: torch.device | None = None) -> None:
+        super().__init__(sampler)
+        self._images = split.images if device is None else split.images.to(device)
+
+    def _batches(self, first: int) -> Iterator[Batch]:
+        for indices, offset, global_size in islice(self.sampler, first, None):
+            yield self._batch(indices, offset, global_size)
+
+    def _batch(self, indices: Tensor, offset: int, global_size: int) -> Batch:
+        if self.sampler.shuffle:
+            indices = indices.to(self._images.device)
+            return Batch(self._images[indices], indices, offset, global_size)
+        # without shuffling the positions are the host's, and need not be sent anywhere
+        start = int(indices[0])
+        places = torch.arange(start, start + len(indices), device=self._images.device)
+        return Batch(self._images.narrow(0, start, len(indices)), places, offset, global_size)

@@ -53,7 +53,10 @@ SOURCES: Mapping[str, Callable[[Place], ImageSet]] = MappingProxyType(
         "npz": lambda place: read_npz(place.path),
     }
 )
-SOURCES_WITH_PATH = ("folder", "npz")
+STREAM = "stream"
+"""The source whose train split stays on disk: none of those that are read into memory."""
+
+SOURCES_WITH_PATH = ("folder", "npz", STREAM)
 
 
 def check_source(name: str, path: str | None, image_size: int | None) -> None:
@@ -67,12 +70,13 @@ def check_source(name: str, path: str | None, image_size: int | None) -> None:
     Raises:
         ConfigError: If the name is unknown, or a setting is missing, out of range or of another source.
     """
-    if name not in SOURCES:
-        raise ConfigError(unknown_name("data.name", name, SOURCES))
+    known = (*SOURCES, STREAM)
+    if name not in known:
+        raise ConfigError(unknown_name("data.name", name, known))
     if name in SOURCES_WITH_PATH and not path:
         raise ConfigError(f"data.path must say where the images are when data.name is {name}")
     if name not in SOURCES_WITH_PATH and path is not None:
-        raise ConfigError(f"data.path is for {' and '.join(SOURCES_WITH_PATH)} only; data.name is {name}")
+        raise ConfigError(f"data.path is for {', '.join(SOURCES_WITH_PATH)} only; data.name is {name}")
     if image_size is not None and name != "folder":
         raise ConfigError(f"data.image_size is for folder only; data.name is {name}")
     if image_size is not None and image_size < 1:
@@ -108,6 +112,8 @@ def load_images(
         DataError: If the images are missing or damaged.
     """
     check_source(name, None if path is None else str(path), image_size)
+    if name == STREAM:
+        raise ConfigError("data.name stream stays on disk: it is not read into memory")
     place = Place(
         Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed, on_error, follow_links
     )

@@ -114,10 +114,19 @@ def hold_out_test(images: ImageSplit, share: float, seed: int) -> tuple[ImageSpl
     Raises:
         DataError: If there are fewer than two images.
     """
-    if len(images) < 2:
-        raise DataError("one image alone cannot be divided into a train and a test split")
-    train, test = hold_out(len(images), max(1, int(len(images) * share)), seed)
+    train, test = hold_out(len(images), num_held_out_for_test(len(images), share), seed)
     return images.select(train), images.select(test)
+
+
+def num_held_out_for_test(num_images: int, share: float) -> int:
+    """Return how many of so many images become the test split: a share, rounded down, at least one.
+
+    Raises:
+        DataError: If there are fewer than two images.
+    """
+    if num_images < 2:
+        raise DataError("one image alone cannot be divided into a train and a test split")
+    return max(1, int(num_images * share))
 
 
 def _check_labels(labels: Tensor, num_images: int) -> None:

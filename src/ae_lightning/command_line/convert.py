@@ -1,0 +1,124 @@
+"""`convert`: any data set in blocks on disk, for `data.name: stream`, which trains on more images than memory holds."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.errors import ConfigError, first_line
+
+EPILOG = (
+    "A folder is read block by block, whatever its size; another source is read into memory. The images to train on "
+    "are stored in random order. An output that exists is not overwritten; a conversion that is killed leaves "
+    "DIR.partial, which nothing takes for whole and the next conversion replaces."
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Convert a data set.
+
+    Args:
+        arguments: Of the command line, without the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: If the images or the settings cannot be used, or the output exists or cannot be written.
+    """
+    options = vars(_parser().parse_args(arguments))
+    output: Path = options.pop("output").expanduser()
+    # So that --help need not wait for torch.
+    from rich.console import Console
+
+    from ae_lightning.data.datamodule import ImageDataModule
+    from ae_lightning.data.sources import STREAM
+    from ae_lightning.data.streaming.conversion import convert
+    from ae_lightning.data.streaming.library import require_litdata
+
+    data = ImageDataModule(**{key.removeprefix("data."): value for key, value in options.items()})
+    if data.name == STREAM:
+        raise ConfigError(f"convert: {data.path} is a stream already")
+    require_litdata("convert")
+    with _renamed_when_whole(output) as folder:
+        description = convert(data, folder)
+    sizes = ", ".join(f"{count:,} {name}" for name, count in description.num_images.items())
+    skipped = f"; {description.num_skipped:,} damaged files left out" if description.num_skipped else ""
+    Console().print(f"{sizes} in {output}{skipped}", highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+@contextmanager
+def _renamed_when_whole(output: Path) -> Iterator[Path]:
+    """Give a folder to write into, which gets its name at the end, or is removed.
+
+    Raises:
+        ConfigError: If the name is taken, another process converts to it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    if output.exists():
+        raise ConfigError(f"convert: --output: {output} exists already; it is not overwritten")
+    partial = output.with_name(f"{output.name}.partial")
+    lock = FileLock(partial.with_suffix(".lock"), blocking=False)
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with lock:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            try:
+                yield partial
+                partial.rename(output)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise ConfigError(f"convert: --output: another process converts to {output}") from None
+    except OSError as error:
+        raise ConfigError(f"convert: --output: {output} cannot be written ({first_line(error)})") from error
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "convert",
+        description="Write a data set as blocks on disk, for --data.name stream.",
+        epilog=EPILOG,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="the folder to make")
+    for key, settings in _DATA_KEYS.items():
+        parser.add_argument(f"--data.{key}", **settings)
+    return parser
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false, not {text}")
+    return text.lower() == "true"
+
+
+def _class(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+_DATA_KEYS: dict[str, dict[str, Any]] = {
+    "name": {"required": True, "metavar": "NAME", "help": "digits, mnist, fashion_mnist, kmnist, cifar10, folder, npz"},
+    "path": {"metavar": "PATH", "help": "the tree of images of folder, or the file of npz"},
+    "root": {"metavar": "DIR", "help": "folder of the torchvision sets (default: as for fit)"},
+    "image_size": {"type": int, "metavar": "N", "help": "height and width that folder resizes its images to"},
+    "num_val": {
+        "type": int,
+        "metavar": "N",
+        "help": "images to hold out for validation (default: a tenth, at most 5,000)",
+    },
+    "split_seed": {"type": int, "metavar": "N", "help": "fixes the splits and the stored order (default: 0)"},
+    "leave_out_class": {"type": _class, "metavar": "CLASS", "help": "a class that is in the test split alone"},
+    "on_error": {"choices": ("raise", "skip"), "help": "what becomes of images of folder that cannot be read"},
+    "follow_links": {"type": _truth, "metavar": "BOOL", "help": "whether folder follows links that lead out of it"},
+}
+"""Those of `ImageDataModule` that say which images there are and how they are divided."""

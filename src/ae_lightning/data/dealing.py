@@ -1,0 +1,107 @@
+"""How the images of an epoch's order become batches and ranks' shares of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ae_lightning.errors import ConfigError
+
+
+class Share(NamedTuple):
+    """What one rank takes of one global batch.
+
+    Attributes:
+        start: Place of its first image in the order of the epoch.
+        num_images: How many images it takes.
+        offset: Place of its first image within the global batch.
+        global_size: How many images the global batch has, over all ranks.
+    """
+
+    start: int
+    num_images: int
+    offset: int
+    global_size: int
+
+
+class Dealer:
+    """Deals the images of a split out to batches and ranks.
+
+    The global batch t is the next ``batch_size * world_size`` images of an order that is a function of
+    seed and epoch alone; each rank takes a contiguous run of it. So the ranks together see, step for step,
+    what one process with ``batch_size * world_size`` sees. The last partial batch is kept, in runs as even
+    as can be.
+
+    Two remainders are joined to the batch before them, so that nothing is dropped or repeated. One with fewer
+    images than ranks: every rank needs an image in every step, or a collective operation would wait forever
+    (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling,
+    which is to say in training, a single image: batch norm refuses to take the variance of one.
+
+    Args:
+        num_images: How many images the split has.
+        batch_size: Images per batch and rank.
+        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
+        seed: Fixes the orders, together with the epoch.
+        rank: This process, 0 to ``world_size`` − 1.
+        world_size: How many processes share the images.
+
+    Raises:
+        ConfigError: If the batch size is below 1 or there are fewer images than ranks.
+    """
+
+    def __init__(
+        self, num_images: int, batch_size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"data.batch_size must be at least 1, not {batch_size}")
+        if num_images < world_size:
+            raise ConfigError(f"a split of {num_images} images cannot be shared by {world_size} ranks")
+        self.num_images = num_images
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.global_batch_size = batch_size * world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration follows; Lightning calls this.
+
+        Args:
+            epoch: Counted from 0.
+        """
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch, the same on every rank."""
+        num_full, remainder = divmod(self.num_images, self.global_batch_size)
+        smallest = max(self.world_size, 2 if self.shuffle else 1)
+        # with no batch before it, even a single image has to stand alone
+        return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
+
+    def shares(self, first: int = 0) -> Iterator[Share]:
+        """Yield what this rank takes of each batch.
+
+        Args:
+            first: The batch to begin with.
+        """
+        num_batches = len(self)
+        for position in range(first, num_batches):
+            start = position * self.global_batch_size
+            stop = self.num_images if position == num_batches - 1 else start + self.global_batch_size
+            num_each, num_extra = divmod(stop - start, self.world_size)
+            offset = self.rank * num_each + min(self.rank, num_extra)
+            yield Share(start + offset, num_each + (self.rank < num_extra), offset, stop - start)
+
+    def generator(self, *part: int) -> torch.Generator:
+        """Return the generator of the epoch's order, or of a part of it.
+
+        Args:
+            part: Numbers that tell this part from others.
+        """
+        # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
+        mixed = np.random.SeedSequence([self.seed, self.epoch, *part]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(mixed[0]))

@@ -1,0 +1,97 @@
+"""From any source to blocks on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ae_lightning.data.class_removal import find_class, positions_without_class
+from ae_lightning.data.contents import SplitName
+from ae_lightning.data.datamodule import MAX_DEFAULT_VAL, ImageDataModule, check_num_val, default_num_val
+from ae_lightning.data.faults import Faults
+from ae_lightning.data.folder_contents import look_through
+from ae_lightning.data.progress import track_slow
+from ae_lightning.data.splits import hold_out
+from ae_lightning.data.streaming.description import StreamDescription
+from ae_lightning.data.streaming.originals import FolderOriginal, LoadedOriginal, Original
+from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
+from ae_lightning.errors import DataError
+
+
+def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> StreamDescription:
+    """Write a data set as blocks: the images of the train split in random order, the others in their own.
+
+    A `folder` is read block by block; any other source is read into memory as for training.
+
+    Args:
+        data: Says which images, and how they are divided. Where it leaves open how many are held out for validation,
+            that is a tenth, at most 5,000.
+        folder: To write into; it must exist and be empty.
+        sizes: Of blocks and windows; None for those of `sizes_for`.
+
+    Returns:
+        What was written, its `stream.json` last.
+
+    Raises:
+        ConfigError: If a setting does not fit the images, or litdata is not installed.
+        DataError: If the images are missing or damaged.
+        OSError: If the folder cannot be written.
+    """
+    original = _open(data)
+    sizes = sizes or sizes_for(original.image_shape)
+    novel_class = None
+    if data.leave_out_class is not None:
+        novel_class = find_class(data.leave_out_class, original.class_names, data.dataset_name)
+    splits = _divide(original, novel_class, data)
+    description = StreamDescription(
+        image_shape=original.image_shape,
+        block_size=sizes.block,
+        window_size=sizes.window,
+        num_images=_write(original, splits, folder, sizes.block),
+        class_names=original.class_names,
+        novel_class=novel_class,
+        num_skipped=original.num_skipped,
+    )
+    description.write(folder)
+    return description
+
+
+def _open(data: ImageDataModule) -> Original:
+    if data.name != "folder":
+        return LoadedOriginal(data.read_images())
+    path = Path(data.path or "").expanduser()
+    return FolderOriginal(
+        look_through(path, data.image_size, Faults(data.on_error), data.follow_links), data.split_seed
+    )
+
+
+def _divide(original: Original, novel_class: int | None, data: ImageDataModule) -> dict[SplitName, Tensor]:
+    """Divide as the data module does for the same settings, then put what is trained on into random order."""
+    train = original.train
+    if novel_class is not None:
+        assert original.labels is not None
+        train = train[positions_without_class(original.labels[train], novel_class)]
+    num_val = default_num_val(len(train), MAX_DEFAULT_VAL) if data.num_val is None else data.num_val
+    check_num_val(num_val, len(train), data.dataset_name)
+    kept, held_out = hold_out(len(train), num_val, data.split_seed)
+    mixed = torch.randperm(len(kept), generator=torch.Generator().manual_seed(data.split_seed))
+    val: dict[SplitName, Tensor] = {"val": train[held_out]} if num_val else {}
+    return {"train": train[kept][mixed], **val, "test": original.test}
+
+
+def _write(
+    original: Original, splits: Mapping[SplitName, Tensor], folder: Path, block_size: int
+) -> dict[SplitName, int]:
+    writers = {name: BlockWriter(folder / name, block_size) for name in splits}
+    parts = [(name, part) for name, positions in splits.items() for part in torch.split(positions, block_size)]
+    for name, part in track_slow(parts, "Converting images"):
+        images, read = original.read(part)
+        writers[name].add(images, None if original.labels is None else original.labels[read].numpy())
+    for name, writer in writers.items():
+        if not writer.num_images:
+            raise DataError(f"data.on_error: not one image of the {name} split can be read")
+        writer.close()
+    return {name: writer.num_images for name, writer in writers.items()}

@@ -1,0 +1,134 @@
+"""What a folder of converted images says of itself: `stream.json`, and whether its chunks are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+
+from ae_lightning.data.contents import SplitName
+from ae_lightning.errors import DataError
+
+FILE_NAME = "stream.json"
+FORMAT: Final = "ae_lightning stream"
+VERSION: Final = 1
+
+
+class StreamDescription(BaseModel):
+    """What a converted folder holds.
+
+    Attributes:
+        format: Tells the file from others.
+        version: Of the format.
+        image_shape: Channels, height and width.
+        block_size: Images of a block; the last block of a split may have fewer.
+        window_size: Blocks that are mixed in training; kept here, so that the order of an epoch never changes.
+        num_images: Of each split; no `val` where no images are held out.
+        class_names: None where the images are unlabelled.
+        novel_class: Number of the class left out of train and val, if one is.
+        num_skipped: Files that could not be read when they were converted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal["ae_lightning stream"] = FORMAT
+    version: Literal[1] = VERSION
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    block_size: PositiveInt
+    window_size: PositiveInt
+    num_images: dict[SplitName, PositiveInt]
+    class_names: tuple[str, ...] | None = None
+    novel_class: NonNegativeInt | None = None
+    num_skipped: NonNegativeInt = 0
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class _Chunk(BaseModel):
+    filename: str
+    chunk_bytes: NonNegativeInt
+    chunk_size: NonNegativeInt
+
+
+class _Config(BaseModel):
+    # litdata's others unpickle, which runs whatever code is in the file.
+    data_format: list[Annotated[str, Field(pattern=r"^(numpy|no_header_numpy:\d+)$")]]
+
+
+class _Index(BaseModel):
+    chunks: list[_Chunk]
+    config: _Config
+
+
+class _Head(BaseModel):
+    format: Literal["ae_lightning stream"]
+    version: int
+
+
+def read_description(folder: Path) -> StreamDescription:
+    """Read what a folder holds, and look its chunks over, so that none is missed in the middle of a training.
+
+    Args:
+        folder: That `convert` wrote.
+
+    Raises:
+        DataError: If it is no such folder, of another version, or a chunk is missing or of another size than written.
+    """
+    text = _read_text(folder)
+    try:
+        version = TypeAdapter(_Head).validate_json(text).version
+    except ValidationError as error:
+        raise DataError(
+            f"data.path: {folder / FILE_NAME} is not what `convert` writes; convert the images again"
+        ) from (error)
+    if version != VERSION:
+        raise DataError(
+            f"data.path: {folder} has version {version} of the format, this package reads {VERSION}; "
+            "convert the images again"
+        )
+    try:
+        description = StreamDescription.model_validate_json(text)
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(f"data.path: {folder / FILE_NAME} is corrupt at {key}; convert the images again") from error
+    for name, num_images in description.num_images.items():
+        _check_chunks(folder / name, -(-num_images // description.block_size))
+    return description
+
+
+def _read_text(folder: Path) -> str:
+    if not folder.is_dir():
+        raise DataError(f"data.path: there is no folder {folder}")
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise DataError(
+            f"data.path: {folder} was not written by `convert`, as it has no {FILE_NAME}; data.name folder reads a "
+            "tree of image files"
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"data.path: {path} cannot be read: {error}") from error
+
+
+def _check_chunks(folder: Path, num_blocks: int) -> None:
+    index = folder / "index.json"
+    try:
+        chunks = _Index.model_validate_json(index.read_bytes()).chunks
+    except OSError as error:
+        raise DataError(f"{index} cannot be read: {error.strerror}; convert the images again") from error
+    except ValidationError as error:
+        raise DataError(f"{index} is corrupt; convert the images again") from error
+    for chunk in chunks:
+        path = folder / chunk.filename
+        if not path.is_file():
+            raise DataError(f"{path} is missing; convert the images again")
+        size = path.stat().st_size
+        if size != chunk.chunk_bytes:
+            fault = "truncated" if size < chunk.chunk_bytes else "corrupt"
+            raise DataError(f"{path} is {fault}: {size} bytes instead of {chunk.chunk_bytes}; convert the images again")
+    if sum(chunk.chunk_size for chunk in chunks) != num_blocks:
+        raise DataError(f"{index} does not belong to {FILE_NAME} beside it; convert the images again")

@@ -1,0 +1,93 @@
+"""A converted folder, opened to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ae_lightning.data.contents import Contents, SplitName
+from ae_lightning.data.memory import require_memory
+from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.streaming.blocks import BlockReader
+from ae_lightning.data.streaming.description import read_description
+from ae_lightning.data.streaming.library import require_litdata
+from ae_lightning.data.streaming.loader import StreamLoader
+from ae_lightning.data.streaming.windows import WindowSampler
+from ae_lightning.errors import DataError
+
+SAMPLE_IMAGES = 60_000
+SAMPLE_BYTES = 1 << 28
+"""Of the train split, what is read into memory for measures and pictures at most."""
+
+
+class Stream(Contents):
+    """Images on disk: the train split is read as it is trained on, the others are read into memory at first need.
+
+    Args:
+        folder: That `convert` wrote.
+
+    Raises:
+        ConfigError: If litdata is not installed.
+        DataError: If the folder is not there, no such folder, of another version, or not whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require_litdata("data.name stream")
+        self._folder = folder
+        self._description = read_description(folder)
+        self.class_names = self._description.class_names
+        self.novel_class = self._description.novel_class
+        self.num_skipped = self._description.num_skipped
+        self.num_images = self._description.num_images
+        self._read: dict[SplitName, ImageSplit] = {}
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self._description.image_shape
+
+    def split(self, name: SplitName) -> ImageSplit:
+        """Return the val or test split, or of the train split a fixed sample: its first images, stored in random order.
+
+        Raises:
+            DataError: If a chunk cannot be read, or the split does not fit into memory.
+        """
+        if name not in self._read:
+            reader = self._reader(name)
+            num_images = self.num_images[name]
+            if name == "train":
+                num_images = min(num_images, SAMPLE_IMAGES, max(1, SAMPLE_BYTES // reader.image_bytes))
+            require_memory(num_images * reader.image_bytes, f"data.path: the {name} split")
+            self._read[name] = self._checked(name, reader.read_first(num_images))
+        return self._read[name]
+
+    def loader(
+        self, name: SplitName, batch_size: int, shuffle: bool, seed: int, rank: int, world_size: int
+    ) -> StreamLoader:
+        """Return batches of a whole split, read as they are asked for.
+
+        Args:
+            name: Of the split.
+            batch_size: Images per batch and rank.
+            shuffle: Whether to draw a new order each epoch.
+            seed: Fixes the orders.
+            rank: This process.
+            world_size: How many processes share the images.
+
+        Raises:
+            ConfigError: If there are fewer images than ranks.
+        """
+        reader = self._reader(name)
+        sizes = reader.num_images, reader.block_size, self._description.window_size
+        return StreamLoader(reader, WindowSampler(*sizes, batch_size, shuffle, seed, rank, world_size))
+
+    def _checked(self, name: SplitName, split: ImageSplit) -> ImageSplit:
+        num_classes = len(self.class_names or ())
+        if (split.labels is None) != (num_classes == 0):
+            raise DataError(f"{self._folder / name} needs labels and class names, or neither of them")
+        if split.labels is not None and int(split.labels.max()) >= num_classes:
+            raise DataError(f"{self._folder / name} has label {int(split.labels.max())}, which names no class")
+        return split
+
+    def _reader(self, name: SplitName) -> BlockReader:
+        described = self._description
+        return BlockReader(self._folder / name, self.num_images[name], described.image_shape, described.block_size)

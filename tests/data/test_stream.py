@@ -1,0 +1,248 @@
+"""Data sets that were converted, as the data module gives them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ae_lightning.data import ImageDataModule
+from ae_lightning.errors import ConfigError, DataError
+from ae_lightning.testing.training import build_trainer
+from stored_digits import store
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return store(tmp_path_factory.mktemp("stored") / "digits")
+
+
+def rows(images):
+    return sorted(image.flatten().tolist() for image in images)
+
+
+def require_same(stored, original):
+    """Every split has the same images and labels: those to train on in another order, the others in their own."""
+    assert stored.split_names == original.split_names
+    assert (stored.class_names, stored.input_shape) == (original.class_names, original.input_shape)
+    assert (stored.novel_class, stored.num_skipped) == (original.novel_class, original.num_skipped)
+    for name in original.split_names:
+        found, expected = stored.split(name), original.split(name)
+        assert stored.num_images(name) == len(found) == len(expected)
+        if name == "train":
+            assert not torch.equal(found.images, expected.images)
+            assert pairs(found) == pairs(expected)
+            continue
+        assert torch.equal(found.images, expected.images)
+        assert (found.labels is None) == (expected.labels is None)
+        assert found.labels is None or torch.equal(found.labels, expected.labels)
+
+
+def pairs(split):
+    labels = [None] * len(split) if split.labels is None else split.labels.tolist()
+    return sorted((image.flatten().tolist(), label) for image, label in zip(split.images, labels, strict=True))
+
+
+def test_digits(digits):
+    require_same(digits, ImageDataModule(num_val=143))
+
+
+def test_a_class_that_is_left_out(tmp_path):
+    settings = {"leave_out_class": 3, "num_val": 50, "split_seed": 4}
+    stored = store(tmp_path / "left-out", **settings)
+    require_same(stored, ImageDataModule(**settings))
+    assert 3 not in stored.split("train").labels
+    assert 3 in stored.split("test").labels
+
+
+def test_no_images_held_out(tmp_path):
+    stored = store(tmp_path / "whole", num_val=0)
+    require_same(stored, ImageDataModule(num_val=0))
+    assert stored.val_dataloader() == []
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_an_archive(tmp_path, labelled):
+    random = np.random.default_rng(0)
+    arrays = {"x_train": random.integers(0, 256, (90, 4, 5, 3), dtype=np.uint8)}
+    arrays["x_test"] = random.integers(0, 256, (20, 4, 5, 3), dtype=np.uint8)
+    labels = {f"y_{part}": random.integers(0, 3, len(arrays[f"x_{part}"])) for part in ("train", "test")}
+    np.savez(tmp_path / "own.npz", **arrays, **(labels if labelled else {}))
+    settings = {"name": "npz", "path": str(tmp_path / "own.npz")}
+    require_same(store(tmp_path / "stored", **settings), ImageDataModule(**settings))
+
+
+@pytest.mark.parametrize("layout", ["classes", "splits", "plain"])
+def test_a_folder_is_read_block_by_block(tmp_path, layout):
+    folders = {"classes": ["a", "b"], "splits": ["train/a", "train/b", "test/a", "test/b"], "plain": ["."]}[layout]
+    fill(tmp_path / "images", folders)
+    settings = {"name": "folder", "path": str(tmp_path / "images"), "split_seed": 2}
+    require_same(store(tmp_path / "stored", **settings), ImageDataModule(**settings))
+
+
+def fill(root, folders):
+    random = np.random.default_rng(0)
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(60 // len(folders)):
+            values = random.integers(0, 256, (4, 5), dtype=np.uint8)
+            Image.fromarray(values).save(root / folder / f"{number:03}.png")
+
+
+def test_damaged_files_are_left_out_and_counted(tmp_path):
+    fill(tmp_path / "images", ["a", "b"])
+    whole = (tmp_path / "images/a/007.png").read_bytes()
+    (tmp_path / "images/a/007.png").write_bytes(whole[:-30])
+    (tmp_path / "images/b/003.png").write_bytes(b"no image")
+    settings = {"name": "folder", "path": str(tmp_path / "images")}
+    with pytest.raises(DataError, match="is corrupt"):
+        store(tmp_path / "refused", **settings)
+    with pytest.warns(UserWarning, match="left out"):
+        stored = store(tmp_path / "stored", **settings, on_error="skip")
+    assert stored.num_skipped == 2
+    assert sum(stored.num_images(name) for name in stored.split_names) == 58
+
+
+def test_mnist(tmp_path, real_data):
+    original = ImageDataModule("mnist", root=str(real_data))
+    stored = store(tmp_path / "mnist", sizes=None, name="mnist", root=str(real_data))
+    assert [stored.num_images(name) for name in stored.split_names] == [55_000, 5_000, 10_000]
+    for name in ("val", "test"):
+        assert torch.equal(stored.split(name).images, original.split(name).images)
+        assert torch.equal(stored.split(name).labels, original.split(name).labels)
+    found, expected = stored.split("train"), original.split("train")
+    assert torch.equal(found.labels.bincount(), expected.labels.bincount())
+    assert torch.equal(found.images.sum(0, dtype=torch.int64), expected.images.sum(0, dtype=torch.int64))
+    # A block has 1,337 images, and every one of them a share of each class.
+    assert found.labels[:1337].bincount().min() > 80
+
+
+def test_an_epoch_has_every_image_once(digits):
+    seen = list(digits.train_dataloader())
+    assert len(seen) == -(-1295 // digits.batch_size)
+    assert sorted(torch.cat([batch.indices for batch in seen]).tolist()) == list(range(1295))
+    train = digits.split("train")
+    assert all(torch.equal(batch.images, train.images[batch.indices]) for batch in seen)
+
+
+def test_predict_goes_through_all_images_to_train_on_in_order(digits):
+    data = ImageDataModule("stream", path=digits.path, predict_split="train")
+    batches = list(data.predict_dataloader())
+    assert torch.cat([batch.indices for batch in batches]).tolist() == list(range(1295))
+    assert torch.equal(torch.cat([batch.images for batch in batches]), data.split("train").images)
+
+
+def test_the_train_split_in_memory_is_bounded(digits, monkeypatch):
+    monkeypatch.setattr("ae_lightning.data.streaming.stream.SAMPLE_IMAGES", 100)
+    data = ImageDataModule("stream", path=digits.path)
+    assert (len(data.split("train")), data.num_images("train")) == (100, 1295)
+    assert torch.equal(data.split("train").images, digits.split("train").images[:100])
+
+
+def test_overfitting_gets_the_same_batches_each_epoch(digits):
+    from ae_lightning.networks import Linear
+    from ae_lightning.variants.vanilla import VanillaAE
+
+    data = ImageDataModule("stream", path=digits.path)
+    trainer = build_trainer(2, overfit_batches=2)
+    trainer.fit(VanillaAE(input_shape=data.input_shape, network=Linear(), latent_dim=2), data)
+    assert trainer.global_step == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_val": 5}, "data.num_val is not for stream, whose splits `convert` made"),
+        ({"split_seed": 1}, "data.split_seed is not for stream"),
+        ({"leave_out_class": 1}, "data.leave_out_class is not for stream"),
+        ({"image_size": 8}, "data.image_size is for folder only"),
+        ({"on_error": "skip"}, "data.on_error is for folder only"),
+        ({"on_device": True}, "data.on_device: true is not for stream"),
+        ({"path": None}, "data.path must say where the images are"),
+    ],
+)
+def test_settings_of_other_sources_are_refused(digits, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        ImageDataModule(**{"name": "stream", "path": digits.path, **settings})
+
+
+def test_overlay_needs_classes(tmp_path):
+    fill(tmp_path / "images", ["."])
+    stored = store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
+    with pytest.raises(ConfigError, match=r"data.overlay .* has none"):
+        ImageDataModule("stream", path=stored.path, overlay=True).setup("fit")
+
+
+def drop(folder):
+    next((folder / "train").glob("chunk-*")).unlink()
+
+
+def cut(folder):
+    chunk = next((folder / "train").glob("chunk-*"))
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+
+
+def lengthen(folder):
+    chunk = next((folder / "test").glob("chunk-*"))
+    chunk.write_bytes(chunk.read_bytes() + b"1")
+
+
+def with_pickles(folder):
+    """As litdata would write objects of any kind."""
+    path = folder / "val/index.json"
+    index = json.loads(path.read_text())
+    index["config"]["data_format"] = ["pickle", "numpy"]
+    path.write_text(json.dumps(index))
+
+
+def describe(**changes):
+    def change(folder):
+        path = folder / "stream.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (drop, r"train/chunk-0-0.bin is missing; convert the images again"),
+        (cut, r"train/chunk-0-0.bin is truncated: \d+ bytes instead of \d+"),
+        (lengthen, r"test/chunk-0-0.bin is corrupt: \d+ bytes instead of \d+"),
+        (lambda folder: (folder / "val/index.json").unlink(), r"val/index.json cannot be read"),
+        (lambda folder: (folder / "val/index.json").write_text("{"), r"val/index.json is corrupt"),
+        (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
+        (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
+        (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),
+        (with_pickles, r"val/index.json is corrupt"),
+        (describe(class_names=["a", "b"]), r"label 9, which names no class"),
+        (describe(class_names=None), r"needs labels and class names, or neither"),
+        (describe(version=2), r"has version 2 of the format, this package reads 1"),
+        (describe(block_size=0), r"stream.json is corrupt at block_size"),
+        (describe(block_size=7), r"train/index.json does not belong to stream.json"),
+        (describe(surprise=1), r"stream.json is corrupt at surprise"),
+    ],
+)
+def test_damage_is_found_before_training_begins(tmp_path, damage, words):
+    stored = store(tmp_path / "digits")
+    damage(tmp_path / "digits")
+    with pytest.raises(DataError, match=words):
+        stored.split("val")
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        ImageDataModule("stream", path=str(tmp_path / "nowhere")).setup("fit")
+
+
+def test_bytes_that_are_swapped_are_found_when_they_are_read(tmp_path):
+    stored = store(tmp_path / "digits")
+    chunk = next((tmp_path / "digits/train").glob("chunk-*"))
+    values = bytearray(chunk.read_bytes())
+    values[4:12] = b"\xff" * 8  # of the table of items
+    chunk.write_bytes(values)
+    with pytest.raises(DataError, match=r"block 0 (cannot be read|is corrupt)"):
+        stored.split("train")
