@@ -80,9 +80,15 @@ class Runs:
         return run
 
     def seeds(self, variant: str, latent_dim: int) -> list[TrackedRun]:
-        """Return the first document's runs of a variant, one a seed."""
+        """Return the first document's runs of a variant, one a seed: the first, and of the others what is there.
+
+        Raises:
+            ConfigError: If the first is missing.
+        """
         prefix = f"{variant}, {latent_dim}-D, "
-        return [run for name, run in self.of("first_document").items() if name.startswith(prefix)]
+        first, *others = [training for training in all_trainings() if training.name.startswith(prefix)]
+        repeated = (self._found.get((training.group, training.name)) for training in others)
+        return [self[first], *(run for run in repeated if run is not None)]
 
     def history(self, run: TrackedRun, metric: str) -> list[tuple[int, float]]:
         """Return step and value of all that was logged of a metric."""

@@ -141,6 +141,21 @@ def test_the_best_is_bold(reproduced):
     assert [cell.startswith("**") for cell in rows["`mse`"]] == [False, False, False, False, False, True]
 
 
+def test_what_is_repeated_has_a_spread_once_it_is_there(reproduced, workspace):
+    def shown():
+        assert main(["--docs", str(reproduced)]) == 0
+        rows = table((reproduced / "results.md").read_text(), "first_document")
+        (found,) = [row[4] for row in rows if row[:3] == ["k-means", "2", "VanillaAE"]]
+        return found
+
+    names = ("vanilla, 2-D, seed 1", "vanilla, 2-D, seed 2")
+    assert "±" in shown()
+    for run in workspace.runs():
+        if run.info.run_name in names:
+            workspace.client.delete_run(run.info.run_id)
+    assert "±" not in shown()
+
+
 def test_a_table_says_which_run_is_missing(reproduced, workspace, capsys):
     (run,) = [run for run in workspace.runs() if run.info.run_name == "without 7"]
     workspace.client.delete_run(run.info.run_id)
