@@ -84,3 +84,17 @@ def test_a_spool_that_cannot_be_read_is_said_and_hides_no_other(study_run, works
     with pytest.warns(UserWarning, match="origin.json cannot be read") as warned:
         assert [spool.origin.run_id for spool in find_spools(root)] == [study_run.run_id]
     assert len(warned) == 2
+
+
+def test_the_runs_that_a_trial_left_open_are_found(study_run, workspace):
+    experiment = workspace.client.get_run(study_run.run_id).info.experiment_id
+    opened = {
+        trial: workspace.client.create_run(experiment, tags=study_run.tags_for("some", trial)).info.run_id
+        for trial in (3, 4)
+    }
+    assert study_run.open_runs_of("some", 3) == [opened[3]]
+    assert study_run.open_runs_of("another", 3) == []
+    workspace.client.set_terminated(opened[3])
+    assert study_run.open_runs_of("some", 3) == []
+    with without_runs(workspace.folder / "mlflow.db"), pytest.warns(UserWarning, match="trial 4"):
+        assert study_run.open_runs_of("some", 4) == []
