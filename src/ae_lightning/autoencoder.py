@@ -161,7 +161,7 @@ class Autoencoder(pl.LightningModule):
         return self.term_weights()
 
     def encode(self, x_BCHW: Tensor) -> Tensor:
-        """Return the codes of images, shape (B, L), float32; of a distribution over codes, its mean."""
+        """Return the codes of images, shape (B, L), in full precision; of a distribution over codes, its mean."""
         z_BL: Tensor = self.encoder(x_BCHW)
         return in_full(z_BL)
 

@@ -92,9 +92,9 @@ def test_the_runs_that_a_trial_left_open_are_found(study_run, workspace):
         trial: workspace.client.create_run(experiment, tags=study_run.tags_for("some", trial)).info.run_id
         for trial in (3, 4)
     }
-    assert study_run.open_runs_of("some", 3) == [opened[3]]
-    assert study_run.open_runs_of("another", 3) == []
+    assert study_run.open_runs_of(3) == [opened[3]]
+    assert open_study_run(workspace.uri, "sweeps", "another", None).open_runs_of(3) == []
     workspace.client.set_terminated(opened[3])
-    assert study_run.open_runs_of("some", 3) == []
+    assert study_run.open_runs_of(3) == []
     with without_runs(workspace.folder / "mlflow.db"), pytest.warns(UserWarning, match="trial 4"):
-        assert study_run.open_runs_of("some", 4) == []
+        assert study_run.open_runs_of(4) == []

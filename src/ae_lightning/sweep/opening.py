@@ -66,7 +66,7 @@ def _lost(study: optuna.Study, trial: FrozenTrial) -> None:
         return
     run = StudyRun(*parent)
     # A worker may die between opening a run and noting it in the trial.
-    for run_id in dict.fromkeys([*trial.user_attrs.get(RUN_ID, []), *run.open_runs_of(study.study_name, trial.number)]):
+    for run_id in dict.fromkeys([*trial.user_attrs.get(RUN_ID, []), *run.open_runs_of(trial.number)]):
         run.mark(run_id, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
 
 

@@ -101,20 +101,16 @@ class StudyRun:
                 if valid_key(name) not in known:
                     self._client.log_param(self.run_id, valid_key(name), str(value))
 
-    def open_runs_of(self, study: str, trial: int) -> list[str]:
+    def open_runs_of(self, trial: int) -> list[str]:
         """Return the ids of a trial's runs that MLflow has as running; none where it does not answer."""
-        tags = {PARENT_TAG: self.run_id, TRIAL_TAG: str(trial)}
-        wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+        wanted = f"tags.`{PARENT_TAG}` = '{self.run_id}' and tags.`{TRIAL_TAG}` = '{trial}' and status = 'RUNNING'"
         try:
             with impatient():
-                runs = self._client.search_runs(
-                    [self.experiment_id], " and ".join([*wanted, "attributes.status = 'RUNNING'"])
-                )
+                return [run.info.run_id for run in self._client.search_runs([self.experiment_id], wanted)]
         except Exception as error:
             # Stores raise errors of many libraries.
             rank_zero_warn(f"trial {trial}: whether it left a run open is not known: {reason_of(error)}")
             return []
-        return [run.info.run_id for run in runs if run.data.tags.get(STUDY_TAG) == study]
 
     def mark(self, run_id: str, tags: Mapping[str, str], status: str | None = None) -> None:
         """Set tags of a run of the study, and its status where one is given."""
