@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
+import torch
+
+from ae_lightning.data.dealing import Deal
+from ae_lightning.data.loader import BatchLoader, BatchSampler, ResumableLoader
 from ae_lightning.data.splits import ImageSplit
 
 SplitName = Literal["train", "val", "test"]
@@ -34,6 +38,23 @@ class Contents(ABC):
     @abstractmethod
     def split(self, name: SplitName) -> ImageSplit:
         """Return a split in memory, or of what is larger a fixed sample."""
+
+    def loader(
+        self, name: SplitName, deal: Deal, residence_of: Callable[[ImageSplit], torch.device | None]
+    ) -> ResumableLoader:
+        """Return batches of a whole split.
+
+        Args:
+            name: Of the split.
+            deal: How it is dealt out.
+            residence_of: Where the images of a split in memory are kept; None leaves them where they are.
+
+        Raises:
+            ConfigError: If there are fewer images than ranks.
+        """
+        split = self.split(name)
+        device = residence_of(split)
+        return BatchLoader(split, BatchSampler(len(split), *deal, device=device), device)
 
 
 class LoadedImages(Contents):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor
 
 from ae_lightning.data.class_removal import find_class, without_class
 from ae_lightning.data.contents import Contents, LoadedImages, SplitName
+from ae_lightning.data.dealing import Deal
 from ae_lightning.data.faults import OnError
-from ae_lightning.data.loader import Batch, BatchLoader, BatchSampler, ResumableLoader
+from ae_lightning.data.loader import Batch, ResumableLoader
 from ae_lightning.data.residence import OnDevice, residence
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import STREAM, check_source, load_images
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out
-from ae_lightning.data.streaming.stream import Stream
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import ConfigError
 
@@ -175,10 +176,7 @@ class ImageDataModule(LightningDataModule):
                 asked for that is not there.
             DataError: If the images are missing or damaged.
         """
-        contents = self._load()
-        if name not in contents.num_images:
-            raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
-        return contents.split(name)
+        return self._contents_with(name).split(name)
 
     def scale(self, images: Tensor) -> Tensor:
         """Scale images as training sees them.
@@ -239,13 +237,8 @@ class ImageDataModule(LightningDataModule):
 
     def _loader(self, name: SplitName, shuffle: bool = False) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        contents = self._load()
-        if isinstance(contents, Stream) and name == "train":
-            return contents.loader(name, self.batch_size, shuffle, self.seed, rank, world_size)
-        split = self.split(name)
-        device = self._residence(name, split)
-        sampler = BatchSampler(len(split), self.batch_size, shuffle, self.seed, rank, world_size, device)
-        return BatchLoader(split, sampler, device)
+        deal = Deal(self.batch_size, shuffle, self.seed, rank, world_size)
+        return self._contents_with(name).loader(name, deal, partial(self._residence, name))
 
     def _residence(self, name: SplitName, split: ImageSplit) -> torch.device | None:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
@@ -267,15 +260,26 @@ class ImageDataModule(LightningDataModule):
             follow_links=self.follow_links,
         )
 
+    def _contents_with(self, name: SplitName) -> Contents:
+        contents = self._load()
+        if name not in contents.num_images:
+            raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
+        return contents
+
     def _load(self) -> Contents:
         if self._contents is None:
-            is_stream = self.name == STREAM
-            contents = Stream(Path(self.path or "").expanduser()) if is_stream else self._read_into_memory()
+            contents = self._open_stream() if self.name == STREAM else self._read_into_memory()
             if self.overlay and len(contents.class_names or ()) < 2:
                 name = self.dataset_name
                 raise ConfigError(f"data.overlay lays images of two classes over each other; {name} has none")
             self._contents = contents
         return self._contents
+
+    def _open_stream(self) -> Contents:
+        # What describes a stream takes a tenth of a second to import.
+        from ae_lightning.data.streaming.stream import Stream
+
+        return Stream(Path(self.path or "").expanduser())
 
     def _read_into_memory(self) -> LoadedImages:
         images = self.read_images()

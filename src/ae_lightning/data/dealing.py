@@ -27,6 +27,24 @@ class Share(NamedTuple):
     global_size: int
 
 
+class Deal(NamedTuple):
+    """How a split is dealt out; `Dealer` explains.
+
+    Attributes:
+        batch_size: Images per batch and rank.
+        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
+        seed: Fixes the orders, together with the epoch.
+        rank: This process, 0 to ``world_size`` − 1.
+        world_size: How many processes share the images.
+    """
+
+    batch_size: int
+    shuffle: bool
+    seed: int
+    rank: int
+    world_size: int
+
+
 class Dealer:
     """Deals the images of a split out to batches and ranks.
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from ae_lightning.data.faults import Faults, OnError
@@ -63,18 +61,10 @@ def _read_images(contents: FolderContents) -> tuple[Tensor, list[int]]:
     pixels = np.empty(shape, np.uint8)
     kept: list[int] = []
     all_grey = True
-    for position in track_slow(range(num_images), "Reading images"):
-        with contents.faults.at(contents.files[position][1]):
-            image = contents.read(position)
-            all_grey &= image.mode == "L"
-            pixels[len(kept)] = channels_first(image)
-            kept.append(position)
+    for position, image in contents.decoded(track_slow(range(num_images), "Reading images")):
+        all_grey &= len(image) == 1
+        pixels[len(kept)] = image
+        kept.append(position)
     contents.require_some(kept)
     pixels = pixels[: len(kept)]
     return torch.from_numpy(np.ascontiguousarray(pixels[:, :1]) if all_grey else pixels), kept
-
-
-def channels_first(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels of an image: uint8, shape (1, H, W) of a grey one, else (3, H, W)."""
-    values = np.asarray(image)
-    return values[None] if image.mode == "L" else values.transpose(2, 0, 1)

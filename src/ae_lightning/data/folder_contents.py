@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -36,13 +38,21 @@ class FolderContents:
     num_channels: int
     faults: Faults
 
-    def read(self, position: int) -> Image.Image:
-        """Decode a file.
+    def decoded(self, positions: Iterable[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode files, and pass over those that cannot be read and are to be skipped.
+
+        Yields:
+            The position of a file, and its pixels: uint8, shape (1, H, W) of a grey image, else (3, H, W).
 
         Raises:
-            DataError: If it cannot be read.
+            DataError: If one cannot be read and is not to be skipped.
         """
-        return read_image(self.files[position][1], self.size)
+        for position in positions:
+            pixels = None
+            with self.faults.at(self.files[position][1]):
+                pixels = _channels_first(read_image(self.files[position][1], self.size))
+            if pixels is not None:
+                yield position, pixels
 
     def in_test(self, positions: Sequence[int]) -> Tensor | None:
         """Tell which files are of the test split, bool, shape (n,); None where the tree does not say."""
@@ -108,6 +118,11 @@ def look_through(path: Path, image_size: int | None, faults: Faults, follow_link
 def _require_some(read: Collection[object], files: Sequence[tuple[Path, Path]]) -> None:
     if not read:
         raise DataError(f"data.on_error: not one of the {len(files)} images can be read; the first is {files[0][1]}")
+
+
+def _channels_first(image: Image.Image) -> NDArray[np.uint8]:
+    values = np.asarray(image)
+    return values[None] if image.mode == "L" else values.transpose(2, 0, 1)
 
 
 def _most_common_size(headers: Iterable[ImageHeader]) -> tuple[int, int]:

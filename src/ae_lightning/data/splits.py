@@ -78,11 +78,25 @@ class ImageSet:
         shapes = [tuple(split.images.shape[1:]) for split in (self.train, self.test)]
         if shapes[0] != shapes[1]:
             raise DataError(f"train images have shape {shapes[0]}, test images {shapes[1]} (C, H, W)")
-        for name, split in (("train", self.train), ("test", self.test)):
-            if (split.labels is None) != (self.class_names is None):
-                raise DataError(f"the {name} split needs labels and class names, or neither of them")
-            if split.labels is not None and int(split.labels.max()) >= len(self.class_names or ()):
-                raise DataError(f"the {name} split has label {int(split.labels.max())}, which names no class")
+        require_named_labels(self.train, self.class_names, "the train split")
+        require_named_labels(self.test, self.class_names, "the test split")
+
+
+def require_named_labels(split: ImageSplit, class_names: tuple[str, ...] | None, what: str) -> None:
+    """Refuse labels and class names that do not fit together.
+
+    Args:
+        split: The images with their labels.
+        class_names: The name of each class; None where the images are unlabelled.
+        what: Begins the message.
+
+    Raises:
+        DataError: If there is one without the other, or a label without a name.
+    """
+    if (split.labels is None) != (class_names is None):
+        raise DataError(f"{what} needs labels and class names, or neither of them")
+    if split.labels is not None and int(split.labels.max()) >= len(class_names or ()):
+        raise DataError(f"{what} has label {int(split.labels.max())}, which names no class")
 
 
 def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.folder import TEST_SHARE, channels_first
+from ae_lightning.data.folder import TEST_SHARE
 from ae_lightning.data.folder_contents import FolderContents
 from ae_lightning.data.splits import ImageSet, hold_out, num_held_out_for_test
 
@@ -112,8 +112,7 @@ class FolderOriginal(Original):
         """Decode files."""
         pixels = np.empty((len(positions), *self.image_shape), np.uint8)
         kept: list[int] = []
-        for position in positions.tolist():
-            with self._contents.faults.at(self._contents.files[position][1]):
-                pixels[len(kept)] = channels_first(self._contents.read(position))
-                kept.append(position)
+        for position, image in self._contents.decoded(positions.tolist()):
+            pixels[len(kept)] = image
+            kept.append(position)
         return pixels[: len(kept)], torch.tensor(kept, dtype=torch.int64)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from ae_lightning.data.contents import Contents, SplitName
+from ae_lightning.data.dealing import Deal
+from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import require_memory
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import ImageSplit, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.description import read_description
 from ae_lightning.data.streaming.library import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader
 from ae_lightning.data.streaming.windows import WindowSampler
-from ae_lightning.errors import DataError
 
 SAMPLE_IMAGES = 60_000
 SAMPLE_BYTES = 1 << 28
@@ -57,36 +61,20 @@ class Stream(Contents):
             if name == "train":
                 num_images = min(num_images, SAMPLE_IMAGES, max(1, SAMPLE_BYTES // reader.image_bytes))
             require_memory(num_images * reader.image_bytes, f"data.path: the {name} split")
-            self._read[name] = self._checked(name, reader.read_first(num_images))
+            split = reader.read_first(num_images)
+            require_named_labels(split, self.class_names, str(self._folder / name))
+            self._read[name] = split
         return self._read[name]
 
     def loader(
-        self, name: SplitName, batch_size: int, shuffle: bool, seed: int, rank: int, world_size: int
-    ) -> StreamLoader:
-        """Return batches of a whole split, read as they are asked for.
-
-        Args:
-            name: Of the split.
-            batch_size: Images per batch and rank.
-            shuffle: Whether to draw a new order each epoch.
-            seed: Fixes the orders.
-            rank: This process.
-            world_size: How many processes share the images.
-
-        Raises:
-            ConfigError: If there are fewer images than ranks.
-        """
+        self, name: SplitName, deal: Deal, residence_of: Callable[[ImageSplit], torch.device | None]
+    ) -> ResumableLoader:
+        """Return batches of a whole split, those of the train split read from disk as they are asked for."""
+        if name != "train":
+            return super().loader(name, deal, residence_of)
         reader = self._reader(name)
-        sizes = reader.num_images, reader.block_size, self._description.window_size
-        return StreamLoader(reader, WindowSampler(*sizes, batch_size, shuffle, seed, rank, world_size))
-
-    def _checked(self, name: SplitName, split: ImageSplit) -> ImageSplit:
-        num_classes = len(self.class_names or ())
-        if (split.labels is None) != (num_classes == 0):
-            raise DataError(f"{self._folder / name} needs labels and class names, or neither of them")
-        if split.labels is not None and int(split.labels.max()) >= num_classes:
-            raise DataError(f"{self._folder / name} has label {int(split.labels.max())}, which names no class")
-        return split
+        window_size = self._description.window_size
+        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, *deal))
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description
