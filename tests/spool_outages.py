@@ -1,9 +1,11 @@
-"""Outages of MLflow's database."""
+"""Outages of MLflow's database, and what is logged around them."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
+
+from ae_lightning.tracking.left_behind import find_spools
 
 
 @contextmanager
@@ -13,3 +15,19 @@ def without_runs(database):
         connection.execute("ALTER TABLE runs RENAME TO runs_elsewhere")
         yield
         connection.execute("ALTER TABLE runs_elsewhere RENAME TO runs")
+
+
+def log_a_bit(tracker, folder, steps):
+    """Log a metric a step, and a file that says how far it came."""
+    for step in steps:
+        tracker.log_metrics({"loss": float(step)}, step)
+    (folder / "note.txt").write_text(f"up to {max(steps)}")
+    tracker.log_file(folder / "note.txt", "notes")
+
+
+def require_all(workspace, run_id, num_steps):
+    """Require that a finished run has all of that, each once, and that nothing waits any more."""
+    assert [metric.step for metric in workspace.history(run_id, "loss")] == list(range(num_steps))
+    assert workspace.artifact(run_id, "notes/note.txt").read_text() == f"up to {num_steps - 1}"
+    assert workspace.client.get_run(run_id).info.status == "FINISHED"
+    assert find_spools(workspace.folder / "mlruns" / "spool") == []

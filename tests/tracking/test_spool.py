@@ -10,12 +10,11 @@ import time
 import zlib
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Timer
 
 import pytest
 
 from ae_lightning.tracking import MLflowTracker
-from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
+from ae_lightning.tracking.left_behind import find_spools
 from ae_lightning.tracking.operations import (
     Artifacts,
     LoggedModel,
@@ -29,7 +28,7 @@ from ae_lightning.tracking.operations import (
     merged,
 )
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
-from spool_outages import without_runs
+from spool_outages import log_a_bit, require_all, without_runs
 
 OPERATIONS = [
     Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
@@ -167,20 +166,6 @@ def test_an_empty_spool_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def log_a_bit(tracker, folder, steps):
-    for step in steps:
-        tracker.log_metrics({"loss": float(step)}, step)
-    (folder / "note.txt").write_text(f"up to {max(steps)}")
-    tracker.log_file(folder / "note.txt", "notes")
-
-
-def require_all(workspace, run_id, num_steps):
-    assert [metric.step for metric in workspace.history(run_id, "loss")] == list(range(num_steps))
-    assert workspace.artifact(run_id, "notes/note.txt").read_text() == f"up to {num_steps - 1}"
-    assert workspace.client.get_run(run_id).info.status == "FINISHED"
-    assert find_spools(workspace.folder / "mlruns" / "spool") == []
-
-
 def test_a_store_that_fails_is_caught_up_with_when_it_is_back(workspace, monkeypatch):
     monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_PROBES", 0.1)
     tracker = MLflowTracker(system_metrics=False)
@@ -291,32 +276,6 @@ def test_a_run_gone_on_with_gets_first_what_waits(workspace):
     require_all(workspace, tracker.run_id, 15)
 
 
-@pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_run_that_finished_while_the_store_was_away_is_not_resumed(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
-    with without_runs(workspace.folder / "mlflow.db"):
-        log_a_bit(tracker, workspace.folder, range(2))
-        tracker.finalize()
-    assert workspace.client.get_run(tracker.run_id).info.status == "RUNNING"
-    deliver_left_behind(workspace.folder / "mlruns" / "spool", workspace.uri)
-    require_all(workspace, tracker.run_id, 2)
-
-
-@pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_rank_waits_until_another_has_delivered(tracker, workspace):
-    with without_runs(workspace.folder / "mlflow.db"):
-        log_a_bit(tracker, workspace.folder, range(2))
-        tracker.finalize()
-    (other,) = find_spools(root := workspace.folder / "mlruns" / "spool")
-    other.hold()
-    deliver_left_behind(root, workspace.uri)
-    assert workspace.client.get_run(tracker.run_id).info.status == "RUNNING"
-    Timer(0.5, other.close).start()
-    deliver_left_behind(root, workspace.uri, patience=30)
-    require_all(workspace, tracker.run_id, 2)
-
-
 def test_what_the_store_will_never_take_is_said_and_holds_up_nothing(tracker, workspace):
     tracker.log_metrics({"x" * 300: 1.0}, 0)
     (workspace.folder / "note.txt").write_text("")
@@ -389,7 +348,7 @@ def test_what_is_kept_in_an_outage_while_training_is_not_lost(workspace):
 # Written into the working directory: something is to be kept while the store fails.
 NOTING = """
 from lightning.pytorch.callbacks import Callback
-from spool_outages import without_runs
+from spool_outages import log_a_bit, require_all, without_runs
 
 class Noting(Callback):
     def on_train_epoch_end(self, trainer, pl_module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
@@ -12,6 +13,9 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, require_run
 from ae_lightning.tracking.spool import ORIGIN_FILE, Origin, Spool, SpoolInUseError, held
 from ae_lightning.tracking.store import absolute_uri, connect, impatient, shown_uri
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 
 def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
@@ -58,3 +62,25 @@ def deliver_left_behind(root: Path, tracking_uri: str, patience: float = 0.0) ->
                 spool.deliver_all(client)
         except StoreAwayError as error:
             raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {error}") from error
+
+
+def deliver_left_of_run(root: Path, run_id: str, client: MlflowClient) -> None:
+    """Deliver what waits for a run that is gone on with.
+
+    Args:
+        root: The folder of all spools.
+        run_id: The run.
+        client: Of its store.
+
+    Raises:
+        TrackingError: If another process writes or delivers it.
+        StoreAwayError: If the store does not take it.
+    """
+    for spool in find_spools(root, run_id):
+        try:
+            with held(spool):
+                spool.deliver_all(client)
+        except SpoolInUseError as error:
+            raise TrackingError(
+                f"run {run_id}: another process trains it or delivers what waits in {spool.folder}"
+            ) from error

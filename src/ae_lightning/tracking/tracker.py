@@ -23,7 +23,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.left_behind import deliver_left_of_run
 from ae_lightning.tracking.models import new_key, save_model
 from ae_lightning.tracking.operations import (
     MODEL_FOLDER,
@@ -38,7 +38,7 @@ from ae_lightning.tracking.operations import (
     Text,
 )
 from ae_lightning.tracking.runs import is_missing
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
+from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
 from ae_lightning.tracking.store import (
     NOWHERE,
     absolute_uri,
@@ -197,28 +197,13 @@ class MLflowTracker(MLFlowLogger):
         self._start_time = run.info.start_time
         self._is_guest = self.keeps_status
         if not self._is_guest:
-            self._deliver_what_waits()
+            # So that MLflow knows which steps are there.
+            deliver_left_of_run(self._spool_root, run_id, self._mlflow_client)
             self._mlflow_client.update_run(run_id, status="RUNNING")
             data = self._mlflow_client.get_run(run_id).data
             self._known_steps = {metric.key: metric.step for metric in data._metric_objs}
             system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
             self._next_system_step = max(system, default=-1) + 1
-
-    def _deliver_what_waits(self) -> None:
-        """Deliver what an outage left on disk, so that MLflow knows which steps are there.
-
-        Raises:
-            TrackingError: If another process writes or delivers it.
-            StoreAwayError: If the store does not take it.
-        """
-        for spool in find_spools(self._spool_root, self._existing_run_id()):
-            try:
-                with held(spool):
-                    spool.deliver_all(self._mlflow_client)
-            except SpoolInUseError as error:
-                raise TrackingError(
-                    f"run {self._run_id}: another process trains it or delivers what waits in {spool.folder}"
-                ) from error
 
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
