@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
 from benchmarks.curves import BASE, Curve, Point, draw_curves, write_curves
+from benchmarks.findings import write_findings
 from benchmarks.images import prepare_images
 from benchmarks.options import driver_parser, exit_code_of, positive
 from benchmarks.roster import CONTENDERS
@@ -47,14 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
                 for curve in curves:
                     curve.note(point, seconds)
     conditions["load_after"] = load()
-    if options.output is not None:
-        found = {"conditions": conditions, "curves": [curve.as_dict() for curve in curves]}
-        options.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    text = f"{write_curves(curves)}\n\n{write_conditions(conditions)}\n"
-    if options.markdown is not None:
-        options.markdown.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    found = {"conditions": conditions, "curves": [curve.as_dict() for curve in curves]}
+    write_findings(options, found, f"{write_curves(curves)}\n\n{write_conditions(conditions)}\n")
     if options.figure is not None:
         draw_curves(curves, options.figure)
     return 0

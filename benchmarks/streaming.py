@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from ae_lightning.data.streaming.description import StreamDescription
 from ae_lightning.data.streaming.writer import BlockWriter, sizes_for
 from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
+from benchmarks.findings import write_findings
 from benchmarks.images import Images, generate_images
 from benchmarks.options import driver_parser, exit_code_of, positive
 from benchmarks.results import Run
@@ -57,14 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
                 limit = ("--trainer.limit_train_batches", str(options.steps))
                 runs[place].append(bench.run(CONTENDERS["fit"], options.model, options.batch_size, images, *limit))
     conditions["load_after"] = load()
-    if options.output is not None:
-        found = [{"place": place, "runs": [run.as_dict() for run in of]} for place, of in runs.items()]
-        options.output.write_text(json.dumps({"conditions": conditions, "found": found}, indent=2), encoding="utf-8")
+    found = [{"place": place, "runs": [run.as_dict() for run in of]} for place, of in runs.items()]
     text = f"{write_table(runs)}\n\n{write_conditions(conditions)}\n"
-    if options.markdown is not None:
-        options.markdown.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_findings(options, {"conditions": conditions, "found": found}, text)
     return 0
 
 

@@ -7,7 +7,6 @@ epochs after a warm-up count. `docs/performance.md` says how to make the environ
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
+from benchmarks.findings import write_findings
 from benchmarks.images import Images, prepare_images
 from benchmarks.models import NETWORKS
 from benchmarks.options import driver_parser, exit_code_of, positive, side_in_pixels
@@ -119,13 +119,7 @@ class Series:
             "summary": [row.as_dict() for row in rows],
             "runs": [run.as_dict() for run in self._runs],
         }
-        if self._options.output is not None:
-            self._options.output.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
-        tables = write_tables(rows, self._not_run, conditions)
-        if self._options.markdown is not None:
-            self._options.markdown.write_text(tables, encoding="utf-8")
-        else:
-            sys.stdout.write(tables)
+        write_findings(self._options, found, write_tables(rows, self._not_run, conditions))
 
 
 def pythons_of(options: argparse.Namespace) -> dict[Any, str]:
