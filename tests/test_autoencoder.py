@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
+from torch.optim.lr_scheduler import StepLR
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 SHAPE = (1, 8, 8)
 NUM_TRAIN = 22
 SMALL = {"input_shape": SHAPE, "network": Linear(), "latent_dim": 3}
+EACH_STEP = {"scheduler": partial(StepLR, step_size=1), "scheduler_interval": "step"}
 
 
 class TwoTerms(Autoencoder):
@@ -225,11 +227,48 @@ def test_the_kl_is_logged_without_its_weight():
 
 def test_training_logs_every_step_under_the_terms_own_names(data):
     names = LoggedNames()
-    fit(VAE(**SMALL), data, callbacks=[names])
+    fit(VAE(**SMALL), data, callbacks=[names], log_every_n_steps=1)
     assert [set(step) for step in names.steps] == [{"train/loss", "train/reconstruction", "train/kl"}] * 3
     for step in names.steps:
         assert step["train/loss"] == pytest.approx(step["train/reconstruction"] + step["train/kl"], rel=1e-6)
     assert len({step["train/loss"] for step in names.steps}) == 3
+
+
+class CountedLogs(VAE):
+    """Notes the batches of an epoch whose terms it gives to the Trainer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.batches = []
+
+    def log_dict(self, dictionary, **settings):
+        if self.trainer.training:
+            self.batches.append(self.trainer.fit_loop.epoch_loop.batch_idx)
+        super().log_dict(dictionary, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "expected"),
+    [
+        ({"log_every_n_steps": 1}, {}, [0, 1, 2]),
+        ({"log_every_n_steps": 50}, {}, [2]),
+        ({"log_every_n_steps": 50, "max_steps": 2}, {}, [1]),
+        ({"log_every_n_steps": 50, "val_check_interval": 2, "validate": True}, {}, [1, 2]),
+        (
+            {"log_every_n_steps": 50},
+            {"scheduler": partial(StepLR, step_size=1), "scheduler_interval": "step"},
+            [0, 1, 2],
+        ),
+    ],
+    ids=["logged", "end of epoch", "end of training", "validation", "scheduler"],
+)
+def test_a_step_gives_its_terms_where_they_are_read(data, settings, options, expected):
+    """Lightning takes long to note a value, so the other steps give none."""
+    model = CountedLogs(**SMALL, **options)
+    trainer = build_trainer(**settings)
+    trainer.fit(model, data)
+    assert model.batches == expected
+    assert trainer.callback_metrics["train/loss"].isfinite()
 
 
 @pytest.mark.parametrize("stage", ["val", "test"])
@@ -257,7 +296,8 @@ def test_noise_differs_from_batch_to_batch_and_epoch_to_epoch(tmp_path):
     np.savez(tmp_path / "one.npz", x_train=images, x_test=images)
     data = ImageDataModule(name="npz", path=str(tmp_path / "one.npz"), batch_size=8, num_val=8)
     names = LoggedNames()
-    fit(VAE(**SMALL, optimizer=partial(torch.optim.SGD, lr=0.0)), data, epochs=2, callbacks=[names])
+    model = VAE(**SMALL, optimizer=partial(torch.optim.SGD, lr=0.0))
+    fit(model, data, epochs=2, callbacks=[names], log_every_n_steps=1)
     assert len({step["train/reconstruction"] for step in names.steps}) == 4
     assert len({step["train/kl"] for step in names.steps}) == 1
 

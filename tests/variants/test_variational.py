@@ -44,7 +44,7 @@ def _one_thread():
 def trained(variant, epochs=3, **options):
     torch.manual_seed(0)
     model = variant(**SMALL, **options)
-    trainer = build_trainer(epochs, validate=True)
+    trainer = build_trainer(epochs, validate=True, log_every_n_steps=1)
     trainer.fit(model, ImageDataModule(name="digits"))
     return model, {name: value.item() for name, value in trainer.callback_metrics.items()}
 

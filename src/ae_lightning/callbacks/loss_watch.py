@@ -60,7 +60,7 @@ class LossWatch(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Keep the loss, and look at those that were kept if it is time."""
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        loss = loss_of(outputs)
         if loss is None:
             return
         number = trainer.fit_loop.epoch_loop._batches_that_stepped
@@ -125,6 +125,12 @@ class LossWatch(Callback):
         with suppress(TrackingError):
             for tracker in trackers(trainer):
                 tracker.log_text(json.dumps(found), ARTIFACT)
+
+
+def loss_of(outputs: Any) -> Tensor | None:
+    """Return the loss among what a training step gave to the callbacks, if it is there."""
+    loss: Tensor | None = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return loss
 
 
 def interval_of_looks(device: str, world_size: int, log_every_n_steps: int) -> int:

@@ -10,7 +10,9 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
+from ae_lightning.callbacks.loss_watch import loss_of
 from ae_lightning.callbacks.throughput import Throughput
 
 SHOWN_METRICS = ("train/loss", "val/loss")
@@ -56,7 +58,8 @@ class TrainingProgress(ProgressBar):
         batch_idx: int,
     ) -> None:
         """Draw, if it is time."""
-        self._draw(batch_idx + 1, trainer)
+        # The loss of this step: not every one is among the Trainer's metrics.
+        self._draw(batch_idx + 1, trainer, loss_of(outputs))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how the epoch ended; the line stays."""
@@ -154,12 +157,12 @@ class TrainingProgress(ProgressBar):
         self._task = self._progress.add_task(description, total=total, status="")
         self._progress.start()
 
-    def _draw(self, completed: int, trainer: pl.Trainer) -> None:
+    def _draw(self, completed: int, trainer: pl.Trainer, loss: Tensor | None = None) -> None:
         now = time.monotonic()
         if self._progress is None or now < self._next_drawing:
             return
         self._next_drawing = now + self._interval
-        self._progress.update(self._task, completed=completed, status=self._status(trainer))
+        self._progress.update(self._task, completed=completed, status=self._status(trainer, loss))
         self._progress.refresh()
 
     def _end(self) -> None:
@@ -171,8 +174,8 @@ class TrainingProgress(ProgressBar):
         last = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         return f"epoch {trainer.current_epoch + 1}{last}"
 
-    def _status(self, trainer: pl.Trainer) -> str:
-        metrics = trainer.callback_metrics
+    def _status(self, trainer: pl.Trainer, loss: Tensor | None = None) -> str:
+        metrics = {**trainer.callback_metrics, **({} if loss is None else {"train/loss": loss})}
         shown = [f"{name} {float(metrics[name]):.4g}" for name in SHOWN_METRICS if name in metrics]
         rates = [callback.images_per_second for callback in trainer.callbacks if isinstance(callback, Throughput)]  # type: ignore[attr-defined]
         return "  ".join([*shown, *(f"{rate:,.0f} images/s" for rate in rates if rate)])

@@ -19,7 +19,10 @@ def is_distributed(settings: Mapping[str, Any]) -> bool:
         return settings["num_nodes"] > 1 or len(devices) > 1
     if devices in ("auto", -1, "-1"):
         return torch.cuda.device_count() > 1 and settings["accelerator"] in ("auto", "gpu", "cuda")
-    return str(devices).isdigit() and int(devices) > 1
+    named = str(devices).split(",")
+    if len(named) > 1:  # "0,1" names two devices, "3," the one numbered 3
+        return sum(bool(name.strip()) for name in named) > 1
+    return named[0].isdigit() and int(named[0]) > 1
 
 
 def tracking_uri_of(settings: Namespace) -> str:
