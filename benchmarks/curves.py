@@ -1,4 +1,4 @@
-"""Time per step over the work of a step: the exponent of its growth, a table and a picture."""
+"""Processor time per step over the work of a step: the exponent of its growth, a table and a picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ae_lightning.networks import Conv
 from benchmarks.arguments import LATENT_DIM
 from benchmarks.tables import markdown_table
 
-HEADINGS = ("ms a step", "time ÷ first", "work ÷ first")
+HEADINGS = ("processor-ms a step", "time ÷ first", "work ÷ first")
 
 
 class Point(NamedTuple):
@@ -37,7 +37,7 @@ BASE = Point(batch_size=128, side=28, filters=32)
 
 
 class Curve:
-    """Times per step of points that differ in one thing.
+    """Processor times per step of points that differ in one thing.
 
     Args:
         name: `batch`, `pixels` or `multiply_adds`: what they differ in.
@@ -124,6 +124,6 @@ def draw_curves(curves: Sequence[Curve], path: Path) -> None:
         axes.loglog(works, milliseconds, "o-", label=f"measured: power {curve.exponent:.2f}")
         axes.loglog(works, milliseconds[0] * works / works[0], "--", color="grey", label="linear")
         axes.set_xlabel(curve.label)
-        axes.set_ylabel("ms a step")
+        axes.set_ylabel("processor-ms a step")
         axes.legend()
     figure.savefig(path)

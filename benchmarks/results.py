@@ -66,9 +66,9 @@ class Run:
         return sum(epoch.images for epoch in self.counted) / sum(epoch.processor_seconds for epoch in self.counted)
 
     @property
-    def seconds_per_step(self) -> float:
-        """Seconds a training step takes, the median of the epochs that count."""
-        return median(epoch.seconds / epoch.steps for epoch in self.counted)
+    def processor_seconds_per_step(self) -> float:
+        """Seconds that processors work for a training step, the median of the epochs that count."""
+        return median(epoch.processor_seconds / epoch.steps for epoch in self.counted)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Measure how `fit`'s time per step grows with the batch, with the pixels of an image and with the multiply-adds."""
+"""Measure how `fit`'s time per step grows with the batch, with the pixels of an image and with the multiply-adds.
+
+The time is that of the processors: other programs disturb it least.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def planned_curves(options: argparse.Namespace) -> list[Curve]:
 
 
 def measure(bench: Bench, point: Point, num_steps: int) -> float:
-    """Return the seconds that a step of `fit` takes.
+    """Return the seconds that processors work for a step of `fit`.
 
     Args:
         bench: Where it runs.
@@ -74,7 +77,7 @@ def measure(bench: Bench, point: Point, num_steps: int) -> float:
     images = prepare_images("generated", num_steps * point.batch_size, point.side, bench.folder)
     filters = f"[{point.filters}, {2 * point.filters}]"
     options = ("--model.network", "Conv", "--model.network.filters", filters)
-    return bench.run(CONTENDERS["fit"], "vanilla", point.batch_size, images, *options).seconds_per_step
+    return bench.run(CONTENDERS["fit"], "vanilla", point.batch_size, images, *options).processor_seconds_per_step
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

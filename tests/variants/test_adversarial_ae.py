@@ -48,7 +48,8 @@ def trained(variant=AdversarialAE, epochs=1, **options):
     torch.manual_seed(0)
     model = variant(**SMALL, **options)
     steps = Steps()
-    build_trainer(epochs, callbacks=[steps], validate=True, log_every_n_steps=1).fit(model, ImageDataModule(name="digits"))
+    trainer = build_trainer(epochs, callbacks=[steps], validate=True, log_every_n_steps=1)
+    trainer.fit(model, ImageDataModule(name="digits"))
     return model, steps
 
 
