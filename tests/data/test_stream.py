@@ -190,12 +190,32 @@ def lengthen(folder):
     chunk.write_bytes(chunk.read_bytes() + b"1")
 
 
-def with_pickles(folder):
-    """As litdata would write objects of any kind."""
+def configure(**changes):
+    """Let litdata's index say something of its items that `convert` does not write."""
+
+    def change(folder):
+        path = folder / "val/index.json"
+        index = json.loads(path.read_text())
+        index["config"].update(changes)
+        path.write_text(json.dumps(index))
+
+    return change
+
+
+def calling(module, function):
+    """Describe items of which litdata makes a dictionary that calls a function for what it lacks."""
+    factory = {"default_factory_module": module, "default_factory_name": function}
+    array = {"type": None, "context": None, "children_spec": []}
+    context = {**factory, "dict_context": ["images", "labels"]}
+    item = {"type": "collections.defaultdict", "context": context, "children_spec": [array] * 2}
+    return json.dumps([1, item])
+
+
+def renamed(folder):
+    chunk = next((folder / "val").glob("chunk-*"))
+    chunk.rename(folder / "elsewhere.bin")
     path = folder / "val/index.json"
-    index = json.loads(path.read_text())
-    index["config"]["data_format"] = ["pickle", "numpy"]
-    path.write_text(json.dumps(index))
+    path.write_text(path.read_text().replace(chunk.name, "../elsewhere.bin"))
 
 
 def describe(**changes):
@@ -217,7 +237,16 @@ def describe(**changes):
         (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
         (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
         (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),
-        (with_pickles, r"val/index.json is corrupt"),
+        # As litdata would write objects of any kind.
+        (configure(data_format=["pickle", "numpy"]), r"val/index.json is corrupt"),
+        (configure(data_spec=calling("os", "getpid")), r"val/index.json is corrupt"),
+        (configure(data_spec=None), r"val/index.json is corrupt"),
+        (configure(compression="zstd"), r"val/index.json is corrupt"),
+        (configure(encryption={"algorithm": "fernet", "level": "sample"}), r"val/index.json is corrupt"),
+        (configure(format="mds"), r"val/index.json is corrupt"),
+        (configure(item_loader="TokensLoader"), r"val/index.json is corrupt"),
+        (lambda folder: (folder / "val/index.json").write_text("[" * 100_000), r"val/index.json is corrupt"),
+        (renamed, r"val/index.json is corrupt"),
         (describe(class_names=["a", "b"]), r"label 9, which names no class"),
         (describe(class_names=None), r"needs labels and class names, or neither"),
         (describe(version=2), r"has version 2 of the format, this package reads 1"),
@@ -246,3 +275,13 @@ def test_bytes_that_are_swapped_are_found_when_they_are_read(tmp_path):
     chunk.write_bytes(values)
     with pytest.raises(DataError, match=r"block 0 (cannot be read|is corrupt)"):
         stored.split("train")
+def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
+    stored = store(tmp_path / "digits")
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nmake = list\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    configure(data_spec=calling("planted", "make"))(tmp_path / "digits")
+    with pytest.raises(DataError, match=r"val/index.json is corrupt"):
+        stored.split("val")
+    assert not (tmp_path / "imported").exists()
+
+
