@@ -108,6 +108,13 @@ def test_damaged_files_are_left_out_and_counted(tmp_path):
 
 def test_mnist(tmp_path, real_data):
     original = ImageDataModule("mnist", root=str(real_data))
+def test_a_split_that_links_outside_is_not_converted(tmp_path):
+    fill(tmp_path, ["train", "images/test"])
+    (tmp_path / "images/train").symlink_to(tmp_path / "train")
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match=r"data\.follow_links"):
+        store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
+
+
     stored = store(tmp_path / "mnist", sizes=None, name="mnist", root=str(real_data))
     assert [stored.num_images(name) for name in stored.split_names] == [55_000, 5_000, 10_000]
     for name in ("val", "test"):
