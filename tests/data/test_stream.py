@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from ae_lightning.data import ImageDataModule
+from ae_lightning.data.streaming.blocks import BlockReader
+from ae_lightning.data.streaming.writer import Sizes
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.testing.training import build_trainer
 from stored_digits import store
@@ -106,8 +108,6 @@ def test_damaged_files_are_left_out_and_counted(tmp_path):
     assert sum(stored.num_images(name) for name in stored.split_names) == 58
 
 
-def test_mnist(tmp_path, real_data):
-    original = ImageDataModule("mnist", root=str(real_data))
 def test_a_split_that_links_outside_is_not_converted(tmp_path):
     fill(tmp_path, ["train", "images/test"])
     (tmp_path / "images/train").symlink_to(tmp_path / "train")
@@ -115,6 +115,8 @@ def test_a_split_that_links_outside_is_not_converted(tmp_path):
         store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
 
 
+def test_mnist(tmp_path, real_data):
+    original = ImageDataModule("mnist", root=str(real_data))
     stored = store(tmp_path / "mnist", sizes=None, name="mnist", root=str(real_data))
     assert [stored.num_images(name) for name in stored.split_names] == [55_000, 5_000, 10_000]
     for name in ("val", "test"):
@@ -133,6 +135,23 @@ def test_an_epoch_has_every_image_once(digits):
     assert sorted(torch.cat([batch.indices for batch in seen]).tolist()) == list(range(1295))
     train = digits.split("train")
     assert all(torch.equal(batch.images, train.images[batch.indices]) for batch in seen)
+
+
+def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
+    """Of blocks between 64 KiB and 1 MiB litdata would decode all that lie in a chunk for each that is asked for."""
+    from litdata.streaming.serializers import NumpySerializer
+
+    images = np.random.default_rng(0).integers(0, 256, (64, 128, 128), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=images, x_test=images)
+    settings = {"name": "npz", "path": str(tmp_path / "own.npz"), "num_val": 0}
+    store(tmp_path / "stored", Sizes(block=8, window=2), **settings)
+    decoded = []
+    whole = NumpySerializer.deserialize
+    monkeypatch.setattr(NumpySerializer, "deserialize", lambda self, data: decoded.append(1) or whole(self, data))
+    reader = BlockReader(tmp_path / "stored/train", 64, (1, 128, 128), 8)
+    for block in (5, 0, 3):
+        reader.read(block)
+    assert len(decoded) == 3
 
 
 def test_predict_goes_through_all_images_to_train_on_in_order(digits):
@@ -269,6 +288,16 @@ def test_damage_is_found_before_training_begins(tmp_path, damage, words):
         stored.split("val")
 
 
+def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
+    stored = store(tmp_path / "digits")
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nmake = list\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    configure(data_spec=calling("planted", "make"))(tmp_path / "digits")
+    with pytest.raises(DataError, match=r"val/index.json is corrupt"):
+        stored.split("val")
+    assert not (tmp_path / "imported").exists()
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         ImageDataModule("stream", path=str(tmp_path / "nowhere")).setup("fit")
@@ -282,13 +311,3 @@ def test_bytes_that_are_swapped_are_found_when_they_are_read(tmp_path):
     chunk.write_bytes(values)
     with pytest.raises(DataError, match=r"block 0 (cannot be read|is corrupt)"):
         stored.split("train")
-def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
-    stored = store(tmp_path / "digits")
-    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nmake = list\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    configure(data_spec=calling("planted", "make"))(tmp_path / "digits")
-    with pytest.raises(DataError, match=r"val/index.json is corrupt"):
-        stored.split("val")
-    assert not (tmp_path / "imported").exists()
-
-
