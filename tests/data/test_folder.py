@@ -185,6 +185,15 @@ def test_images_larger_than_memory_are_refused(tmp_path):
         read(tmp_path, image_size=10**6)
 
 
+def test_memory_is_wanted_for_the_images_and_their_parts(tmp_path, monkeypatch):
+    fill(tmp_path, range(10), size=(6, 5))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 600}))
+    read(tmp_path)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 599}))
+    with pytest.raises(DataError, match="10 images of 6 x 5 pixels"):
+        read(tmp_path)
+
+
 def test_nothing_is_printed_where_stderr_is_no_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("ae_lightning.data.progress.QUIET_SECONDS", -1)
     fill(tmp_path, range(10))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ae_lightning.data.faults import Faults, OnError
 from ae_lightning.data.folder_contents import FolderContents, look_through
-from ae_lightning.data.memory import require_memory
+from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out_test
 
@@ -57,7 +57,7 @@ def _read_images(contents: FolderContents) -> tuple[Tensor, list[int]]:
     width, height = contents.size
     num_images = len(contents.files)
     shape = (num_images, contents.num_channels, height, width)
-    require_memory(int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")
+    require_memory(COPIES * int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")
     pixels = np.empty(shape, np.uint8)
     kept: list[int] = []
     all_grey = True

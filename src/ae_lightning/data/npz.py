@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ae_lightning.data.memory import require_memory
+from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.errors import DataError
 
@@ -44,6 +44,7 @@ def read_npz(path: Path) -> ImageSet:
     """
     headers = _read_headers(path)
     _check_headers(path, headers)
+    require_memory(_peak_bytes(headers["x_train"], headers["x_test"]), f"{path}: x_train and x_test together:")
     images = {part: _read_images(path, f"x_{part}") for part in ("train", "test")}
     if images["train"].shape[1:] != images["test"].shape[1:]:
         shapes = f"{headers['x_train'].shape} and {headers['x_test'].shape}"
@@ -110,7 +111,6 @@ def _check_image_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; images must have {layouts}")
     if math.prod(shape) == 0:
         raise DataError(f"{where} is empty: its shape is {shape}")
-    require_memory(math.prod(shape) * (dtype.itemsize + 1), where)
 
 
 def _check_label_header(where: str, header: _Header) -> None:
@@ -119,6 +119,14 @@ def _check_label_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has dtype {dtype}; labels must be integers")
     if len(shape) != 1:
         raise DataError(f"{where} has shape {shape}; labels must have (N,)")
+
+
+def _peak_bytes(train: _Header, test: _Header) -> int:
+    """Return what is held at most: an array as it is stored beside its bytes, or all of them while train is divided."""
+    num_train, num_test = math.prod(train.shape), math.prod(test.shape)
+    reading_train = num_train * (train.dtype.itemsize + 1)
+    reading_test = num_train + num_test * (test.dtype.itemsize + 1)
+    return max(reading_train, reading_test, COPIES * num_train + num_test)
 
 
 def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
@@ -134,8 +142,7 @@ def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
 
 def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
     """Read an image array into shape (N, C, H, W), uint8, contiguous."""
-    array = _read_array(path, name)
-    pixels = array if array.dtype == np.uint8 else _to_bytes(array, f"{path}: {name}")
+    pixels = _to_bytes(_read_array(path, name), f"{path}: {name}")
     if pixels.ndim == 3:
         pixels = pixels[:, None]
     elif pixels.shape[3] in CHANNELS:
@@ -144,6 +151,8 @@ def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
 
 
 def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
     pixels = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), CHUNK):  # in chunks: the float32 copy would double the memory needed
         values = array[start : start + CHUNK].astype(np.float32)
