@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Tensor
 
-from ae_lightning.data.splits import ImageSet
 from ae_lightning.errors import ConfigError, unknown_name
 
 KEY = "data.leave_out_class"
@@ -33,16 +30,6 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
             raise ConfigError(f"{KEY}: {wanted} is not allowed; classes are 0 to {len(class_names) - 1}")
         return wanted
     raise ConfigError(unknown_name(KEY, wanted, class_names))
-
-
-def without_class(images: ImageSet, left_out: int) -> ImageSet:
-    """Take the images of a class out of the training images; the test images stay as they are.
-
-    Raises:
-        ConfigError: If no training image is left.
-    """
-    assert images.train.labels is not None
-    return replace(images, train=images.train.select(positions_without_class(images.train.labels, left_out)))
 
 
 def positions_without_class(labels: Tensor, left_out: int) -> Tensor:

@@ -10,20 +10,19 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from ae_lightning.data.class_removal import find_class, without_class
 from ae_lightning.data.contents import Contents, LoadedImages, SplitName
 from ae_lightning.data.dealing import Deal
+from ae_lightning.data.division import MAX_DEFAULT_VAL, Divider, Division
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.loader import Batch, ResumableLoader
 from ae_lightning.data.residence import OnDevice, residence
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import STREAM, check_source, load_images
-from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out
+from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import ConfigError
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
-MAX_DEFAULT_VAL = 5000
 
 
 class ImageDataModule(LightningDataModule):
@@ -255,6 +254,14 @@ class ImageDataModule(LightningDataModule):
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             path=self.path,
             image_size=self.image_size,
+    def divider(self, max_default_val: int) -> Divider:
+        """Return what divides the images of a source as the settings say.
+
+        Args:
+            max_default_val: How many images are held out at most where ``num_val`` leaves it open.
+        """
+        return Divider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
+
             split_seed=self.split_seed,
             on_error=self.on_error,
             follow_links=self.follow_links,
@@ -283,40 +290,17 @@ class ImageDataModule(LightningDataModule):
 
     def _read_into_memory(self) -> LoadedImages:
         images = self.read_images()
-        novel_class = None
-        if self.leave_out_class is not None:
-            novel_class = find_class(self.leave_out_class, images.class_names, self.dataset_name)
-            images = without_class(images, novel_class)
-        return LoadedImages(self._divide(images), images.class_names, novel_class, images.num_skipped)
-
-    def _divide(self, images: ImageSet) -> dict[SplitName, ImageSplit]:
         num_train = len(images.train)
-        num_val = self._default_num_val(num_train) if self.num_val is None else self.num_val
-        check_num_val(num_val, num_train, self.dataset_name)
-        if num_val == 0:
-            return {"train": images.train, "test": images.test}
-        kept, held_out = hold_out(num_train, num_val, self.split_seed)
-        train, val = images.train.select(kept), images.train.select(held_out)
-        return {"train": train, "val": val, "test": images.test}
-
-    def _default_num_val(self, num_train: int) -> int:
-        return default_num_val(num_train, MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+        divider = self.divider(MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+        division = divider.divide(num_train, images.train.labels, images.class_names)
+        return LoadedImages(_parts(images, division), images.class_names, division.novel_class, images.num_skipped)
 
 
-def default_num_val(num_train: int, at_most: int) -> int:
-    """Return how many images to hold out where the user leaves it open: a tenth, at most so many."""
-    return min(at_most, max(1, num_train // 10)) if num_train > 1 else 0
-
-
-def check_num_val(num_val: int, num_train: int, dataset_name: str) -> None:
-    """Check that images are left to train on.
-
-    Raises:
-        ConfigError: If none are.
-    """
-    if num_val >= num_train:
-        left = f"leaves none of the {num_train} training images of {dataset_name}"
-        raise ConfigError(f"data.num_val {num_val} {left} to train on")
+def _parts(images: ImageSet, division: Division) -> dict[SplitName, ImageSplit]:
+    is_whole = len(division.train) == len(images.train)
+    train = images.train if is_whole else images.train.select(division.train)
+    val: dict[SplitName, ImageSplit] = {"val": images.train.select(division.val)} if len(division.val) else {}
+    return {"train": train, **val, "test": images.test}
 
 
 def _check_stream_settings(
