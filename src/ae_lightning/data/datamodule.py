@@ -125,11 +125,6 @@ class ImageDataModule(LightningDataModule):
         return self._load().class_names
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes, 0 where the images are unlabelled; loads the images."""
-        return len(self.class_names or ())
-
-    @property
     def novel_class(self) -> int | None:
         """Number of the class left out of training, None where none is; loads the images."""
         return self._load().novel_class
@@ -254,6 +249,11 @@ class ImageDataModule(LightningDataModule):
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             path=self.path,
             image_size=self.image_size,
+            split_seed=self.split_seed,
+            on_error=self.on_error,
+            follow_links=self.follow_links,
+        )
+
     def divider(self, max_default_val: int) -> Divider:
         """Return what divides the images of a source as the settings say.
 
@@ -261,11 +261,6 @@ class ImageDataModule(LightningDataModule):
             max_default_val: How many images are held out at most where ``num_val`` leaves it open.
         """
         return Divider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
-
-            split_seed=self.split_seed,
-            on_error=self.on_error,
-            follow_links=self.follow_links,
-        )
 
     def _contents_with(self, name: SplitName) -> Contents:
         contents = self._load()
