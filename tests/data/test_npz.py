@@ -74,7 +74,10 @@ WRONG = {
     "too many labels": ({**LABELS, "y_test": np.zeros(3, int)}, "y_test has 3 labels for 2 images"),
     "label dtype": ({**LABELS, "y_train": np.zeros(4)}, "y_train has dtype float64"),
     "label shape": ({**LABELS, "y_train": np.zeros((4, 10), int)}, r"y_train has shape \(4, 10\)"),
-    "negative label": ({**LABELS, "y_train": np.array([0, 1, -1, 0])}, "y_train has the negative label -1"),
+    "negative label": (
+        {**LABELS, "y_train": np.array([0, 1, -2, 0])},
+        "y_train has the negative label -2; −1 alone is allowed",
+    ),
     "labels of one split": ({"y_train": LABELS["y_train"]}, "y_test is missing"),
 }
 

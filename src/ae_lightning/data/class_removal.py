@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ae_lightning.data.splits import MISSING_LABEL
 from ae_lightning.errors import ConfigError, unknown_name
 
 KEY = "data.leave_out_class"
@@ -33,12 +34,13 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
 
 
 def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
-    """Return where the labels are of other classes, int64.
+    """Return where the labels are of other classes, int64: an image without a label may be of this one.
 
     Raises:
         ConfigError: If nowhere.
     """
-    kept = (labels != left_out).nonzero().squeeze(1)
+    kept = ((labels != left_out) & (labels != MISSING_LABEL)).nonzero().squeeze(1)
     if len(kept) == 0:
-        raise ConfigError(f"{KEY}: all training images are of class {left_out}, so that none would be left")
+        whose = f"are of class {left_out}, or have no label"
+        raise ConfigError(f"{KEY}: all training images {whose}, so that none would be left")
     return kept

@@ -32,7 +32,8 @@ class ImageDataModule(LightningDataModule):
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
             image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
-            ``y_test``) or ``stream`` (what ``convert`` wrote: the train split stays on disk).
+            ``y_test``, −1 for a label that is missing) or ``stream`` (what ``convert`` wrote: the train split stays
+            on disk).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
@@ -49,7 +50,8 @@ class ImageDataModule(LightningDataModule):
         seed: Fixes the order in which the training images come, together with the epoch.
         predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
         leave_out_class: A class, by name or number, whose images are taken out of the train and val splits and stay in
-            test, so that it can be measured how they stand out; null for none.
+            test, so that it can be measured how they stand out; null for none. Images without a label, which may be of
+            that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
             the code shows both.
         on_error: What becomes of an image of ``folder`` that cannot be read: ``raise`` ends the run before it begins,

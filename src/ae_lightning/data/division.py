@@ -35,7 +35,8 @@ class Divider:
 
     Attributes:
         dataset_name: For messages.
-        leave_out_class: A class, by name or number, whose images are in neither part; None for none.
+        leave_out_class: A class, by name or number, whose images are in neither part, and with them those
+            without a label, which may be of it; None for none.
         num_val: How many images to hold out; None for a tenth.
         max_default_val: How many a tenth may be.
         split_seed: Fixes which images are held out.
@@ -52,7 +53,7 @@ class Divider:
 
         Args:
             num_images: How many there are.
-            labels: Of each, int64; None where unlabelled.
+            labels: Of each, int64, −1 where missing; None where unlabelled.
             class_names: None where unlabelled.
 
         Raises:

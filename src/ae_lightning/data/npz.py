@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from ae_lightning.data.memory import COPIES, require_memory
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import MISSING_LABEL, ImageSet, ImageSplit
 from ae_lightning.errors import DataError
 
 CHANNELS = (1, 3)
@@ -34,10 +34,11 @@ def read_npz(path: Path) -> ImageSet:
     Args:
         path: The file. ``x_train`` and ``x_test`` have shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1
             or 3, and are uint8, or floating point in [0, 1], which is rounded to 256 steps. ``y_train`` and
-            ``y_test`` are integers of shape (N,), and come together.
+            ``y_test`` are integers of shape (N,), and come together; −1 is a label that is missing.
 
     Returns:
-        The splits as given. The classes are the labels that occur, in ascending order.
+        The splits as given. The classes are the labels that occur, in ascending order; without any the images are
+        unlabelled.
 
     Raises:
         DataError: If the file is missing, damaged or lacks an array, or an array is not as above.
@@ -53,9 +54,10 @@ def read_npz(path: Path) -> ImageSet:
         return ImageSet(_split(images["train"]), _split(images["test"]))
     labels = {part: _read_array(path, f"y_{part}") for part in ("train", "test")}
     classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
-    train, test = (
-        _split(images[part], np.searchsorted(classes, labels[part]).astype(np.int64)) for part in ("train", "test")
-    )
+    classes = classes[classes != MISSING_LABEL]
+    if not len(classes):
+        return ImageSet(_split(images["train"]), _split(images["test"]))
+    train, test = (_split(images[part], _places(labels[part], classes)) for part in ("train", "test"))
     return ImageSet(train, test, tuple(str(name) for name in classes))
 
 
@@ -135,8 +137,8 @@ def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = archive[name]
     except Exception as error:  # as above: any decoder's error
         raise DataError(f"{path}: {name} cannot be read: {_one_line(error)}") from error
-    if name.startswith("y") and array.min() < 0:
-        raise DataError(f"{path}: {name} has the negative label {array.min()}")
+    if name.startswith("y") and array.min() < MISSING_LABEL:
+        raise DataError(f"{path}: {name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
     return array
 
 
@@ -163,6 +165,12 @@ def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
             raise DataError(f"{where} has values {span}; floating-point images must lie in [0, 1]")
         pixels[start : start + CHUNK] = np.rint(values * 255)
     return pixels
+
+
+def _places(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return where each label is among the classes, which are in ascending order; a missing one stays missing."""
+    places = np.where(labels == MISSING_LABEL, MISSING_LABEL, np.searchsorted(classes, labels))
+    return places.astype(np.int64)
 
 
 def _split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None = None) -> ImageSplit:

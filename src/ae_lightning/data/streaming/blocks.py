@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
     Attributes:
         images: uint8, shape (n, C, H, W).
-        labels: int64, shape (n,); None where unlabelled.
+        labels: int64, −1 where missing, shape (n,); None where unlabelled.
     """
 
     images: NDArray[np.uint8]
