@@ -179,6 +179,17 @@ def test_a_damaged_image_is_named(tmp_path):
         read(tmp_path)
 
 
+def test_the_first_20_damaged_images_are_named(tmp_path):
+    fill(tmp_path, range(10))
+    for number in range(25):
+        (tmp_path / f"bad{number}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="left out") as warned:
+        images = read_folder(tmp_path, None, 0, on_error="skip")
+    assert images.num_skipped == 25
+    named = [said for said in map(str, (warning.message for warning in warned)) if said.startswith("left out: ")]
+    assert len(named) == 20
+
+
 def test_images_larger_than_memory_are_refused(tmp_path):
     fill(tmp_path, range(10))
     with pytest.raises(DataError, match=r"\(data.image_size\): needs .* GiB"):

@@ -54,8 +54,9 @@ class ImageDataModule(LightningDataModule):
             that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
             the code shows both.
-        on_error: What becomes of an image of ``folder`` that cannot be read: ``raise`` ends the run before it begins,
-            ``skip`` leaves the image out, names it in a warning and counts it. All images are read before training.
+        on_error: What becomes of an image of ``folder`` that is damaged: ``raise`` ends the run before it begins,
+            ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
+            does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
         on_device: Whether a split's bytes stay on the GPU, where batches are then made without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.

@@ -30,7 +30,7 @@ def read_folder(
         image_size: Height and width that every image is resized to, in pixels; None takes the size that most
             images have.
         split_seed: Fixes which tenth is the test split, where the tree does not say.
-        on_error: What becomes of a file that cannot be read: ``raise``, or ``skip`` with a warning that names it.
+        on_error: What becomes of a file that is damaged: ``raise``, or ``skip`` with warnings that name the first 20.
         follow_links: Whether links to what lies outside of the folder are followed; a warning names those that are not.
 
     Returns:
@@ -39,6 +39,7 @@ def read_folder(
 
     Raises:
         DataError: If the folder is missing or holds no image, or a file is damaged and ``on_error`` is ``raise``.
+        UnreadableError: If the machine does not give a file.
     """
     contents = look_through(path, image_size, Faults(on_error), follow_links)
     pixels, kept = _read_images(contents)
