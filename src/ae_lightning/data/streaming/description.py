@@ -59,7 +59,7 @@ class StreamDescription(BaseModel):
 
 def _structure_of(*keys: str) -> str:
     """Return how litdata writes down that an item is a dictionary of arrays with such keys."""
-    array = {"type": None, "context": None, "children_spec": []}
+    array: dict[str, object] = {"type": None, "context": None, "children_spec": []}
     item = {"type": "builtins.dict", "context": json.dumps(keys), "children_spec": [array] * len(keys)}
     return json.dumps([1, item])
 
