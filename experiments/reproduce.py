@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from ae_lightning.command_line.resume import RunInUseError, resume_point
 from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
+from experiments.patience import run_to_its_end
 from experiments.trainings import Training, all_trainings
 
 ENDED_BY_HAND = (130, 143)
@@ -34,6 +35,8 @@ def main() -> int:
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except KeyboardInterrupt:  # between two trainings
+        return 128 + signal.SIGINT
 
 
 def run_missing(trainings: Sequence[Training]) -> int:
@@ -51,7 +54,7 @@ def run_missing(trainings: Sequence[Training]) -> int:
             console.print(f"{title}: done before")
             continue
         console.rule(title)
-        code = subprocess.call([sys.executable, "-m", "ae_lightning", "fit", *_arguments(training, runs)])
+        code = run_to_its_end([sys.executable, "-m", "ae_lightning", "fit", *_arguments(training, runs)])
         if code in ENDED_BY_HAND:
             return code
         if code:

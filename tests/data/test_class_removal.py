@@ -17,7 +17,7 @@ def test_the_class_is_absent_from_train_and_val_and_present_in_test(wanted):
     assert classes(data, "train") == classes(data, "val") == set(range(10)) - {3}
     assert classes(data, "test") == set(range(10))
     assert data.novel_class == 3
-    assert data.num_classes == 10
+    assert len(data.class_names) == 10
 
 
 def test_all_other_images_stay():

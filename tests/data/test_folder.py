@@ -131,6 +131,31 @@ def test_links_within_the_folder_are_followed(tmp_path):
     assert len(everything(read(tmp_path))) == 12
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_split_that_links_outside_is_not_read(tmp_path, part):
+    folder = tmp_path / "images"
+    for name in ("train", "test"):
+        fill((tmp_path if name == part else folder) / name, range(4))
+    (folder / part).symlink_to(tmp_path / part)
+    refused = pytest.raises(DataError, match=rf"no images in {folder / part} .*data.follow_links true follows")
+    with pytest.warns(UserWarning, match=f"left out: {folder / part} leads to"), refused:
+        read(folder)
+    assert len(everything(read_folder(folder, None, 0, follow_links=True))) == 8
+
+
+def test_a_split_may_link_within_the_folder(tmp_path):
+    fill(tmp_path / "test", range(4))
+    fill(tmp_path / "most", range(6))
+    (tmp_path / "train").symlink_to("most")
+    assert len(read(tmp_path).train) == 6
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    fill(tmp_path / "images", range(10))
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    assert len(everything(read(tmp_path / "link"))) == 10
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match=re.escape(f"there is no folder {tmp_path / 'none'}")):
         read(tmp_path / "none")
@@ -154,10 +179,30 @@ def test_a_damaged_image_is_named(tmp_path):
         read(tmp_path)
 
 
+def test_the_first_20_damaged_images_are_named(tmp_path):
+    fill(tmp_path, range(10))
+    for number in range(25):
+        (tmp_path / f"bad{number}.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="left out") as warned:
+        images = read_folder(tmp_path, None, 0, on_error="skip")
+    assert images.num_skipped == 25
+    named = [said for said in map(str, (warning.message for warning in warned)) if said.startswith("left out: ")]
+    assert len(named) == 20
+
+
 def test_images_larger_than_memory_are_refused(tmp_path):
     fill(tmp_path, range(10))
     with pytest.raises(DataError, match=r"\(data.image_size\): needs .* GiB"):
         read(tmp_path, image_size=10**6)
+
+
+def test_memory_is_wanted_for_the_images_and_their_parts(tmp_path, monkeypatch):
+    fill(tmp_path, range(10), size=(6, 5))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 600}))
+    read(tmp_path)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 599}))
+    with pytest.raises(DataError, match="10 images of 6 x 5 pixels"):
+        read(tmp_path)
 
 
 def test_nothing_is_printed_where_stderr_is_no_terminal(tmp_path, capsys, monkeypatch):

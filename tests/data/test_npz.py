@@ -74,7 +74,10 @@ WRONG = {
     "too many labels": ({**LABELS, "y_test": np.zeros(3, int)}, "y_test has 3 labels for 2 images"),
     "label dtype": ({**LABELS, "y_train": np.zeros(4)}, "y_train has dtype float64"),
     "label shape": ({**LABELS, "y_train": np.zeros((4, 10), int)}, r"y_train has shape \(4, 10\)"),
-    "negative label": ({**LABELS, "y_train": np.array([0, 1, -1, 0])}, "y_train has the negative label -1"),
+    "negative label": (
+        {**LABELS, "y_train": np.array([0, 1, -2, 0])},
+        "y_train has the negative label -2; −1 alone is allowed",
+    ),
     "labels of one split": ({"y_train": LABELS["y_train"]}, "y_test is missing"),
 }
 
@@ -139,10 +142,21 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(path):
         read_npz(path)
 
 
-def test_an_array_larger_than_memory_is_refused(path, monkeypatch):
-    np.savez(path, **FINE)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 300}))
-    with pytest.raises(DataError, match=r"x_train needs .* GiB of memory"):
+@pytest.mark.parametrize(
+    ("dtype", "needed"),
+    [
+        # twice x_train, and x_test
+        (np.uint8, 2 * 256 + 128),
+        # x_train as it is stored and in bytes
+        (np.float64, 256 * 9),
+    ],
+)
+def test_arrays_larger_than_memory_are_refused(path, monkeypatch, dtype, needed):
+    np.savez(path, x_train=np.zeros((4, 8, 8), dtype), x_test=np.zeros((2, 8, 8), np.uint8))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": needed}))
+    read_npz(path)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": needed - 1}))
+    with pytest.raises(DataError, match=r"x_train and x_test together: needs .* GiB of memory"):
         read_npz(path)
 
 

@@ -31,7 +31,7 @@ def test_select_of_an_unlabelled_split_is_unlabelled():
         (images().transpose(2, 3), None, "contiguous"),
         (images(), torch.zeros(3, dtype=torch.int64), "3 labels for 4 images"),
         (images(), torch.zeros(4), "int64"),
-        (images(), torch.tensor([0, 1, -1, 0]), "negative"),
+        (images(), torch.tensor([0, 1, -2, 0]), "there is -2"),
     ],
 )
 def test_a_malformed_split_is_refused(pixels, labels, words):

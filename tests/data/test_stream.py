@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from ae_lightning.data import ImageDataModule
+from ae_lightning.data.streaming.blocks import BlockReader
+from ae_lightning.data.streaming.writer import Sizes
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.testing.training import build_trainer
 from stored_digits import store
@@ -106,6 +108,13 @@ def test_damaged_files_are_left_out_and_counted(tmp_path):
     assert sum(stored.num_images(name) for name in stored.split_names) == 58
 
 
+def test_a_split_that_links_outside_is_not_converted(tmp_path):
+    fill(tmp_path, ["train", "images/test"])
+    (tmp_path / "images/train").symlink_to(tmp_path / "train")
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match=r"data\.follow_links"):
+        store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
+
+
 def test_mnist(tmp_path, real_data):
     original = ImageDataModule("mnist", root=str(real_data))
     stored = store(tmp_path / "mnist", sizes=None, name="mnist", root=str(real_data))
@@ -126,6 +135,23 @@ def test_an_epoch_has_every_image_once(digits):
     assert sorted(torch.cat([batch.indices for batch in seen]).tolist()) == list(range(1295))
     train = digits.split("train")
     assert all(torch.equal(batch.images, train.images[batch.indices]) for batch in seen)
+
+
+def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
+    """Of blocks between 64 KiB and 1 MiB litdata would decode all that lie in a chunk for each that is asked for."""
+    from litdata.streaming.serializers import NumpySerializer
+
+    images = np.random.default_rng(0).integers(0, 256, (64, 128, 128), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=images, x_test=images)
+    settings = {"name": "npz", "path": str(tmp_path / "own.npz"), "num_val": 0}
+    store(tmp_path / "stored", Sizes(block=8, window=2), **settings)
+    decoded = []
+    whole = NumpySerializer.deserialize
+    monkeypatch.setattr(NumpySerializer, "deserialize", lambda self, data: decoded.append(1) or whole(self, data))
+    reader = BlockReader(tmp_path / "stored/train", 64, (1, 128, 128), 8)
+    for block in (5, 0, 3):
+        reader.read(block)
+    assert len(decoded) == 3
 
 
 def test_predict_goes_through_all_images_to_train_on_in_order(digits):
@@ -190,12 +216,32 @@ def lengthen(folder):
     chunk.write_bytes(chunk.read_bytes() + b"1")
 
 
-def with_pickles(folder):
-    """As litdata would write objects of any kind."""
+def configure(**changes):
+    """Let litdata's index say something of its items that `convert` does not write."""
+
+    def change(folder):
+        path = folder / "val/index.json"
+        index = json.loads(path.read_text())
+        index["config"].update(changes)
+        path.write_text(json.dumps(index))
+
+    return change
+
+
+def calling(module, function):
+    """Describe items of which litdata makes a dictionary that calls a function for what it lacks."""
+    factory = {"default_factory_module": module, "default_factory_name": function}
+    array = {"type": None, "context": None, "children_spec": []}
+    context = {**factory, "dict_context": ["images", "labels"]}
+    item = {"type": "collections.defaultdict", "context": context, "children_spec": [array] * 2}
+    return json.dumps([1, item])
+
+
+def renamed(folder):
+    chunk = next((folder / "val").glob("chunk-*"))
+    chunk.rename(folder / "elsewhere.bin")
     path = folder / "val/index.json"
-    index = json.loads(path.read_text())
-    index["config"]["data_format"] = ["pickle", "numpy"]
-    path.write_text(json.dumps(index))
+    path.write_text(path.read_text().replace(chunk.name, "../elsewhere.bin"))
 
 
 def describe(**changes):
@@ -217,7 +263,16 @@ def describe(**changes):
         (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
         (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
         (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),
-        (with_pickles, r"val/index.json is corrupt"),
+        # As litdata would write objects of any kind.
+        (configure(data_format=["pickle", "numpy"]), r"val/index.json is corrupt"),
+        (configure(data_spec=calling("os", "getpid")), r"val/index.json is corrupt"),
+        (configure(data_spec=None), r"val/index.json is corrupt"),
+        (configure(compression="zstd"), r"val/index.json is corrupt"),
+        (configure(encryption={"algorithm": "fernet", "level": "sample"}), r"val/index.json is corrupt"),
+        (configure(format="mds"), r"val/index.json is corrupt"),
+        (configure(item_loader="TokensLoader"), r"val/index.json is corrupt"),
+        (lambda folder: (folder / "val/index.json").write_text("[" * 100_000), r"val/index.json is corrupt"),
+        (renamed, r"val/index.json is corrupt"),
         (describe(class_names=["a", "b"]), r"label 9, which names no class"),
         (describe(class_names=None), r"needs labels and class names, or neither"),
         (describe(version=2), r"has version 2 of the format, this package reads 1"),
@@ -231,6 +286,16 @@ def test_damage_is_found_before_training_begins(tmp_path, damage, words):
     damage(tmp_path / "digits")
     with pytest.raises(DataError, match=words):
         stored.split("val")
+
+
+def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
+    stored = store(tmp_path / "digits")
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nmake = list\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    configure(data_spec=calling("planted", "make"))(tmp_path / "digits")
+    with pytest.raises(DataError, match=r"val/index.json is corrupt"):
+        stored.split("val")
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_folder_that_is_not_there(tmp_path):

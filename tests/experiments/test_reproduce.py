@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 
 import pytest
+from experiments.patience import run_to_its_end
 from experiments.reproduce import run_missing
 from experiments.results import DOCS, PAGES, main
 from experiments.tables import APPLICATIONS, CODECS, THEIRS
@@ -67,19 +69,66 @@ def test_what_is_done_is_left_alone_and_what_fails_stops_no_other(workspace, pro
     assert "failed: tried: wrong" in capfd.readouterr().out
 
 
+PATIENT = """
+import signal, sys, time
+from pathlib import Path
+def end(number, frame):
+    time.sleep(1)
+    Path("ended").write_text(str(number))
+    sys.exit(128 + number)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, end)
+Path("started").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_what_is_run_ends_by_itself(tmp_path, number, send):
+    """A terminal sends Ctrl-C to all of them, whoever ends a job SIGTERM to the first."""
+    (tmp_path / "patient.py").write_text(PATIENT)
+    program = "import sys; from experiments.patience import run_to_its_end"
+    started = subprocess.Popen(
+        [sys.executable, "-c", f"{program}; sys.exit(run_to_its_end([sys.executable, 'patient.py']))"],
+        env={**os.environ, "PYTHONPATH": str(CONFIGS.parent)},
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    wait_for(tmp_path, "started")
+    send(started.pid, number)
+    assert started.wait(30) == 128 + number
+    assert (tmp_path / "ended").read_text() == str(int(number))
+
+
+def wait_for(folder, pattern):
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < deadline, f"no {pattern} in {folder}"
+        time.sleep(0.1)
+
+
+def test_a_program_that_is_killed_has_a_shells_exit_code():
+    assert run_to_its_end([sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"]) == 143
+    assert run_to_its_end([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
 @pytest.mark.slow
-def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatch, number, send):
     long = tiny("--trainer.max_epochs", "4000")
     started = subprocess.Popen(
         [sys.executable, "-c", f"{PROGRAM}; sys.exit(run_missing([{long!r}]))"],
         env={**program_environment, "PYTHONPATH": str(CONFIGS.parent)},
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while not list(workspace.folder.glob("checkpoints/*/last.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    subprocess.run(["pkill", f"-{signal.SIGTERM.value}", "-P", str(started.pid)], check=True)
-    assert started.wait(60) == 143
+    wait_for(workspace.folder, "checkpoints/*/last.ckpt")
+    send(started.pid, number)
+    assert started.wait(60) == 128 + number
+    assert workspace.run().info.status == "KILLED"
     monkeypatch.setattr("os.environ", program_environment)
     epochs = 1 + max(point.step for point in workspace.history(workspace.run().info.run_id, "epoch"))
     assert run_missing([tiny("--trainer.max_epochs", str(int(epochs) + 1))]) == 0

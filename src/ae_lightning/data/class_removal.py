@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Tensor
 
-from ae_lightning.data.splits import ImageSet
+from ae_lightning.data.splits import MISSING_LABEL
 from ae_lightning.errors import ConfigError, unknown_name
 
 KEY = "data.leave_out_class"
@@ -35,23 +33,14 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
     raise ConfigError(unknown_name(KEY, wanted, class_names))
 
 
-def without_class(images: ImageSet, left_out: int) -> ImageSet:
-    """Take the images of a class out of the training images; the test images stay as they are.
-
-    Raises:
-        ConfigError: If no training image is left.
-    """
-    assert images.train.labels is not None
-    return replace(images, train=images.train.select(positions_without_class(images.train.labels, left_out)))
-
-
 def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
-    """Return where the labels are of other classes, int64.
+    """Return where the labels are of other classes, int64: an image without a label may be of this one.
 
     Raises:
         ConfigError: If nowhere.
     """
-    kept = (labels != left_out).nonzero().squeeze(1)
+    kept = ((labels != left_out) & (labels != MISSING_LABEL)).nonzero().squeeze(1)
     if len(kept) == 0:
-        raise ConfigError(f"{KEY}: all training images are of class {left_out}, so that none would be left")
+        whose = f"are of class {left_out}, or have no label"
+        raise ConfigError(f"{KEY}: all training images {whose}, so that none would be left")
     return kept

@@ -10,20 +10,19 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from ae_lightning.data.class_removal import find_class, without_class
 from ae_lightning.data.contents import Contents, LoadedImages, SplitName
 from ae_lightning.data.dealing import Deal
+from ae_lightning.data.division import MAX_DEFAULT_VAL, Divider, Division
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.loader import Batch, ResumableLoader
 from ae_lightning.data.residence import OnDevice, residence
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import STREAM, check_source, load_images
-from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out
+from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import ConfigError
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
-MAX_DEFAULT_VAL = 5000
 
 
 class ImageDataModule(LightningDataModule):
@@ -33,7 +32,8 @@ class ImageDataModule(LightningDataModule):
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
             image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
-            ``y_test``) or ``stream`` (what ``convert`` wrote: the train split stays on disk).
+            ``y_test``, −1 for a label that is missing) or ``stream`` (what ``convert`` wrote: the train split stays
+            on disk).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
@@ -50,11 +50,13 @@ class ImageDataModule(LightningDataModule):
         seed: Fixes the order in which the training images come, together with the epoch.
         predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
         leave_out_class: A class, by name or number, whose images are taken out of the train and val splits and stay in
-            test, so that it can be measured how they stand out; null for none.
+            test, so that it can be measured how they stand out; null for none. Images without a label, which may be of
+            that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
             the code shows both.
-        on_error: What becomes of an image of ``folder`` that cannot be read: ``raise`` ends the run before it begins,
-            ``skip`` leaves the image out, names it in a warning and counts it. All images are read before training.
+        on_error: What becomes of an image of ``folder`` that is damaged: ``raise`` ends the run before it begins,
+            ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
+            does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
         on_device: Whether a split's bytes stay on the GPU, where batches are then made without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
@@ -124,11 +126,6 @@ class ImageDataModule(LightningDataModule):
     def class_names(self) -> tuple[str, ...] | None:
         """Name of each class, None where the images are unlabelled; loads the images."""
         return self._load().class_names
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, 0 where the images are unlabelled; loads the images."""
-        return len(self.class_names or ())
 
     @property
     def novel_class(self) -> int | None:
@@ -260,6 +257,14 @@ class ImageDataModule(LightningDataModule):
             follow_links=self.follow_links,
         )
 
+    def divider(self, max_default_val: int) -> Divider:
+        """Return what divides the images of a source as the settings say.
+
+        Args:
+            max_default_val: How many images are held out at most where ``num_val`` leaves it open.
+        """
+        return Divider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
+
     def _contents_with(self, name: SplitName) -> Contents:
         contents = self._load()
         if name not in contents.num_images:
@@ -283,40 +288,17 @@ class ImageDataModule(LightningDataModule):
 
     def _read_into_memory(self) -> LoadedImages:
         images = self.read_images()
-        novel_class = None
-        if self.leave_out_class is not None:
-            novel_class = find_class(self.leave_out_class, images.class_names, self.dataset_name)
-            images = without_class(images, novel_class)
-        return LoadedImages(self._divide(images), images.class_names, novel_class, images.num_skipped)
-
-    def _divide(self, images: ImageSet) -> dict[SplitName, ImageSplit]:
         num_train = len(images.train)
-        num_val = self._default_num_val(num_train) if self.num_val is None else self.num_val
-        check_num_val(num_val, num_train, self.dataset_name)
-        if num_val == 0:
-            return {"train": images.train, "test": images.test}
-        kept, held_out = hold_out(num_train, num_val, self.split_seed)
-        train, val = images.train.select(kept), images.train.select(held_out)
-        return {"train": train, "val": val, "test": images.test}
-
-    def _default_num_val(self, num_train: int) -> int:
-        return default_num_val(num_train, MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+        divider = self.divider(MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+        division = divider.divide(num_train, images.train.labels, images.class_names)
+        return LoadedImages(_parts(images, division), images.class_names, division.novel_class, images.num_skipped)
 
 
-def default_num_val(num_train: int, at_most: int) -> int:
-    """Return how many images to hold out where the user leaves it open: a tenth, at most so many."""
-    return min(at_most, max(1, num_train // 10)) if num_train > 1 else 0
-
-
-def check_num_val(num_val: int, num_train: int, dataset_name: str) -> None:
-    """Check that images are left to train on.
-
-    Raises:
-        ConfigError: If none are.
-    """
-    if num_val >= num_train:
-        left = f"leaves none of the {num_train} training images of {dataset_name}"
-        raise ConfigError(f"data.num_val {num_val} {left} to train on")
+def _parts(images: ImageSet, division: Division) -> dict[SplitName, ImageSplit]:
+    is_whole = len(division.train) == len(images.train)
+    train = images.train if is_whole else images.train.select(division.train)
+    val: dict[SplitName, ImageSplit] = {"val": images.train.select(division.val)} if len(division.val) else {}
+    return {"train": train, **val, "test": images.test}
 
 
 def _check_stream_settings(

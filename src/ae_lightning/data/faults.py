@@ -17,10 +17,10 @@ MAX_NAMED = 20
 
 
 class Faults:
-    """Raises at the first file that cannot be read, or counts such files and names them in warnings.
+    """Raises at the first damaged file, or counts such files and names the first of them in warnings.
 
     Args:
-        on_error: Which of the two.
+        on_error: Which of the two. A file that the machine does not give is raised either way.
     """
 
     def __init__(self, on_error: OnError) -> None:
@@ -32,7 +32,8 @@ class Faults:
         """Read a file or folder.
 
         Raises:
-            DataError: If it cannot be read and is not to be skipped.
+            DataError: If it is damaged and is not to be skipped.
+            UnreadableError: If the machine does not give it.
         """
         try:
             yield

@@ -43,7 +43,7 @@ def find_images(root: Path, boundary: Path, follow_links: bool, faults: Faults) 
         The files in the order of their names.
 
     Raises:
-        DataError: If there are none.
+        DataError: If there are none, or the folder is itself a link that is not followed.
     """
     outside = _Outside(boundary, follow_links)
     files = sorted(_walk(root, outside, faults), key=Path.as_posix)
@@ -55,6 +55,8 @@ def find_images(root: Path, boundary: Path, follow_links: bool, faults: Faults) 
 
 
 def _walk(root: Path, outside: _Outside, faults: Faults) -> Iterator[Path]:
+    if outside.leaves_out(root):
+        return
     seen = set()
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=faults.refused_folder):
         real = os.path.realpath(folder)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ae_lightning.data.faults import Faults, OnError
 from ae_lightning.data.folder_contents import FolderContents, look_through
-from ae_lightning.data.memory import require_memory
+from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out_test
 
@@ -30,7 +30,7 @@ def read_folder(
         image_size: Height and width that every image is resized to, in pixels; None takes the size that most
             images have.
         split_seed: Fixes which tenth is the test split, where the tree does not say.
-        on_error: What becomes of a file that cannot be read: ``raise``, or ``skip`` with a warning that names it.
+        on_error: What becomes of a file that is damaged: ``raise``, or ``skip`` with warnings that name the first 20.
         follow_links: Whether links to what lies outside of the folder are followed; a warning names those that are not.
 
     Returns:
@@ -39,6 +39,7 @@ def read_folder(
 
     Raises:
         DataError: If the folder is missing or holds no image, or a file is damaged and ``on_error`` is ``raise``.
+        UnreadableError: If the machine does not give a file.
     """
     contents = look_through(path, image_size, Faults(on_error), follow_links)
     pixels, kept = _read_images(contents)
@@ -57,7 +58,7 @@ def _read_images(contents: FolderContents) -> tuple[Tensor, list[int]]:
     width, height = contents.size
     num_images = len(contents.files)
     shape = (num_images, contents.num_channels, height, width)
-    require_memory(int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")
+    require_memory(COPIES * int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")
     pixels = np.empty(shape, np.uint8)
     kept: list[int] = []
     all_grey = True

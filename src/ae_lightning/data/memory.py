@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import psutil
 
+from ae_lightning.data.cgroups import memory_left
 from ae_lightning.errors import DataError
+
+COPIES = 2
+"""Of images that are divided: those in one piece, and their parts."""
 
 
 def require_memory(num_bytes: int, what: str) -> None:
-    """Check that an allocation fits into the memory that is free now.
+    """Check that an allocation fits into the memory that is free now, and that this process is granted.
 
     Args:
         num_bytes: Size of the allocation in bytes.
@@ -18,6 +22,9 @@ def require_memory(num_bytes: int, what: str) -> None:
         DataError: If less memory is available.
     """
     available = int(psutil.virtual_memory().available)
+    granted = memory_left()
+    if granted is not None:
+        available = min(available, granted)
     if num_bytes > available:
         needed = f"needs {num_bytes / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free"
         raise DataError(f"{what} {needed}")

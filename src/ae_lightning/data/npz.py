@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ae_lightning.data.memory import require_memory
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.memory import COPIES, require_memory
+from ae_lightning.data.splits import MISSING_LABEL, ImageSet, ImageSplit
 from ae_lightning.errors import DataError
 
 CHANNELS = (1, 3)
@@ -34,16 +34,18 @@ def read_npz(path: Path) -> ImageSet:
     Args:
         path: The file. ``x_train`` and ``x_test`` have shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1
             or 3, and are uint8, or floating point in [0, 1], which is rounded to 256 steps. ``y_train`` and
-            ``y_test`` are integers of shape (N,), and come together.
+            ``y_test`` are integers of shape (N,), and come together; −1 is a label that is missing.
 
     Returns:
-        The splits as given. The classes are the labels that occur, in ascending order.
+        The splits as given. The classes are the labels that occur, in ascending order; without any the images are
+        unlabelled.
 
     Raises:
         DataError: If the file is missing, damaged or lacks an array, or an array is not as above.
     """
     headers = _read_headers(path)
     _check_headers(path, headers)
+    require_memory(_peak_bytes(headers["x_train"], headers["x_test"]), f"{path}: x_train and x_test together:")
     images = {part: _read_images(path, f"x_{part}") for part in ("train", "test")}
     if images["train"].shape[1:] != images["test"].shape[1:]:
         shapes = f"{headers['x_train'].shape} and {headers['x_test'].shape}"
@@ -52,9 +54,10 @@ def read_npz(path: Path) -> ImageSet:
         return ImageSet(_split(images["train"]), _split(images["test"]))
     labels = {part: _read_array(path, f"y_{part}") for part in ("train", "test")}
     classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
-    train, test = (
-        _split(images[part], np.searchsorted(classes, labels[part]).astype(np.int64)) for part in ("train", "test")
-    )
+    classes = classes[classes != MISSING_LABEL]
+    if not len(classes):
+        return ImageSet(_split(images["train"]), _split(images["test"]))
+    train, test = (_split(images[part], _places(labels[part], classes)) for part in ("train", "test"))
     return ImageSet(train, test, tuple(str(name) for name in classes))
 
 
@@ -110,7 +113,6 @@ def _check_image_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; images must have {layouts}")
     if math.prod(shape) == 0:
         raise DataError(f"{where} is empty: its shape is {shape}")
-    require_memory(math.prod(shape) * (dtype.itemsize + 1), where)
 
 
 def _check_label_header(where: str, header: _Header) -> None:
@@ -121,21 +123,28 @@ def _check_label_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; labels must have (N,)")
 
 
+def _peak_bytes(train: _Header, test: _Header) -> int:
+    """Return what is held at most: an array as it is stored beside its bytes, or all of them while train is divided."""
+    num_train, num_test = math.prod(train.shape), math.prod(test.shape)
+    reading_train = num_train * (train.dtype.itemsize + 1)
+    reading_test = num_train + num_test * (test.dtype.itemsize + 1)
+    return max(reading_train, reading_test, COPIES * num_train + num_test)
+
+
 def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             array: npt.NDArray[Any] = archive[name]
     except Exception as error:  # as above: any decoder's error
         raise DataError(f"{path}: {name} cannot be read: {_one_line(error)}") from error
-    if name.startswith("y") and array.min() < 0:
-        raise DataError(f"{path}: {name} has the negative label {array.min()}")
+    if name.startswith("y") and array.min() < MISSING_LABEL:
+        raise DataError(f"{path}: {name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
     return array
 
 
 def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
     """Read an image array into shape (N, C, H, W), uint8, contiguous."""
-    array = _read_array(path, name)
-    pixels = array if array.dtype == np.uint8 else _to_bytes(array, f"{path}: {name}")
+    pixels = _to_bytes(_read_array(path, name), f"{path}: {name}")
     if pixels.ndim == 3:
         pixels = pixels[:, None]
     elif pixels.shape[3] in CHANNELS:
@@ -144,6 +153,8 @@ def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
 
 
 def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
     pixels = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), CHUNK):  # in chunks: the float32 copy would double the memory needed
         values = array[start : start + CHUNK].astype(np.float32)
@@ -154,6 +165,12 @@ def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
             raise DataError(f"{where} has values {span}; floating-point images must lie in [0, 1]")
         pixels[start : start + CHUNK] = np.rint(values * 255)
     return pixels
+
+
+def _places(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return where each label is among the classes, which are in ascending order; a missing one stays missing."""
+    places = np.where(labels == MISSING_LABEL, MISSING_LABEL, np.searchsorted(classes, labels))
+    return places.astype(np.int64)
 
 
 def _split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None = None) -> ImageSplit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import MISSING_LABEL, ImageSplit
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +31,26 @@ def overlay(split: ImageSplit, seed: int) -> OverlaidSplit | None:
         seed: Fixes the partners.
 
     Returns:
-        As many overlaid images as the split has; None where it is unlabelled or shows a single class.
+        As many overlaid images as the split has images whose class is known; None where it is unlabelled or shows a
+        single class.
     """
-    if split.labels is None or len(torch.unique(split.labels)) < 2:
+    if split.labels is None:
         return None
+    known = split.labels != MISSING_LABEL
+    if len(torch.unique(split.labels[known])) < 2:
+        return None
+    labelled = split if known.all() else split.select(known.nonzero().flatten())
+    assert labelled.labels is not None
+    return _overlaid(labelled.images, labelled.labels, seed)
+
+
+def _overlaid(images: Tensor, labels: Tensor, seed: int) -> OverlaidSplit:
     # In the order of the classes, the images of other classes are all but one run of positions.
-    order = split.labels.argsort(stable=True)
-    counts = torch.bincount(split.labels)
+    order = labels.argsort(stable=True)
+    counts = torch.bincount(labels)
     starts = counts.cumsum(0) - counts
-    start, own = starts[split.labels], counts[split.labels]
-    uniform = torch.rand(len(split), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    drawn = (uniform * (len(split) - own)).long()
+    start, own = starts[labels], counts[labels]
+    uniform = torch.rand(len(labels), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    drawn = (uniform * (len(labels) - own)).long()
     partners = order[torch.where(drawn < start, drawn, drawn + own)]
-    return OverlaidSplit(
-        torch.maximum(split.images, split.images[partners]),
-        torch.stack([split.labels, split.labels[partners]], dim=1),
-    )
+    return OverlaidSplit(torch.maximum(images, images[partners]), torch.stack([labels, labels[partners]], dim=1))

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ae_lightning.errors import DataError
 
+MISSING_LABEL = -1
+"""The label of an image whose class is not known; the measures take it for that too."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSplit:
@@ -16,7 +19,8 @@ class ImageSplit:
 
     Attributes:
         images: Pixel values 0 to 255, uint8, shape (N, C, H, W), contiguous.
-        labels: Classes as positions in the data set's class names, int64, shape (N,); None where unlabelled.
+        labels: Classes as positions in the data set's class names, −1 where missing, int64, shape (N,); None where
+            unlabelled.
 
     Raises:
         DataError: If a shape or dtype is another, or there is no image.
@@ -149,5 +153,5 @@ def _check_labels(labels: Tensor, num_images: int) -> None:
         raise DataError(f"labels must be int64 of shape (N,), not {given}")
     if len(labels) != num_images:
         raise DataError(f"there are {len(labels)} labels for {num_images} images")
-    if int(labels.min()) < 0:
-        raise DataError(f"labels must not be negative, as {int(labels.min())} is")
+    if int(labels.min()) < MISSING_LABEL:
+        raise DataError(f"labels start at 0, and −1 is a missing one, but there is {int(labels.min())}")

@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
     Attributes:
         images: uint8, shape (n, C, H, W).
-        labels: int64, shape (n,); None where unlabelled.
+        labels: int64, −1 where missing, shape (n,); None where unlabelled.
     """
 
     images: NDArray[np.uint8]
@@ -45,7 +45,8 @@ class BlockReader:
         self.num_images = num_images
         self.image_shape = image_shape
         self.block_size = block_size
-        self._dataset = require_litdata("data.name stream").StreamingDataset(str(folder))
+        # By itself litdata decodes, for a block of less than a mebibyte, all others around it too.
+        self._dataset = require_litdata("data.name stream").StreamingDataset(str(folder), batch_decode=0)
 
     @property
     def num_blocks(self) -> int:

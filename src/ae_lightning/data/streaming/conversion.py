@@ -8,13 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ae_lightning.data.class_removal import find_class, positions_without_class
 from ae_lightning.data.contents import SplitName
-from ae_lightning.data.datamodule import MAX_DEFAULT_VAL, ImageDataModule, check_num_val, default_num_val
+from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.division import MAX_DEFAULT_VAL, Division
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_contents import look_through
 from ae_lightning.data.progress import track_slow
-from ae_lightning.data.splits import hold_out
 from ae_lightning.data.streaming.description import StreamDescription
 from ae_lightning.data.streaming.originals import FolderOriginal, LoadedOriginal, Original
 from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
@@ -42,17 +41,16 @@ def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> 
     """
     original = _open(data)
     sizes = sizes or sizes_for(original.image_shape)
-    novel_class = None
-    if data.leave_out_class is not None:
-        novel_class = find_class(data.leave_out_class, original.class_names, data.dataset_name)
-    splits = _divide(original, novel_class, data)
+    labels = None if original.labels is None else original.labels[original.train]
+    division = data.divider(MAX_DEFAULT_VAL).divide(len(original.train), labels, original.class_names)
+    splits = _splits(original, division, data.split_seed)
     description = StreamDescription(
         image_shape=original.image_shape,
         block_size=sizes.block,
         window_size=sizes.window,
         num_images=_write(original, splits, folder, sizes.block),
         class_names=original.class_names,
-        novel_class=novel_class,
+        novel_class=division.novel_class,
         num_skipped=original.num_skipped,
     )
     description.write(folder)
@@ -68,18 +66,11 @@ def _open(data: ImageDataModule) -> Original:
     )
 
 
-def _divide(original: Original, novel_class: int | None, data: ImageDataModule) -> dict[SplitName, Tensor]:
-    """Divide as the data module does for the same settings, then put what is trained on into random order."""
-    train = original.train
-    if novel_class is not None:
-        assert original.labels is not None
-        train = train[positions_without_class(original.labels[train], novel_class)]
-    num_val = default_num_val(len(train), MAX_DEFAULT_VAL) if data.num_val is None else data.num_val
-    check_num_val(num_val, len(train), data.dataset_name)
-    kept, held_out = hold_out(len(train), num_val, data.split_seed)
-    mixed = torch.randperm(len(kept), generator=torch.Generator().manual_seed(data.split_seed))
-    val: dict[SplitName, Tensor] = {"val": train[held_out]} if num_val else {}
-    return {"train": train[kept][mixed], **val, "test": original.test}
+def _splits(original: Original, division: Division, seed: int) -> dict[SplitName, Tensor]:
+    """Return the positions of each split in the order in which they are stored: what is trained on at random."""
+    mixed = torch.randperm(len(division.train), generator=torch.Generator().manual_seed(seed))
+    val: dict[SplitName, Tensor] = {"val": original.train[division.val]} if len(division.val) else {}
+    return {"train": original.train[division.train[mixed]], **val, "test": original.test}
 
 
 def _write(

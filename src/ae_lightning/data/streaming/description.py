@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ae_lightning.data.contents import SplitName
 from ae_lightning.errors import DataError
@@ -47,15 +57,39 @@ class StreamDescription(BaseModel):
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def _structure_of(*keys: str) -> str:
+    """Return how litdata writes down that an item is a dictionary of arrays with such keys."""
+    array: dict[str, object] = {"type": None, "context": None, "children_spec": []}
+    item = {"type": "builtins.dict", "context": json.dumps(keys), "children_spec": [array] * len(keys)}
+    return json.dumps([1, item])
+
+
+_STRUCTURES = _structure_of("images"), _structure_of("images", "labels")
+
+
+def _require_known(structure: str) -> str:
+    if structure not in _STRUCTURES:
+        raise ValueError("not what `convert` writes")
+    return structure
+
+
 class _Chunk(BaseModel):
-    filename: str
+    filename: Annotated[str, Field(pattern=r"^chunk-\d+-\d+\.bin$")]
     chunk_bytes: NonNegativeInt
     chunk_size: NonNegativeInt
 
 
 class _Config(BaseModel):
+    """What `convert` has litdata write, and nothing else that litdata would read."""
+
     # litdata's others unpickle, which runs whatever code is in the file.
     data_format: list[Annotated[str, Field(pattern=r"^(numpy|no_header_numpy:\d+)$")]]
+    # Of other structures litdata imports whatever module they name, and calls what they name in it.
+    data_spec: Annotated[str, AfterValidator(_require_known)]
+    item_loader: Literal["PyTreeLoader"]
+    compression: None
+    encryption: None
+    format: None = None
 
 
 class _Index(BaseModel):
@@ -117,10 +151,11 @@ def _read_text(folder: Path) -> str:
 def _check_chunks(folder: Path, num_blocks: int) -> None:
     index = folder / "index.json"
     try:
-        chunks = _Index.model_validate_json(index.read_bytes()).chunks
+        # Parsed as litdata parses it: what is checked must be what it reads.
+        chunks = _Index.model_validate(json.loads(index.read_text())).chunks
     except OSError as error:
         raise DataError(f"{index} cannot be read: {error.strerror}; convert the images again") from error
-    except ValidationError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{index} is corrupt; convert the images again") from error
     for chunk in chunks:
         path = folder / chunk.filename

@@ -20,7 +20,7 @@ class Original(ABC):
     Attributes:
         image_shape: Channels, height and width.
         class_names: None where the images are unlabelled.
-        labels: Of all images, int64; None where unlabelled.
+        labels: Of all images, int64, −1 where missing; None where unlabelled.
         train: Positions of the images to train on and to draw the validation split from, int64.
         test: Positions of the images to judge on, int64.
     """
