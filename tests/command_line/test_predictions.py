@@ -50,12 +50,27 @@ def test_parquet_holds_a_row_an_image(predictions, tmp_path):
     assert np.array_equal(pixels, predictions["reconstructions"])
 
 
-@pytest.mark.parametrize("name", ["codes.txt", "codes", "nowhere/codes.npz", "file/codes.npz", "there.npz"])
+@pytest.mark.parametrize(
+    "name", ["codes.txt", "codes", "nowhere/codes.npz", "file/codes.npz", "there.npz", f"{'x' * 300}.npz"]
+)
 def test_a_file_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "there.npz").touch()
     with pytest.raises(ConfigError, match="output"):
         check_output(str(tmp_path / name))
+
+
+def test_a_folder_that_takes_no_files_is_found_out_before_any_work():
+    # Not even root makes a file there.
+    with pytest.raises(ConfigError, match=r"output: /proc cannot be written \("):
+        check_output("/proc/codes.npz")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_a_file_that_the_disk_does_not_take_is_named(predictions, tmp_path, suffix):
+    output = tmp_path / f"{'x' * 300}{suffix}"
+    with pytest.raises(ConfigError, match=f"{suffix} cannot be written"):
+        write(predictions, output)
 
 
 @pytest.mark.parametrize("name", ["codes.npz", "codes.parquet"])

@@ -152,6 +152,15 @@ def test_what_cannot_be_compared_is_said_in_a_line(compared, arguments, message)
     assert message in outcome.err
 
 
+def test_a_report_that_cannot_be_written(compared):
+    chosen = compared.run().info.run_id
+    (compared.folder / "taken" / "table.md").mkdir(parents=True)
+    outcome = compared("compare", "--output", "taken")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("ae_lightning: error: --output: taken/table.md cannot be written")
+    assert compared.run().info.run_id == chosen
+
+
 def test_an_empty_store_says_what_makes_runs(workspace):
     outcome = workspace("compare", "--output", "report")
     assert outcome.code == 2
@@ -163,3 +172,11 @@ def test_a_folder_that_cannot_be_made(workspace):
     outcome = workspace("compare", "--output", "file/report")
     assert outcome.code == 2
     assert "--output" in outcome.err
+
+
+def test_a_folder_that_takes_no_files_is_found_out_before_any_work(bare_workspace):
+    # Not even root makes a file there.
+    outcome = bare_workspace("compare", "--output", "/proc")
+    assert outcome.code == 2
+    assert "--output: /proc cannot be written" in outcome.err
+    assert list(bare_workspace.folder.iterdir()) == []

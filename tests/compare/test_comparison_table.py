@@ -68,9 +68,28 @@ def test_rows_are_told_apart_by_the_settings_that_differ():
 
 
 def test_names_of_runs_and_loggers_make_no_rows_distinct():
-    runs = [tracked("VAE", measured(0.1, 0.5), trainer__logger__run_name=name) for name in ("first", "second")]
-    labels = {row.label for row in compare_runs(runs).rows}
-    assert labels == {"VAE-2", "PCA-2"}
+    runs = [
+        tracked(
+            "VAE",
+            measured(mse, 0.5),
+            seed_everything=seed,
+            trainer__logger__run_name=f"seed {seed}",
+            checkpoint__directory=f"checkpoints/{seed}",
+            keep_memory=str(seed == "0"),
+        )
+        for mse, seed in [(0.1, "0"), (0.2, "1"), (0.3, "2")]
+    ]
+    comparison = compare_runs(runs)
+    assert [row.label for row in comparison.rows] == ["VAE-2", "PCA-2"]
+    assert row_of(comparison, "VAE-2").values["mse"].mean == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("key", ["checkpoint__monitor", "trainer__callbacks", "model__beta"])
+def test_what_decides_which_weights_are_judged_makes_rows_distinct(key):
+    runs = [tracked("VAE", measured(0.1, 0.5), **{key: value}) for value in ("first", "second")]
+    labels = [row.label for row in compare_runs(runs).rows]
+    name = key.rsplit("__", 1)[-1]
+    assert labels == [f"VAE-2, {name} first", f"VAE-2, {name} second", "PCA-2"]
 
 
 def test_pca_stands_beside_the_autoencoders_of_each_latent_dim():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import urllib.request
+from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ae_lightning.tracking import MLflowTracker
 
@@ -29,8 +31,6 @@ def trained(server, open_workspace):
 
 @pytest.fixture
 def client(server):
-    from mlflow.tracking import MlflowClient
-
     return MlflowClient(server.uri)
 
 
@@ -60,6 +60,21 @@ def test_an_experiment_of_a_server_cannot_be_used_through_its_database(trained, 
     assert outcome.code == 2
     (line,) = [line for line in outcome.err.splitlines() if line.startswith("ae_lightning: error:")]
     assert "'digits' was created by a server" in line
+
+
+def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_the_run(client, server, workspace):
+    address = server.uri.replace("://", "://me:hunter2@")
+    assert workspace.fit("--trainer.logger.tracking_uri", address, "--trainer.logger.experiment_name", "mine").code == 0
+    (checkpoint,) = workspace.folder.glob("checkpoints/*/best.ckpt")
+    assert b"hunter2" not in checkpoint.read_bytes()
+    run = newest_run(client, "mine")
+    assert run.data.params["trainer.logger.tracking_uri"] == server.uri
+    assert "hunter2" not in Path(client.download_artifacts(run.info.run_id, "config.yaml")).read_text()
+    num_tests = len(client.get_metric_history(run.info.run_id, "test/mse"))
+    outcome = workspace("test", "--ckpt_path", checkpoint, "--evaluation.pca", "false")
+    assert outcome.code == 0, outcome.err
+    assert len(client.get_metric_history(run.info.run_id, "test/mse")) == num_tests + 1
+    assert workspace.runs() == []
 
 
 def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, workspace):

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.left_behind import find_spools
@@ -306,6 +307,30 @@ def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace
     assert kept.read_text() == "kept"
     assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
     assert "nothing waits" in workspace("sync").out
+
+
+def test_a_training_goes_on_where_no_spool_can_be_made(workspace):
+    (workspace.folder / "blocked").write_text("a file where the spools' folder would be")
+    with pytest.warns(UserWarning, match="blocked.* cannot be written, so MLflow gets no copy"):
+        outcome = workspace.fit("--trainer.logger.spool", "blocked/spool", "--evaluation.pictures", "[samples]")
+    assert outcome.code == 0, outcome.err
+    run = workspace.run()
+    assert run.info.status == "FINISHED"
+    assert "test/mse" in run.data.metrics
+
+
+def test_a_spool_that_a_sync_has_gets_no_file_and_ends_nothing(tracker, workspace):
+    (workspace.folder / "note.txt").write_text("")
+    Image.new("RGB", (4, 4)).save(workspace.folder / "picture.png")
+    syncing = Spool(tracker._spool.folder, tracker._spool.origin)
+    with held(syncing):
+        with pytest.warns(UserWarning, match="no copy: another process"):
+            tracker.log_file(workspace.folder / "note.txt", "notes")
+        with pytest.warns(UserWarning, match="no copy: another process"):
+            tracker.log_picture(workspace.folder / "picture.png", "val/samples", 0)
+    log_a_bit(tracker, workspace.folder, range(3))
+    tracker.finalize()
+    require_all(workspace, tracker.run_id, 3)
 
 
 def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(workspace):

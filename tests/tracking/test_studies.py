@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
+import numpy as np
 import pytest
 
 from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.models import register_model
 from ae_lightning.tracking.operations import Status
 from ae_lightning.tracking.spool import Origin, Spool, held
 from ae_lightning.tracking.studies import open_study_run
@@ -98,3 +102,18 @@ def test_the_runs_that_a_trial_left_open_are_found(study_run, workspace):
     assert study_run.open_runs_of(3) == []
     with without_runs(workspace.folder / "mlflow.db"), pytest.warns(UserWarning, match="trial 4"):
         assert study_run.open_runs_of(4) == []
+
+
+def test_a_store_that_is_gone_when_the_best_model_is_to_be_registered_ends_no_night(study_run, workspace):
+    example = np.zeros((2, 1, 8, 8), np.float32)
+    (workspace.folder / "best.ckpt").touch()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with (
+            pytest.warns(UserWarning, match="did not take the best model"),
+            study_run.refusal_survived("the best model"),
+        ):
+            register_model(away, "1", study_run.run_id, workspace.folder / "best.ckpt", example, 2, "some")
+    study_run.close()
+    assert workspace.client.get_run(study_run.run_id).info.status == "FINISHED"

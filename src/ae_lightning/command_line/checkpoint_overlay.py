@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
+from ae_lightning.command_line.store_option import store_in
 
 LIGHTNING_KEYWORDS = ("best", "last", "hpc")
 """Values of `--ckpt_path` that name no file."""
@@ -47,7 +48,8 @@ def with_checkpoint_below(arguments: Sequence[str], path: str | Path | None) -> 
 def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     """Return the configuration that restores what a command needs of a checkpoint.
 
-    For `fit` that is everything. For the others it is model, data and seed, and the run to log to.
+    For `fit` that is everything. For the others it is model, data and seed, and the run to log to in the store that its
+    configuration named.
     """
     if subcommand == "fit" and contents.config:
         return contents.config
@@ -57,17 +59,6 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
         "data": contents.data,
     }
     if subcommand != "fit" and contents.run_id is not None:
-        run = {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": {"run_id": contents.run_id}}
-        config["trainer"] = {"logger": run}
+        run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
+        config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}
     return config
-
-
-def find_option(arguments: Sequence[str], option: str) -> str | None:
-    """Return the value of an option, given as `--option value` or `--option=value`; the last one counts."""
-    value = None
-    for position, argument in enumerate(arguments):
-        if argument == option and position + 1 < len(arguments):
-            value = arguments[position + 1]
-        elif argument.startswith(f"{option}="):
-            value = argument.removeprefix(f"{option}=")
-    return value

@@ -29,9 +29,10 @@ from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.command_line.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.command_line.parser import check_config_files
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.report import print_report, ui_hint
+from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.settings import is_distributed, require_seed, tracking_uri_of
+from ae_lightning.command_line.store_option import hide_password
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
 from ae_lightning.machine.allocator import keep_freed_memory
@@ -206,11 +207,12 @@ class AutoencoderCLI(LightningCLI):
         return checkpoint
 
     def plain_config(self) -> dict[str, Any]:
-        """Return the resolved configuration as `fit -c` takes it."""
+        """Return the resolved configuration as `fit -c` takes it, without a password of the store."""
         subcommand = str(self.config.subcommand)
         text = self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
         config: dict[str, Any] = yaml.safe_load(text)
         config.pop("config", None)
+        hide_password(config)
         return config
 
     def fit(self, **kwargs: Any) -> None:
@@ -283,10 +285,12 @@ class AutoencoderCLI(LightningCLI):
 
     def _tell_how_to_go_on(self) -> None:
         for tracker in trackers(self.trainer) if self.trainer.is_global_zero else []:
+            hint = resume_hint(tracker.tracking_uri, tracker.run_id)
             Console(stderr=True).print(
-                f"ended after step {self.trainer.global_step}; to go on: fit --resume {tracker.run_id}",
+                f"ended after step {self.trainer.global_step}; to go on: {hint}",
                 highlight=False,
                 soft_wrap=True,
+                markup=False,
             )
 
     def _report(self, stage: str, hints: list[str]) -> None:

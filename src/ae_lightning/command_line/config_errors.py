@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.command_line.arguments import config_files
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks import Network
@@ -115,15 +116,6 @@ def named_classes(arguments: Sequence[str]) -> dict[str, str]:
             if key in CLASS_KINDS:
                 classes[key] = value
     return {key: name.rsplit(".", 1)[-1] for key, name in classes.items()}
-
-
-def config_files(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the configuration files that a command line names, in their order."""
-    for option, value in pairwise([*arguments, ""]):
-        if option in ("-c", "--config"):
-            yield value
-        elif option.startswith("--config="):
-            yield option.removeprefix("--config=")
 
 
 def _read_yaml(path: Path) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ae_lightning.command_line.command_parser import CommandParser
-from ae_lightning.errors import ConfigError
 from ae_lightning.places import WEIGHTS_SUFFIX
 
 
@@ -27,15 +26,14 @@ def run(arguments: list[str]) -> int:
 
     from ae_lightning.checkpoints.loading import describe, load_state
     from ae_lightning.checkpoints.weights_file import write_weights
+    from ae_lightning.command_line.outputs import refusal_of_output
     from ae_lightning.command_line.predictions import check_output
 
     output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(WEIGHTS_SUFFIX)), (WEIGHTS_SUFFIX,))
     state = load_state(options.ckpt_path)
     contents = describe(options.ckpt_path, state)
-    try:
+    with refusal_of_output("output", output):
         write_weights(state, output)
-    except OSError as error:
-        raise ConfigError(f"output: {output} cannot be written ({error.strerror})") from error
     num_values = sum(tensor.numel() for tensor in state["state_dict"].values())
     name = str(contents.model["class_path"]).rpartition(".")[2]
     Console().print(f"{name}, {num_values:,} values in {output}", highlight=False, soft_wrap=True, markup=False)

@@ -15,10 +15,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.command_line.checkpoint_overlay import find_option, with_checkpoint_below
+from ae_lightning.command_line.arguments import find_option
+from ae_lightning.command_line.checkpoint_overlay import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.parser import Parser
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
+from ae_lightning.command_line.store_option import named_store
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.exhaustion import exhaustion_explained
@@ -76,11 +78,14 @@ def run(arguments: list[str]) -> None:
     arguments, run_id = split_resume(arguments)
     resume: ResumePoint | Literal["newest"] | None = None
     if run_id is not None:
-        store = find_option(arguments, "--trainer.logger.tracking_uri") or tracking_uri_from_environment()
-        resume = resume_point(store, run_id) if run_id else "newest"
+        resume = _point_of_run(run_id, arguments) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
     with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
+
+
+def _point_of_run(run_id: str, arguments: Sequence[str]) -> ResumePoint:
+    return resume_point(named_store(arguments) or tracking_uri_from_environment(), run_id)
 
 
 def prepare() -> None:

@@ -12,8 +12,9 @@ import yaml
 from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
+from ae_lightning.command_line.arguments import config_files
 from ae_lightning.command_line.class_changes import defaults_left_behind
-from ae_lightning.command_line.config_errors import ParseError, config_files
+from ae_lightning.command_line.config_errors import ParseError
 from ae_lightning.command_line.yaml_text import check_size
 from ae_lightning.errors import ConfigError
 

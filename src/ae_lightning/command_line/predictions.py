@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ae_lightning.autoencoder import Prediction
+from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.distributed import gather_objects
 
@@ -23,15 +24,18 @@ def check_output(path: str, suffixes: Collection[str] = SUFFIXES) -> Path:
         suffixes: Those that there are.
 
     Raises:
-        ConfigError: If its suffix is unknown, its folder is missing, or it exists already.
+        ConfigError: If its suffix is unknown, its folder is missing or takes no files, or it exists already.
     """
     output = Path(path)
     if output.suffix not in suffixes:
         raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {', '.join(suffixes)}")
-    if not output.parent.is_dir():
-        raise ConfigError(f"output: folder {output.parent} does not exist")
-    if output.exists():
-        raise ConfigError(f"output: {output} exists already and is not overwritten")
+    # Even to look may be refused: a name too long, a folder without the right to search it.
+    with refusal_of_output("output", output):
+        if not output.parent.is_dir():
+            raise ConfigError(f"output: folder {output.parent} does not exist")
+        if output.exists():
+            raise ConfigError(f"output: {output} exists already and is not overwritten")
+    require_writable("output", output.parent)
     return output
 
 
@@ -53,10 +57,19 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
 
 
 def write(predictions: dict[str, np.ndarray], output: Path) -> None:
-    """Write predictions as arrays (.npz), or as a table with a list of numbers a cell (.parquet)."""
-    if output.suffix == ".npz":
-        np.savez_compressed(output, **predictions)  # type: ignore[arg-type]
-        return
+    """Write predictions as arrays (.npz), or as a table with a list of numbers a cell (.parquet).
+
+    Raises:
+        ConfigError: If the disk does not take the file.
+    """
+    with refusal_of_output("output", output):
+        if output.suffix == ".npz":
+            np.savez_compressed(output, **predictions)  # type: ignore[arg-type]
+        else:
+            _write_table(predictions, output)
+
+
+def _write_table(predictions: dict[str, np.ndarray], output: Path) -> None:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
+from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.evaluation.direction import best_of
-from ae_lightning.tracking import shown_uri
+from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 
 
 def measure_table(stage: str, values: Mapping[str, float]) -> Table:
@@ -43,6 +45,13 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
         return f"MLflow: {uri.rstrip('/')}/{place}"
     store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
     return f"MLflow: run `mlflow ui{store}` and open http://127.0.0.1:5000/{place}"
+
+
+def resume_hint(tracking_uri: str, run_id: str | None) -> str:
+    """Say how to go on with a run; a password in its store's address is left for the user to put back."""
+    is_default = tracking_uri == tracking_uri_from_environment()
+    option = "" if is_default else f" {STORE_OPTION} {shlex.quote(shown_uri(tracking_uri))}"
+    return f"fit --resume {run_id}{option}"
 
 
 def print_report(stage: str, values: Mapping[str, float], hints: list[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.compare.curves import loss_curves
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
@@ -47,8 +48,8 @@ def compare(options: argparse.Namespace) -> None:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison)
-    (folder / TABLE).write_text(f"# {title}\n\n{to_markdown(comparison)}", encoding="utf-8")
-    (folder / REPORT).write_text(to_html(comparison, illustrations, title), encoding="utf-8")
+    _write(folder / TABLE, f"# {title}\n\n{to_markdown(comparison)}")
+    _write(folder / REPORT, to_html(comparison, illustrations, title))
     compared = [run for row in comparison.rows for run in row.runs]
     kept = reader.keep([folder / REPORT, folder / TABLE], compared[0].experiment_id, [run.run_id for run in compared])
     console = Console()
@@ -61,7 +62,13 @@ def _make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--output: {folder} cannot be created ({error.strerror})") from error
+    require_writable("--output", folder)
     return folder
+
+
+def _write(path: Path, text: str) -> None:
+    with refusal_of_output("--output", path):
+        path.write_text(text, encoding="utf-8")
 
 
 def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedRun]:

@@ -17,10 +17,14 @@ PCA = "PCA"
 SEEDS = ("seed_everything", "model.seed", "data.seed")
 """Parameters in which repetitions of one training differ."""
 
-UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "model", "model.latent_dim")
-"""Parameters that follow from others, change no result, or have a column of their own."""
+COLUMNS = ("model", "model.latent_dim")
+"""Parameters that have a column of their own."""
 
-UNTOLD_GROUPS = ("trainer.logger", "trainer.callbacks", "checkpoint.")
+UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory")
+"""Parameters that follow from others or change no result: repetitions may differ in them too."""
+
+UNTOLD_GROUP = "trainer.logger"
+"""Where a run is tracked, and under which names: the same."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Comparison:
 
 
 def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "test") -> Comparison:
-    """Set runs side by side; runs that differ in their seed alone share a row.
+    """Set runs side by side; runs that differ in their seed and in names alone share a row.
 
     Args:
         runs: What is compared; runs with no measure of the stage are left out.
@@ -125,21 +129,20 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
 def _repetitions(runs: Iterable[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
     groups: dict[tuple[tuple[str, str], ...], list[TrackedRun]] = defaultdict(list)
     for run in runs:
-        settings = {key: value for key, value in run.params.items() if key not in SEEDS}
+        settings = {key: value for key, value in run.params.items() if _tells(key)}
         groups[tuple(sorted({**settings, "model": run.variant}.items()))].append(run)
     return groups
+
+
+def _tells(key: str) -> bool:
+    """Whether runs with other values of a parameter are no repetitions of one training."""
+    return key not in (*SEEDS, *UNTOLD) and not key.startswith(UNTOLD_GROUP)
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the keys that have several values among configurations that have them at all."""
     keys = dict.fromkeys(key for one in settings for key in one)
-    return [
-        key
-        for key in keys
-        if key not in UNTOLD
-        and not key.startswith(UNTOLD_GROUPS)
-        and len({one[key] for one in settings if key in one}) > 1
-    ]
+    return [key for key in keys if key not in COLUMNS and len({one[key] for one in settings if key in one}) > 1]
 
 
 def _row(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 VARIANT_TAG = "ae_lightning.variant"
 COMPARISON_TAG = "ae_lightning.comparison"
-MAX_RUNS = 1000
+RUNS_PER_PAGE = 1000
+"""What a store answers with at once; there may be more."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +168,23 @@ class RunReader:
         if not ids:
             return []
         try:
-            found = self._client.search_runs(
-                ids, " and ".join(conditions), order_by=["attributes.start_time ASC"], max_results=MAX_RUNS
-            )
+            return [_as_tracked(run) for run in self._every_run(ids, " and ".join(conditions))]
         except MlflowException as error:
             raise ConfigError(f"--filter: {filter_string!r}: {str(error).splitlines()[0][:300]}") from error
-        return [_as_tracked(run) for run in found]
+
+    def _every_run(self, experiment_ids: list[str], filter_string: str) -> Iterator[MlflowRun]:
+        """Yield runs page by page, the oldest first."""
+        token: str | None = None
+        while token != "":
+            page = self._client.search_runs(
+                experiment_ids,
+                filter_string,
+                order_by=["attributes.start_time ASC"],
+                max_results=RUNS_PER_PAGE,
+                page_token=token,
+            )
+            yield from page
+            token = page.token or ""
 
     @contextmanager
     def _refusal_explained(self) -> Iterator[None]:

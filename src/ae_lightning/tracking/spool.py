@@ -123,7 +123,7 @@ class Spool:
         try:
             self._lock.acquire(timeout=patience)
         except Timeout as error:
-            raise SpoolInUseError(str(self.folder)) from error
+            raise SpoolInUseError("another process writes or delivers it") from error
 
     def stage(self) -> str:
         """Make a folder for the files of an operation, and return its name.

@@ -140,13 +140,13 @@ class StudyRun:
 
     @contextmanager
     def refusal_survived(self, what: str) -> Iterator[None]:
-        """Warn of what the store does not take."""
+        """Warn of what the store does not take, and go on: it may be away, or refuse it."""
         from mlflow.exceptions import MlflowException
 
         try:
             with impatient():
                 yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, OSError, TrackingError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
     def _say(self, run_id: str, operation: Operation) -> None:

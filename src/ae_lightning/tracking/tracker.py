@@ -9,8 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -296,9 +295,9 @@ class MLflowTracker(MLFlowLogger):
     @rank_zero_only
     def log_file(self, path: Path, artifact_folder: str) -> None:
         """Keep a copy of a file as an artifact of the run."""
-        with self._staged() as (name, folder):
-            shutil.copy(path, folder)
-            self._submit(Artifacts(name, artifact_folder))
+        staged = self._stage(lambda folder: shutil.copy(path, folder))
+        if staged is not None:
+            self._submit(Artifacts(staged, artifact_folder))
 
     @rank_zero_only
     def log_picture(self, path: Path, name: str, step: int) -> None:
@@ -311,21 +310,29 @@ class MLflowTracker(MLFlowLogger):
         """
         from ae_lightning.tracking.pictures import IMAGES_FOLDER, IMAGES_TAG, write_grid_picture
 
-        with self._staged() as (staged, folder):
-            write_grid_picture(path, folder, name, step, self._start_time)
+        staged = self._stage(lambda folder: write_grid_picture(path, folder, name, step, self._start_time))
+        if staged is not None:
             self._submit(Artifacts(staged, IMAGES_FOLDER))
             self._submit(Tags({IMAGES_TAG: "True"}))
 
-    @contextmanager
-    def _staged(self) -> Iterator[tuple[str, Path]]:
-        """Make a folder for files that are to be delivered; warn of a disk that does not take them."""
+    def _stage(self, write: Callable[[Path], object]) -> str | None:
+        """Let files that are to be delivered be written to a folder of their own.
+
+        Args:
+            write: Writes them to the folder that it is given.
+
+        Returns:
+            The folder's name; None, with a warning, where the disk does not take them or a `sync` has the spool.
+        """
         self.open()
         assert self._spool is not None
         try:
             name = self._spool.stage()
-            yield name, self._spool.files / name
+            write(self._spool.files / name)
         except (OSError, SpoolInUseError) as error:
             rank_zero_warn(f"{self._spool.folder} cannot be written, so MLflow gets no copy: {error}")
+            return None
+        return name
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -345,9 +352,13 @@ class MLflowTracker(MLFlowLogger):
             example_BCHW: A few images in [0, 1], float32.
             latent_dim: Length of a code.
         """
-        with self._staged() as (name, folder):
+
+        def save(folder: Path) -> None:
             save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example_BCHW, latent_dim)
-            self._submit(LoggedModel(name, new_key()))
+
+        staged = self._stage(save)
+        if staged is not None:
+            self._submit(LoggedModel(staged, new_key()))
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""

@@ -1,0 +1,71 @@
+"""The MLflow store that a command line or a configuration names, read without the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ae_lightning.command_line.arguments import given_options, is_config
+from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.yaml_text import load_yaml
+from ae_lightning.errors import ConfigError
+from ae_lightning.tracking import shown_uri
+
+OPTION = "--trainer.logger.tracking_uri"
+_SPELLINGS = (OPTION, "--trainer.logger.init_args.tracking_uri")
+
+
+def named_store(arguments: Sequence[str]) -> str | None:
+    """Return the store that a command line names, itself or in its configuration files: what comes last counts.
+
+    Args:
+        arguments: Of the command line.
+
+    Returns:
+        The store; None where the choice is left to the environment.
+
+    Raises:
+        ConfigError: If a configuration file cannot be read.
+    """
+    check_config_files(arguments)
+    store: str | None = None
+    for option, value in given_options(arguments):
+        if option in _SPELLINGS:
+            store = value
+        elif is_config(option):
+            store = store_in(_content(Path(value)), store)
+    return store
+
+
+def store_in(config: Any, otherwise: str | None = None) -> str | None:
+    """Return the store that a configuration names.
+
+    Args:
+        config: As a file or a checkpoint holds it.
+        otherwise: What to return where it names none.
+    """
+    for key in ("trainer", "logger", "init_args"):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config.get("tracking_uri", otherwise) if isinstance(config, Mapping) else otherwise
+
+
+def hide_password(config: dict[str, Any]) -> None:
+    """Remove users and passwords from the stores that a resolved configuration names: others may read it."""
+    loggers = config["trainer"]["logger"]
+    for logger in loggers if isinstance(loggers, list) else [loggers]:
+        arguments = logger.get("init_args") if isinstance(logger, dict) else None
+        if arguments and isinstance(arguments.get("tracking_uri"), str):
+            arguments["tracking_uri"] = shown_uri(arguments["tracking_uri"])
+
+
+def _content(path: Path) -> Any:
+    if path.is_fifo():
+        # It can be read once, and that is for the parser.
+        return None
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"-c: {path} cannot be read ({' '.join(str(error).split())})") from error

@@ -1,0 +1,136 @@
+"""A store that is none of the defaults: found again wherever it was named."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ae_lightning.command_line.report import resume_hint
+from ae_lightning.command_line.store_option import named_store
+from ae_lightning.errors import ConfigError
+
+URI = "sqlite:///elsewhere/mlflow.db"
+TRACKED = (
+    f"trainer: {{logger: {{class_path: ae_lightning.tracking.MLflowTracker, init_args: {{tracking_uri: {URI}}}}}}}"
+)
+
+
+@pytest.fixture
+def named_in_a_file(bare_workspace, empty_store):
+    """A working directory after a `fit` whose store a configuration file names."""
+    (bare_workspace.folder / "elsewhere").mkdir()
+    shutil.copy(empty_store, bare_workspace.folder / "elsewhere")
+    (bare_workspace.folder / "mine.yaml").write_text(TRACKED)
+    outcome = bare_workspace.fit("-c", "mine.yaml")
+    assert outcome.code == 0, outcome.err
+    return bare_workspace
+
+
+def the_only_run(workspace):
+    """The run in that store; there is no other store."""
+    assert not (workspace.folder / "mlflow.db").exists()
+    client = MlflowClient(f"sqlite:///{workspace.folder}/elsewhere/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+    return run
+
+
+def checkpoint_of(workspace, run):
+    return workspace.folder / "checkpoints" / run.info.run_id / "best.ckpt"
+
+
+def test_a_run_is_gone_on_with_in_the_store_of_a_file(named_in_a_file):
+    run = the_only_run(named_in_a_file)
+    outcome = named_in_a_file("fit", "-c", "mine.yaml", "--resume", run.info.run_id, "--trainer.max_epochs", "2")
+    assert outcome.code == 0, outcome.err
+    assert the_only_run(named_in_a_file).data.tags["resumed.trainer.max_epochs"] == "2"
+
+
+def test_the_hint_leads_to_the_run(named_in_a_file):
+    run = the_only_run(named_in_a_file)
+    hint = shlex.split(resume_hint(URI, run.info.run_id))
+    outcome = named_in_a_file(*hint, "--trainer.max_epochs", "2")
+    assert outcome.code == 0, outcome.err
+    assert the_only_run(named_in_a_file).data.tags["resumed.trainer.max_epochs"] == "2"
+
+
+def test_a_checkpoint_alone_leads_to_the_store_of_its_run(named_in_a_file):
+    run = the_only_run(named_in_a_file)
+    outcome = named_in_a_file("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), "--evaluation.pca", "false")
+    assert outcome.code == 0, outcome.err
+    assert the_only_run(named_in_a_file).info.run_id == run.info.run_id
+
+
+def test_an_option_beats_the_store_of_a_checkpoint(named_in_a_file, empty_store):
+    run = the_only_run(named_in_a_file)
+    shutil.copy(empty_store, named_in_a_file.folder)
+    with pytest.warns(UserWarning, match="has no run"):
+        outcome = named_in_a_file(
+            *("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), "--evaluation.pca", "false"),
+            *("--trainer.logger.tracking_uri", "sqlite:///mlflow.db"),
+        )
+    assert outcome.code == 0, outcome.err
+    assert len(named_in_a_file.runs()) == 1
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(f"trainer: {{logger: {{init_args: {{tracking_uri: {name}}}}}}}")
+    (tmp_path / "none.yaml").write_text("trainer: {logger: {init_args: {tracking_uri: null}}}")
+    (tmp_path / "other.yaml").write_text("trainer: {logger: [{init_args: {tracking_uri: c}}], max_epochs: 3}")
+    (tmp_path / "empty.yaml").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "store"),
+    [
+        ("fit", None),
+        ("fit -c a.yaml", "a"),
+        ("fit --config=a.yaml --config b.yaml -c other.yaml -c empty.yaml", "b"),
+        ("fit -c a.yaml -c none.yaml", None),
+        ("fit -c a.yaml --trainer.logger.tracking_uri c", "c"),
+        ("fit --trainer.logger.init_args.tracking_uri=c -c a.yaml", "a"),
+        ("fit -c", None),
+        ("fit -c /dev/null", None),
+    ],
+)
+def test_what_comes_last_counts(files, arguments, store):
+    assert named_store(arguments.split()) == store
+
+
+def test_a_pipe_is_left_to_the_parser(files):
+    os.mkfifo(files / "pipe")
+    assert named_store(["fit", "-c", "pipe"]) is None
+
+
+@pytest.mark.parametrize(("name", "content"), [("absent.yaml", None), ("half.yaml", "a: ["), ("no_text.yaml", b"\xff")])
+def test_a_file_that_cannot_be_read_is_named(files, name, content):
+    if content is not None:
+        (files / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError, match=f"-c: {name} cannot be read"):
+        named_store(["fit", "-c", name])
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("sqlite:///mlflow.db", "fit --resume 0123"),
+        ("sqlite:///my runs.db", "fit --resume 0123 --trainer.logger.tracking_uri 'sqlite:///my runs.db'"),
+        ("http://me:secret@host:5000", "fit --resume 0123 --trainer.logger.tracking_uri http://host:5000"),
+    ],
+)
+def test_the_hint_names_a_store_that_is_not_the_default_and_no_password(monkeypatch, uri, hint):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert resume_hint(uri, "0123") == hint
+
+
+def test_the_environments_store_needs_no_option(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert resume_hint("http://host:5000", "0123") == "fit --resume 0123"
+    assert resume_hint("sqlite:///mlflow.db", "0123").endswith("--trainer.logger.tracking_uri sqlite:///mlflow.db")
