@@ -16,6 +16,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import encode_split, fixed_sample
 from ae_lightning.callbacks.filter_pictures import require_convolution
+from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.data.datamodule import ImageDataModule
@@ -37,7 +38,8 @@ class Evaluation(Callback):
     """Judges the model with the same measures as every other variant, and PCA beside it.
 
     During `fit` the measures of `training_measures` run every few epochs on a bounded sample of the validation
-    split; `validate` and `test` judge their whole split. Each split is encoded once and shared by all.
+    split; `validate` and `test` judge their whole split. Each split is encoded once and shared by all. A measure or
+    picture that raises is left out with a warning, see `left_out`.
 
     Args:
         every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
@@ -104,6 +106,7 @@ class Evaluation(Callback):
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
+        self._subject: Subject | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -122,6 +125,14 @@ class Evaluation(Callback):
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the whole test split."""
         self._judge(trainer, pl_module, "test", self.measures, None, self.max_train_images)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was judged, now that Lightning has given its measures to the loggers."""
+        self._draw(trainer, "val")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was judged, now that Lightning has given its measures to the loggers."""
+        self._draw(trainer, "test")
 
     def _judge(
         self,
@@ -144,7 +155,7 @@ class Evaluation(Callback):
             judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
             values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
             shown = self.projection, self.convolution
-            self._draw(trainer, Subject(model, case, data.class_names, judgement.codecs, *shown), stage)
+            self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
@@ -176,7 +187,7 @@ class Evaluation(Callback):
     def _measure(self, trainer: pl.Trainer, stage: str, measures: Choice, case: Case, latent_dim: int) -> Judgement:
         from ae_lightning.evaluation.judging import judge
 
-        judgement = judge(measures, case, latent_dim, with_pca=self.pca)
+        judgement = judge(measures, case, latent_dim, with_pca=self.pca, guard=left_out)
         if trainer.state.fn != TrainerFn.FITTING:
             for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
                 self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")
@@ -191,9 +202,11 @@ class Evaluation(Callback):
             for tracker in trackers(trainer):
                 tracker.log_file(path, folder)
 
-    def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
+    def _draw(self, trainer: pl.Trainer, stage: str) -> None:
+        # Encoded splits are large: they are let go whatever becomes of the pictures.
+        subject, self._subject = self._subject, None
         found = trackers(trainer)
-        if not found:
+        if subject is None or not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"
         # MLflow's image grid shows runs at one step: epochs align runs of any batch size; its slider starts at 0.

@@ -6,6 +6,7 @@ A new measure is a function in a file of its own and one entry in ``MEASURES``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from ae_lightning.evaluation.denoising import denoising_psnr_gain
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.few_shot import few_shot_accuracies
 from ae_lightning.evaluation.frechet import NUM_DRAWN, frechet_distance
-from ae_lightning.evaluation.measure import Cost, Found, Measure, MeasureResults
+from ae_lightning.evaluation.measure import Cost, Found, Guard, Measure, MeasureResults
 from ae_lightning.evaluation.neighbours import knn_accuracy
 from ae_lightning.evaluation.novelty import novelty_auroc, novelty_auroc_code
 from ae_lightning.evaluation.overlay import overlay_accuracies
@@ -35,7 +36,7 @@ Choice = Sequence[str] | Literal["all", "cheap"]
 """Measure names, or one of the words ``"all"`` and ``"cheap"``."""
 
 
-def run_measures(names: Choice, case: Case) -> MeasureResults:
+def run_measures(names: Choice, case: Case, guard: Guard = nullcontext) -> MeasureResults:
     """Run measures on a case, whether a model or PCA made its codes.
 
     Measures for which something is missing are left out. Images whose label is −1 count in no measure that needs
@@ -44,6 +45,7 @@ def run_measures(names: Choice, case: Case) -> MeasureResults:
     Args:
         names: Measure names, or one of the words ``"all"`` and ``"cheap"``.
         case: What is judged; the same case gives the same values.
+        guard: What surrounds each measure; one whose failure it takes is left out. None is taken by default.
 
     Returns:
         Values by metric name and seconds by measure name, in the order of ``MEASURES``.
@@ -56,7 +58,8 @@ def run_measures(names: Choice, case: Case) -> MeasureResults:
     require_comparable(case.train, case.evaluated)
     results = MeasureResults()
     for measure in chosen:
-        results.add(measure, *measure.timed(case))
+        with guard(f"the measure {measure.name}"):
+            results.add(measure, *measure.timed(case))
     return results
 
 
