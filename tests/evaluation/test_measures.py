@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation import chunks
 from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.clustering import kmeans_agreement, kmeans_clusters
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
 from ae_lightning.evaluation.direction import LOWER_IS_BETTER
 from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.evaluation.frechet import NUM_DRAWN
 from ae_lightning.evaluation.measure import MeasureResults
 from ae_lightning.evaluation.measures import MEASURES, needs_of, run_measures, select_measures
 from ae_lightning.evaluation.overlay import OverlaidImages
@@ -223,3 +225,20 @@ def test_codes_of_another_size_are_refused(blobs: Blobs) -> None:
     train, evaluated = blobs
     with pytest.raises(ValueError, match="training codes have 3 dimensions, evaluated ones 4"):
         run("all", replace(train, codes=train.codes[:, :3]), evaluated, seed=0)
+
+
+def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The distance of drawn images to real ones is the same in pieces."""
+    assert full_case.coder is not None
+    whole = run_measures(["sample_frechet"], full_case).values
+    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.images[0].size)
+    decode, sizes = full_case.coder.decode, []
+
+    def counted(codes: np.ndarray) -> np.ndarray:
+        sizes.append(len(codes))
+        return decode(codes)
+
+    pieces = run_measures(["sample_frechet"], replace(full_case, coder=replace(full_case.coder, decode=counted)))
+    assert max(sizes) == 700
+    assert sum(sizes) == 2 * NUM_DRAWN
+    assert pieces.values == pytest.approx(whole, rel=1e-4)

@@ -12,13 +12,15 @@ from typing import Literal
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import encode_split, fixed_sample
+from ae_lightning.callbacks.encoding import encode_split, fixed_sample, num_within
 from ae_lightning.callbacks.filter_pictures import require_convolution
 from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
+from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
@@ -54,6 +56,9 @@ class Evaluation(Callback):
         convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
             `filters` and the last of `activations`.
         max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
+        max_gib: Hold at most so many images of a split that they take this many GiB in 32-bit, and a warning says so;
+            reconstructions, and PCA's, take as much again. 1 GiB is 340,000 images of 28 × 28 pixels, and 1,780 of
+            224 × 224 in colour.
         pca: Measure PCA at the same latent_dim on the same images too.
         seed: Fixes clustering and what is drawn.
         cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
@@ -75,6 +80,7 @@ class Evaluation(Callback):
         projection: ProjectionName = "pca",
         convolution: int | None = None,
         max_train_images: int = 60_000,
+        max_gib: float = 1.0,
         pca: bool = True,
         seed: int = 0,
         cache: str | None = "cache",
@@ -90,6 +96,8 @@ class Evaluation(Callback):
         ):
             if value < lowest:
                 raise ConfigError(f"evaluation.{key}: {value} is not allowed; it must be at least {lowest}")
+        if not max_gib > 0:
+            raise ConfigError(f"evaluation.max_gib: {max_gib} is not allowed; it must be above 0")
         # Unknown names are refused here, before a run is opened and trained for.
         for choice in (training_measures, measures):
             select_measures(choice)
@@ -103,6 +111,7 @@ class Evaluation(Callback):
         self.projection = require_projection(projection)
         self.convolution = convolution
         self.max_train_images = max_train_images
+        self.max_gib = max_gib
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
@@ -147,6 +156,8 @@ class Evaluation(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
             return
+        num_train_images = self._num_held(data, "train", num_train_images)
+        num_images = self._num_held(data, stage, num_images)
         train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
         evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
         values: dict[str, float] = {}
@@ -158,6 +169,18 @@ class Evaluation(Callback):
             self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
+
+    def _num_held(self, data: ImageDataModule, name: SplitName, num_images: int | None) -> int:
+        """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
+        split = data.split(name)
+        wanted = len(split) if num_images is None else min(num_images, len(split))
+        held = min(wanted, num_within(int(self.max_gib * 2**30), split.images.shape[1:]))
+        if held < wanted:
+            rank_zero_warn(
+                f"evaluation.max_gib: {held:,} of {wanted:,} images of the {name} split are looked at; "
+                f"all of them would take over {self.max_gib:g} GiB"
+            )
+        return held
 
     def _case(
         self,

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.evaluation.cache import Cache, fingerprint
+from ae_lightning.evaluation.cache import Arrays, Cache, fingerprint
 from ae_lightning.evaluation.classifier import features, train_classifier
 from ae_lightning.evaluation.clustering import kmeans_clusters, num_classes
 from ae_lightning.evaluation.coder import Coder
@@ -87,6 +87,10 @@ class Case:
         Raises:
             ValueError: If no training image has a label.
         """
+        return features(self._classifier, images)
+
+    @cached_property
+    def _classifier(self) -> Arrays:
         split = self.train
         if split.labels is None or not split.has_labels:
             raise ValueError("without training labels there is no classifier to take features from")
@@ -94,7 +98,6 @@ class Case:
         labelled = split if known.all() else split.select(known)
         assert labelled.labels is not None
         images_and_labels = labelled.images, labelled.labels
-        weights = self.cache.get(
+        return self.cache.get(
             fingerprint("classifier", *images_and_labels), lambda: train_classifier(*images_and_labels)
         )
-        return features(weights, images)

@@ -39,9 +39,7 @@ class Judgement:
     codecs: dict[str, Curve]
 
 
-def judge(
-    names: Choice, case: Case, latent_dim: int, *, with_pca: bool, guard: Guard = nullcontext
-) -> Judgement:
+def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool, guard: Guard = nullcontext) -> Judgement:
     """Run measures on a model's case, and on PCA's of the same images.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure.

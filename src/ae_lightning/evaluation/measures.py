@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.evaluation.activity import active_units
 from ae_lightning.evaluation.case import Case, Need
+from ae_lightning.evaluation.chunks import chunks, sample_rows
 from ae_lightning.evaluation.classification import class_gaussian_accuracy, nearest_centroid_accuracy
 from ae_lightning.evaluation.clustering import gmm_accuracy, kmeans_agreement
 from ae_lightning.evaluation.coder import Coder
@@ -153,22 +154,25 @@ def _denoising(case: Case) -> dict[str, float]:
 
 
 def _prior(case: Case) -> dict[str, float]:
-    images = case.evaluated.sample(MAX_COMPARED_CODES, case.seed).images
+    images = sample_rows(case.evaluated.images, MAX_COMPARED_CODES, case.seed)
     codes = _coder(case).draw_posterior(images, case.seed)
     draws = _coder(case).draw_prior(len(images), case.seed)
     return {"prior_mmd": prior_mmd(codes, draws), "prior_swd": prior_swd(codes, draws, case.seed)}
 
 
 def _sample_frechet(case: Case) -> dict[str, float]:
-    real = case.classifier_features(case.evaluated.sample(NUM_DRAWN, case.seed).images)
+    real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
     codes = {
         "sample_frechet": _coder(case).draw_prior(NUM_DRAWN, case.seed),
         "sample_frechet_gmm": case.mixture.sample(NUM_DRAWN, case.seed),
     }
-    return {
-        name: frechet_distance(case.classifier_features(_coder(case).decode(drawn)), real)
-        for name, drawn in codes.items()
-    }
+    return {name: frechet_distance(_decoded_features(case, drawn), real) for name, drawn in codes.items()}
+
+
+def _decoded_features(case: Case, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features of the images of codes, which are never held all together."""
+    pieces = chunks(len(codes), case.evaluated.images[0].size)
+    return np.concatenate([case.classifier_features(_coder(case).decode(codes[rows])) for rows in pieces])
 
 
 def _compression(case: Case) -> Found:
