@@ -75,7 +75,7 @@ def _name_axes(axes: Axes, classes: Sequence[str], clusters: NDArray[np.int64]) 
     axes.set_ylabel("class", fontsize=LABEL_SIZE)
     if len(classes) > MAX_NAMED:
         return
-    axes.set_yticks(range(len(classes)), classes, fontsize=SMALL_SIZE)
+    axes.set_yticks(range(len(classes)), classes, fontsize=SMALL_SIZE, parse_math=False)
     axes.set_xticks(range(len(clusters)), [str(number) for number in clusters], fontsize=SMALL_SIZE)
 
 

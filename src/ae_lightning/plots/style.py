@@ -104,14 +104,14 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     Args:
         width: Inches.
         height: Inches.
-        title: Written at the top.
+        title: Written at the top, as it is: names in it are no formulas.
 
     Returns:
         The figure, on the Agg canvas.
     """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=TITLE_SIZE)
+    figure.suptitle(title, fontsize=TITLE_SIZE, parse_math=False)
     return figure
 
 
