@@ -123,6 +123,20 @@ def test_a_single_image_is_compared_with_no_distribution(full_case: Case) -> Non
     assert np.isfinite(list(results.values.values())).all()
 
 
+def test_a_single_training_image_breaks_no_measure(full_case: Case) -> None:
+    results = run_measures("all", replace(full_case, train=full_case.train.sample(1, seed=0)))
+    assert {"gmm_accuracy", "novelty_auroc_code", "sample_frechet_gmm", "overlay_pair_accuracy"} <= set(results.values)
+    assert np.isfinite(list(results.values.values())).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (9, 2), (1, 1)])
+def test_images_too_small_for_structure_have_every_other_measure(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.random((20, 1, *shape), dtype=np.float32)
+    split = EncodedSplit(images, rng.normal(size=(20, 2)).astype(np.float32), images, np.arange(20) % 2)
+    assert list(run("all", split, split, seed=0).values) == [*PIXEL_METRICS[:2], *CODE_METRICS]
+
+
 def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
     """A VAE that has given up: every image has the same code, and every code decodes to the same image."""
     coder = Coder(

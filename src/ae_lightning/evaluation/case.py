@@ -18,12 +18,14 @@ from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
 from ae_lightning.evaluation.mixture import CodeMixture, fit_mixture
 from ae_lightning.evaluation.novelty import holds_novelty
 from ae_lightning.evaluation.overlay import OverlaidImages
+from ae_lightning.evaluation.pixels import MIN_SSIM_SIDE
 
 Need = Literal[
     "reconstructions",
     "labels",
     "training labels",
     "two images",
+    "three pixels a side",
     "coder",
     "corrupted images",
     "overlaid images",
@@ -64,6 +66,7 @@ class Case:
             "labels": self.evaluated.has_labels,
             "training labels": self.train.has_labels,
             "two images": len(self.evaluated) > 1,
+            "three pixels a side": min(self.evaluated.images.shape[2:]) >= MIN_SSIM_SIDE,
             "coder": self.coder is not None,
             "corrupted images": self.corrupted is not None,
             "overlaid images": self.overlaid is not None,

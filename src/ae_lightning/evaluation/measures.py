@@ -204,7 +204,7 @@ def _classifier(name: str, function: Callable[[EncodedSplit, EncodedSplit, int],
 MEASURES: tuple[Measure, ...] = (
     _number("mse", lambda case: mse(*_pixels(case)), "cheap", "reconstructions"),
     _number("psnr", lambda case: psnr(*_pixels(case)), "cheap", "reconstructions"),
-    _number("ssim", lambda case: ssim(*_pixels(case)), "full", "reconstructions"),
+    _number("ssim", lambda case: ssim(*_pixels(case)), "full", "reconstructions", "three pixels a side"),
     _measure("kmeans", lambda case: kmeans_agreement(case.kmeans_clusters, case.evaluated), "cheap", "labels"),
     _measure("gmm", lambda case: {"gmm_accuracy": gmm_accuracy(case.mixture, case.evaluated)}, "full", "labels"),
     _classifier("nearest_centroid", lambda train, evaluated, _: nearest_centroid_accuracy(train, evaluated), "cheap"),

@@ -12,8 +12,10 @@ from ae_lightning.evaluation.chunks import chunks
 MAX_PSNR = 100.0
 """The PSNR of a perfect image, in dB: a mean squared error below 1e-10 counts as 1e-10."""
 
+MIN_SSIM_SIDE = 3
+"""Pixels of the shorter side of an image that has structure."""
+
 _SSIM_SIGMA = 1.5
-_SSIM_MIN_SIDE = 3
 # Per image, torchmetrics holds five padded maps and as many filtered ones.
 _SSIM_COPIES = 12
 
@@ -108,7 +110,7 @@ def ssim(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> f
 
 
 def _ssim_sigma(side: int) -> float:
-    if side < _SSIM_MIN_SIDE:
+    if side < MIN_SSIM_SIDE:
         raise ValueError(f"ssim needs images of at least 3 × 3 pixels, and a side here has {side}")
     # torchmetrics gives a window of σ the radius int(3.5 σ + 0.5), which is 5 at σ = 1.5.
     radius = (side - 1) // 2
