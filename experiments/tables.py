@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.evaluation.direction import best_of
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
@@ -39,6 +39,9 @@ APPLICATIONS = {
 }
 MNIST_PIXELS = 28 * 28
 
+SYNC = "`python -m ae_lightning sync` delivers what still waits on disk"
+"""What helps where MLflow has a finished run without all that it logged."""
+
 CODECS = {
     "autoencoder": "VanillaAE, 32-D",
     "pca": "PCA, 32-D",
@@ -64,7 +67,7 @@ class Runs:
         """Return a group's runs by name.
 
         Raises:
-            ConfigError: If one is missing.
+            ConfigError: If one is missing, or has no test measures.
         """
         return {training.name: self[training] for training in all_trainings() if training.group == group}
 
@@ -72,33 +75,41 @@ class Runs:
         """Return the run of a training.
 
         Raises:
-            ConfigError: If it is missing.
+            ConfigError: If it is missing, or MLflow has not got its test measures yet.
         """
         run = self._found.get((training.group, training.name))
         if run is None:
             raise ConfigError(f"{training.group}: {training.name} has not been trained; `make reproduce` does it")
+        if not _is_judged(run):
+            raise ConfigError(f"{training.group}: {training.name} has no test measures; {SYNC}")
         return run
 
     def seeds(self, variant: str, latent_dim: int) -> list[TrackedRun]:
         """Return the first document's runs of a variant, one a seed: the first, and of the others what is there.
 
         Raises:
-            ConfigError: If the first is missing.
+            ConfigError: If the first is missing, or has no test measures.
         """
         prefix = f"{variant}, {latent_dim}-D, "
         first, *others = [training for training in all_trainings() if training.name.startswith(prefix)]
         repeated = (self._found.get((training.group, training.name)) for training in others)
-        return [self[first], *(run for run in repeated if run is not None)]
+        return [self[first], *(run for run in repeated if run is not None and _is_judged(run))]
 
     def history(self, run: TrackedRun, metric: str) -> list[tuple[int, float]]:
         """Return step and value of all that was logged of a metric."""
         return self._reader.history(run.run_id, metric)
 
     def codecs(self, run: TrackedRun) -> dict[str, dict[str, list[float]]]:
-        """Return rate and distortion of each codec that a run was held against."""
-        curves: dict[str, dict[str, list[float]]] = json.loads(
-            self._reader.text(run.run_id, "evaluation/test/codecs.json")
-        )
+        """Return rate and distortion of each codec that a run was held against.
+
+        Raises:
+            ConfigError: If MLflow does not give them.
+        """
+        try:
+            text = self._reader.text(run.run_id, "evaluation/test/codecs.json")
+        except TrackingError as error:
+            raise ConfigError(f"{run.name} has no evaluation/test/codecs.json; {SYNC}") from error
+        curves: dict[str, dict[str, list[float]]] = json.loads(text)
         return curves
 
 
@@ -140,7 +151,7 @@ def novelty(runs: Runs) -> str:
     scores = ("novelty_auroc", "novelty_auroc_code")
     rows, columns = [], defaultdict(list)
     for name, run in runs.of("novelty").items():
-        values = [run.metrics[f"test/{prefix}{score}"] for score in scores for prefix in ("", "pca_")]
+        values = [_measured(run, f"{prefix}{score}") for score in scores for prefix in ("", "pca_")]
         for column, value in enumerate(values):
             columns[column].append(value)
         rows.append([name.rsplit(" ", 1)[1], *(f"{value:.3f}" for value in values)])
@@ -169,8 +180,8 @@ def fourth_document(runs: Runs) -> str:
 def codecs(runs: Runs) -> str:
     """List what other codecs make of the same images: in as many bits as the code takes, and for the same PSNR."""
     run = runs.seeds("vanilla", 32)[0]
+    rate, distortion = _measured(run, "bits_per_pixel"), _measured(run, "compression_psnr")
     curves = runs.codecs(run)
-    rate, distortion = run.metrics["test/bits_per_pixel"], run.metrics["test/compression_psnr"]
     rows = []
     for key, name in CODECS.items():
         rates, psnrs = curves[key]["bits_per_pixel"], curves[key]["psnr"]
@@ -197,13 +208,20 @@ def two_dimensions(runs: Runs) -> str:
 def _gap_table(runs: Runs, found: Mapping[str, TrackedRun], num_values: int) -> str:
     rows = []
     for name, run in found.items():
-        train, test = _last_epoch(runs.history(run, "train/reconstruction"), run) / num_values, run.metrics["test/mse"]
+        train = _last_epoch(runs.history(run, "train/reconstruction"), run) / num_values
+        test = _measured(run, "mse")
         rows.append([name, f"{train:.4f}", f"{test:.4f}", f"{test - train:+.4f}", f"{test / train:.2f}"])
     return _table(["run", "training mse", "test mse", "gap", "ratio"], rows, numbers_from=1)
 
 
 def _last_epoch(history: Sequence[tuple[int, float]], run: TrackedRun) -> float:
-    """Return the mean over the steps of the last epoch, whose weights still move."""
+    """Return the mean over the steps of the last epoch, whose weights still move.
+
+    Raises:
+        ConfigError: If MLflow has none of them.
+    """
+    if not history:
+        raise ConfigError(f"{run.name} has no train/reconstruction; {SYNC}")
     steps = max(step for step, _ in history) + 1
     first = steps - steps / int(run.params["trainer.max_epochs"])
     return statistics.fmean(value for step, value in history if step >= first)
@@ -236,6 +254,21 @@ def _class(runs: Sequence[TrackedRun]) -> str:
 
 def _test(runs: Sequence[TrackedRun], name: str) -> list[float]:
     return [run.metrics[f"test/{name}"] for run in runs if f"test/{name}" in run.metrics]
+
+
+def _is_judged(run: TrackedRun) -> bool:
+    return any(name.startswith("test/") for name in run.metrics)
+
+
+def _measured(run: TrackedRun, name: str) -> float:
+    """Return a test measure of a run.
+
+    Raises:
+        ConfigError: If MLflow does not have it.
+    """
+    if f"test/{name}" not in run.metrics:
+        raise ConfigError(f"{run.name} has no test/{name}; {SYNC}")
+    return run.metrics[f"test/{name}"]
 
 
 def _percent(values: Sequence[float]) -> str:

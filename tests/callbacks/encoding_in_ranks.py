@@ -13,12 +13,14 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import distributed
 
-from ae_lightning.callbacks.encoding import encode_split
+from ae_lightning.callbacks import encoding
 from ae_lightning.data import ImageDataModule
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
 
 NUM_RANKS = 2
+# Several chunks, and in the last one an odd number of images.
+encoding.CHUNK_SIZE = 50
 
 
 class Encoding(Callback):
@@ -29,7 +31,7 @@ class Encoding(Callback):
 
     def on_test_epoch_end(self, trainer, pl_module):
         for size in self.sizes:
-            encoded = encode_split(trainer, pl_module, trainer.datamodule, "test", num_images=size or None)
+            encoded = encoding.encode_split(trainer, pl_module, trainer.datamodule, "test", num_images=size or None)
             path = self.folder / f"{size}-{trainer.world_size}-{trainer.global_rank}.npz"
             np.savez(path, codes=encoded.codes, reconstructions=encoded.reconstructions, images=encoded.images)
 

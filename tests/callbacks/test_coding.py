@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_lightning.callbacks import coding
+from ae_lightning.callbacks import encoding
 from ae_lightning.callbacks.coding import corrupt_images, model_coder, overlay_images
 from ae_lightning.data import ImageDataModule
 from ae_lightning.evaluation.encoded import EncodedSplit
@@ -22,7 +22,7 @@ SHAPE = (1, 8, 8)
 @pytest.fixture
 def images(monkeypatch):
     """More images than one chunk holds."""
-    monkeypatch.setattr(coding, "CHUNK_SIZE", 16)
+    monkeypatch.setattr(encoding, "CHUNK_SIZE", 16)
     return np.random.default_rng(0).random((50, *SHAPE), dtype=np.float32)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from ae_lightning.callbacks.encoding import CHUNK_SIZE, encode_split, fixed_sample
+from ae_lightning.callbacks.encoding import CHUNK_SIZE, chunk_size, collect, encode_split, fixed_sample, num_within
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data import ImageDataModule
@@ -205,6 +205,7 @@ def test_a_choice_of_measures_and_no_pca(workspace):
         ({"num_images": 0}, "at least 1"),
         ({"every_n_epochs": -1}, "at least 0"),
         ({"max_train_images": 0}, "at least 1"),
+        ({"max_gib": 0.0}, "above 0"),
     ],
 )
 def test_unusable_settings_are_refused_at_once(options, said):
@@ -230,6 +231,32 @@ def test_a_split_is_encoded_in_its_own_order():
     with torch.no_grad():
         assert torch.from_numpy(encoded.codes) == pytest.approx(model.encode(images), abs=1e-5)
         assert torch.from_numpy(encoded.reconstructions) == pytest.approx(model.reconstruct(images), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((1, 28, 28), CHUNK_SIZE), ((3, 64, 64), CHUNK_SIZE), ((3, 224, 224), 111), ((3, 5000, 5000), 1)],
+)
+def test_large_images_come_in_small_chunks(shape, expected):
+    assert chunk_size(shape) == expected
+
+
+def test_pieces_are_put_together_in_32_bit_on_the_cpu():
+    rows = torch.randn(7, 2, 3)
+    collected = collect(7, torch.split(rows.bfloat16().requires_grad_(), 3))
+    assert torch.equal(collected, rows.bfloat16().float())
+    assert not collected.requires_grad
+
+
+def test_images_that_take_more_memory_than_allowed_are_sampled(workspace):
+    gib = (NUM_IMAGES * 4 * 64 + 1) / 2**30
+    assert num_within(int(gib * 2**30), (1, 8, 8)) == NUM_IMAGES
+    with pytest.warns(UserWarning, match=f"max_gib: {NUM_IMAGES} of 359 images of the test split are looked at"):
+        assert workspace.fit("--evaluation.max_gib", str(gib), "--evaluation.measures", "[mse]").code == 0
+    data = ImageDataModule()
+    sample = fixed_sample(data.split("test"), NUM_IMAGES)
+    (logged,) = workspace.history(workspace.run().info.run_id, "test/mse")
+    assert logged.value == pytest.approx(mse(workspace, "best.ckpt", data, sample), rel=1e-4)
 
 
 def test_a_sample_is_fixed_ordered_and_bounded():

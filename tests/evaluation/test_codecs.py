@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from ae_lightning.evaluation.compression import BITS, OPERATING_BITS, Quantiser, at_operating_point, compression_curve
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.evaluation.image_codecs import QUALITIES, image_codec_curves
+from ae_lightning.evaluation.image_codecs import MAX_PIXELS, MAX_SIDE, QUALITIES, image_codec_curves, mosaic_size
 from ae_lightning.evaluation.pca import pca_counterpart
 from ae_lightning.evaluation.pixels import psnr
 
@@ -44,7 +44,16 @@ def test_a_collapsed_dimension_costs_next_to_nothing() -> None:
     quantiser = Quantiser(train, bits=8)
     symbols = quantiser.symbols(train)
     assert quantiser.code_length(symbols) / 1_000 < 0.01
-    assert np.isfinite(quantiser.codes(symbols)).all()
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_a_dimension_that_never_varies_is_decoded_as_it_is(bits: int) -> None:
+    train = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    train[:, 1] = 0.3
+    quantiser = Quantiser(train, bits)
+    decoded = quantiser.codes(quantiser.symbols(train))
+    np.testing.assert_array_equal(decoded[:, 1], train[:, 1])
+    assert not np.array_equal(decoded[:, 0], train[:, 0])
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +102,29 @@ def test_a_mosaic_spares_the_headers(digits: EncodedSplit) -> None:
         assert mosaic["bits_per_pixel"][0] < own["bits_per_pixel"][0] / 3
         # Sides of 8 pixels are whole blocks, so that JPEG gives the mosaic's images the very same values.
         assert mosaic["psnr"] == pytest.approx(own["psnr"], abs=0.2 if name == "jpeg" else 5)
+
+
+def test_a_mosaic_of_small_images_holds_them_all() -> None:
+    assert [mosaic_size(256, side, side) for side in (8, 28, 500)] == [(16, 16)] * 3
+    assert mosaic_size(20, 28, 28) == (5, 4)
+    assert mosaic_size(1, 20_000, 8) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(600, 600), (837, 837), (1024, 1024), (4000, 3), (3, 4000), (9000, 9000)]
+)
+def test_a_mosaic_is_no_larger_than_codecs_take(height: int, width: int) -> None:
+    rows, columns = mosaic_size(256, height, width)
+    assert min(rows, columns) >= 1
+    assert max(rows * height, columns * width) <= MAX_SIDE
+    assert rows * columns * height * width <= MAX_PIXELS
+
+
+def test_images_that_no_mosaic_holds_all_of_have_one_of_some() -> None:
+    images = np.linspace(0, 1, 25 * 3300 * 2, dtype=np.float32).reshape(25, 1, 3300, 2)
+    curves = image_codec_curves(EncodedSplit(images, np.zeros((25, 1), np.float32)), seed=0)
+    assert list(curves) == ["jpeg", "jpeg_mosaic", "webp", "webp_mosaic"]
+    assert all(np.isfinite(curve["psnr"]).all() for curve in curves.values())
 
 
 def test_images_of_other_channels_have_no_such_codec() -> None:

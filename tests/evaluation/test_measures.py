@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation import chunks
 from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.clustering import kmeans_agreement, kmeans_clusters
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
 from ae_lightning.evaluation.direction import LOWER_IS_BETTER
 from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.evaluation.frechet import NUM_DRAWN
 from ae_lightning.evaluation.measure import MeasureResults
 from ae_lightning.evaluation.measures import MEASURES, needs_of, run_measures, select_measures
 from ae_lightning.evaluation.overlay import OverlaidImages
@@ -121,6 +123,20 @@ def test_a_single_image_is_compared_with_no_distribution(full_case: Case) -> Non
     assert np.isfinite(list(results.values.values())).all()
 
 
+def test_a_single_training_image_breaks_no_measure(full_case: Case) -> None:
+    results = run_measures("all", replace(full_case, train=full_case.train.sample(1, seed=0)))
+    assert {"gmm_accuracy", "novelty_auroc_code", "sample_frechet_gmm", "overlay_pair_accuracy"} <= set(results.values)
+    assert np.isfinite(list(results.values.values())).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (9, 2), (1, 1)])
+def test_images_too_small_for_structure_have_every_other_measure(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.random((20, 1, *shape), dtype=np.float32)
+    split = EncodedSplit(images, rng.normal(size=(20, 2)).astype(np.float32), images, np.arange(20) % 2)
+    assert list(run("all", split, split, seed=0).values) == [*PIXEL_METRICS[:2], *CODE_METRICS]
+
+
 def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
     """A VAE that has given up: every image has the same code, and every code decodes to the same image."""
     coder = Coder(
@@ -223,3 +239,20 @@ def test_codes_of_another_size_are_refused(blobs: Blobs) -> None:
     train, evaluated = blobs
     with pytest.raises(ValueError, match="training codes have 3 dimensions, evaluated ones 4"):
         run("all", replace(train, codes=train.codes[:, :3]), evaluated, seed=0)
+
+
+def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The distance of drawn images to real ones is the same in pieces."""
+    assert full_case.coder is not None
+    whole = run_measures(["sample_frechet"], full_case).values
+    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.images[0].size)
+    decode, sizes = full_case.coder.decode, []
+
+    def counted(codes: np.ndarray) -> np.ndarray:
+        sizes.append(len(codes))
+        return decode(codes)
+
+    pieces = run_measures(["sample_frechet"], replace(full_case, coder=replace(full_case.coder, decode=counted)))
+    assert max(sizes) == 700
+    assert sum(sizes) == 2 * NUM_DRAWN
+    assert pieces.values == pytest.approx(whole, rel=1e-4)

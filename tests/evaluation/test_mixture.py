@@ -55,6 +55,15 @@ def test_pieces_give_what_the_whole_gives(codes: np.ndarray, monkeypatch: pytest
     np.testing.assert_allclose(mixture.log_likelihood(codes), whole)
 
 
+@pytest.mark.parametrize("num_components", [1, 3])
+def test_a_single_code_has_one_narrow_gaussian_around_it(num_components: int) -> None:
+    code = np.array([[3, -2]], np.float32)
+    mixture = fit_mixture(code, num_components, seed=0)
+    assert mixture.num_components == 1
+    np.testing.assert_allclose(mixture.sample(500, seed=0).mean(axis=0), code[0], atol=0.01)
+    assert mixture.log_likelihood(code)[0] > mixture.log_likelihood(code + 1)[0]
+
+
 def test_collapsed_codes_have_finite_densities_and_draws() -> None:
     mixture = fit_mixture(np.full((50, 4), 2, np.float32), 3, seed=0)
     assert np.isfinite(mixture.log_likelihood(np.zeros((3, 4), np.float32))).all()

@@ -205,6 +205,38 @@ def test_what_is_repeated_has_a_spread_once_it_is_there(reproduced, workspace):
     assert "±" not in shown()
 
 
+def finished(workspace, name, values):
+    """Put a run in the place of a finished one, as if MLflow had been away for the rest of its metrics."""
+    (run,) = [run for run in workspace.runs() if run.info.run_name == name]
+    workspace.client.delete_run(run.info.run_id)
+    tags = {VARIANT_TAG: run.data.tags[VARIANT_TAG]}
+    left = workspace.client.create_run(run.info.experiment_id, run_name=name, tags=tags)
+    workspace.client.log_param(left.info.run_id, "trainer.max_epochs", 2)
+    for key, value in values.items():
+        workspace.client.log_metric(left.info.run_id, key, value)
+    workspace.client.set_terminated(left.info.run_id)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"val/mse": 0.1}, "first_document: vanilla, 32-D, seed 0 has no test measures; "),
+        ({"test/psnr": 20.0}, "vanilla, 32-D, seed 0 has no test/bits_per_pixel; "),
+        ({"test/mse": 0.1}, "vanilla, 32-D, seed 0 has no train/reconstruction; "),
+        (
+            {"test/bits_per_pixel": 0.1, "test/compression_psnr": 20.0},
+            "vanilla, 32-D, seed 0 has no evaluation/test/codecs.json; ",
+        ),
+    ],
+)
+def test_a_table_says_which_run_has_not_delivered_its_measures(reproduced, workspace, capsys, values, said):
+    finished(workspace, "vanilla, 32-D, seed 0", values)
+    assert main(["--docs", str(reproduced)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{said}`python -m ae_lightning sync` delivers what still waits on disk" in lines
+    assert table((reproduced / "results.md").read_text(), "novelty") != []
+
+
 def test_a_table_says_which_run_is_missing(reproduced, workspace, capsys):
     (run,) = [run for run in workspace.runs() if run.info.run_name == "without 7"]
     workspace.client.delete_run(run.info.run_id)

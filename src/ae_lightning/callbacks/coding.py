@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
+from ae_lightning.callbacks.encoding import chunk_size, collect, fixed_sample
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import ImageSplit
@@ -83,7 +83,6 @@ def _with_draws(
 
 def _in_chunks(model: Autoencoder, rows: Rows, function: Callable[[Tensor, int], Tensor]) -> Rows:
     """Apply a function of a chunk and its number."""
-    chunks = torch.split(torch.from_numpy(rows), CHUNK_SIZE)
-    with torch.no_grad():
-        results = [function(chunk.to(model.device), number).float().cpu() for number, chunk in enumerate(chunks)]
-    return torch.cat(results).contiguous().numpy()
+    chunks = torch.split(torch.from_numpy(rows), chunk_size(model.input_shape))
+    pieces = (function(chunk.to(model.device), number) for number, chunk in enumerate(chunks))
+    return collect(len(rows), pieces).numpy()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import lightning.pytorch as pl
 import numpy as np
@@ -13,10 +15,14 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
+from ae_lightning.evaluation.chunks import sample_positions
 from ae_lightning.evaluation.encoded import EncodedSplit
 
 CHUNK_SIZE = 1024
-"""Images encoded at once: bounds the memory, whatever the size of the split."""
+"""Images that go through a model at once, at most."""
+
+MAX_CHUNK_BYTES = 1 << 26
+"""Bytes of 32-bit images that go through a model at once, at most: larger images come in smaller chunks."""
 
 
 def encode_split(
@@ -29,6 +35,8 @@ def encode_split(
     reconstruct: bool = True,
 ) -> EncodedSplit:
     """Encode a split, in 32-bit, each rank its share, and gather the result on all of them.
+
+    The device holds one chunk at a time; what it makes of the chunks is put together on the CPU.
 
     Args:
         trainer: Knows the ranks.
@@ -43,16 +51,12 @@ def encode_split(
     """
     split = fixed_sample(data.split(split_name), num_images)
     images = data.scale(split.images)
-    codes = _on_all_ranks(trainer, model, images, model.encode)
+    in_chunks = partial(_on_all_ranks, trainer, len(images), chunk_size(images.shape[1:]))
+    codes = collect(len(images), in_chunks(lambda chosen: model.encode(_on(model, images[chosen]))))
     reconstructions = None
     if reconstruct:
-        both = torch.arange(len(images))
-        reconstructions = _on_all_ranks(
-            trainer,
-            model,
-            both,
-            lambda chosen: model.decode_like(_on(model, codes[chosen]), _on(model, images[chosen])),
-        ).numpy()
+        decoded = in_chunks(lambda chosen: model.decode_like(_on(model, codes[chosen]), _on(model, images[chosen])))
+        reconstructions = collect(len(images), decoded).numpy()
     return EncodedSplit(
         images=np.ascontiguousarray(images.numpy()),
         codes=codes.numpy(),
@@ -68,10 +72,40 @@ def fixed_sample(split: ImageSplit, num_images: int | None) -> ImageSplit:
         split: Any split.
         num_images: Size of the subset; None, or more than there are, for the split itself.
     """
-    if num_images is None or num_images >= len(split):
-        return split
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
-    return split.select(order[:num_images].sort().values)
+    chosen = None if num_images is None else sample_positions(len(split), num_images, seed=0)
+    return split if chosen is None else split.select(torch.from_numpy(chosen))
+
+
+def chunk_size(image_shape: Sequence[int]) -> int:
+    """Return how many images of a shape (C, H, W) go through a model at once, at least 1."""
+    return min(CHUNK_SIZE, num_within(MAX_CHUNK_BYTES, image_shape))
+
+
+def num_within(num_bytes: int, image_shape: Sequence[int]) -> int:
+    """Return how many 32-bit images of a shape (C, H, W) so many bytes hold, at least 1."""
+    return max(1, num_bytes // (4 * math.prod(image_shape)))
+
+
+def collect(num_rows: int, pieces: Iterable[Tensor]) -> Tensor:
+    """Put rows together on the CPU, each piece as it comes, without gradients.
+
+    Args:
+        num_rows: Rows of all pieces.
+        pieces: On any device, the first axes of which are the rows.
+
+    Returns:
+        float32, shape (num_rows, …).
+    """
+    rows: Tensor | None = None
+    end = 0
+    with torch.no_grad():
+        for piece in pieces:
+            if rows is None:
+                rows = torch.empty(num_rows, *piece.shape[1:], dtype=torch.float32)
+            rows[end : end + len(piece)] = piece
+            end += len(piece)
+    assert rows is not None
+    return rows
 
 
 def _on(model: Autoencoder, tensor: Tensor) -> Tensor:
@@ -79,15 +113,14 @@ def _on(model: Autoencoder, tensor: Tensor) -> Tensor:
 
 
 def _on_all_ranks(
-    trainer: pl.Trainer, model: Autoencoder, rows: Tensor, function: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """Apply a function to rows, chunk by chunk, rank r taking rows r, r + world_size, …; the results in order."""
-    own = rows[trainer.global_rank :: trainer.world_size]
-    with torch.no_grad():
-        results = torch.cat([function(_on(model, chunk)).float() for chunk in torch.split(own, CHUNK_SIZE)])
-    if trainer.world_size == 1:
-        return results.cpu()
-    padded = torch.zeros(-(-len(rows) // trainer.world_size), *results.shape[1:], device=results.device)
-    padded[: len(results)] = results
-    gathered: Tensor = trainer.strategy.all_gather(padded)
-    return gathered.transpose(0, 1).flatten(0, 1)[: len(rows)].cpu()
+    trainer: pl.Trainer, num_rows: int, size: int, function: Callable[[Tensor], Tensor]
+) -> Iterator[Tensor]:
+    """Apply a function to positions, rank r taking every world_size-th from r; yield results in order, in blocks."""
+    num_ranks = trainer.world_size
+    for block in torch.split(torch.arange(num_rows), size * num_ranks):
+        # The last block may not go round: the last position is taken again, so that all ranks gather as many.
+        own = torch.arange(-(-len(block) // num_ranks)) * num_ranks + trainer.global_rank
+        result = function(block[own.clamp(max=len(block) - 1)])
+        if num_ranks > 1:
+            result = trainer.strategy.all_gather(result.contiguous()).transpose(0, 1).flatten(0, 1)[: len(block)]
+        yield result

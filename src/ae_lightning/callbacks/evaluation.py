@@ -12,12 +12,15 @@ from typing import Literal
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import encode_split, fixed_sample
+from ae_lightning.callbacks.encoding import encode_split, fixed_sample, num_within
 from ae_lightning.callbacks.filter_pictures import require_convolution
+from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
+from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
@@ -37,7 +40,8 @@ class Evaluation(Callback):
     """Judges the model with the same measures as every other variant, and PCA beside it.
 
     During `fit` the measures of `training_measures` run every few epochs on a bounded sample of the validation
-    split; `validate` and `test` judge their whole split. Each split is encoded once and shared by all.
+    split; `validate` and `test` judge their whole split. Each split is encoded once and shared by all. A measure or
+    picture that raises is left out with a warning, see `left_out`.
 
     Args:
         every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
@@ -52,6 +56,9 @@ class Evaluation(Callback):
         convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
             `filters` and the last of `activations`.
         max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
+        max_gib: Hold at most so many images of a split that they take this many GiB in 32-bit, and a warning says so;
+            reconstructions, and PCA's, take as much again. 1 GiB is 340,000 images of 28 × 28 pixels, and 1,780 of
+            224 × 224 in colour.
         pca: Measure PCA at the same latent_dim on the same images too.
         seed: Fixes clustering and what is drawn.
         cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
@@ -73,6 +80,7 @@ class Evaluation(Callback):
         projection: ProjectionName = "pca",
         convolution: int | None = None,
         max_train_images: int = 60_000,
+        max_gib: float = 1.0,
         pca: bool = True,
         seed: int = 0,
         cache: str | None = "cache",
@@ -88,6 +96,8 @@ class Evaluation(Callback):
         ):
             if value < lowest:
                 raise ConfigError(f"evaluation.{key}: {value} is not allowed; it must be at least {lowest}")
+        if not max_gib > 0:
+            raise ConfigError(f"evaluation.max_gib: {max_gib} is not allowed; it must be above 0")
         # Unknown names are refused here, before a run is opened and trained for.
         for choice in (training_measures, measures):
             select_measures(choice)
@@ -101,9 +111,11 @@ class Evaluation(Callback):
         self.projection = require_projection(projection)
         self.convolution = convolution
         self.max_train_images = max_train_images
+        self.max_gib = max_gib
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
+        self._subject: Subject | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -123,6 +135,14 @@ class Evaluation(Callback):
         """Judge the whole test split."""
         self._judge(trainer, pl_module, "test", self.measures, None, self.max_train_images)
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was judged, now that Lightning has given its measures to the loggers."""
+        self._draw(trainer, "val")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw what was judged, now that Lightning has given its measures to the loggers."""
+        self._draw(trainer, "test")
+
     def _judge(
         self,
         trainer: pl.Trainer,
@@ -136,6 +156,8 @@ class Evaluation(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
             return
+        num_train_images = self._num_held(data, "train", num_train_images)
+        num_images = self._num_held(data, stage, num_images)
         train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
         evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
         values: dict[str, float] = {}
@@ -144,9 +166,21 @@ class Evaluation(Callback):
             judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
             values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
             shown = self.projection, self.convolution
-            self._draw(trainer, Subject(model, case, data.class_names, judgement.codecs, *shown), stage)
+            self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
+
+    def _num_held(self, data: ImageDataModule, name: SplitName, num_images: int | None) -> int:
+        """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
+        split = data.split(name)
+        wanted = len(split) if num_images is None else min(num_images, len(split))
+        held = min(wanted, num_within(int(self.max_gib * 2**30), split.images.shape[1:]))
+        if held < wanted:
+            rank_zero_warn(
+                f"evaluation.max_gib: {held:,} of {wanted:,} images of the {name} split are looked at; "
+                f"all of them would take over {self.max_gib:g} GiB"
+            )
+        return held
 
     def _case(
         self,
@@ -176,7 +210,7 @@ class Evaluation(Callback):
     def _measure(self, trainer: pl.Trainer, stage: str, measures: Choice, case: Case, latent_dim: int) -> Judgement:
         from ae_lightning.evaluation.judging import judge
 
-        judgement = judge(measures, case, latent_dim, with_pca=self.pca)
+        judgement = judge(measures, case, latent_dim, with_pca=self.pca, guard=left_out)
         if trainer.state.fn != TrainerFn.FITTING:
             for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
                 self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")
@@ -191,9 +225,11 @@ class Evaluation(Callback):
             for tracker in trackers(trainer):
                 tracker.log_file(path, folder)
 
-    def _draw(self, trainer: pl.Trainer, subject: Subject, stage: str) -> None:
+    def _draw(self, trainer: pl.Trainer, stage: str) -> None:
+        # Encoded splits are large: they are let go whatever becomes of the pictures.
+        subject, self._subject = self._subject, None
         found = trackers(trainer)
-        if not found:
+        if subject is None or not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"
         # MLflow's image grid shows runs at one step: epochs align runs of any batch size; its slider starts at 0.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import CHUNK_SIZE
+from ae_lightning.callbacks.encoding import chunk_size
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.deconvolution import ConvolutionLayer, convolution_layers, project_back
@@ -81,6 +81,6 @@ def _layers(model: Autoencoder) -> list[ConvolutionLayer]:
 @torch.no_grad()
 def _peaks(model: Autoencoder, layer: ConvolutionLayer, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """The strongest activation of each filter in each image, shape (N, F)."""
-    chunks = torch.split(torch.from_numpy(images), CHUNK_SIZE // 4)
+    chunks = torch.split(torch.from_numpy(images), max(1, chunk_size(images.shape[1:]) // 4))
     peaks = [layer.activations(chunk.to(model.device)).flatten(2).amax(dim=2).float().cpu().numpy() for chunk in chunks]
     return np.concatenate(peaks)

@@ -21,6 +21,7 @@ from ae_lightning.callbacks.code_pictures import (
     write_latent_traversals,
 )
 from ae_lightning.callbacks.filter_pictures import draw_activations, draw_filters
+from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pixel_pictures import (
     draw_compression,
     draw_denoising,
@@ -91,7 +92,9 @@ def select_pictures(key: str, choice: Choice) -> list[str]:
 
 
 def draw_pictures(names: Sequence[str], subject: Subject, folder: Path, *, with_pages: bool) -> Iterator[Path]:
-    """Draw pictures into files, one after the other; a picture that there is not is left out.
+    """Draw pictures into files, one after the other.
+
+    A picture that there is not is left out, and so is, with a warning, one that raises (see ``left_out``).
 
     Args:
         names: Which ones.
@@ -102,17 +105,26 @@ def draw_pictures(names: Sequence[str], subject: Subject, folder: Path, *, with_
     Yields:
         Each file as soon as it is written.
     """
+    kinds: dict[str, Callable[[Picture, Subject], bytes | None]] = {".png": _png}
+    if with_pages:
+        kinds[".html"] = _page
+    for name in names:
+        for suffix, make in kinds.items():
+            content = None
+            with left_out(f"the picture {name}{suffix}"):
+                content = make(PICTURES[name], subject)
+            if content is not None:
+                path = folder / f"{name}{suffix}"
+                path.write_bytes(content)
+                yield path
+
+
+def _png(picture: Picture, subject: Subject) -> bytes | None:
     from ae_lightning.plots.style import to_png
 
-    for name in names:
-        picture = PICTURES[name]
-        figure = picture.draw(subject)
-        if figure is None:
-            continue
-        path = folder / f"{name}.png"
-        path.write_bytes(to_png(figure))
-        yield path
-        if with_pages and picture.write is not None:
-            page = folder / f"{name}.html"
-            page.write_text(picture.write(subject), encoding="utf-8")
-            yield page
+    figure = picture.draw(subject)
+    return None if figure is None else to_png(figure)
+
+
+def _page(picture: Picture, subject: Subject) -> bytes | None:
+    return None if picture.write is None else picture.write(subject).encode()

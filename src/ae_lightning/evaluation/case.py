@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.evaluation.cache import Cache, fingerprint
+from ae_lightning.evaluation.cache import Arrays, Cache, fingerprint
 from ae_lightning.evaluation.classifier import features, train_classifier
 from ae_lightning.evaluation.clustering import kmeans_clusters, num_classes
 from ae_lightning.evaluation.coder import Coder
@@ -18,12 +18,14 @@ from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
 from ae_lightning.evaluation.mixture import CodeMixture, fit_mixture
 from ae_lightning.evaluation.novelty import holds_novelty
 from ae_lightning.evaluation.overlay import OverlaidImages
+from ae_lightning.evaluation.pixels import MIN_SSIM_SIDE
 
 Need = Literal[
     "reconstructions",
     "labels",
     "training labels",
     "two images",
+    "three pixels a side",
     "coder",
     "corrupted images",
     "overlaid images",
@@ -64,6 +66,7 @@ class Case:
             "labels": self.evaluated.has_labels,
             "training labels": self.train.has_labels,
             "two images": len(self.evaluated) > 1,
+            "three pixels a side": min(self.evaluated.images.shape[2:]) >= MIN_SSIM_SIDE,
             "coder": self.coder is not None,
             "corrupted images": self.corrupted is not None,
             "overlaid images": self.overlaid is not None,
@@ -87,6 +90,10 @@ class Case:
         Raises:
             ValueError: If no training image has a label.
         """
+        return features(self._classifier, images)
+
+    @cached_property
+    def _classifier(self) -> Arrays:
         split = self.train
         if split.labels is None or not split.has_labels:
             raise ValueError("without training labels there is no classifier to take features from")
@@ -94,7 +101,6 @@ class Case:
         labelled = split if known.all() else split.select(known)
         assert labelled.labels is not None
         images_and_labels = labelled.images, labelled.labels
-        weights = self.cache.get(
+        return self.cache.get(
             fingerprint("classifier", *images_and_labels), lambda: train_classifier(*images_and_labels)
         )
-        return features(weights, images)

@@ -67,9 +67,7 @@ class Quantiser:
     def __init__(self, train_codes: NDArray[np.float32], bits: int) -> None:
         self._num_steps = 2**bits
         self._low = train_codes.min(axis=0).astype(np.float64)
-        step = (train_codes.max(axis=0) - self._low) / self._num_steps
-        # A dimension that never varies has one step, whatever its width.
-        self._step = np.where(step > 0, step, 1.0)
+        self._step = (train_codes.max(axis=0) - self._low) / self._num_steps
         symbols = self.symbols(train_codes)
         counts = np.stack([np.bincount(column, minlength=self._num_steps) for column in symbols.T])
         counts = counts + 1 / self._num_steps
@@ -78,7 +76,8 @@ class Quantiser:
 
     def symbols(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Number of the step of each code in each dimension, shape (N, d)."""
-        steps = np.floor((codes - self._low) / self._step)
+        # A dimension that never varies has nothing to be divided by: all steps have one place there.
+        steps = np.floor((codes - self._low) / np.where(self._step > 0, self._step, 1.0))
         return np.asarray(steps.clip(0, self._num_steps - 1), dtype=np.int64)
 
     def codes(self, symbols: NDArray[np.int64]) -> NDArray[np.float32]:

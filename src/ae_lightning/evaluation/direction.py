@@ -11,13 +11,15 @@ LOWER_IS_BETTER = frozenset(
         "prior_swd",
         "sample_frechet",
         "sample_frechet_gmm",
-        "bits_per_pixel",
     }
 )
 """Measures of which less is better; of every other measure more is."""
 
-WITHOUT_DIRECTION = frozenset({"active_units"})
-"""Measures of which neither more nor less is better."""
+WITHOUT_DIRECTION = frozenset({"active_units", "bits_per_pixel"})
+"""Measures of which neither more nor less is better: a rate says nothing without the PSNR that it buys."""
+
+NOT_BELOW_ZERO = frozenset({"prior_mmd"})
+"""Estimates of what cannot be negative: below 0 they differ by chance alone, and none is better than another."""
 
 
 def best_of(name: str, values: Sequence[float]) -> float | None:
@@ -28,8 +30,11 @@ def best_of(name: str, values: Sequence[float]) -> float | None:
         values: One or more.
 
     Returns:
-        The least or the greatest, whichever is better; None where neither is.
+        The least or the greatest, whichever is better, the first of several that are equally good; None where neither
+        is better.
     """
     if name in WITHOUT_DIRECTION:
         return None
+    if name in NOT_BELOW_ZERO:
+        return min(values, key=lambda value: max(0.0, value))
     return min(values) if name in LOWER_IS_BETTER else max(values)

@@ -19,11 +19,17 @@ QUALITIES = (1, 5, 10, 20, 35, 50, 75, 90)
 MAX_IMAGES = 256
 """Images that are compressed, one by one and as one mosaic; of larger splits a fixed random sample."""
 
+MAX_SIDE = 16_383
+"""Pixels of a mosaic's side: WebP takes no more."""
+
+MAX_PIXELS = 89_478_485
+"""Pixels of a mosaic: beyond, Pillow takes a picture for an attack on the memory of whoever opens it."""
+
 Format = Literal["jpeg", "webp"]
 
 
 def image_codec_curves(evaluated: EncodedSplit, seed: int) -> dict[str, Curve]:
-    """Rate and distortion of JPEG and WebP, on the images one by one and on a mosaic of all.
+    """Rate and distortion of JPEG and WebP, on the images one by one and on a mosaic of as many as one picture holds.
 
     A file's header costs more than a small image's pixels; the mosaic, a near-square grid in which it costs next to
     nothing, is the fairer comparison with a code whose decoder is shared beforehand.
@@ -77,11 +83,26 @@ def _decode(file: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         return np.asarray(picture.convert("L" if shape[-1] == 1 else "RGB")).reshape(shape)
 
 
+def mosaic_size(num_images: int, height: int, width: int) -> tuple[int, int]:
+    """Return rows and columns of a near-square grid that images fill and codecs take.
+
+    Args:
+        num_images: Images there are, at least 1.
+        height: Of an image, in pixels.
+        width: Of an image, in pixels.
+
+    Returns:
+        At least 1 each: no more than ``MAX_SIDE`` and ``MAX_PIXELS`` allow unless a single image is larger.
+    """
+    num_tiles = max(1, min(num_images, MAX_PIXELS // (height * width)))
+    columns = max(1, min(math.isqrt(num_tiles), MAX_SIDE // width))
+    return max(1, min(num_tiles // columns, MAX_SIDE // height)), columns
+
+
 def _mosaic(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay images (N, H, W, C) out in a near-square grid, as many as fill it."""
-    columns = math.isqrt(len(pixels))
-    rows = len(pixels) // columns
+    """Lay images (N, H, W, C) out in a grid, as many as fill it."""
     _, height, width, channels = pixels.shape
+    rows, columns = mosaic_size(len(pixels), height, width)
     grid = pixels[: rows * columns].reshape(rows, columns, height, width, channels)
     return grid.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 

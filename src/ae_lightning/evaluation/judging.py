@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -14,7 +15,7 @@ from ae_lightning.evaluation.cache import Arrays, fingerprint
 from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.compression import Curve
 from ae_lightning.evaluation.image_codecs import image_codec_curves
-from ae_lightning.evaluation.measure import Found, Measure, MeasureResults
+from ae_lightning.evaluation.measure import Found, Guard, Measure, MeasureResults
 from ae_lightning.evaluation.measures import Choice, applicable_measures, run_measures
 from ae_lightning.evaluation.pca import pca_counterpart
 
@@ -38,7 +39,7 @@ class Judgement:
     codecs: dict[str, Curve]
 
 
-def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool) -> Judgement:
+def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool, guard: Guard = nullcontext) -> Judgement:
     """Run measures on a model's case, and on PCA's of the same images.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure.
@@ -48,21 +49,23 @@ def judge(names: Choice, case: Case, latent_dim: int, *, with_pca: bool) -> Judg
         case: The model's.
         latent_dim: Components of PCA.
         with_pca: Whether PCA is measured at all.
+        guard: What surrounds each measure, see ``run_measures``.
 
     Raises:
         ConfigError: If a name is not known.
         ValueError: If codes or reconstructions are not finite.
     """
-    own = run_measures(names, case)
-    pca = _pca_results(names, case, latent_dim) if with_pca else MeasureResults()
+    own = run_measures(names, case, guard)
+    pca = _pca_results(names, case, latent_dim, guard) if with_pca else MeasureResults()
     codecs: dict[str, Curve] = {}
     for codec, results in (("autoencoder", own), ("pca", pca)):
         if "compression" in results.curves:
             codecs[codec] = results.curves["compression"]
     seconds = _beside(own.seconds, pca.seconds)
     if codecs:
-        curves, seconds["image_codecs"] = _image_codecs(case)
-        codecs |= curves
+        with guard("the curves of JPEG and WebP"):
+            curves, seconds["image_codecs"] = _image_codecs(case)
+            codecs |= curves
     return Judgement(_beside(own.values, pca.values), seconds, codecs)
 
 
@@ -99,11 +102,12 @@ class _PcaCase:
         return fingerprint(*parts)
 
 
-def _pca_results(names: Choice, case: Case, latent_dim: int) -> MeasureResults:
+def _pca_results(names: Choice, case: Case, latent_dim: int, guard: Guard) -> MeasureResults:
     pca = _PcaCase(case, latent_dim)
     results = MeasureResults()
     for measure in applicable_measures(names, case):
-        results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
+        with guard(f"the measure {measure.name} of PCA"):
+            results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
     return results
 
 

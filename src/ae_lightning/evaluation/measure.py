@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,9 @@ from ae_lightning.evaluation.compression import Curve
 
 Cost = Literal["cheap", "full"]
 """``cheap`` measures can run every few epochs on a sample; ``full`` ones belong after training."""
+
+Guard = Callable[[str], AbstractContextManager[object]]
+"""Surrounds the computation of what it is told the name of, and decides what becomes of a failure."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A new measure is a function in a file of its own and one entry in ``MEASURES``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.evaluation.activity import active_units
 from ae_lightning.evaluation.case import Case, Need
+from ae_lightning.evaluation.chunks import chunks, sample_rows
 from ae_lightning.evaluation.classification import class_gaussian_accuracy, nearest_centroid_accuracy
 from ae_lightning.evaluation.clustering import gmm_accuracy, kmeans_agreement
 from ae_lightning.evaluation.coder import Coder
@@ -22,7 +24,7 @@ from ae_lightning.evaluation.denoising import denoising_psnr_gain
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.few_shot import few_shot_accuracies
 from ae_lightning.evaluation.frechet import NUM_DRAWN, frechet_distance
-from ae_lightning.evaluation.measure import Cost, Found, Measure, MeasureResults
+from ae_lightning.evaluation.measure import Cost, Found, Guard, Measure, MeasureResults
 from ae_lightning.evaluation.neighbours import knn_accuracy
 from ae_lightning.evaluation.novelty import novelty_auroc, novelty_auroc_code
 from ae_lightning.evaluation.overlay import overlay_accuracies
@@ -35,7 +37,7 @@ Choice = Sequence[str] | Literal["all", "cheap"]
 """Measure names, or one of the words ``"all"`` and ``"cheap"``."""
 
 
-def run_measures(names: Choice, case: Case) -> MeasureResults:
+def run_measures(names: Choice, case: Case, guard: Guard = nullcontext) -> MeasureResults:
     """Run measures on a case, whether a model or PCA made its codes.
 
     Measures for which something is missing are left out. Images whose label is −1 count in no measure that needs
@@ -44,6 +46,7 @@ def run_measures(names: Choice, case: Case) -> MeasureResults:
     Args:
         names: Measure names, or one of the words ``"all"`` and ``"cheap"``.
         case: What is judged; the same case gives the same values.
+        guard: What surrounds each measure; one whose failure it takes is left out. None is taken by default.
 
     Returns:
         Values by metric name and seconds by measure name, in the order of ``MEASURES``.
@@ -56,7 +59,8 @@ def run_measures(names: Choice, case: Case) -> MeasureResults:
     require_comparable(case.train, case.evaluated)
     results = MeasureResults()
     for measure in chosen:
-        results.add(measure, *measure.timed(case))
+        with guard(f"the measure {measure.name}"):
+            results.add(measure, *measure.timed(case))
     return results
 
 
@@ -150,22 +154,25 @@ def _denoising(case: Case) -> dict[str, float]:
 
 
 def _prior(case: Case) -> dict[str, float]:
-    images = case.evaluated.sample(MAX_COMPARED_CODES, case.seed).images
+    images = sample_rows(case.evaluated.images, MAX_COMPARED_CODES, case.seed)
     codes = _coder(case).draw_posterior(images, case.seed)
     draws = _coder(case).draw_prior(len(images), case.seed)
     return {"prior_mmd": prior_mmd(codes, draws), "prior_swd": prior_swd(codes, draws, case.seed)}
 
 
 def _sample_frechet(case: Case) -> dict[str, float]:
-    real = case.classifier_features(case.evaluated.sample(NUM_DRAWN, case.seed).images)
+    real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
     codes = {
         "sample_frechet": _coder(case).draw_prior(NUM_DRAWN, case.seed),
         "sample_frechet_gmm": case.mixture.sample(NUM_DRAWN, case.seed),
     }
-    return {
-        name: frechet_distance(case.classifier_features(_coder(case).decode(drawn)), real)
-        for name, drawn in codes.items()
-    }
+    return {name: frechet_distance(_decoded_features(case, drawn), real) for name, drawn in codes.items()}
+
+
+def _decoded_features(case: Case, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features of the images of codes, which are never held all together."""
+    pieces = chunks(len(codes), case.evaluated.images[0].size)
+    return np.concatenate([case.classifier_features(_coder(case).decode(codes[rows])) for rows in pieces])
 
 
 def _compression(case: Case) -> Found:
@@ -197,7 +204,7 @@ def _classifier(name: str, function: Callable[[EncodedSplit, EncodedSplit, int],
 MEASURES: tuple[Measure, ...] = (
     _number("mse", lambda case: mse(*_pixels(case)), "cheap", "reconstructions"),
     _number("psnr", lambda case: psnr(*_pixels(case)), "cheap", "reconstructions"),
-    _number("ssim", lambda case: ssim(*_pixels(case)), "full", "reconstructions"),
+    _number("ssim", lambda case: ssim(*_pixels(case)), "full", "reconstructions", "three pixels a side"),
     _measure("kmeans", lambda case: kmeans_agreement(case.kmeans_clusters, case.evaluated), "cheap", "labels"),
     _measure("gmm", lambda case: {"gmm_accuracy": gmm_accuracy(case.mixture, case.evaluated)}, "full", "labels"),
     _classifier("nearest_centroid", lambda train, evaluated, _: nearest_centroid_accuracy(train, evaluated), "cheap"),

@@ -84,9 +84,12 @@ def fit_mixture(train_codes: NDArray[np.float32], num_components: int, seed: int
         seed: Fixes the sample and the start.
     """
     seen = sample_rows(train_codes, MAX_MIXTURE_CODES, seed)
+    if len(seen) == 1:
+        # scikit-learn fits nothing to a single code; twice the same one has the same Gaussian, as narrow as the floor.
+        seen = np.repeat(seen, 2, axis=0)
     scaling = UnitVariance.of(seen)
     mixture = GaussianMixture(
-        min(num_components, len(seen)),
+        min(num_components, len(train_codes)),
         covariance_type="full",
         tol=_TOLERANCE,
         reg_covar=COVARIANCE_FLOOR,

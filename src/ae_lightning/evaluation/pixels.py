@@ -12,8 +12,10 @@ from ae_lightning.evaluation.chunks import chunks
 MAX_PSNR = 100.0
 """The PSNR of a perfect image, in dB: a mean squared error below 1e-10 counts as 1e-10."""
 
+MIN_SSIM_SIDE = 3
+"""Pixels of the shorter side of an image that has structure."""
+
 _SSIM_SIGMA = 1.5
-_SSIM_MIN_SIDE = 3
 # Per image, torchmetrics holds five padded maps and as many filtered ones.
 _SSIM_COPIES = 12
 
@@ -55,6 +57,23 @@ def mse(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> fl
     return float(mse_per_image(images, reconstructions).mean())
 
 
+def psnr_per_image(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio of each image, on a data range of 1.
+
+    Args:
+        images: Targets in [0, 1], shape (N, C, H, W).
+        reconstructions: Of the same shape.
+
+    Returns:
+        −10·log₁₀(mse) in dB, at most ``MAX_PSNR``, shape (N,).
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    errors = mse_per_image(images, reconstructions)
+    return np.asarray(-10 * np.log10(np.maximum(errors, 10 ** (-MAX_PSNR / 10))))
+
+
 def psnr(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> float:
     """Peak signal-to-noise ratio, taken for each image on a data range of 1 and averaged over the images.
 
@@ -69,8 +88,7 @@ def psnr(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> f
     Raises:
         ValueError: If the shapes differ.
     """
-    errors = mse_per_image(images, reconstructions)
-    return float(np.mean(-10 * np.log10(np.maximum(errors, 10 ** (-MAX_PSNR / 10)))))
+    return float(psnr_per_image(images, reconstructions).mean())
 
 
 def ssim(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> float:
@@ -108,7 +126,7 @@ def ssim(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> f
 
 
 def _ssim_sigma(side: int) -> float:
-    if side < _SSIM_MIN_SIDE:
+    if side < MIN_SSIM_SIDE:
         raise ValueError(f"ssim needs images of at least 3 × 3 pixels, and a side here has {side}")
     # torchmetrics gives a window of σ the radius int(3.5 σ + 0.5), which is 5 at σ = 1.5.
     radius = (side - 1) // 2

@@ -25,6 +25,11 @@ def is_out_of_disk_space(error: BaseException) -> bool:
     return number in (errno.ENOSPC, errno.EDQUOT) or _says(error, DISK_WORDS)
 
 
+def is_exhausted(error: BaseException) -> bool:
+    """Whether an error, or one over which it was raised, says that memory or disk space is used up."""
+    return any(is_out_of_memory(cause) or is_out_of_disk_space(cause) for cause in _causes(error))
+
+
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:
     said = str(error).lower()
     return any(word in said for word in words)

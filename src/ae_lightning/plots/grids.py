@@ -39,8 +39,8 @@ def named_grid(
     axes = figure.subplots()
     show_tiles(axes, tiles)
     axes.xaxis.tick_top()
-    axes.set_xticks(_centres(num_columns, width), column_names, fontsize=SMALL_SIZE)
-    axes.set_yticks(_centres(num_rows, height), row_names, fontsize=LABEL_SIZE)
+    axes.set_xticks(_centres(num_columns, width), column_names, fontsize=SMALL_SIZE, parse_math=False)
+    axes.set_yticks(_centres(num_rows, height), row_names, fontsize=LABEL_SIZE, parse_math=False)
     axes.tick_params(length=0)
     return figure
 

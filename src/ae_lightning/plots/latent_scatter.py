@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import patheffects
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ae_lightning.plots.plane import Group, Plane, groups_of
@@ -17,6 +19,7 @@ MAX_LEGEND_CLASSES = 40
 """Classes that the legend names at most."""
 
 _NUM_BINS = 60
+_OUTLINE = 1.8
 
 
 def latent_scatter(
@@ -43,18 +46,20 @@ def latent_scatter(
     figure = new_figure(8.5, 7, title)
     axes = figure.subplots()
     if plane.points.shape[1] == 1:
-        _histograms(axes, plane.points[:, 0], groups)
+        handles = _histograms(axes, plane.points[:, 0], groups)
     else:
-        _points(axes, plane.points, groups)
+        handles = _points(axes, plane.points, groups)
     axes.set_xlabel(plane.names[0], fontsize=LABEL_SIZE)
     axes.set_ylabel(plane.names[1], fontsize=LABEL_SIZE)
     axes.tick_params(labelsize=SMALL_SIZE)
-    _legend(figure, axes, len(groups))
+    if len(groups) > 1:
+        _legend(figure, handles, groups)
     return figure
 
 
-def _points(axes: Axes, plane: NDArray[np.float64], groups: Sequence[Group]) -> None:
-    for group in groups:
+def _points(axes: Axes, plane: NDArray[np.float64], groups: Sequence[Group]) -> list[Artist]:
+    """Draw the points; return what stands for each group in the legend."""
+    handles: list[Artist] = [
         axes.scatter(
             plane[group.rows, 0],
             plane[group.rows, 1],
@@ -63,12 +68,14 @@ def _points(axes: Axes, plane: NDArray[np.float64], groups: Sequence[Group]) -> 
             marker=group.marker,
             alpha=0.65,
             linewidths=0,
-            label=group.name,
         )
+        for group in groups
+    ]
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
     _name_in_place(axes, plane, groups)
+    return handles
 
 
 def _name_in_place(axes: Axes, plane: NDArray[np.float64], groups: Sequence[Group]) -> None:
@@ -90,30 +97,33 @@ def _name_in_place(axes: Axes, plane: NDArray[np.float64], groups: Sequence[Grou
 
 
 def _write_name(axes: Axes, centre: NDArray[np.float64], name: str) -> None:
-    text = axes.annotate(name, (centre[0], centre[1]), ha="center", va="center", fontsize=LABEL_SIZE, weight="bold")
+    place = centre[0], centre[1]
+    text = axes.annotate(name, place, ha="center", va="center", fontsize=LABEL_SIZE, weight="bold", parse_math=False)
     text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
 
 
-def _histograms(axes: Axes, values: NDArray[np.float64], groups: Sequence[Group]) -> None:
+def _histograms(axes: Axes, values: NDArray[np.float64], groups: Sequence[Group]) -> list[Artist]:
+    """Draw the histograms; return what stands for each group in the legend."""
     edges = np.histogram_bin_edges(values, _NUM_BINS).tolist()
     for group in groups:
         own = values[group.rows]
         axes.hist(own, edges, histtype="stepfilled", alpha=0.12, color=group.colour)
-        axes.hist(own, edges, histtype="step", linewidth=1.8, color=group.colour, label=group.name)
+        axes.hist(own, edges, histtype="step", linewidth=_OUTLINE, color=group.colour)
+    return [Patch(fill=False, edgecolor=group.colour, linewidth=_OUTLINE) for group in groups]
 
 
-def _legend(figure: Figure, axes: Axes, num_groups: int) -> None:
-    if num_groups == 1:
-        return
-    handles, names = axes.get_legend_handles_labels()
-    left_out = len(names) - MAX_LEGEND_CLASSES
-    figure.legend(
+def _legend(figure: Figure, handles: Sequence[Artist], groups: Sequence[Group]) -> None:
+    """Name the groups, those too whose name would hide an artist from a legend that looks for its own entries."""
+    left_out = len(groups) - MAX_LEGEND_CLASSES
+    legend = figure.legend(
         handles[:MAX_LEGEND_CLASSES],
-        names[:MAX_LEGEND_CLASSES],
+        [group.name for group in groups[:MAX_LEGEND_CLASSES]],
         loc="outside right upper",
         title="class" if left_out <= 0 else f"class ({left_out} more not named)",
         fontsize=SMALL_SIZE,
         markerscale=2,
-        ncols=1 if num_groups <= MAX_LEGEND_CLASSES // 2 else 2,
+        ncols=1 if len(groups) <= MAX_LEGEND_CLASSES // 2 else 2,
         framealpha=1,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -49,13 +49,15 @@ def worst_side_by_side(
     axes = figure.subplots()
     show_tiles(axes, tiles)
     names = ["input", *(f"{model}\nmse {error.mean():.4f}" for model, error in errors.items())]
-    axes.set_yticks([(height - 1) / 2 + row * (height + 1) for row in range(len(rows))], names, fontsize=LABEL_SIZE)
+    places = [(height - 1) / 2 + row * (height + 1) for row in range(len(rows))]
+    axes.set_yticks(places, names, fontsize=LABEL_SIZE, parse_math=False)
     axes.tick_params(length=0)
     if labels is not None:
         axes.set_xticks(
             [(width - 1) / 2 + column * (width + 1) for column in range(len(worst))],
             [class_name(int(label), class_names) for label in labels[worst]],
             fontsize=SMALL_SIZE,
+            parse_math=False,
         )
         axes.xaxis.tick_top()
     return figure

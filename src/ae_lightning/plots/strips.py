@@ -78,4 +78,6 @@ def _write_columns(axes: Axes, width: int, above: Sequence[str] | None, below: S
                 ha="center",
                 va="bottom" if is_above else "top",
                 fontsize=SMALL_SIZE,
+                # A class may be called "$0-50%".
+                parse_math=False,
             )
