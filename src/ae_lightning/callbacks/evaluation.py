@@ -25,6 +25,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.machine.sharding import whole_parameters
 from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
 
@@ -137,11 +138,13 @@ class Evaluation(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw what was judged, now that Lightning has given its measures to the loggers."""
-        self._draw(trainer, "val")
+        with whole_parameters(trainer.strategy.model):
+            self._draw(trainer, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw what was judged, now that Lightning has given its measures to the loggers."""
-        self._draw(trainer, "test")
+        with whole_parameters(trainer.strategy.model):
+            self._draw(trainer, "test")
 
     def _judge(
         self,
@@ -156,17 +159,18 @@ class Evaluation(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
             return
-        num_train_images = self._num_held(data, "train", num_train_images)
-        num_images = self._num_held(data, stage, num_images)
-        train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
-        evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
-        values: dict[str, float] = {}
-        if trainer.is_global_zero:
-            case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
-            judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
-            values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
-            shown = self.projection, self.convolution
-            self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
+        with whole_parameters(trainer.strategy.model):
+            num_train_images = self._num_held(data, "train", num_train_images)
+            num_images = self._num_held(data, stage, num_images)
+            train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
+            evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
+            values: dict[str, float] = {}
+            if trainer.is_global_zero:
+                case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
+                judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
+                values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
+                shown = self.projection, self.convolution
+                self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 

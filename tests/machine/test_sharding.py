@@ -1,0 +1,74 @@
+"""A model whose parameters FSDP divides among two processes, judged by its parts."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+from torch.distributed.fsdp import FullyShardedDataParallel
+
+from ae_lightning.machine.sharding import whole_parameters
+from ae_lightning.variants.vanilla import VanillaAE
+
+NUM_RANKS = 2
+IMAGES = torch.linspace(0, 1, 4 * 64).view(4, 1, 8, 8)
+
+
+def build_model():
+    torch.manual_seed(0)
+    return VanillaAE(input_shape=(1, 8, 8), latent_dim=4)
+
+
+@torch.no_grad()
+def run_rank(rank, port, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{port}",
+        rank=rank,
+        world_size=NUM_RANKS,
+        timeout=timedelta(seconds=60),
+    )
+    model = build_model()
+    wrapped = FullyShardedDataParallel(model, use_orig_params=True, device_id=torch.device("cpu"))
+    before = wrapped(IMAGES)
+    with whole_parameters(wrapped):
+        codes = model.encode(IMAGES)
+    torch.save(
+        (before, codes, wrapped(IMAGES), sum(weight.numel() for weight in model.parameters())), folder / f"{rank}.pt"
+    )
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of the processes found: reconstructions, codes, reconstructions after, parameters of its own."""
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(run_rank, args=(port, folder), nprocs=NUM_RANKS)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(NUM_RANKS)]
+
+
+def test_parts_of_a_divided_model_give_what_the_whole_model_gives(ranks):
+    with torch.no_grad():
+        expected = build_model().encode(IMAGES)
+    for before, codes, after, _ in ranks:
+        torch.testing.assert_close(codes, expected)
+        torch.testing.assert_close(after, before)
+
+
+def test_the_parameters_are_divided_again_afterwards(ranks):
+    """Else the test above would show nothing."""
+    num_parameters = sum(weight.numel() for weight in build_model().parameters())
+    assert all(own < num_parameters for *_, own in ranks)
+
+
+def test_one_process_has_all_its_parameters():
+    model = build_model()
+    with whole_parameters(model):
+        assert model.encode(IMAGES).shape == (4, 4)
