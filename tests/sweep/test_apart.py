@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from optuna.trial import TrialState
 
+from ae_lightning.sweep import apart
+from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.study_file import read_study
+from ae_lightning.sweep.training import Order
+from ae_lightning.sweep.watching import TrialInterrupted
+
 PARENT = "mlflow.parentRunId"
+
+DEAF = """#!/bin/sh
+trap '' TERM
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.fixture
+def order(write_study, tmp_path):
+    study = read_study(write_study(tmp_path))
+    return Order(study=study, values={}, tags={}, trial_id=0, repetition=0, seed=None)
+
+
+def test_a_night_that_ends_while_the_processes_start_interrupts_the_trial(order):
+    with pytest.raises(TrialInterrupted, match="timeout"):
+        apart.train_apart(order, Stop(timeout=0))
+
+
+def test_processes_that_do_not_end_are_killed_and_the_trial_is_interrupted(order, tmp_path, monkeypatch):
+    program = tmp_path / "deaf"
+    program.write_text(DEAF)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(apart, "SECONDS_FOR_A_TRAINING", 1.0)
+    with pytest.raises(TrialInterrupted, match="timeout"):
+        apart.train_apart(order, Stop(timeout=1))
 
 
 @pytest.mark.slow

@@ -12,20 +12,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ae_lightning.command_line.launch import prepare
 from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.opening import open_study
 from ae_lightning.sweep.options import TRAINING_OPTION
-from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.stopping import SECONDS_FOR_A_TRAINING, Stop
 from ae_lightning.sweep.training import Order, train
 from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END = 120.0
 ENDS = {"pruned": TrialPruned, "interrupted": TrialInterrupted}
 
 
@@ -51,14 +52,31 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         try:
             while process.poll() is None and stop.reason is None:
                 stop.wait(SECONDS_BETWEEN_LOOKS)
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(SECONDS_TO_END)
+            _end(process)
         except BaseException:
-            # Its ranks are of its session.
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             raise
+        if stop.reason is not None and not _outcome_of(path).is_file():
+            # It was asked to end before it could answer, or took too long to.
+            raise TrialInterrupted(stop.reason)
         return _read(_outcome_of(path), process.returncode)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end if it has not, and kill it if it takes too long."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(SECONDS_FOR_A_TRAINING)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its ranks, which are of its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _outcome_of(order: Path) -> Path:
@@ -79,20 +97,25 @@ def _read(path: Path, code: int) -> dict[str, float]:
 
 def train_for_parent(path: Path) -> int:
     """Train what an order in a file says, as one of its ranks; return the exit code."""
-    prepare()
     order = Order.model_validate_json(path.read_text())
     is_first_rank = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
     stop = Stop(follows_parent=is_first_rank)
     with stop.on_signals():
         try:
+            prepare()
+            trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
             outcome: dict[str, object] = {"metrics": train(order, trial, stop)}
         except TrialPruned as end:
             outcome = {"pruned": str(end)}
         except TrialInterrupted as end:
             outcome = {"interrupted": str(end)}
+        except SIGTERMException:
+            outcome = {"interrupted": "terminated"}
         except Exception as error:
             outcome = {"failed": failure_of(error).reason}
     if is_first_rank:
-        _outcome_of(path).write_text(json.dumps(outcome))
+        # Whole or not at all: this process may be killed any moment.
+        unfinished = path.with_name("unfinished.json")
+        unfinished.write_text(json.dumps(outcome))
+        unfinished.replace(_outcome_of(path))
     return 0

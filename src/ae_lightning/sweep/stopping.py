@@ -13,6 +13,12 @@ from typing import Literal
 
 StopReason = Literal["timeout", "interrupted", "terminated"]
 
+SECONDS_FOR_A_TRAINING = 45.0
+"""How long a training in processes of its own may take to end when it is asked to."""
+
+SECONDS_FOR_A_WORKER = 60.0
+"""The same of a worker: longer, as it may have to wait for its training, and then puts the trial back."""
+
 REASON_OF_SIGNAL: dict[int, StopReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 

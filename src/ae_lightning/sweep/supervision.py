@@ -14,11 +14,10 @@ import torch
 
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.options import Options
-from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.stopping import SECONDS_FOR_A_WORKER, Stop
 from ae_lightning.sweep.worker import SweepFailedError
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END = 60.0
 
 
 class WorkerGroup:
@@ -94,7 +93,7 @@ def end(workers: list[subprocess.Popen[bytes]]) -> None:
             worker.send_signal(signal.SIGTERM)
     for worker in workers:
         try:
-            worker.wait(SECONDS_TO_END)
+            worker.wait(SECONDS_FOR_A_WORKER)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
