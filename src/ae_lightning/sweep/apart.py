@@ -6,7 +6,6 @@ every rank would sample a trial for itself.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,22 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import optuna
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ae_lightning.command_line.launch import prepare
-from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.opening import open_study
 from ae_lightning.sweep.options import TRAINING_OPTION
+from ae_lightning.sweep.outcome import has_outcome, outcome_of, read_outcome, write_outcome
 from ae_lightning.sweep.stopping import SECONDS_FOR_A_TRAINING, Stop
 from ae_lightning.sweep.training import Order, train
-from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
+from ae_lightning.sweep.watching import TrialInterrupted
 
 SECONDS_BETWEEN_LOOKS = 1.0
-ENDS = {"pruned": TrialPruned, "interrupted": TrialInterrupted}
-
-
-class TrainingFailedError(Exception):
-    """A training in processes of its own failed."""
 
 
 def train_apart(order: Order, stop: Stop) -> dict[str, float]:
@@ -41,8 +34,8 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         Metrics by name.
 
     Raises:
-        TrialEnded: If the trial was pruned or interrupted.
-        TrainingFailedError: If it failed.
+        TrialInterrupted: If the night is over.
+        Exception: As `read_outcome` says.
     """
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "order.json")
@@ -56,10 +49,10 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         except BaseException:
             _kill(process)
             raise
-        if stop.reason is not None and not _outcome_of(path).is_file():
+        if stop.reason is not None and not has_outcome(path):
             # It was asked to end before it could answer, or took too long to.
             raise TrialInterrupted(stop.reason)
-        return _read(_outcome_of(path), process.returncode)
+        return read_outcome(path, process.returncode)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -79,43 +72,19 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _outcome_of(order: Path) -> Path:
-    return order.with_name("outcome.json")
-
-
-def _read(path: Path, code: int) -> dict[str, float]:
-    if not path.is_file():
-        raise TrainingFailedError(f"its processes ended with code {code}")
-    outcome = json.loads(path.read_text())
-    for name, end in ENDS.items():
-        if name in outcome:
-            raise end(outcome[name])
-    if "failed" in outcome:
-        raise TrainingFailedError(outcome["failed"])
-    return {name: float(value) for name, value in outcome["metrics"].items()}
-
-
 def train_for_parent(path: Path) -> int:
     """Train what an order in a file says, as one of its ranks; return the exit code."""
     order = Order.model_validate_json(path.read_text())
     is_first_rank = int(os.environ.get("LOCAL_RANK", "0")) == 0
     stop = Stop(follows_parent=is_first_rank)
+
+    def training() -> dict[str, float]:
+        prepare()
+        trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
+        return train(order, trial, stop)
+
     with stop.on_signals():
-        try:
-            prepare()
-            trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
-            outcome: dict[str, object] = {"metrics": train(order, trial, stop)}
-        except TrialPruned as end:
-            outcome = {"pruned": str(end)}
-        except TrialInterrupted as end:
-            outcome = {"interrupted": str(end)}
-        except SIGTERMException:
-            outcome = {"interrupted": "terminated"}
-        except Exception as error:
-            outcome = {"failed": failure_of(error).reason}
+        outcome = outcome_of(training)
     if is_first_rank:
-        # Whole or not at all: this process may be killed any moment.
-        unfinished = path.with_name("unfinished.json")
-        unfinished.write_text(json.dumps(outcome))
-        unfinished.replace(_outcome_of(path))
+        write_outcome(path, outcome)
     return 0

@@ -23,8 +23,22 @@ class Failure:
     reason: str
 
 
+class KnownFailureError(Exception):
+    """Something failed in another process, which has said why.
+
+    Attributes:
+        failure: What it said.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
 def failure_of(error: BaseException) -> Failure:
     """Say why a trial failed."""
+    if isinstance(error, KnownFailureError):
+        return error.failure
     lines = str(error).strip().splitlines()
     line = " ".join((lines[0] if lines else "").split())[:300]
     said = str(error).lower()
