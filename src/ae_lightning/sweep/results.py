@@ -8,10 +8,12 @@ from pathlib import Path
 
 import optuna
 import yaml
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
 from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import TrackingError
 from ae_lightning.sweep.checking import fit_arguments
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID, best_trials, num_done
@@ -81,9 +83,12 @@ class Publisher:
         if not checkpoint.is_file():
             # Trained on another machine, which registers it itself, or with checkpoints turned off.
             return
-        with self.run.refusal_survived("the best model"):
-            self._register(best[0], checkpoint)
-            self.study.set_user_attr(REGISTERED, best[0].number)
+        try:
+            with self.run.refusal_survived("the best model"):
+                self._register(best[0], checkpoint)
+                self.study.set_user_attr(REGISTERED, best[0].number)
+        except TrackingError as error:
+            rank_zero_warn(f"the best model is not registered; the next night does it ({error})")
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
         contents = read_checkpoint(checkpoint)
