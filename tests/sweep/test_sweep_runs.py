@@ -117,6 +117,20 @@ def test_a_night_that_finds_nothing_says_so(swept):
     assert len(swept.study.trials) == 3
 
 
+def test_what_is_published_was_trained_though_the_study_was_edited_since(sweep, study_of, workspace, quick):
+    rate = {"model.optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
+    assert sweep(trials=1).code == 0
+    outcome = sweep(trials=1, space=rate, settings={**quick, "trainer.max_epochs": 2})
+    assert outcome.code == 3, outcome.err
+    parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+    config = yaml.safe_load(workspace.artifact(parent.info.run_id, "best.yaml").read_text())
+    assert config["trainer"]["max_epochs"] == 1
+    assert config["model"]["init_args"]["latent_dim"] == study_of().trials[0].params["model.latent_dim"]
+    outcome = sweep(trials=2, space={"model.optimizer.lr": {"type": "categorical", "choices": [1e-3]}})
+    assert outcome.code == 2
+    assert "space.model.optimizer.lr: earlier trials of the study" in outcome.err
+
+
 @pytest.mark.slow
 def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
     assert sweep(trials=1).code == 0

@@ -22,6 +22,7 @@ KIND = "kind"
 WORKER = "worker"
 RUN_ID = "mlflow_run_id"
 CHECKPOINT = "checkpoint"
+CONFIGURATION = "configuration"
 
 
 def counts(trial: FrozenTrial) -> bool:

@@ -7,19 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
-import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
 from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import TrackingError
-from ae_lightning.sweep.checking import fit_arguments
 from ae_lightning.sweep.figures import write_figures
-from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID, best_trials, num_done
-from ae_lightning.sweep.space import restore
+from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
-from ae_lightning.sweep.trial_cli import build_only
 from ae_lightning.tracking.models import register_model, set_alias
 from ae_lightning.tracking.studies import StudyRun
 
@@ -69,10 +65,17 @@ class Publisher:
             self.run.keep_folder(Path(temporary), "plots")
         best = best_trials(self.study)
         if best:
-            self.run.keep_text(configuration_of(best[0], self.file), "best.yaml")
+            self._keep_configuration(best[0], "best.yaml")
         if len(self.file.objectives) > 1:
             for trial in best:
-                self.run.keep_text(configuration_of(trial, self.file), f"pareto_front/trial_{trial.number:04}.yaml")
+                self._keep_configuration(trial, f"pareto_front/trial_{trial.number:04}.yaml")
+
+    def _keep_configuration(self, trial: FrozenTrial, name: str) -> None:
+        """Keep what a trial was trained with, as `fit -c` takes it unchanged."""
+        if CONFIGURATION in trial.user_attrs:
+            self.run.keep_text(trial.user_attrs[CONFIGURATION], name)
+        else:
+            rank_zero_warn(f"{name} is not written: trial {trial.number} is of a version that kept no configuration")
 
     def register(self) -> None:
         """Make the best model the newest version of the study's registered model, under its alias."""
@@ -103,9 +106,3 @@ class Publisher:
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)
-
-
-def configuration_of(trial: FrozenTrial, file: StudyFile) -> str:
-    """Return the whole configuration of a trial, as `fit -c` takes it unchanged."""
-    cli = build_only(fit_arguments(file, restore(file.space, trial)))
-    return yaml.safe_dump(cli.plain_config(), sort_keys=False)

@@ -6,11 +6,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 import optuna
+import yaml
 from lightning.pytorch.callbacks import Callback
 from pydantic import BaseModel, ConfigDict
 
 from ae_lightning.sweep.checking import fit_arguments
-from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID
+from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import run_fit
@@ -73,6 +74,8 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
     cli = run_fit(arguments, order.tags, callbacks)
     if trial is not None and is_first:
         trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
+        # What it was trained with: by the time it is published, the study may have been edited.
+        trial.set_user_attr(CONFIGURATION, yaml.safe_dump(cli.audible_config(), sort_keys=False))
     return cli.metrics()
 
 
