@@ -131,6 +131,21 @@ def test_what_is_published_was_trained_though_the_study_was_edited_since(sweep, 
     assert "space.model.optimizer.lr: earlier trials of the study" in outcome.err
 
 
+GRID = {"class_path": "GridSampler", "init_args": {"search_space": {"model.latent_dim": [2, 3]}}}
+
+
+@pytest.mark.parametrize("sampler", [GRID, "BruteForceSampler"])
+def test_a_sampler_that_has_tried_everything_ends_the_study(sweep, study_of, workspace, sampler):
+    changes = {"sampler": sampler, "space": {"model.latent_dim": {"type": "int", "low": 2, "high": 3}}, "trials": None}
+    outcome = sweep("--timeout", "100s", **changes)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("study small: 2 complete, nothing left to try; best val/mse")
+    again = sweep("--timeout", "100s", **changes)
+    assert again.code == 3, again.err
+    assert [trial.state for trial in study_of().trials] == [TrialState.COMPLETE] * 2
+    assert {run.info.status for run in workspace.runs()} == {"FINISHED"}
+
+
 @pytest.mark.slow
 def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
     assert sweep(trials=1).code == 0

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ae_lightning.sweep.exhaustion import is_exhausted
 from ae_lightning.sweep.ledger import REASON, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
 
@@ -52,7 +53,8 @@ def summary_line(study: optuna.Study, file: StudyFile, earlier: Collection[int])
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING)
     counted = ", ".join(f"{counts[state]} {state.name.lower()}" for state in states if counts[state])
-    head = f"study {file.name}: {counted or 'no trials'}; "
+    left = ", nothing left to try" if is_exhausted(study, file) else ""
+    head = f"study {file.name}: {counted or 'no trials'}{left}; "
     best = best_trials(study)
     if not best:
         return head + "none keeps the constraints"

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import UserError
+from ae_lightning.sweep.exhaustion import is_exhausted, note_exhaustion
 from ae_lightning.sweep.ledger import KIND, REASON, bury_lost, claim, is_running, is_wanted
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.storage import GRACE_PER_PATIENCE
@@ -50,7 +51,8 @@ class Worker:
         while self.stop.reason is None:
             bury_lost(study, file.patience * GRACE_PER_PATIENCE)
             trials = study.get_trials(deepcopy=False)
-            is_more_wanted = is_wanted(trials, file.trials)
+            # Where nothing new is left to try, there may still be a trial that waits.
+            is_more_wanted = is_wanted(trials, 0 if is_exhausted(study, file) else file.trials)
             if not is_more_wanted and not is_running(trials):
                 return
             # A trial that another worker may yet lose is to be tried again, and one begun while MLflow is away would
@@ -60,6 +62,7 @@ class Worker:
                 self.stop.wait(SECONDS_BETWEEN_LOOKS)
                 continue
             ended = self.runner(trial)
+            note_exhaustion(study, file)
             self.after_trial(study)
             if ended is not None:
                 self._require_hope(ended)
