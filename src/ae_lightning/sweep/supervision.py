@@ -13,6 +13,7 @@ from dataclasses import asdict
 import torch
 
 from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.devices import gpus_of_worker
 from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.stopping import SECONDS_FOR_A_WORKER, Stop
 from ae_lightning.sweep.worker import SweepFailedError
@@ -75,9 +76,8 @@ class WorkerGroup:
         num_devices = torch.cuda.device_count()
         if num_devices:
             visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
-            share = self._surroundings.num_devices
-            first = index * share % num_devices
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[first : first + share])
+            own = gpus_of_worker(index, self._surroundings.num_devices, visible.split(","))
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(own)
         return environment
 
 

@@ -66,7 +66,7 @@ def sweep(options: Options, file: StudyFile) -> int:
     """
     stop = Stop(file.timeout)
     with stop.on_signals():
-        surroundings = check_study(file)
+        surroundings = check_study(file, options.num_workers)
         study = open_study(file)
         check_continues(file.space, study.get_trials(deepcopy=False))
         earlier = frozenset(trial.number for trial in best_trials(study))
