@@ -158,6 +158,22 @@ def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
     assert ("; improved on earlier nights" in outcome.out) == improved
 
 
+def front_of(workspace, parent):
+    listed = yaml.safe_load(workspace.artifact(parent.info.run_id, "pareto_front.yaml").read_text())
+    return [entry["trial"] for entry in listed]
+
+
+def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study_of, workspace):
+    space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e-5, 1e-2]}}
+    objectives = {"val/mse": "minimize", "num_parameters": "minimize"}
+    first = [{"model.optimizer.lr": 1e-5}]
+    for number in (0, 1):
+        assert sweep(space=space, objectives=objectives, first=first, trials=number + 1).code == 0
+        parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+        assert front_of(workspace, parent) == [number]
+        study_of().enqueue_trial({"model.optimizer.lr": 1e-2})
+
+
 def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
     settings = {key: value for key, value in quick.items() if key != "model"}
     space = {
@@ -181,6 +197,9 @@ def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
     parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
     front = {f"trial_{trial.number:04}.yaml" for trial in study.best_trials}
     assert workspace.artifacts(parent.info.run_id, "pareto_front") == front
+    assert front_of(workspace, parent) == [trial.number for trial in study.best_trials]
+    assert "best.yaml" not in workspace.artifacts(parent.info.run_id)
+    assert workspace.client.search_registered_models() == []
     assert {"pareto_front.html", "pareto_front.png"} <= workspace.artifacts(parent.info.run_id, "plots")
     assert "on the Pareto front" in outcome.out
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
+import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
@@ -64,11 +66,14 @@ class Publisher:
             write_figures(self.study, self.file, Path(temporary))
             self.run.keep_folder(Path(temporary), "plots")
         best = best_trials(self.study)
-        if best:
-            self._keep_configuration(best[0], "best.yaml")
-        if len(self.file.objectives) > 1:
+        if len(self.file.objectives) == 1:
             for trial in best:
-                self._keep_configuration(trial, f"pareto_front/trial_{trial.number:04}.yaml")
+                self._keep_configuration(trial, "best.yaml")
+            return
+        for trial in best:
+            self._keep_configuration(trial, configuration_name(trial))
+        # MLflow removes no single file: the folder keeps what has left the front, and this says what is on it.
+        self.run.keep_text(front_in_words(best, self.file), "pareto_front.yaml")
 
     def _keep_configuration(self, trial: FrozenTrial, name: str) -> None:
         """Keep what a trial was trained with, as `fit -c` takes it unchanged."""
@@ -78,8 +83,11 @@ class Publisher:
             rank_zero_warn(f"{name} is not written: trial {trial.number} is of a version that kept no configuration")
 
     def register(self) -> None:
-        """Make the best model the newest version of the study's registered model, under its alias."""
-        best = best_trials(self.study)
+        """Make the best model the newest version of the study's registered model, under its alias.
+
+        Of several objectives none is the best: which model of the front to take is not for the sweep to say.
+        """
+        best = best_trials(self.study) if len(self.file.objectives) == 1 else []
         if not best or self.study.user_attrs.get(REGISTERED) == best[0].number:
             return
         checkpoint = Path(best[0].user_attrs.get(CHECKPOINT) or "")
@@ -106,3 +114,24 @@ class Publisher:
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)
+
+
+def configuration_name(trial: FrozenTrial) -> str:
+    """Return where the configuration of a trial on the Pareto front is kept."""
+    return f"pareto_front/trial_{trial.number:04}.yaml"
+
+
+def front_in_words(front: Sequence[FrozenTrial], file: StudyFile) -> str:
+    """Return the Pareto front as YAML: of each trial its objectives, its MLflow run and its configuration."""
+    return yaml.safe_dump(
+        [
+            {
+                "trial": trial.number,
+                **dict(zip(file.objectives, trial.values, strict=True)),
+                "run_id": trial.user_attrs[RUN_ID][0],
+                "configuration": configuration_name(trial),
+            }
+            for trial in front
+        ],
+        sort_keys=False,
+    )
