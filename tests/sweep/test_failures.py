@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.sweep.failures import failure_of
+from ae_lightning.sweep.ledger import put_back
+from ae_lightning.sweep.training import pruning_of
 
 PARENT = "mlflow.parentRunId"
 
@@ -78,6 +81,26 @@ def test_the_first_five_failing_alike_end_the_sweep(sweep, study_of, convolution
     assert outcome.code == 1
     assert "the first 5 trials all failed the same way: impossible: model.network.kernel_size" in outcome.err
     assert len(study_of().trials) == 5
+
+
+def test_the_pruner_sees_every_validation(sweep, study_of, quick):
+    settings = {**quick, "trainer.max_epochs": 2, "trainer.val_check_interval": 0.5}
+    pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e6}}
+    assert sweep(settings=settings, objectives={"val/loss": "minimize"}, pruner=pruner, trials=1).code == 0
+    assert list(study_of().trials[0].intermediate_values) == [1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_trial_that_is_run_again_is_judged_from_where_it_was():
+    pruner = optuna.pruners.ThresholdPruner(upper=1, n_warmup_steps=2)
+    study = optuna.create_study(pruner=pruner)
+    trial = study.ask()
+    should_prune = pruning_of(trial)
+    assert [should_prune(value, step) for step, value in ((1, 0.1), (2, 5.0))] == [False, True]
+    put_back(study, trial._trial_id)
+    again = pruning_of(study.ask())
+    assert [again(value, step) for step, value in ((1, 0.1), (2, 5.0))] == [False, True]
+    assert study.trials[0].intermediate_values == {1: 0.1, 2: 5.0}
 
 
 def test_hopeless_trials_are_pruned(sweep, study_of, workspace, quick):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -56,16 +57,9 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
         TrialEnded: If the trial was pruned or interrupted.
         UserError: If the values cannot be used.
     """
-
-    def should_prune(value: float, epoch: int) -> bool:
-        if trial is None:
-            return False
-        trial.report(value, epoch)
-        return trial.should_prune()
-
     is_first = order.repetition == 0
     is_pruned = order.study.pruner is not None and is_first
-    callbacks: list[Callback] = [TrialWatch(stop, order.study.watched, should_prune if is_pruned else None)]
+    callbacks: list[Callback] = [TrialWatch(stop, order.study.watched, pruning_of(trial) if is_pruned else None)]
     if trial is not None:
         callbacks.append(RunNote(trial, is_first=is_first))
     arguments = fit_arguments(order.study, order.values)
@@ -77,6 +71,28 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
         # What it was trained with: by the time it is published, the study may have been edited.
         trial.set_user_attr(CONFIGURATION, yaml.safe_dump(cli.audible_config(), sort_keys=False))
     return cli.metrics()
+
+
+def pruning_of(trial: optuna.Trial | None) -> Callable[[float, int], bool]:
+    """Return what reports a value at a step to the pruner, and says whether it finds the trial hopeless.
+
+    A trial that was interrupted reports again what it has reported, which Optuna keeps: until it is where it was, the
+    pruner would judge it by what is still to come.
+
+    Args:
+        trial: The trial; None on every rank but the first, which alone reports.
+    """
+    reported = {} if trial is None else trial.storage.get_trial(trial._trial_id).intermediate_values
+    last_step = max(reported, default=0)
+
+    def should_prune(value: float, step: int) -> bool:
+        if trial is None:
+            return False
+        if step not in reported:
+            trial.report(value, step)
+        return step >= last_step and trial.should_prune()
+
+    return should_prune
 
 
 class RunNote(Callback):

@@ -35,8 +35,8 @@ class TrialWatch(Callback):
     Args:
         stop: Says whether the night is over; looked at after every batch, validation and epoch.
         metric: What the pruner goes by.
-        should_prune: From the metric's value and the number of epochs to whether the trial is hopeless; None to
-            prune nothing.
+        should_prune: From the metric's value and the number of validations so far to whether the trial is hopeless;
+            None to prune nothing.
     """
 
     def __init__(self, stop: Stop, metric: str, should_prune: Callable[[float, int], bool] | None) -> None:
@@ -44,6 +44,7 @@ class TrialWatch(Callback):
         self._metric = metric
         self._should_prune = should_prune
         self._last_seen: Tensor | None = None
+        self._num_validations = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take back the signals: after SIGTERM, Lightning ends the training as if nobody else were to be told."""
@@ -84,6 +85,7 @@ class TrialWatch(Callback):
             self._end_with_the_night(trainer)
 
     def _judge(self, trainer: pl.Trainer) -> None:
+        self._num_validations += 1
         metrics = trainer.callback_metrics
         # Of all losses this one is the same on every rank, so that they end together.
         if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
@@ -96,7 +98,7 @@ class TrialWatch(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         # The first rank decides for all.
-        if trainer.strategy.broadcast(self._should_prune(float(value), trainer.current_epoch + 1)):
+        if trainer.strategy.broadcast(self._should_prune(float(value), self._num_validations)):
             raise TrialPruned(f"{self._metric} {float(value):.4g} after epoch {trainer.current_epoch + 1}")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
