@@ -114,6 +114,8 @@ def test_what_it_says(swept):
 def test_a_night_that_finds_nothing_says_so(swept):
     assert swept.again.code == 3
     assert swept.again.out.rstrip().endswith("no improvement on earlier nights")
+    noted = [metric.step for metric in swept.workspace.history(swept.parent.info.run_id, "best/val/mse")]
+    assert len(noted) == len(set(noted)), "each best is noted once, over all nights"
     assert len(swept.study.trials) == 3
 
 

@@ -47,6 +47,7 @@ class Publisher:
     def __post_init__(self) -> None:
         """Begin from what earlier nights have published."""
         self._num_published = num_done(self.study.get_trials(deepcopy=False))
+        self._best = next((trial.number for trial in best_trials(self.study)), None)
 
     def after_trial(self) -> None:
         """Note a new best, and publish if it is time."""
