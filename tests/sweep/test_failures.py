@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.sweep.failures import failure_of
+from ae_lightning.sweep.ledger import REASON, put_back
+from ae_lightning.sweep.study_file import read_study
+from ae_lightning.sweep.summary import TrialProgress
+from ae_lightning.sweep.training import pruning_of
 
 PARENT = "mlflow.parentRunId"
+
+
+def test_a_trial_says_its_reason_as_it_is(tmp_path, write_study, capsys):
+    study = optuna.create_study(direction="minimize")
+    reason = "out of memory: [enforce fail at alloc_cpu.cpp:127] :warning: [/red]"
+    with TrialProgress(study, read_study(write_study(tmp_path))) as progress:
+        trial = study.ask()
+        trial.set_user_attr(REASON, reason)
+        study.tell(trial, state=TrialState.FAIL)
+        progress.update(study)
+    assert f"trial 0  fail  {reason}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -24,6 +40,8 @@ PARENT = "mlflow.parentRunId"
             ConfigError("model.network.kernel_size: 2 is smaller than the stride 3"),
             "impossible: model.network.kernel_size",
         ),
+        (ValueError("probabilities contain NaN"), "not finite"),
+        (ValueError("no such file: /home/fernando/maintenance"), "ValueError"),
         (KeyError("who"), "KeyError"),
     ],
 )
@@ -80,11 +98,31 @@ def test_the_first_five_failing_alike_end_the_sweep(sweep, study_of, convolution
     assert len(study_of().trials) == 5
 
 
+def test_the_pruner_sees_every_validation(sweep, study_of, quick):
+    settings = {**quick, "trainer.max_epochs": 2, "trainer.val_check_interval": 0.5}
+    pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e6}}
+    assert sweep(settings=settings, objectives={"val/loss": "minimize"}, pruner=pruner, trials=1).code == 0
+    assert list(study_of().trials[0].intermediate_values) == [1, 2, 3, 4]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_trial_that_is_run_again_is_judged_from_where_it_was():
+    pruner = optuna.pruners.ThresholdPruner(upper=1, n_warmup_steps=2)
+    study = optuna.create_study(pruner=pruner)
+    trial = study.ask()
+    should_prune = pruning_of(trial)
+    assert [should_prune(value, step) for step, value in ((1, 0.1), (2, 5.0))] == [False, True]
+    put_back(study, trial._trial_id)
+    again = pruning_of(study.ask())
+    assert [again(value, step) for step, value in ((1, 0.1), (2, 5.0))] == [False, True]
+    assert study.trials[0].intermediate_values == {1: 0.1, 2: 5.0}
+
+
 def test_hopeless_trials_are_pruned(sweep, study_of, workspace, quick):
     pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e-6, "n_warmup_steps": 2}}
     outcome = sweep(settings={**quick, "trainer.max_epochs": 6}, objectives={"val/loss": "minimize"}, pruner=pruner)
     assert outcome.code == 3
-    assert "3 pruned; none keeps the constraints" in outcome.out
+    assert "3 pruned; no trial is complete yet" in outcome.out
     for trial in study_of().trials:
         assert trial.state == TrialState.PRUNED
         assert list(trial.intermediate_values) == [1, 2]

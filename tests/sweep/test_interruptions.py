@@ -45,6 +45,18 @@ def signal_during(folder, number, kind):
     thread.join()
 
 
+# Written into the working directory: the night ends while the first epoch is judged.
+ENDING = """
+import os
+import signal
+from lightning.pytorch.callbacks import Callback
+
+class Ending(Callback):
+    def {moment}(self, trainer, pl_module):
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
 def content(study):
     return [
         (trial.number, trial.state, trial.params, trial.values, trial.intermediate_values) for trial in study.trials
@@ -83,6 +95,16 @@ def test_a_timeout_ends_a_trial_within_an_epoch(sweep, study_of, workspace, quic
     assert outcome.code == 3, outcome.err
     assert [trial.state for trial in study_of().trials] == [TrialState.WAITING]
     assert {run.info.status for run in workspace.runs()} == {"KILLED", "FINISHED"}
+
+
+@pytest.mark.parametrize("moment", ["on_train_start", "on_validation_end", "on_train_epoch_end"])
+def test_sigterm_beside_the_batches_is_no_success(sweep, study_of, workspace, quick, moment):
+    (workspace.folder / "ending.py").write_text(ENDING.format(moment=moment))
+    outcome = sweep(settings={**quick, "trainer.callbacks": [{"class_path": "ending.Ending"}]})
+    assert outcome.code == 143, outcome.err
+    assert outcome.out.startswith("study small: 1 waiting; ")
+    assert [trial.state for trial in study_of().trials] == [TrialState.WAITING]
+    assert {run.info.status for run in workspace.runs()} == {"KILLED"}
 
 
 def test_what_a_killed_process_left_running_is_run_again(sweep, study_of, workspace):

@@ -27,6 +27,24 @@ def rename(database: Path, before: str, after: str) -> None:
         connection.execute(f"ALTER TABLE {before} RENAME TO {after}")
 
 
+@pytest.mark.filterwarnings("ignore:MLflow", "ignore:the best model")
+def test_a_night_whose_store_does_not_come_back_ends_with_its_result(sweep, workspace, quick, study_of, monkeypatch):
+    """The last trial has no other to wait for; what the store would get waits on disk."""
+    (workspace.folder / "breaking_store.py").write_text(BREAKING)
+
+    def break_store():
+        for table in ("runs", "experiments"):
+            rename(workspace.folder / "mlflow.db", table, f"{table}_elsewhere")
+
+    monkeypatch.setattr("builtins.break_store", break_store, raising=False)
+    settings = {**quick, "trainer.callbacks": [{"class_path": "breaking_store.Breaking"}]}
+    outcome = sweep("--timeout", "100s", settings=settings, trials=1)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("study small: 1 complete; best val/mse")
+    assert study_of().trials[0].state.name == "COMPLETE"
+    assert find_spools(workspace.folder / "mlruns" / "spool")
+
+
 @pytest.mark.filterwarnings("ignore:MLflow at")
 def test_a_sweep_goes_on_when_the_store_is_back(sweep, workspace, quick, study_of, monkeypatch):
     database = workspace.folder / "mlflow.db"

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.sweep.space import Space, arguments, check_space, check_values, choose, restore, suggest
+from ae_lightning.sweep.space import Space, arguments, check_continues, check_space, check_values, choose, suggest
 
 
 def space(**parameters) -> Space:
@@ -27,8 +27,8 @@ def test_lists_survive_optuna():
     for _ in range(40):
         trial = study.ask()
         values = suggest(found, trial)
+        assert suggest(found, trial) == values, "from what is stored"
         study.tell(trial, 0.0)
-        assert restore(found, study.trials[-1]) == values
         seen.append(repr(values["filters"]))
     assert set(seen) == {repr(choice) for choice in FILTERS["choices"]}
 
@@ -83,3 +83,26 @@ def test_first_trials_must_lie_in_the_space():
         check_values("first", {"filters": [33]}, found)
     with pytest.raises(ConfigError, match="did you mean 'size'"):
         check_values("first", {"sise": 3}, found)
+
+
+@pytest.mark.parametrize(
+    ("edited", "is_possible"),
+    [
+        ({"type": "float", "low": 0.5, "high": 4}, True),
+        ({"type": "float", "low": 0.5, "high": 4, "log": True}, False),
+        ({"type": "int", "low": 1, "high": 4}, False),
+        ({"type": "categorical", "choices": [1, 2]}, False),
+        (None, True),
+    ],
+)
+def test_an_edited_space_goes_on_where_optuna_can(edited, is_possible):
+    study = optuna.create_study()
+    trial = study.ask()
+    suggest(space(a={"type": "float", "low": 1, "high": 2}, b=FILTERS), trial)
+    study.tell(trial, 0.0)
+    now = space(b=FILTERS, **({} if edited is None else {"a": edited}))
+    if is_possible:
+        check_continues(now, study.trials)
+        return
+    with pytest.raises(ConfigError, match=r"space\.a: earlier trials"):
+        check_continues(now, study.trials)

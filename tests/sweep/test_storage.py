@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.heartbeat import Heartbeat
 from ae_lightning.sweep.ledger import bury_lost, claim, counts, num_done, put_back, recover
-from ae_lightning.sweep.storage import PatientStorage, open_storage, retried, retry_once
+from ae_lightning.sweep.storage import PatientStorage, lock_path, open_storage, retried, retry_once
 
 GONE = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
@@ -164,6 +164,18 @@ def test_more_workers_than_trials_begin_no_more_than_wanted(monkeypatch):
     assert claim(study, 2) is None
     assert study.trials[2].state == TrialState.FAIL
     assert not counts(study.trials[2])
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///nights/optuna.db", "nights/optuna.db.conv.lock"),
+        ("postgresql+psycopg://user:secret@host:5433/optuna", "host.5433.optuna.conv.lock"),
+        ("postgresql+psycopg:///a/b", "a_b.conv.lock"),
+    ],
+)
+def test_a_lock_is_of_one_study_in_one_database(url, path):
+    assert str(lock_path(url, "conv")) == path
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,38 @@ def test_what_it_says(swept):
 def test_a_night_that_finds_nothing_says_so(swept):
     assert swept.again.code == 3
     assert swept.again.out.rstrip().endswith("no improvement on earlier nights")
+    noted = [metric.step for metric in swept.workspace.history(swept.parent.info.run_id, "best/val/mse")]
+    assert len(noted) == len(set(noted)), "each best is noted once, over all nights"
     assert len(swept.study.trials) == 3
+
+
+def test_what_is_published_was_trained_though_the_study_was_edited_since(sweep, study_of, workspace, quick):
+    rate = {"model.optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
+    assert sweep(trials=1).code == 0
+    outcome = sweep(trials=1, space=rate, settings={**quick, "trainer.max_epochs": 2})
+    assert outcome.code == 3, outcome.err
+    parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+    config = yaml.safe_load(workspace.artifact(parent.info.run_id, "best.yaml").read_text())
+    assert config["trainer"]["max_epochs"] == 1
+    assert config["model"]["init_args"]["latent_dim"] == study_of().trials[0].params["model.latent_dim"]
+    outcome = sweep(trials=2, space={"model.optimizer.lr": {"type": "categorical", "choices": [1e-3]}})
+    assert outcome.code == 2
+    assert "space.model.optimizer.lr: earlier trials of the study" in outcome.err
+
+
+GRID = {"class_path": "GridSampler", "init_args": {"search_space": {"model.latent_dim": [2, 3]}}}
+
+
+@pytest.mark.parametrize("sampler", [GRID, "BruteForceSampler"])
+def test_a_sampler_that_has_tried_everything_ends_the_study(sweep, study_of, workspace, sampler):
+    changes = {"sampler": sampler, "space": {"model.latent_dim": {"type": "int", "low": 2, "high": 3}}, "trials": None}
+    outcome = sweep("--timeout", "100s", **changes)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("study small: 2 complete, nothing left to try; best val/mse")
+    again = sweep("--timeout", "100s", **changes)
+    assert again.code == 3, again.err
+    assert [trial.state for trial in study_of().trials] == [TrialState.COMPLETE] * 2
+    assert {run.info.status for run in workspace.runs()} == {"FINISHED"}
 
 
 @pytest.mark.slow
@@ -127,6 +158,22 @@ def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
     improved = study.best_trial.number > 0
     assert outcome.code == (0 if improved else 3)
     assert ("; improved on earlier nights" in outcome.out) == improved
+
+
+def front_of(workspace, parent):
+    listed = yaml.safe_load(workspace.artifact(parent.info.run_id, "pareto_front.yaml").read_text())
+    return [entry["trial"] for entry in listed]
+
+
+def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study_of, workspace):
+    space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e-5, 1e-2]}}
+    objectives = {"val/mse": "minimize", "num_parameters": "minimize"}
+    first = [{"model.optimizer.lr": 1e-5}]
+    for number in (0, 1):
+        assert sweep(space=space, objectives=objectives, first=first, trials=number + 1).code == 0
+        parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+        assert front_of(workspace, parent) == [number]
+        study_of().enqueue_trial({"model.optimizer.lr": 1e-2})
 
 
 def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
@@ -152,6 +199,9 @@ def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
     parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
     front = {f"trial_{trial.number:04}.yaml" for trial in study.best_trials}
     assert workspace.artifacts(parent.info.run_id, "pareto_front") == front
+    assert front_of(workspace, parent) == [trial.number for trial in study.best_trials]
+    assert "best.yaml" not in workspace.artifacts(parent.info.run_id)
+    assert workspace.client.search_registered_models() == []
     assert {"pareto_front.html", "pareto_front.png"} <= workspace.artifacts(parent.info.run_id, "plots")
     assert "on the Pareto front" in outcome.out
 

@@ -6,31 +6,25 @@ every rank would sample a trial for itself.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 
 from ae_lightning.command_line.launch import prepare
-from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.opening import open_study
 from ae_lightning.sweep.options import TRAINING_OPTION
-from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.outcome import has_outcome, outcome_of, read_outcome, write_outcome
+from ae_lightning.sweep.stopping import SECONDS_FOR_A_TRAINING, Stop
 from ae_lightning.sweep.training import Order, train
-from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
+from ae_lightning.sweep.watching import TrialInterrupted
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END = 120.0
-ENDS = {"pruned": TrialPruned, "interrupted": TrialInterrupted}
-
-
-class TrainingFailedError(Exception):
-    """A training in processes of its own failed."""
 
 
 def train_apart(order: Order, stop: Stop) -> dict[str, float]:
@@ -40,8 +34,8 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         Metrics by name.
 
     Raises:
-        TrialEnded: If the trial was pruned or interrupted.
-        TrainingFailedError: If it failed.
+        TrialInterrupted: If the night is over.
+        Exception: As `read_outcome` says.
     """
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "order.json")
@@ -51,48 +45,46 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         try:
             while process.poll() is None and stop.reason is None:
                 stop.wait(SECONDS_BETWEEN_LOOKS)
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(SECONDS_TO_END)
+            _end(process)
         except BaseException:
-            # Its ranks are of its session.
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             raise
-        return _read(_outcome_of(path), process.returncode)
+        if stop.reason is not None and not has_outcome(path):
+            # It was asked to end before it could answer, or took too long to.
+            raise TrialInterrupted(stop.reason)
+        return read_outcome(path, process.returncode)
 
 
-def _outcome_of(order: Path) -> Path:
-    return order.with_name("outcome.json")
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end if it has not, and kill it if it takes too long."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(SECONDS_FOR_A_TRAINING)
+    except subprocess.TimeoutExpired:
+        _kill(process)
 
 
-def _read(path: Path, code: int) -> dict[str, float]:
-    if not path.is_file():
-        raise TrainingFailedError(f"its processes ended with code {code}")
-    outcome = json.loads(path.read_text())
-    for name, end in ENDS.items():
-        if name in outcome:
-            raise end(outcome[name])
-    if "failed" in outcome:
-        raise TrainingFailedError(outcome["failed"])
-    return {name: float(value) for name, value in outcome["metrics"].items()}
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its ranks, which are of its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def train_for_parent(path: Path) -> int:
     """Train what an order in a file says, as one of its ranks; return the exit code."""
-    prepare()
     order = Order.model_validate_json(path.read_text())
     is_first_rank = int(os.environ.get("LOCAL_RANK", "0")) == 0
-    trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
     stop = Stop(follows_parent=is_first_rank)
+
+    def training() -> dict[str, float]:
+        prepare()
+        trial = optuna.Trial(open_study(order.study), order.trial_id) if is_first_rank else None
+        return train(order, trial, stop)
+
     with stop.on_signals():
-        try:
-            outcome: dict[str, object] = {"metrics": train(order, trial, stop)}
-        except TrialPruned as end:
-            outcome = {"pruned": str(end)}
-        except TrialInterrupted as end:
-            outcome = {"interrupted": str(end)}
-        except Exception as error:
-            outcome = {"failed": failure_of(error).reason}
+        outcome = outcome_of(training)
     if is_first_rank:
-        _outcome_of(path).write_text(json.dumps(outcome))
+        write_outcome(path, outcome)
     return 0

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
+
 from ae_lightning.command_line.config_errors import CLASS_KINDS
 from ae_lightning.errors import ConfigError, UserError, unknown_name
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
+from ae_lightning.sweep.devices import share_of_gpus
 from ae_lightning.sweep.space import Parameter, arguments, choose
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import QUIET, UNTRACKED, build_only, probe_metrics
@@ -42,15 +46,19 @@ def fit_arguments(study: StudyFile, values: dict[str, Any]) -> list[str]:
     return [*configs, *arguments({**settings, **values})]
 
 
-def check_study(study: StudyFile) -> Surroundings:
+def check_study(study: StudyFile, num_workers: int = 1) -> Surroundings:
     """Build what the ends of every parameter say, and look which metrics there are.
+
+    Args:
+        study: The study.
+        num_workers: How many processes share this machine's devices.
 
     Raises:
         UserError: If a key, class, value or metric is wrong.
     """
     SeededSampler(study.sampler, study.seed)
     build_pruner(study.pruner)
-    surroundings = _look_around(study, _needed(study, {}))
+    surroundings = _look_around(study, _needed(study, {}), num_workers)
     for key, value in _to_check(study):
         values = _needed(study, {key: value})
         try:
@@ -61,17 +69,25 @@ def check_study(study: StudyFile) -> Surroundings:
     return surroundings
 
 
-def _look_around(study: StudyFile, values: dict[str, Any]) -> Surroundings:
+def _look_around(study: StudyFile, values: dict[str, Any], num_workers: int) -> Surroundings:
     cli = build_only([*fit_arguments(study, values), *UNTRACKED[1:], *QUIET])
     found = trackers(cli.trainer)
     if not found:
         raise ConfigError("settings: trainer.logger is no MLflowTracker, and a sweep keeps its trials in MLflow")
     if cli.trainer.num_nodes > 1:
         raise ConfigError("settings: trainer.num_nodes is above 1; a trial runs on one machine, the study on many")
-    seed = int(cli.plain_config()["seed_everything"])
+    config = cli.plain_config()
+    num_devices = cli.trainer.world_size
+    if num_workers > 1 and isinstance(cli.trainer.accelerator, CUDAAccelerator):
+        given = str(config["trainer"]["devices"])
+        num_devices = share_of_gpus(given, num_devices, torch.cuda.device_count(), num_workers)
     tracker = found[0]
     return Surroundings(
-        tracker.tracking_uri, tracker.experiment_name, seed, cli.trainer.world_size, str(tracker.spool_root)
+        tracking_uri=tracker.tracking_uri,
+        experiment_name=tracker.experiment_name,
+        seed=int(config["seed_everything"]),
+        num_devices=num_devices,
+        spool=str(tracker.spool_root),
     )
 
 

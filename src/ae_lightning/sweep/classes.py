@@ -28,6 +28,9 @@ SEED_STRIDE = 1_000_003
 SEEDED_ONCE = ("GridSampler", "QMCSampler")
 """Samplers whose seed orders the whole study, so that it must be the same in every trial."""
 
+STOPPED = "`Study.stop`"
+"""What Optuna names where a sampler asks for the end of a study."""
+
 
 class SeededSampler(BaseSampler):
     """A sampler made anew for each trial, from the study's seed and the trial's number.
@@ -38,9 +41,13 @@ class SeededSampler(BaseSampler):
     Args:
         choice: The sampler's class and arguments.
         seed: Of the study.
+
+    Attributes:
+        is_exhausted: Whether the sampler has found nothing left to try.
     """
 
     def __init__(self, choice: ClassChoice, seed: int) -> None:
+        self.is_exhausted = False
         self._choice = choice
         self._seed = seed
         self._sampler = self._build(0)
@@ -75,8 +82,14 @@ class SeededSampler(BaseSampler):
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        """Tell the sampler itself."""
-        self._sampler.after_trial(study, trial, state, values)
+        """Tell the sampler itself; one that has nothing left to try ends the study."""
+        try:
+            self._sampler.after_trial(study, trial, state, values)
+        except RuntimeError as error:
+            # Optuna lets a study be stopped within its own loop alone, which a sweep does not use.
+            if STOPPED not in str(error):
+                raise
+            self.is_exhausted = True
 
 
 def build_pruner(choice: ClassChoice | None) -> BasePruner:

@@ -22,6 +22,7 @@ KIND = "kind"
 WORKER = "worker"
 RUN_ID = "mlflow_run_id"
 CHECKPOINT = "checkpoint"
+CONFIGURATION = "configuration"
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -39,6 +40,17 @@ def is_running(trials: Sequence[FrozenTrial]) -> bool:
     return any(trial.state == TrialState.RUNNING for trial in trials)
 
 
+def is_wanted(trials: Sequence[FrozenTrial], limit: int | None) -> bool:
+    """Whether a trial waits, or a new one is to be begun.
+
+    Args:
+        trials: Of the study.
+        limit: How many trials it is to have; None for no limit.
+    """
+    is_waiting = any(trial.state == TrialState.WAITING for trial in trials)
+    return is_waiting or limit is None or sum(map(counts, trials)) < limit
+
+
 def claim(study: optuna.Study, limit: int | None) -> optuna.Trial | None:
     """Begin a trial: one that waits, else a new one; None where all that are wanted are begun.
 
@@ -47,14 +59,14 @@ def claim(study: optuna.Study, limit: int | None) -> optuna.Trial | None:
         limit: How many trials it is to have; None for no limit.
     """
     trials = study.get_trials(deepcopy=False)
-    waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
-    if not waiting and limit is not None and sum(map(counts, trials)) >= limit:
+    if not is_wanted(trials, limit):
         return None
     storage = study._storage
     if heartbeat_interval(storage) is not None:
-        for trial in waiting:
+        for trial in trials:
             # Or the heartbeat of its last worker would let it be taken for lost before its new worker's first.
-            storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+            if trial.state == TrialState.WAITING:
+                storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         # Optuna warns that `ask` starts no heartbeat; `Heartbeat` does.
         warnings.filterwarnings("ignore", message="Heartbeat of storage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -42,20 +43,31 @@ def open_study(file: StudyFile) -> optuna.Study:
         load_if_exists=True,
     )
     wanted = [StudyDirection[direction.upper()] for direction in file.directions]
+    _require_objectives(study, file, study.directions == wanted)
+    if OBJECTIVES not in study.user_attrs:
+        _begin(study, file)
+        # Another machine may have begun a study of that name at the same moment.
+        _require_objectives(study, file, True)
+    return study
+
+
+def _require_objectives(study: optuna.Study, file: StudyFile, has_directions: bool) -> None:
     known = study.user_attrs.get(OBJECTIVES)
-    if study.directions != wanted or known not in (None, list(file.objectives)):
+    if not has_directions or known not in (None, list(file.objectives)):
         raise ConfigError(
             f"name: the storage has a study {file.name!r} with other objectives ({', '.join(known or ['?'])}); "
             "give this one another name"
         )
-    if known is None:
-        study.set_user_attr(OBJECTIVES, list(file.objectives))
-        for values in file.first:
-            study.enqueue_trial({key: plain(value) for key, value in values.items()})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(list(file.objectives))
-    return study
+
+
+def _begin(study: optuna.Study, file: StudyFile) -> None:
+    """Queue the first trials, once though several machines begin a study, and note what it is about."""
+    for values in file.first:
+        study.enqueue_trial({key: plain(value) for key, value in values.items()}, skip_if_exists=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(file.objectives))
+    study.set_user_attr(OBJECTIVES, list(file.objectives))
 
 
 def _lost(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -76,15 +88,26 @@ def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -
     Raises:
         TrackingError: If MLflow does not answer.
     """
-    tracking_uri = surroundings.tracking_uri
-    known_uri, run_id, _ = study.user_attrs.get(PARENT_RUN, [None, None, None])
-    run = open_study_run(
-        tracking_uri,
-        surroundings.experiment_name,
-        file.name,
-        run_id if known_uri == tracking_uri else None,
-        surroundings.spool,
-    )
-    study.set_user_attr(PARENT_RUN, [tracking_uri, run.run_id, run.experiment_id])
+    known = study.user_attrs.get(PARENT_RUN)
+    run = _open_known(known, file, surroundings)
+    if study.user_attrs.get(PARENT_RUN) == known:
+        study.set_user_attr(PARENT_RUN, [run.tracking_uri, run.run_id, run.experiment_id])
+    agreed = study.user_attrs[PARENT_RUN]
+    if agreed[0] == run.tracking_uri and agreed[1] != run.run_id:
+        # Another machine has opened one at the same moment.
+        run.mark(run.run_id, {REASON_TAG: f"another machine had opened {agreed[1]}"}, "KILLED")
+        run = _open_known(agreed, file, surroundings)
     run.keep_params(as_parameters(file))
     return run
+
+
+def _open_known(known: Sequence[str] | None, file: StudyFile, surroundings: Surroundings) -> StudyRun:
+    """Open the run that the study has, if that is in the same store, else a new one."""
+    uri, run_id, _ = known or (None, None, None)
+    return open_study_run(
+        surroundings.tracking_uri,
+        surroundings.experiment_name,
+        file.name,
+        run_id if uri == surroundings.tracking_uri else None,
+        surroundings.spool,
+    )

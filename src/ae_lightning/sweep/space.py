@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import optuna
-from optuna.distributions import CategoricalChoiceType
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
 from optuna.trial import FrozenTrial
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,9 +33,13 @@ class _Parameter(BaseModel):
 
     when: dict[str, list[Any]] = Field(default_factory=dict)
 
-    def restore(self, stored: Any) -> Any:
-        """Return the value that Optuna stored."""
-        return stored
+    @abstractmethod
+    def distribution(self) -> BaseDistribution:
+        """Return what Optuna chooses from."""
+
+    def suggest(self, trial: optuna.Trial, key: str) -> Any:
+        """Let Optuna choose."""
+        return trial._suggest(key, self.distribution())
 
 
 class IntRange(_Parameter):
@@ -39,9 +51,9 @@ class IntRange(_Parameter):
     step: int = 1
     log: bool = False
 
-    def suggest(self, trial: optuna.Trial, key: str) -> int:
-        """Let Optuna choose."""
-        return trial.suggest_int(key, self.low, self.high, step=self.step, log=self.log)
+    def distribution(self) -> IntDistribution:
+        """Return what Optuna chooses from."""
+        return IntDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def holds(self, value: Any) -> bool:
         """Whether a value lies in the range."""
@@ -61,9 +73,9 @@ class FloatRange(_Parameter):
     step: float | None = None
     log: bool = False
 
-    def suggest(self, trial: optuna.Trial, key: str) -> float:
-        """Let Optuna choose."""
-        return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
+    def distribution(self) -> FloatDistribution:
+        """Return what Optuna chooses from."""
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def holds(self, value: Any) -> bool:
         """Whether a value lies in the range."""
@@ -80,12 +92,13 @@ class Choices(_Parameter):
     type: Literal["categorical"]
     choices: list[Any] = Field(min_length=1)
 
-    def suggest(self, trial: optuna.Trial, key: str) -> Any:
-        """Let Optuna choose: it stores plain values only, so that lists and mappings go by their JSON."""
-        return self.restore(trial.suggest_categorical(key, [plain(choice) for choice in self.choices]))
+    def distribution(self) -> CategoricalDistribution:
+        """Return what Optuna chooses from: it stores plain values only, so that lists and mappings go by their JSON."""
+        return CategoricalDistribution([plain(choice) for choice in self.choices])
 
-    def restore(self, stored: Any) -> Any:
-        """Return the choice that Optuna stored."""
+    def suggest(self, trial: optuna.Trial, key: str) -> Any:
+        """Let Optuna choose."""
+        stored = super().suggest(trial, key)
         return next(choice for choice in self.choices if plain(choice) == stored)
 
     def holds(self, value: Any) -> bool:
@@ -127,11 +140,6 @@ def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
     return choose(space, lambda key, parameter: parameter.suggest(trial, key))
 
 
-def restore(space: Space, trial: FrozenTrial) -> dict[str, Any]:
-    """Return the values that Optuna chose for a trial."""
-    return {key: space[key].restore(stored) for key, stored in trial.params.items()}
-
-
 def arguments(values: Mapping[str, Any]) -> list[str]:
     """Return values by dotted key as arguments of the command line, a class before what belongs to it."""
     ordered: Sequence[str] = sorted(values, key=lambda key: key.count("."))
@@ -170,6 +178,26 @@ def check_values(place: str, values: Mapping[str, Any], space: Space) -> None:
             raise ConfigError(unknown_name(place, key, space))
         if not space[key].holds(value):
             raise ConfigError(f"{place}.{key}: {value!r} is not in the space")
+
+
+def check_continues(space: Space, trials: Iterable[FrozenTrial]) -> None:
+    """Refuse a space that Optuna cannot go on with, beside trials from before it was edited.
+
+    A range may be moved; what its values are may not change.
+
+    Raises:
+        ConfigError: If there is a parameter of another kind, scale or other choices.
+    """
+    wanted = {key: parameter.distribution() for key, parameter in space.items()}
+    for trial in trials:
+        for key in wanted.keys() & trial.distributions.keys():
+            try:
+                check_distribution_compatibility(trial.distributions[key], wanted[key])
+            except ValueError as error:
+                raise ConfigError(
+                    f"space.{key}: earlier trials of the study chose it from {trial.distributions[key]}, which Optuna "
+                    "cannot change into what it is now; give the study another name"
+                ) from error
 
 
 def _check_range(key: str, parameter: IntRange | FloatRange) -> None:

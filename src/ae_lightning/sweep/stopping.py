@@ -13,6 +13,12 @@ from typing import Literal
 
 StopReason = Literal["timeout", "interrupted", "terminated"]
 
+SECONDS_FOR_A_TRAINING = 45.0
+"""How long a training in processes of its own may take to end when it is asked to."""
+
+SECONDS_FOR_A_WORKER = 60.0
+"""The same of a worker: longer, as it may have to wait for its training, and then puts the trial back."""
+
 REASON_OF_SIGNAL: dict[int, StopReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -51,12 +57,18 @@ class Stop:
     @contextmanager
     def on_signals(self) -> Iterator[None]:
         """Take Ctrl-C and SIGTERM for a wish to end; a second Ctrl-C ends at once."""
-        before = {number: signal.signal(number, self._take) for number in REASON_OF_SIGNAL}
+        before = {number: signal.getsignal(number) for number in REASON_OF_SIGNAL}
+        self.listen()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Take the signals over; called again after another library has taken them."""
+        for number in REASON_OF_SIGNAL:
+            signal.signal(number, self._take)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self._signalled.is_set() and number == signal.SIGINT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 import time
 import warnings
@@ -185,6 +186,19 @@ def retry_once(study: Study, trial: FrozenTrial) -> None:
         RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES_OF_A_LOST_TRIAL)(study, trial)
 
 
+def lock_path(url: str, name: str) -> Path:
+    """Return the lock of a study: beside an SQLite file, else in the working directory, named by the database.
+
+    Raises:
+        ConfigError: If the URL is none of a database.
+    """
+    if is_sqlite(url):
+        return Path(f"{make_url(url).database or 'sweep'}.{name}.lock")
+    where = make_url(url)
+    parts = [str(part) for part in (where.host, where.port, where.database, name) if part]
+    return Path(re.sub(r"[^\w.-]", "_", ".".join(parts)) + ".lock")
+
+
 @contextmanager
 def sole_sweep(url: str, name: str) -> Iterator[None]:
     """Keep this machine from sweeping a study twice at a time.
@@ -192,8 +206,7 @@ def sole_sweep(url: str, name: str) -> Iterator[None]:
     Raises:
         ConfigError: If it does already.
     """
-    database = make_url(url).database if is_sqlite(url) else None
-    path = Path(f"{database or 'sweep'}.{name}.lock")
+    path = lock_path(url, name)
     try:
         with FileLock(path, timeout=0):
             yield

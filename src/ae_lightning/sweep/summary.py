@@ -9,7 +9,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from ae_lightning.sweep.exhaustion import is_exhausted
 from ae_lightning.sweep.ledger import REASON, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
 
@@ -52,10 +54,11 @@ def summary_line(study: optuna.Study, file: StudyFile, earlier: Collection[int])
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING)
     counted = ", ".join(f"{counts[state]} {state.name.lower()}" for state in states if counts[state])
-    head = f"study {file.name}: {counted or 'no trials'}; "
+    left = ", nothing left to try" if is_exhausted(study, file) else ""
+    head = f"study {file.name}: {counted or 'no trials'}{left}; "
     best = best_trials(study)
     if not best:
-        return head + "none keeps the constraints"
+        return head + ("none keeps the constraints" if counts[TrialState.COMPLETE] else "no trial is complete yet")
     news = "improved" if has_improved(study, earlier) else "no improvement"
     compared = f"{news} on earlier nights" if earlier else "the first result"
     if len(file.objectives) > 1:
@@ -109,7 +112,9 @@ class TrialProgress:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._shown:
                 self._shown.add(trial.number)
-                self._progress.console.print(trial_line(trial, self._file), highlight=False, soft_wrap=True)
+                # As it is: what a trial failed of may hold brackets.
+                line = Text(trial_line(trial, self._file))
+                self._progress.console.print(line, highlight=False, soft_wrap=True)
         self._progress.update(self._task, completed=num_done(trials), description=self._description(study))
 
     def _description(self, study: optuna.Study) -> str:

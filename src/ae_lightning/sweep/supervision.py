@@ -13,12 +13,12 @@ from dataclasses import asdict
 import torch
 
 from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.devices import gpus_of_worker
 from ae_lightning.sweep.options import Options
-from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.stopping import SECONDS_FOR_A_WORKER, Stop
 from ae_lightning.sweep.worker import SweepFailedError
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END = 60.0
 
 
 class WorkerGroup:
@@ -76,9 +76,8 @@ class WorkerGroup:
         num_devices = torch.cuda.device_count()
         if num_devices:
             visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))
-            share = self._surroundings.num_devices
-            first = index * share % num_devices
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[first : first + share])
+            own = gpus_of_worker(index, self._surroundings.num_devices, visible.split(","))
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(own)
         return environment
 
 
@@ -94,7 +93,7 @@ def end(workers: list[subprocess.Popen[bytes]]) -> None:
             worker.send_signal(signal.SIGTERM)
     for worker in workers:
         try:
-            worker.wait(SECONDS_TO_END)
+            worker.wait(SECONDS_FOR_A_WORKER)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()

@@ -18,6 +18,7 @@ from ae_lightning.sweep.ledger import best_trials, recover
 from ae_lightning.sweep.opening import open_run, open_study
 from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.results import Publisher
+from ae_lightning.sweep.space import check_continues
 from ae_lightning.sweep.stopping import Stop, StopReason
 from ae_lightning.sweep.storage import is_sqlite, sole_sweep
 from ae_lightning.sweep.study_file import StudyFile, read_study
@@ -65,8 +66,9 @@ def sweep(options: Options, file: StudyFile) -> int:
     """
     stop = Stop(file.timeout)
     with stop.on_signals():
-        surroundings = check_study(file)
+        surroundings = check_study(file, options.num_workers)
         study = open_study(file)
+        check_continues(file.space, study.get_trials(deepcopy=False))
         earlier = frozenset(trial.number for trial in best_trials(study))
         study_run = open_run(study, file, surroundings)
         publisher = Publisher(study, file, study_run)

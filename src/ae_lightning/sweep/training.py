@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
 import optuna
+import yaml
 from lightning.pytorch.callbacks import Callback
 from pydantic import BaseModel, ConfigDict
 
 from ae_lightning.sweep.checking import fit_arguments
-from ae_lightning.sweep.ledger import CHECKPOINT, RUN_ID
+from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import run_fit
@@ -55,16 +57,9 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
         TrialEnded: If the trial was pruned or interrupted.
         UserError: If the values cannot be used.
     """
-
-    def should_prune(value: float, epoch: int) -> bool:
-        if trial is None:
-            return False
-        trial.report(value, epoch)
-        return trial.should_prune()
-
     is_first = order.repetition == 0
     is_pruned = order.study.pruner is not None and is_first
-    callbacks: list[Callback] = [TrialWatch(stop, order.study.watched, should_prune if is_pruned else None)]
+    callbacks: list[Callback] = [TrialWatch(stop, order.study.watched, pruning_of(trial) if is_pruned else None)]
     if trial is not None:
         callbacks.append(RunNote(trial, is_first=is_first))
     arguments = fit_arguments(order.study, order.values)
@@ -73,7 +68,31 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
     cli = run_fit(arguments, order.tags, callbacks)
     if trial is not None and is_first:
         trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
+        # What it was trained with: by the time it is published, the study may have been edited.
+        trial.set_user_attr(CONFIGURATION, yaml.safe_dump(cli.audible_config(), sort_keys=False))
     return cli.metrics()
+
+
+def pruning_of(trial: optuna.Trial | None) -> Callable[[float, int], bool]:
+    """Return what reports a value at a step to the pruner, and says whether it finds the trial hopeless.
+
+    A trial that was interrupted reports again what it has reported, which Optuna keeps: until it is where it was, the
+    pruner would judge it by what is still to come.
+
+    Args:
+        trial: The trial; None on every rank but the first, which alone reports.
+    """
+    reported = {} if trial is None else trial.storage.get_trial(trial._trial_id).intermediate_values
+    last_step = max(reported, default=0)
+
+    def should_prune(value: float, step: int) -> bool:
+        if trial is None:
+            return False
+        if step not in reported:
+            trial.report(value, step)
+        return step >= last_step and trial.should_prune()
+
+    return should_prune
 
 
 class RunNote(Callback):

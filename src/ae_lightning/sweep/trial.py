@@ -13,6 +13,7 @@ from typing import Any
 
 import optuna
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
@@ -77,8 +78,9 @@ class TrialRunner:
             raise
         except TrialPruned as end:
             return self._tell(trial, TrialState.PRUNED, "pruned", str(end))
-        except TrialInterrupted as end:
-            self._put_back(trial, str(end))
+        except (TrialInterrupted, SIGTERMException) as end:
+            # Lightning's own, which says nothing, comes where the trial's watch does not listen yet.
+            self._put_back(trial, str(end) or "terminated")
             return None
         except TrackingError as error:
             if self.run.is_ready():

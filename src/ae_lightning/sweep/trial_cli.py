@@ -14,8 +14,10 @@ from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.launch import open_cli
 from ae_lightning.tracking import trackers
 
-QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
-"""A sweep shows its own progress."""
+SHOWS = ("enable_progress_bar", "enable_model_summary")
+"""Settings of the Trainer that a sweep, which shows its own progress, turns off."""
+
+QUIET = tuple(f"--trainer.{name}=false" for name in SHOWS)
 
 UNTRACKED = ("--trainer.logger=false", "--trainer.enable_checkpointing=false", "--evaluation.pictures=[]")
 """Settings of a look that is to leave nothing behind."""
@@ -60,6 +62,12 @@ class TrialCLI(FitOnlyCLI):
         self.trainer.validate(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
+
+    def audible_config(self) -> dict[str, Any]:
+        """Return the resolved configuration as a `fit` of its own is to have it: showing its progress."""
+        config = self.plain_config()
+        config["trainer"].update(dict.fromkeys(SHOWS))
+        return config
 
     def metrics(self) -> dict[str, float]:
         """Return everything that an objective may name."""

@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from ae_lightning.errors import NotFiniteError
@@ -32,10 +33,10 @@ class TrialWatch(Callback):
     """Reports a metric to the pruner whenever validation renews it, and ends the trial when it must.
 
     Args:
-        stop: Says whether the night is over; looked at after every batch.
+        stop: Says whether the night is over; looked at after every batch, validation and epoch.
         metric: What the pruner goes by.
-        should_prune: From the metric's value and the number of epochs to whether the trial is hopeless; None to
-            prune nothing.
+        should_prune: From the metric's value and the number of validations so far to whether the trial is hopeless;
+            None to prune nothing.
     """
 
     def __init__(self, stop: Stop, metric: str, should_prune: Callable[[float, int], bool] | None) -> None:
@@ -43,6 +44,15 @@ class TrialWatch(Callback):
         self._metric = metric
         self._should_prune = should_prune
         self._last_seen: Tensor | None = None
+        self._num_validations = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals: after SIGTERM, Lightning ends the training as if nobody else were to be told."""
+        self._stop.listen()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take back the signals; the validation after training takes them over too."""
+        self._stop.listen()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -62,10 +72,20 @@ class TrialWatch(Callback):
         """End the trial in the middle of a validation if the night is over."""
         self._end_with_the_night(trainer)
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End the trial if the night ended while the epoch was judged."""
+        self._end_with_the_night(trainer)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Report, and end the trial if it is hopeless or has diverged."""
+        """Report, and end the trial if it is hopeless or has diverged, or the night is over."""
         if trainer.sanity_checking:
             return
+        self._judge(trainer)
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._end_with_the_night(trainer)
+
+    def _judge(self, trainer: pl.Trainer) -> None:
+        self._num_validations += 1
         metrics = trainer.callback_metrics
         # Of all losses this one is the same on every rank, so that they end together.
         if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
@@ -78,12 +98,12 @@ class TrialWatch(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         # The first rank decides for all.
-        if trainer.strategy.broadcast(self._should_prune(float(value), trainer.current_epoch + 1)):
+        if trainer.strategy.broadcast(self._should_prune(float(value), self._num_validations)):
             raise TrialPruned(f"{self._metric} {float(value):.4g} after epoch {trainer.current_epoch + 1}")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that was ended from one that failed."""
-        if isinstance(exception, TrialEnded):
+        if isinstance(exception, TrialEnded | SIGTERMException):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
 

@@ -9,7 +9,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import UserError
-from ae_lightning.sweep.ledger import KIND, REASON, bury_lost, claim, is_running
+from ae_lightning.sweep.exhaustion import is_exhausted, note_exhaustion
+from ae_lightning.sweep.ledger import KIND, REASON, bury_lost, claim, is_running, is_wanted
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.storage import GRACE_PER_PATIENCE
 from ae_lightning.sweep.trial import TrialRunner
@@ -48,19 +49,20 @@ class Worker:
         """
         study, file = self.runner.study, self.runner.file
         while self.stop.reason is None:
-            if not self.runner.run.is_ready():
-                # A trial begun now would fail for want of a run.
-                self.stop.wait(SECONDS_BETWEEN_LOOKS)
-                continue
             bury_lost(study, file.patience * GRACE_PER_PATIENCE)
-            trial = claim(study, file.trials)
+            trials = study.get_trials(deepcopy=False)
+            # Where nothing new is left to try, there may still be a trial that waits.
+            is_more_wanted = is_wanted(trials, 0 if is_exhausted(study, file) else file.trials)
+            if not is_more_wanted and not is_running(trials):
+                return
+            # A trial that another worker may yet lose is to be tried again, and one begun while MLflow is away would
+            # fail for want of a run.
+            trial = claim(study, file.trials) if is_more_wanted and self.runner.run.is_ready() else None
             if trial is None:
-                if not is_running(study.get_trials(deepcopy=False)):
-                    return
-                # A trial that another worker may yet lose is to be tried again.
                 self.stop.wait(SECONDS_BETWEEN_LOOKS)
                 continue
             ended = self.runner(trial)
+            note_exhaustion(study, file)
             self.after_trial(study)
             if ended is not None:
                 self._require_hope(ended)

@@ -1,0 +1,65 @@
+"""A new study that several machines begin at the same moment."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from ae_lightning.errors import ConfigError
+from ae_lightning.sweep import opening
+from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.opening import PARENT_RUN, open_run, open_study
+from ae_lightning.sweep.study_file import read_study
+
+FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
+
+
+@pytest.fixture
+def file(workspace, write_study):
+    return read_study(write_study(workspace.folder, first=[FIRST]))
+
+
+@pytest.fixture
+def begun_elsewhere(file):
+    """The study as another machine has it: created, and nothing noted yet."""
+    return optuna.create_study(storage=file.storage, study_name=file.name)
+
+
+def test_the_first_trials_are_queued_once(file, begun_elsewhere):
+    begun_elsewhere.enqueue_trial(FIRST)
+    trials = open_study(file).trials
+    assert [(trial.state, trial.system_attrs["fixed_params"]) for trial in trials] == [(TrialState.WAITING, FIRST)]
+
+
+def test_other_objectives_that_were_noted_meanwhile_are_seen(file, begun_elsewhere, monkeypatch):
+    original = optuna.Study.set_user_attr
+
+    def overtaken(study, key, value):
+        original(study, key, value)
+        original(study, key, ["val/loss"])
+
+    monkeypatch.setattr(optuna.Study, "set_user_attr", overtaken)
+    with pytest.raises(ConfigError, match="other objectives"):
+        open_study(file)
+
+
+def test_the_machines_share_one_run(file, workspace, monkeypatch):
+    study = open_study(file)
+    surroundings = Surroundings(workspace.uri, "digits", 0, 1, str(workspace.folder / "spool"))
+    original = opening.open_study_run
+    opened = []
+
+    def overtaken(*arguments):
+        run = original(*arguments)
+        opened.append(run.run_id)
+        if len(opened) == 1:
+            other = original(*arguments)
+            study.set_user_attr(PARENT_RUN, [workspace.uri, other.run_id, other.experiment_id])
+        return run
+
+    monkeypatch.setattr(opening, "open_study_run", overtaken)
+    run = open_run(study, file, surroundings)
+    assert run.run_id == study.user_attrs[PARENT_RUN][1] != opened[0]
+    statuses = {run.info.run_id: run.info.status for run in workspace.runs()}
+    assert statuses == {opened[0]: "KILLED", run.run_id: "RUNNING"}
