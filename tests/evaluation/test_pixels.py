@@ -12,7 +12,7 @@ from torchmetrics.functional.image import (
 )
 
 from ae_lightning.evaluation import chunks
-from ae_lightning.evaluation.pixels import MAX_PSNR, mse, mse_per_image, psnr, ssim
+from ae_lightning.evaluation.pixels import MAX_PSNR, mse, mse_per_image, psnr, psnr_per_image, ssim
 
 
 def pair(*shape: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +45,7 @@ def test_psnr_is_torchmetrics_over_single_images() -> None:
 def test_a_perfect_image_counts_as_the_cap() -> None:
     images = np.zeros((2, 1, 4, 4), np.float32)
     outputs = np.stack([images[0], images[0] + 0.1])
+    assert psnr_per_image(images, outputs) == pytest.approx([MAX_PSNR, 20], abs=1e-3)
     assert psnr(images, images) == MAX_PSNR
     assert psnr(images, outputs) == pytest.approx((MAX_PSNR + 20) / 2, abs=1e-3)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from ae_lightning.evaluation.convergence import unconverged_is_fine
 from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
+from ae_lightning.evaluation.matching import match_classes
 from ae_lightning.evaluation.mixture import CodeMixture
 
 MAX_FULL_BATCH_CODES = 200_000
@@ -38,9 +38,7 @@ def cluster_accuracy(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> 
     """
     if labels.shape != clusters.shape or len(labels) == 0:
         raise ValueError(f"{len(clusters)} clusters for {len(labels)} labels")
-    _, _, counts = _contingency(labels, clusters)
-    matched = linear_sum_assignment(counts, maximize=True)
-    return float(counts[matched].sum() / len(labels))
+    return match_classes(labels, clusters).num_right / len(labels)
 
 
 def match_clusters(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_clusters: int) -> NDArray[np.int64]:
@@ -54,21 +52,10 @@ def match_clusters(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_c
     Returns:
         A class for each cluster, shape (num_clusters,); −1 for one that is left over.
     """
-    classes, found, counts = _contingency(labels, clusters)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
+    match = match_classes(labels, clusters)
     names = np.full(num_clusters, MISSING_LABEL, dtype=np.int64)
-    names[found[columns]] = classes[rows]
+    names[match.clusters[match.columns]] = match.classes[match.rows]
     return names
-
-
-def _contingency(
-    labels: NDArray[np.int64], clusters: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the classes, the clusters, and how many images each pair of them has."""
-    (classes, rows), (found, columns) = (np.unique(names, return_inverse=True) for names in (labels, clusters))
-    counts = np.zeros((len(classes), len(found)), dtype=np.int64)
-    np.add.at(counts, (rows, columns), 1)
-    return classes, found, counts
 
 
 def kmeans_clusters(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> NDArray[np.int64]:

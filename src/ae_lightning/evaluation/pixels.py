@@ -57,6 +57,23 @@ def mse(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> fl
     return float(mse_per_image(images, reconstructions).mean())
 
 
+def psnr_per_image(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio of each image, on a data range of 1.
+
+    Args:
+        images: Targets in [0, 1], shape (N, C, H, W).
+        reconstructions: Of the same shape.
+
+    Returns:
+        −10·log₁₀(mse) in dB, at most ``MAX_PSNR``, shape (N,).
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    errors = mse_per_image(images, reconstructions)
+    return np.asarray(-10 * np.log10(np.maximum(errors, 10 ** (-MAX_PSNR / 10))))
+
+
 def psnr(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> float:
     """Peak signal-to-noise ratio, taken for each image on a data range of 1 and averaged over the images.
 
@@ -71,8 +88,7 @@ def psnr(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> f
     Raises:
         ValueError: If the shapes differ.
     """
-    errors = mse_per_image(images, reconstructions)
-    return float(np.mean(-10 * np.log10(np.maximum(errors, 10 ** (-MAX_PSNR / 10)))))
+    return float(psnr_per_image(images, reconstructions).mean())
 
 
 def ssim(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> float:

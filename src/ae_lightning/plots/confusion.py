@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from sklearn.metrics.cluster import contingency_matrix
 
+from ae_lightning.evaluation.matching import match_classes
 from ae_lightning.plots.style import LABEL_SIZE, SMALL_SIZE, class_name, new_figure
 
 MAX_WRITTEN = 20
@@ -61,13 +60,13 @@ def confusion(
 
 def _matched(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Shares by class and cluster, and the clusters' numbers in the order of the columns."""
-    counts = np.asarray(contingency_matrix(labels, clusters))
-    rows, columns = linear_sum_assignment(counts, maximize=True)
+    match = match_classes(labels, clusters)
+    counts = match.counts
     # A cluster that is matched to a later class, or to none, stands further to the right.
     places = np.full(counts.shape[1], len(counts))
-    places[columns] = rows
+    places[match.columns] = match.rows
     order = np.argsort(places, kind="stable")
-    return (counts / counts.sum(axis=1, keepdims=True))[:, order], np.unique(clusters)[order]
+    return (counts / counts.sum(axis=1, keepdims=True))[:, order], match.clusters[order]
 
 
 def _name_axes(axes: Axes, classes: Sequence[str], clusters: NDArray[np.int64]) -> None:

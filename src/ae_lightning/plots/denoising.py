@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ae_lightning.evaluation.pixels import mse_per_image
+from ae_lightning.evaluation.pixels import psnr_per_image
 from ae_lightning.plots.strips import strips
 from ae_lightning.plots.style import names_of
 
@@ -42,11 +42,7 @@ def denoising(
         ValueError: If there are no images or the shapes differ.
     """
     shown = slice(0, MAX_SHOWN)
-    before, after = (_decibels(clean[shown], images[shown]) for images in (corrupted, restored))
+    before, after = (psnr_per_image(clean[shown], images[shown]) for images in (corrupted, restored))
     below = [f"{low:.1f} →\n{high:.1f} dB" for low, high in zip(before, after, strict=True)]
     kinds = {"clean": clean[shown], "corrupted": corrupted[shown], "restored": restored[shown]}
     return strips(kinds, names_of(None if labels is None else labels[shown], class_names), below, title)
-
-
-def _decibels(images: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    return -10 * np.log10(np.maximum(mse_per_image(images, others), 1e-10))

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ae_lightning.evaluation.chunks import sample_positions
+
 DPI = 120
 TITLE_SIZE = 13
 LABEL_SIZE = 11
@@ -139,6 +141,5 @@ def spread(num: int, at_most: int) -> NDArray[np.int64]:
     Returns:
         Indices in increasing order: all, or a random subset with a fixed seed.
     """
-    if num <= at_most:
-        return np.arange(num)
-    return np.sort(np.random.default_rng(0).choice(num, at_most, replace=False))
+    chosen = sample_positions(num, at_most, seed=0)
+    return np.arange(num) if chosen is None else chosen
