@@ -24,6 +24,7 @@ LAYERS = {
     "places": set(),
     "draws": set(),
     "optimization": set(),
+    "plateaus": set(),
     "checks": set(),
     "machine": set(),
     "schedules": {"checks"},
@@ -35,7 +36,9 @@ LAYERS = {
     "evaluation": {"losses"},
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
-    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization", "schedules"},
+    "autoencoder": {
+        *("data", "draws", "hyperparameters", "losses", "networks", "optimization", "plateaus", "schedules"),
+    },
     "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},
     "variants": {

@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import (
     LRSchedulerConfigType,
+    LRSchedulerTypeUnion,
     OptimizerConfig,
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
@@ -34,10 +35,14 @@ from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
+from ae_lightning.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.schedules import phase_of
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
+
+_MONITORED = "monitored"
+"""Where a checkpoint keeps what the scheduler follows."""
 
 
 class AutoencoderOptions(TypedDict, total=False):
@@ -119,6 +124,7 @@ class Autoencoder(pl.LightningModule):
         self.build_scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.seed = seed
+        self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
         self.phase = 0
         self.encoder = network.build_encoder(input_shape, self.outputs_per_latent * latent_dim)
@@ -257,21 +263,38 @@ class Autoencoder(pl.LightningModule):
         optimizers[index].step()
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Step the schedulers where Lightning, under manual optimisation, does not."""
-        self._step_schedulers("step")
+        """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
+        if not self.trainer.fit_loop._should_accumulate():
+            self._step_schedulers("step")
 
     def on_train_epoch_end(self) -> None:
-        """Step the schedulers where Lightning, under manual optimisation, does not."""
+        """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
         self._step_schedulers("epoch")
 
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
+        """Step a scheduler, unless it follows a measure: it has been stepped before the checkpoint was written."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
     def _step_schedulers(self, interval: str) -> None:
-        if self.automatic_optimization or self.build_scheduler is None or self.scheduler_interval != interval:
+        if self.scheduler_interval != interval:
             return
-        for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
+        for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(self.trainer.callback_metrics[scheduler.monitor])  # type: ignore[attr-defined]
-            else:
+                step_plateau(scheduler, {**self._monitored, **self.trainer.callback_metrics})
+            elif not self.automatic_optimization:
                 scheduler.step()
+
+    def _schedulers(self) -> list[LRSchedulerTypeUnion]:
+        return [config.scheduler for config in self.trainer.lr_scheduler_configs]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the scheduler follows: a run that goes on after a validation does not validate again."""
+        checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what the scheduler follows."""
+        self._monitored = dict(checkpoint.get(_MONITORED, {}))
 
     def share_of_global_batch(self, batch: Batch) -> float:
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
@@ -304,8 +327,10 @@ class Autoencoder(pl.LightningModule):
         with refusal_explained("model.scheduler"):
             scheduler = self.build_scheduler(optimizer)
         settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
-        if hasattr(scheduler, "monitor"):
-            settings["monitor"] = scheduler.monitor
+        if isinstance(scheduler, ReduceLROnPlateau):
+            monitor_of(scheduler)
+            if self.automatic_optimization:
+                settings["reduce_on_plateau"] = False
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
