@@ -25,6 +25,7 @@ LAYERS = {
     "draws": set(),
     "optimization": set(),
     "plateaus": set(),
+    "resuming": set(),
     "checks": set(),
     "machine": set(),
     "schedules": {"checks"},
@@ -37,7 +38,8 @@ LAYERS = {
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
     "autoencoder": {
-        *("data", "draws", "hyperparameters", "losses", "networks", "optimization", "plateaus", "schedules"),
+        *("data", "draws", "hyperparameters", "losses", "networks", "optimization", "plateaus", "resuming"),
+        "schedules",
     },
     "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},

@@ -36,6 +36,7 @@ from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionN
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
 from ae_lightning.plateaus import monitor_of, monitored, step_plateau
+from ae_lightning.resuming import end_epochs_once
 from ae_lightning.schedules import phase_of
 
 DEFAULT_NOISE = 0.3
@@ -261,6 +262,10 @@ class Autoencoder(pl.LightningModule):
         optimizers[index].zero_grad()
         self.manual_backward(loss)
         optimizers[index].step()
+
+    def on_fit_start(self) -> None:
+        """Let a training that is gone on with end no epoch twice."""
+        end_epochs_once(self.trainer)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
