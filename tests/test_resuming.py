@@ -97,7 +97,7 @@ def test_a_plateau_loses_no_step(train, variant, options, killed_at):
     require_exact(train, variant, VAL_PLATEAU, killed_at, **options)
 
 
-@pytest.mark.parametrize("options", [{}, {"val_check_interval": 0.34}], ids=["epochs", "within epochs"])
+@pytest.mark.parametrize("options", [{}, WITHIN_EPOCHS], ids=["epochs", "within epochs"])
 @pytest.mark.parametrize("variant", [VAE, AdversarialAE])
 def test_a_training_of_so_many_steps_ends_no_epoch_twice(train, variant, options):
     """Lightning would: with other images in the steps that follow, and fewer of them."""
