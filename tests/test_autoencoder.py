@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.autoencoder import Autoencoder, num_training_batches
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
@@ -361,6 +361,21 @@ def test_without_a_scheduler_the_rate_stays(data):
     rates = LearningRates()
     fit(VanillaAE(**SMALL, optimizer=partial(torch.optim.Adam, lr=0.01)), data, epochs=2, callbacks=[rates])
     assert rates.rates == [0.01] * 6
+
+
+@pytest.mark.parametrize(("max_steps", "num_batches"), [(1, 2), (2, 3), (3, 5), (4, 6), (5, 8)])
+def test_the_last_batch_of_an_epoch_is_a_step_however_few_are_accumulated(max_steps, num_batches, data):
+    """Three batches an epoch, two a step: phases share what there is to share."""
+    rates = LearningRates()
+    trainer = fit(
+        VanillaAE(**SMALL), data, epochs=-1, max_steps=max_steps, accumulate_grad_batches=2, callbacks=[rates]
+    )
+    assert len(rates.batches) == num_training_batches(trainer) == num_batches
+
+
+def test_what_has_no_phases_needs_no_end(data):
+    trainer = fit(VanillaAE(**SMALL), data, epochs=-1, max_time={"seconds": 1})
+    assert trainer.global_step > 0
 
 
 def test_another_seed_trains_to_other_weights(data):

@@ -243,7 +243,8 @@ class Autoencoder(pl.LightningModule):
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         number = self.current_epoch * num_batches + batch_idx
-        self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
+        if self.num_phases > 1:
+            self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
         return self._draws("train", batch, self.current_epoch, batch_idx)
 
     def log_training_terms(self, loss: Tensor, means: Mapping[str, Tensor], batch: Batch) -> None:
@@ -374,7 +375,14 @@ def num_training_batches(trainer: pl.Trainer) -> int:
     if trainer.max_epochs not in (None, -1):
         limits.append(int(trainer.max_epochs * trainer.num_training_batches))
     if trainer.max_steps != -1:
-        limits.append(trainer.max_steps * trainer.accumulate_grad_batches)
+        limits.append(_batches_of_steps(trainer.max_steps, trainer))
     if not limits:
         raise ConfigError("trainer.max_epochs: -1 sets no end; give max_epochs or max_steps")
     return min(limits)
+
+
+def _batches_of_steps(num_steps: int, trainer: pl.Trainer) -> int:
+    """Return how many batches so many steps take: the last batch of an epoch is a step, however few are accumulated."""
+    per_epoch, per_step = int(trainer.num_training_batches), int(trainer.accumulate_grad_batches)
+    num_epochs, more_steps = divmod(num_steps, -(-per_epoch // per_step))
+    return num_epochs * per_epoch + min(more_steps * per_step, per_epoch)
