@@ -8,11 +8,12 @@ import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
-from ae_lightning.autoencoder import Autoencoder, num_training_batches
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv, Linear
+from ae_lightning.schedules import num_training_batches
 from ae_lightning.testing.training import (
     GradientRecorder,
     build_trainer,

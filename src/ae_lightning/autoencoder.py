@@ -9,6 +9,7 @@ Shape suffixes: B batch, C channels, H height, W width, L latent_dim, N pixels o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, ClassVar, Literal, NamedTuple, Required, TypedDict
 
 import lightning.pytorch as pl
@@ -22,8 +23,7 @@ from lightning.pytorch.utilities.types import (
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
-from torch import Tensor
-from torch.optim import Optimizer
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning.data.corruption import corrupt
@@ -37,7 +37,7 @@ from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.optimization import use_fused
 from ae_lightning.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.resuming import end_epochs_once
-from ae_lightning.schedules import phase_of
+from ae_lightning.schedules import num_training_batches, phase_of
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
@@ -296,7 +296,9 @@ class Autoencoder(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the scheduler follows: a run that goes on after a validation does not validate again."""
-        checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}
+        # A model can be written that no Trainer trains.
+        if self._trainer is not None:
+            checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what the scheduler follows."""
@@ -321,13 +323,23 @@ class Autoencoder(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
-        with refusal_explained("model.optimizer"):
-            optimizer = self.build_optimizer(self.parameters())
-        return self.optimizer_with_scheduler(optimizer)
+        return self.optimizer_of("optimizer", self.build_optimizer, self)
 
-    def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerConfig | OptimizerLRSchedulerConfig:
-        """Use the optimizer's fused step, and add the scheduler if there is one."""
-        use_fused(optimizer)
+    def optimizer_of(
+        self, key: str, build: OptimizerCallable, *networks: nn.Module
+    ) -> OptimizerConfig | OptimizerLRSchedulerConfig:
+        """Build an optimizer that uses its fused step, and its scheduler if there is one.
+
+        Args:
+            key: The model's argument that gave `build`, for the error.
+            build: Makes the optimizer from the parameters.
+            networks: Whose parameters it optimises.
+
+        Raises:
+            ConfigError: If optimizer or scheduler refuse their settings.
+        """
+        with refusal_explained(f"model.{key}"):
+            optimizer = use_fused(build(chain.from_iterable(network.parameters() for network in networks)))
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
         with refusal_explained("model.scheduler"):
@@ -363,26 +375,3 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> t
     means = {name: term.mean() for name, term in terms.items()}
     total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
     return total, means
-
-
-def num_training_batches(trainer: pl.Trainer) -> int:
-    """Return how many batches the whole training has, as far as the Trainer's settings tell.
-
-    Raises:
-        ConfigError: If they set no end, which phases are shares of.
-    """
-    limits = []
-    if trainer.max_epochs not in (None, -1):
-        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
-    if trainer.max_steps != -1:
-        limits.append(_batches_of_steps(trainer.max_steps, trainer))
-    if not limits:
-        raise ConfigError("trainer.max_epochs: -1 sets no end; give max_epochs or max_steps")
-    return min(limits)
-
-
-def _batches_of_steps(num_steps: int, trainer: pl.Trainer) -> int:
-    """Return how many batches so many steps take: the last batch of an epoch is a step, however few are accumulated."""
-    per_epoch, per_step = int(trainer.num_training_batches), int(trainer.accumulate_grad_batches)
-    num_epochs, more_steps = divmod(num_steps, -(-per_epoch // per_step))
-    return num_epochs * per_epoch + min(more_steps * per_step, per_epoch)
