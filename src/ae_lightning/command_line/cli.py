@@ -164,7 +164,7 @@ class AutoencoderCLI(LightningCLI):
         if is_double(self.trainer.precision):
             take_double(self.model)
         if self._get(self.config, "compile"):
-            compile_networks(self.model.encoder, self.model.decoder)
+            compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
