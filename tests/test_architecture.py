@@ -47,7 +47,7 @@ LAYERS = {
         *("autoencoder", "batch_posterior", "checks", "data", "draws", "latent_cycle", "losses"),
         *("machine", "networks", "priors", "variational"),
     },
-    "checkpoints": {"autoencoder"},
+    "checkpoints": {"autoencoder", "networks"},
     "serving": {"checkpoints"},
     "tracking": {"data"},
     "callbacks": {

@@ -15,6 +15,7 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 
 STATE_KEY = "ae_lightning"
@@ -117,7 +118,8 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
     hyperparameters = {name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")}
     variant = import_variant(contents)
     try:
-        model: Autoencoder = instantiate_module(variant, hyperparameters)
+        with weights_follow():
+            model: Autoencoder = instantiate_module(variant, hyperparameters)
     except UserError:
         raise
     except Exception as error:  # whatever the constructors of model, network and optimizer stumble over
