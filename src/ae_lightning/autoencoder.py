@@ -34,6 +34,7 @@ from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
+from ae_lightning.networks.single_images import require_single_images_taken
 from ae_lightning.optimization import use_fused
 from ae_lightning.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.resuming import end_epochs_once
@@ -239,7 +240,15 @@ class Autoencoder(pl.LightningModule):
         return loss * self.share_of_global_batch(batch)
 
     def begin_training_step(self, batch: Batch, batch_idx: int) -> Draws:
-        """Note how far training is, and return the random numbers of the batch."""
+        """Note how far training is, and return the random numbers of the batch.
+
+        Raises:
+            ConfigError: If it is a single image, and batch norm needs more.
+        """
+        # A single image comes first in an epoch, if at all: a last batch is never smaller.
+        if batch_idx == 0 and len(batch.images) == 1:
+            require_single_images_taken(self.encoder, self.input_shape)
+            require_single_images_taken(self.decoder, (self.latent_dim,))
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         number = self.current_epoch * num_batches + batch_idx
