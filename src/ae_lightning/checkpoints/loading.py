@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -68,9 +69,13 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 
 def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
-    if not isinstance(state, dict) or "state_dict" not in state or "hyper_parameters" not in state:
+    if not isinstance(state, dict) or "hyper_parameters" not in state or not _holds_weights(state.get("state_dict")):
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
     return state
+
+
+def _holds_weights(weights: Any) -> bool:
+    return isinstance(weights, Mapping) and all(isinstance(value, torch.Tensor) for value in weights.values())
 
 
 def read_checkpoint(path: str | Path) -> CheckpointContents:
@@ -126,12 +131,38 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
         raise CheckpointError(
             f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({first_line(error)})"
         ) from error
+    load_weights(model, path, state)
+    return model
+
+
+def load_weights(model: Autoencoder, path: str | Path, state: dict[str, Any]) -> None:
+    """Put the weights of a checkpoint into a model.
+
+    Args:
+        model: Changed in place.
+        path: The checkpoint, for the error.
+        state: What `load_state` read of it.
+
+    Raises:
+        CheckpointError: If they do not fit.
+    """
     try:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"checkpoint {path}: its weights do not fit ({first_line(error)})") from error
-    return model
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        # The last line of several names the weights, the first one the class alone.
+        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({said[-1]})") from error
+
+
+def require_training_state(path: str | Path, state: dict[str, Any]) -> None:
+    """Require a checkpoint that training can go on from.
+
+    Raises:
+        CheckpointError: If it holds weights alone.
+    """
+    if "optimizer_states" not in state or "lr_schedulers" not in state:
+        raise CheckpointError(f"checkpoint {path}: holds weights alone; fit goes on from a checkpoint of a training")
 
 
 def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
