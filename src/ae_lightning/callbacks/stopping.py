@@ -45,6 +45,9 @@ class Stopping(Callback):
         self.requests.listen()
         if trainer.world_size > 1:
             self._agreement = _Agreement()
+            # Lightning has rank 0 tell the others before each batch, by a number on the device that all wait for. Here
+            # they know: none is told to end without all of them.
+            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _tell_nothing  # type: ignore[method-assign]
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take back the signals."""
@@ -113,6 +116,10 @@ def is_resumable_after(trainer: pl.Trainer, batch_idx: int) -> bool:
     is_last = done >= trainer.num_training_batches
     validates = done % (trainer.val_check_batch or math.inf) == 0
     return not is_last and not validates and done % trainer.accumulate_grad_batches == 0
+
+
+def _tell_nothing() -> None:
+    """Take the place of a broadcast that is not needed."""
 
 
 class _Agreement:
