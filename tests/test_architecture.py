@@ -24,6 +24,8 @@ LAYERS = {
     "places": set(),
     "draws": set(),
     "optimization": set(),
+    "plateaus": set(),
+    "resuming": set(),
     "checks": set(),
     "machine": set(),
     "schedules": {"checks"},
@@ -35,14 +37,17 @@ LAYERS = {
     "evaluation": {"losses"},
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
-    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "optimization", "schedules"},
+    "autoencoder": {
+        *("data", "draws", "hyperparameters", "losses", "networks", "optimization", "plateaus", "resuming"),
+        "schedules",
+    },
     "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},
     "variants": {
         *("autoencoder", "batch_posterior", "checks", "data", "draws", "latent_cycle", "losses"),
         *("machine", "networks", "priors", "variational"),
     },
-    "checkpoints": {"autoencoder"},
+    "checkpoints": {"autoencoder", "networks"},
     "serving": {"checkpoints"},
     "tracking": {"data"},
     "callbacks": {

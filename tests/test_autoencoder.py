@@ -13,7 +13,8 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
-from ae_lightning.networks import Conv, Linear
+from ae_lightning.networks import Conv, Linear, ResNet
+from ae_lightning.schedules import num_training_batches
 from ae_lightning.testing.training import (
     GradientRecorder,
     build_trainer,
@@ -401,6 +402,40 @@ def test_without_a_scheduler_the_rate_stays(data):
     rates = LearningRates()
     fit(VanillaAE(**SMALL, optimizer=partial(torch.optim.Adam, lr=0.01)), data, epochs=2, callbacks=[rates])
     assert rates.rates == [0.01] * 6
+
+
+@pytest.mark.parametrize(("max_steps", "num_batches"), [(1, 2), (2, 3), (3, 5), (4, 6), (5, 8)])
+def test_the_last_batch_of_an_epoch_is_a_step_however_few_are_accumulated(max_steps, num_batches, data):
+    """Three batches an epoch, two a step: phases share what there is to share."""
+    rates = LearningRates()
+    trainer = fit(
+        VanillaAE(**SMALL), data, epochs=-1, max_steps=max_steps, accumulate_grad_batches=2, callbacks=[rates]
+    )
+    assert len(rates.batches) == num_training_batches(trainer) == num_batches
+
+
+@pytest.mark.parametrize("network", [ResNet(widths=[4, 4, 4]), Conv(filters=[4, 4, 4], batch_norm=True)], ids=str)
+def test_a_single_image_is_refused_where_batch_norm_needs_more(network, tmp_path):
+    """Three stages leave 1 × 1 pixels of 8 × 8: one number a channel."""
+    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
+    model = VanillaAE(input_shape=SHAPE, network=network, latent_dim=3)
+    with pytest.raises(ConfigError, match=r"^data\.batch_size: batch norm needs at least 2 images a process"):
+        fit(model, data)
+
+
+@pytest.mark.parametrize("network", [ResNet(widths=[4]), Conv(filters=[4, 4, 4]), Linear()], ids=str)
+def test_a_single_image_trains_where_it_can(network, tmp_path):
+    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
+    model = VanillaAE(input_shape=SHAPE, network=network, latent_dim=3)
+    before = weights_of(model)
+    # A wrong answer would come without a step.
+    assert fit(model, data).global_step == 4
+    assert not torch.equal(weights_of(model), before)
+
+
+def test_what_has_no_phases_needs_no_end(data):
+    trainer = fit(VanillaAE(**SMALL), data, epochs=-1, max_time={"seconds": 1})
+    assert trainer.global_step > 0
 
 
 def test_another_seed_trains_to_other_weights(data):

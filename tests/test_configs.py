@@ -67,3 +67,9 @@ def test_the_strategy_of_fsdp_can_be_built():
     (given,) = (yaml.safe_load(path.read_text()) for path in OVERLAYS if path.name == "fsdp.yaml")
     strategy = instantiate_class((), given["trainer"]["strategy"])
     assert strategy.sharding_strategy.name == given["trainer"]["strategy"]["init_args"]["sharding_strategy"]
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp", "multi_node", "slurm"])
+def test_several_gpus_share_the_statistics_of_batch_norm(name):
+    trainer = yaml.safe_load((CONFIGS / "trainer" / f"{name}.yaml").read_text())["trainer"]
+    assert trainer["sync_batchnorm"] is True

@@ -175,6 +175,15 @@ def test_optimizers_without_a_fused_step_are_left_alone(cls):
     assert_same(train(optimizer, "contiguous", range(3)), train(plain, "contiguous", range(3)))
 
 
+def test_state_that_lies_elsewhere_keeps_the_plain_step():
+    """Adagrad counts steps on the processor, wherever its parameters are: no fused step takes that."""
+    optimizer = torch.optim.Adagrad(make_parameters("contiguous"))
+    for state in optimizer.state.values():
+        state["step"] = state["step"].to("meta")
+    assert not use_fused(optimizer).param_groups[0]["fused"]
+    assert use_fused(torch.optim.Adagrad(make_parameters("contiguous"))).param_groups[0]["fused"]
+
+
 def test_complex_parameters_keep_the_plain_step():
     parameter = torch.nn.Parameter(torch.zeros(2, dtype=torch.complex64))
     optimizer = use_fused(torch.optim.SGD([parameter], lr=0.1))

@@ -9,6 +9,7 @@ Shape suffixes: B batch, C channels, H height, W width, L latent_dim, N pixels o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, ClassVar, Literal, NamedTuple, Required, TypedDict
 
 import lightning.pytorch as pl
@@ -17,12 +18,12 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import (
     LRSchedulerConfigType,
+    LRSchedulerTypeUnion,
     OptimizerConfig,
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
-from torch import Tensor
-from torch.optim import Optimizer
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning.data.corruption import corrupt
@@ -33,11 +34,17 @@ from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
+from ae_lightning.networks.single_images import require_single_images_taken
 from ae_lightning.optimization import use_fused
-from ae_lightning.schedules import phase_of
+from ae_lightning.plateaus import monitor_of, monitored, step_plateau
+from ae_lightning.resuming import end_epochs_once
+from ae_lightning.schedules import num_training_batches, phase_of
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
+
+_MONITORED = "monitored"
+"""Where a checkpoint keeps what the scheduler follows."""
 
 
 class AutoencoderOptions(TypedDict, total=False):
@@ -119,6 +126,7 @@ class Autoencoder(pl.LightningModule):
         self.build_scheduler = scheduler
         self.scheduler_interval = scheduler_interval
         self.seed = seed
+        self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
         self.phase = 0
         self.encoder = network.build_encoder(input_shape, self.outputs_per_latent * latent_dim)
@@ -232,11 +240,20 @@ class Autoencoder(pl.LightningModule):
         return loss * self.share_of_global_batch(batch)
 
     def begin_training_step(self, batch: Batch, batch_idx: int) -> Draws:
-        """Note how far training is, and return the random numbers of the batch."""
+        """Note how far training is, and return the random numbers of the batch.
+
+        Raises:
+            ConfigError: If it is a single image, and batch norm needs more.
+        """
+        # A single image comes first in an epoch, if at all: a last batch is never smaller.
+        if batch_idx == 0 and len(batch.images) == 1:
+            require_single_images_taken(self.encoder, self.input_shape)
+            require_single_images_taken(self.decoder, (self.latent_dim,))
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         number = self.current_epoch * num_batches + batch_idx
-        self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
+        if self.num_phases > 1:
+            self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
         return self._draws("train", batch, self.current_epoch, batch_idx)
 
     def log_training_terms(self, loss: Tensor, means: Mapping[str, Tensor], batch: Batch) -> None:
@@ -262,22 +279,45 @@ class Autoencoder(pl.LightningModule):
         self.manual_backward(loss)
         optimizers[index].step()
 
+    def on_fit_start(self) -> None:
+        """Let a training that is gone on with end no epoch twice."""
+        end_epochs_once(self.trainer)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Step the schedulers where Lightning, under manual optimisation, does not."""
-        self._step_schedulers("step")
+        """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
+        if not self.trainer.fit_loop._should_accumulate():
+            self._step_schedulers("step")
 
     def on_train_epoch_end(self) -> None:
-        """Step the schedulers where Lightning, under manual optimisation, does not."""
+        """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
         self._step_schedulers("epoch")
 
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
+        """Step a scheduler, unless it follows a measure: it has been stepped before the checkpoint was written."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
     def _step_schedulers(self, interval: str) -> None:
-        if self.automatic_optimization or self.build_scheduler is None or self.scheduler_interval != interval:
+        if self.scheduler_interval != interval:
             return
-        for scheduler in self.lr_schedulers():  # type: ignore[union-attr]
+        for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(self.trainer.callback_metrics[scheduler.monitor])  # type: ignore[attr-defined]
-            else:
+                step_plateau(scheduler, {**self._monitored, **self.trainer.callback_metrics})
+            elif not self.automatic_optimization:
                 scheduler.step()
+
+    def _schedulers(self) -> list[LRSchedulerTypeUnion]:
+        return [config.scheduler for config in self.trainer.lr_scheduler_configs]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the scheduler follows: a run that goes on after a validation does not validate again."""
+        # A model can be written that no Trainer trains.
+        if self._trainer is not None:
+            checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what the scheduler follows."""
+        self._monitored = dict(checkpoint.get(_MONITORED, {}))
 
     def share_of_global_batch(self, batch: Batch) -> float:
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
@@ -298,20 +338,32 @@ class Autoencoder(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
-        with refusal_explained("model.optimizer"):
-            optimizer = self.build_optimizer(self.parameters())
-        return self.optimizer_with_scheduler(optimizer)
+        return self.optimizer_of("optimizer", self.build_optimizer, self)
 
-    def optimizer_with_scheduler(self, optimizer: Optimizer) -> OptimizerConfig | OptimizerLRSchedulerConfig:
-        """Use the optimizer's fused step, and add the scheduler if there is one."""
-        use_fused(optimizer)
+    def optimizer_of(
+        self, key: str, build: OptimizerCallable, *networks: nn.Module
+    ) -> OptimizerConfig | OptimizerLRSchedulerConfig:
+        """Build an optimizer that uses its fused step, and its scheduler if there is one.
+
+        Args:
+            key: The model's argument that gave `build`, for the error.
+            build: Makes the optimizer from the parameters.
+            networks: Whose parameters it optimises.
+
+        Raises:
+            ConfigError: If optimizer or scheduler refuse their settings.
+        """
+        with refusal_explained(f"model.{key}"):
+            optimizer = use_fused(build(chain.from_iterable(network.parameters() for network in networks)))
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
         with refusal_explained("model.scheduler"):
             scheduler = self.build_scheduler(optimizer)
         settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
-        if hasattr(scheduler, "monitor"):
-            settings["monitor"] = scheduler.monitor
+        if isinstance(scheduler, ReduceLROnPlateau):
+            monitor_of(scheduler)
+            if self.automatic_optimization:
+                settings["reduce_on_plateau"] = False
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
@@ -352,19 +404,3 @@ def is_step_read(trainer: pl.Trainer) -> bool:
         or is_last
         or (position + 1) % trainer.val_check_batch == 0
     )
-
-
-def num_training_batches(trainer: pl.Trainer) -> int:
-    """Return how many batches the whole training has, as far as the Trainer's settings tell.
-
-    Raises:
-        ConfigError: If they set no end, which phases are shares of.
-    """
-    limits = []
-    if trainer.max_epochs not in (None, -1):
-        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
-    if trainer.max_steps != -1:
-        limits.append(trainer.max_steps * trainer.accumulate_grad_batches)
-    if not limits:
-        raise ConfigError("trainer.max_epochs: -1 sets no end; give max_epochs or max_steps")
-    return min(limits)

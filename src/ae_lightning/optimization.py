@@ -65,8 +65,21 @@ def align_state(optimizer: Optimizer) -> None:
                 state[name] = like_parameter(value, parameter)
 
 
+def has_state_beside_parameters(optimizer: Optimizer) -> bool:
+    """Whether all of the optimizer's state, which may be none yet, lies on the devices of its parameters."""
+    return all(
+        value.device == parameter.device
+        for parameter, state in optimizer.state.items()
+        for value in state.values()
+        if isinstance(value, Tensor)
+    )
+
+
 def use_fused(optimizer: Optimizer) -> Optimizer:
     """Switch an optimizer to its fused step where it has one, all parameters allow it and the user did not choose.
+
+    Adagrad makes its state as it is made itself, and counts steps on the processor unless it is fused from the start:
+    where the parameters lie elsewhere, it keeps the step that it has.
 
     Args:
         optimizer: Any optimizer, before its first step.
@@ -80,7 +93,7 @@ def use_fused(optimizer: Optimizer) -> Optimizer:
             parameter.device.type in FUSED_DEVICES and parameter.is_floating_point()
             for group in optimizer.param_groups
             for parameter in group["params"]
-        )
+        ) and has_state_beside_parameters(optimizer)
         optimizer.defaults["fused"] = possible or None
         for group in optimizer.param_groups:
             group["fused"] = possible or None

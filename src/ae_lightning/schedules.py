@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import lightning.pytorch as pl
+
 from ae_lightning.checks import require_non_negative
+from ae_lightning.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,26 @@ def phase_of(batch: int, num_batches: int, num_phases: int) -> int:
         num_phases: Number of phases.
     """
     return min(((batch + 1) * num_phases - 1) // max(num_batches, 1), num_phases - 1)
+
+
+def num_training_batches(trainer: pl.Trainer) -> int:
+    """Return how many batches the whole training has, as far as the Trainer's settings tell.
+
+    Raises:
+        ConfigError: If they set no end, which phases are shares of.
+    """
+    limits = []
+    if trainer.max_epochs not in (None, -1):
+        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
+    if trainer.max_steps != -1:
+        limits.append(_batches_of_steps(trainer.max_steps, trainer))
+    if not limits:
+        raise ConfigError("trainer.max_epochs: -1 sets no end; give max_epochs or max_steps")
+    return min(limits)
+
+
+def _batches_of_steps(num_steps: int, trainer: pl.Trainer) -> int:
+    """Return how many batches so many steps take: the last batch of an epoch is a step, however few are accumulated."""
+    per_epoch, per_step = int(trainer.num_training_batches), int(trainer.accumulate_grad_batches)
+    num_epochs, more_steps = divmod(num_steps, -(-per_epoch // per_step))
+    return num_epochs * per_epoch + min(more_steps * per_step, per_epoch)

@@ -11,14 +11,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ae_lightning.autoencoder import weighted_sum
 from ae_lightning.callbacks.loss_watch import interval_of_looks
+from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
+from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Conv
 from ae_lightning.testing.cases import describe, modes
-from ae_lightning.testing.training import build_trainer, one_thread, write_images
+from ae_lightning.testing.ranks import train_in_ranks
+from ae_lightning.testing.training import TrainingJob, build_trainer, one_thread, write_images
 from ae_lightning.variants import find_variants
+from ae_lightning.variants.vae import VAE
 
 SHAPE = (1, 8, 8)
 NUM_TRAIN, BATCH_SIZE = 48, 4
@@ -104,6 +108,36 @@ def test_a_step_asks_the_device_for_no_number(images, variant, mode):
 def test_clipping_and_accumulating_ask_for_none_either(images, options):
     counters = watch(build(find_variants()["VAE"], {}), images, **options)
     assert sum((counter.waits for counter in counters), Counter()) == Counter()
+
+
+class BetweenSteps(pl.Callback):
+    """Refuses what makes the host wait between two steps; the last callback of one, the first of the next."""
+
+    def __init__(self) -> None:
+        self.counter = None
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.counter = WaitCounter()
+        self.counter.__enter__()
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if self.counter is not None:
+            self.counter.__exit__(None, None, None)
+            assert self.counter.waits == Counter()
+
+
+class StoppableVAE(VAE):
+    """One whose ranks agree on when to end."""
+
+    def configure_callbacks(self):
+        return [Stopping(Requests()), BetweenSteps()]
+
+
+def test_ranks_that_may_be_told_to_end_wait_for_no_number_either(images):
+    options = {"input_shape": SHAPE, "network": Conv(filters=[4]), "latent_dim": 3}
+    data = {"name": "npz", "path": str(images), "batch_size": 2 * BATCH_SIZE, "num_val": 4}
+    (left,) = train_in_ranks([TrainingJob(StoppableVAE, options, data, 1)])
+    assert len(left.gradients) > 1
 
 
 @pytest.mark.filterwarnings("ignore:::lightning")

@@ -65,10 +65,18 @@ def test_compiled_networks_keep_their_names_and_values():
     network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
     names, x = list(network.state_dict()), torch.randn(2, 4)
     expected = network(x)
-    if not compile_networks(network):
+    if not compile_networks(torch.device("cpu"), network):
         pytest.skip("torch.compile does not work on this machine")
     assert list(network.state_dict()) == names
     torch.testing.assert_close(network(x), expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_compiling_is_tried_on_the_device_that_trains():
+    network = torch.nn.Linear(4, 3)
+    with pytest.warns(UserWarning, match="--compile: training goes on without"):
+        assert not compile_networks(torch.device("cuda"), network)
+    assert network._compiled_call_impl is None
 
 
 @pytest.mark.slow

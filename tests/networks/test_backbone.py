@@ -7,9 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from ae_lightning.checkpoints.loading import load_autoencoder
+from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Backbone
-from ae_lightning.testing.training import generate_batch
+from ae_lightning.networks.backbone import weights_follow
+from ae_lightning.testing.training import build_trainer, generate_batch, write_images
+from ae_lightning.variants.vanilla import VanillaAE
 
 NUM_OUTPUTS = 3
 SHAPES = [(1, 8, 8), (3, 13, 13)]
@@ -137,8 +141,9 @@ def test_weights_that_cannot_be_downloaded_say_where_to_put_them(name, tmp_path,
     assert "leave weights at null" in str(caught.value)
 
 
-def test_weights_in_the_folder_are_used(tmp_path, monkeypatch):
-    """The file lies where the error says, and its trunk sees white as (1 − mean) / std of ImageNet."""
+@pytest.fixture
+def squeezenet(tmp_path, monkeypatch):
+    """A trunk whose weights lie where the hub keeps what it downloads."""
     from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
     torch.manual_seed(1)
@@ -147,7 +152,43 @@ def test_weights_in_the_folder_are_used(tmp_path, monkeypatch):
     checkpoints.mkdir(parents=True)
     torch.save(trunk.state_dict(), checkpoints / SqueezeNet1_1_Weights.DEFAULT.url.rpartition("/")[2])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    return trunk
+
+
+def test_weights_in_the_folder_are_used(squeezenet):
+    """The file lies where the error says, and its trunk sees white as (1 − mean) / std of ImageNet."""
     encoder = Backbone("squeezenet1_1", weights="DEFAULT").build_encoder((3, 32, 32), 2)
     white = encoder[0][0](torch.ones(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(white, torch.tensor([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225]))
-    assert torch.equal(encoder[0][1].features[0].weight, trunk.features[0].weight)
+    assert torch.equal(encoder[0][1].features[0].weight, squeezenet.features[0].weight)
+
+
+@pytest.mark.filterwarnings("ignore:::lightning")
+def test_a_checkpoint_brings_the_weights_itself(squeezenet, tmp_path, monkeypatch):
+    """With an empty folder and no network: the trunk normalises as in training, and gives the same codes."""
+    model = VanillaAE(
+        input_shape=(3, 32, 32), latent_dim=2, network=Backbone("squeezenet1_1", weights="DEFAULT", widths=(4,))
+    )
+    images = write_images(tmp_path, (3, 32, 32), 4)
+    trainer = build_trainer()
+    trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=4, num_val=0))
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    loaded = load_autoencoder(tmp_path / "model.ckpt").eval()
+    x_BCHW = generate_batch((3, 32, 32), 2)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.encode(x_BCHW), model.eval().encode(x_BCHW))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "setting", "value"),
+    [
+        ("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", "image_size", 384),
+        ("googlenet", "DEFAULT", "transform_input", True),
+        ("inception_v3", "DEFAULT", "transform_input", True),
+    ],
+)
+def test_without_its_weights_a_trunk_is_built_as_with_them(name, weights, setting, value):
+    with weights_follow():
+        encoder = Backbone(name, weights=weights).build_encoder((3, 32, 32), 2)
+    assert getattr(encoder[0][1], setting) == value

@@ -55,6 +55,19 @@ def test_a_trunk_has_its_convolutions_in_order(name, num):
         assert seen.abs().amax(dim=(1, 2, 3)).gt(0).all()
 
 
+def test_a_compiled_encoder_is_seen_through():
+    """What is compiled passes over hooks that it did not know when it was."""
+    encoder, plain = (encoder_of(Conv(filters=(3, 5))) for _ in range(2))
+    encoder.compile(backend="eager")
+    with torch.no_grad():
+        encoder(images())
+    layers, expected = convolution_layers(encoder, images()), convolution_layers(plain, images())
+    assert [layer.convolution.out_channels for layer in layers] == [3, 5]
+    for one, other in zip(layers, expected, strict=True):
+        torch.testing.assert_close(one.activations(images()), other.activations(images()))
+        torch.testing.assert_close(project_back(one, images(), 0), project_back(other, images(), 0))
+
+
 def test_activations_in_place_are_rectified_too_and_left_as_they_were():
     chain = encoder_of(Conv(filters=(3, 5)))
     in_place = copy.deepcopy(chain)

@@ -166,3 +166,15 @@ def test_codes_are_drawn_from_the_prior_that_was_asked_for(prior):
 def test_a_negative_weight_is_refused():
     with pytest.raises(ConfigError, match=r"^model\.adversarial_weight: -1"):
         fresh(adversarial_weight=-1.0)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_hidden_width_below_one_is_refused(width):
+    with pytest.raises(ConfigError, match=rf"^model\.discriminator_hidden: {width} is not allowed; .* at least 1"):
+        fresh(discriminator_hidden=[8, width])
+
+
+@pytest.mark.parametrize("key", ["optimizer", "discriminator_optimizer"])
+def test_what_an_optimizer_refuses_names_its_key(key):
+    with pytest.raises(ConfigError, match=rf"^model\.{key}: Invalid learning rate: -1"):
+        fresh(**{key: partial(torch.optim.Adam, lr=-1.0)}).configure_optimizers()

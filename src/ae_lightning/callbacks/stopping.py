@@ -21,6 +21,8 @@ from ae_lightning.machine.signals import SIGKILL, Requests
 class Stopping(Callback):
     """Answers SIGTERM and Ctrl-C: finishes the step, writes `last.ckpt`, and lets the Trainer close the run.
 
+    Where no step can be gone on from before the epoch is over, it finishes the epoch.
+
     Lightning's own handler talks to the other ranks while it handles the signal, in the middle of whatever they and
     this one are doing, and ends with exit code 0 or 1. Here the ranks agree after each step, by a reduction that runs
     beside the next one.
@@ -43,6 +45,9 @@ class Stopping(Callback):
         self.requests.listen()
         if trainer.world_size > 1:
             self._agreement = _Agreement()
+            # Lightning has rank 0 tell the others before each batch, by a number on the device that all wait for. Here
+            # they know: none is told to end without all of them.
+            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _tell_nothing  # type: ignore[method-assign]
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take back the signals."""
@@ -57,7 +62,8 @@ class Stopping(Callback):
         self.requests.listen()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """From here on a request waits for the end of a step."""
+        """Take back the signals, which the Trainer took once more; from here on a request waits for a step's end."""
+        self.requests.listen()
         self._is_training = True
         self.requests.wait_for_safe_moments(True)
 
@@ -65,14 +71,23 @@ class Stopping(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """End here if that was asked for."""
+        self._agree()
+        if self.number and is_resumable_after(trainer, batch_idx):
+            # The Trainer looks at this once the step's metrics are logged and its counters are up to date.
+            trainer._signal_connector.received_sigterm = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End after this epoch if that was asked for: short ones have no step that could be gone on from."""
+        self._agree()
+        if self.number:
+            trainer._signal_connector.received_sigterm = True
+
+    def _agree(self) -> None:
         number = self.requests.received or 0
         if self._agreement is not None:
             number = self._agreement.largest(number)
         if number and not self.number:
             self.number = number
-        if self.number and is_resumable_after(trainer, batch_idx):
-            # The Trainer looks at this once the step's metrics are logged and its counters are up to date.
-            trainer._signal_connector.received_sigterm = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """No step is to come: end now if that was asked for."""
@@ -94,13 +109,17 @@ class Stopping(Callback):
 def is_resumable_after(trainer: pl.Trainer, batch_idx: int) -> bool:
     """Whether a checkpoint from after a batch goes on without anything done twice or left out.
 
-    After the last batch of an epoch, and where a validation is due, that follows first; gradients that are being
-    accumulated are in no checkpoint.
+    After the last batch of an epoch, and where a validation is due, that follows first (the end of the epoch is a
+    moment of its own); gradients that are being accumulated are in no checkpoint.
     """
     done = batch_idx + 1
     is_last = done >= trainer.num_training_batches
     validates = done % (trainer.val_check_batch or math.inf) == 0
     return not is_last and not validates and done % trainer.accumulate_grad_batches == 0
+
+
+def _tell_nothing() -> None:
+    """Take the place of a broadcast that is not needed."""
 
 
 class _Agreement:

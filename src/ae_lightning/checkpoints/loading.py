@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 
 STATE_KEY = "ae_lightning"
@@ -67,9 +69,13 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 
 def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
-    if not isinstance(state, dict) or "state_dict" not in state or "hyper_parameters" not in state:
+    if not isinstance(state, dict) or "hyper_parameters" not in state or not _holds_weights(state.get("state_dict")):
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
     return state
+
+
+def _holds_weights(weights: Any) -> bool:
+    return isinstance(weights, Mapping) and all(isinstance(value, torch.Tensor) for value in weights.values())
 
 
 def read_checkpoint(path: str | Path) -> CheckpointContents:
@@ -117,19 +123,46 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
     hyperparameters = {name: value for name, value in state["hyper_parameters"].items() if not name.startswith("_")}
     variant = import_variant(contents)
     try:
-        model: Autoencoder = instantiate_module(variant, hyperparameters)
+        with weights_follow():
+            model: Autoencoder = instantiate_module(variant, hyperparameters)
     except UserError:
         raise
     except Exception as error:  # whatever the constructors of model, network and optimizer stumble over
         raise CheckpointError(
             f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({first_line(error)})"
         ) from error
+    load_weights(model, path, state)
+    return model
+
+
+def load_weights(model: Autoencoder, path: str | Path, state: dict[str, Any]) -> None:
+    """Put the weights of a checkpoint into a model.
+
+    Args:
+        model: Changed in place.
+        path: The checkpoint, for the error.
+        state: What `load_state` read of it.
+
+    Raises:
+        CheckpointError: If they do not fit.
+    """
     try:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"checkpoint {path}: its weights do not fit ({first_line(error)})") from error
-    return model
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        # The last line of several names the weights, the first one the class alone.
+        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({said[-1]})") from error
+
+
+def require_training_state(path: str | Path, state: dict[str, Any]) -> None:
+    """Require a checkpoint that training can go on from.
+
+    Raises:
+        CheckpointError: If it holds weights alone.
+    """
+    if "optimizer_states" not in state or "lr_schedulers" not in state:
+        raise CheckpointError(f"checkpoint {path}: holds weights alone; fit goes on from a checkpoint of a training")
 
 
 def import_variant(contents: CheckpointContents) -> type[Autoencoder]:

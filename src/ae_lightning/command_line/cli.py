@@ -24,7 +24,7 @@ from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
 from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.command_line.config_errors import ParseError, explain, no_model, unreadable_file
 from ae_lightning.command_line.parser import check_config_files
@@ -34,7 +34,7 @@ from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.settings import is_distributed, require_seed, tracking_uri_of
 from ae_lightning.command_line.store_option import hide_password
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import CheckpointError, ConfigError, UserError, refusal_explained
+from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.machine.allocator import keep_freed_memory
 from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
@@ -161,11 +161,11 @@ class AutoencoderCLI(LightningCLI):
                 raise
             raise fault from None
         if path is not None and path not in LIGHTNING_KEYWORDS:
-            require_fitting_weights(self.model, path)
+            take_weights(self.model, path, trains=self.config.get("subcommand") == "fit")
         if is_double(self.trainer.precision):
             take_double(self.model)
         if self._get(self.config, "compile"):
-            compile_networks(self.model.encoder, self.model.decoder)
+            compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
@@ -305,18 +305,16 @@ class AutoencoderCLI(LightningCLI):
         print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
 
 
-def require_fitting_weights(model: Autoencoder, path: str) -> None:
+def take_weights(model: Autoencoder, path: str, trains: bool) -> None:
     """Refuse a checkpoint before the run is opened, if an explicit option made a model that its weights do not fit.
 
     Raises:
-        CheckpointError: If they do not fit, or cannot be read.
+        CheckpointError: If they do not fit, cannot be read, or training goes on and they are all that it holds.
     """
     state = load_state(path)
-    try:
-        model.load_state_dict(state["state_dict"])
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({lines[-1]})") from error
+    if trains:
+        require_training_state(path, state)
+    load_weights(model, path, state)
 
 
 def user_error_behind(error: BaseException) -> UserError | None:

@@ -56,7 +56,8 @@ class Dealer:
     Two remainders are joined to the batch before them, so that nothing is dropped or repeated. One with fewer
     images than ranks: every rank needs an image in every step, or a collective operation would wait forever
     (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling,
-    which is to say in training, a single image: batch norm refuses to take the variance of one.
+    which is to say in training, one with fewer than two images a rank: batch norm refuses to take the variance
+    of one.
 
     Args:
         num_images: How many images the split has.
@@ -96,7 +97,7 @@ class Dealer:
     def __len__(self) -> int:
         """Count the batches of an epoch, the same on every rank."""
         num_full, remainder = divmod(self.num_images, self.global_batch_size)
-        smallest = max(self.world_size, 2 if self.shuffle else 1)
+        smallest = self.world_size * (2 if self.shuffle else 1)
         # with no batch before it, even a single image has to stand alone
         return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
 

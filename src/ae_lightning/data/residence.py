@@ -18,7 +18,8 @@ def residence(on_device: OnDevice, device: torch.device, num_bytes: int, key: st
     """Return the device that a split is to be kept on, None for the host's memory.
 
     Args:
-        on_device: `auto` for a GPU on which it takes at most a quarter of the free memory.
+        on_device: `auto` for a GPU on which it takes at most a quarter of the free memory. On a processor, which has
+            the host's memory for its own, all values are one.
         device: Where it is trained on.
         num_bytes: Size of the split in bytes.
         key: Names the split in the error.

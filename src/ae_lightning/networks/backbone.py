@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -17,6 +20,18 @@ MIN_SIDE = 32
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_weights_follow = ContextVar("weights_follow", default=False)
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Build trunks as for their pretrained weights, but without these: a checkpoint's are put into them next."""
+    before = _weights_follow.set(True)
+    try:
+        yield
+    finally:
+        _weights_follow.reset(before)
 
 
 class TrunkInput(nn.Module):
@@ -97,10 +112,8 @@ class Backbone(Network):
     def _build_trunk(self) -> nn.Module:
         from torchvision.models import get_model  # type: ignore[import-untyped]
 
-        if self.weights is None:
-            # Two trunks warn unless they are told.
-            options: dict[str, Any] = {"init_weights": True} if self.name in ("googlenet", "inception_v3") else {}
-            trunk: nn.Module = get_model(self.name, **options)
+        if self.weights is None or _weights_follow.get():
+            trunk: nn.Module = get_model(self.name, **self._settings_without_weights())
             return trunk
         try:
             trunk = get_model(self.name, weights=self.weights)
@@ -110,6 +123,18 @@ class Backbone(Network):
                 f"into {torch.hub.get_dir()}/checkpoints, or leave weights at null"
             ) from error
         return trunk
+
+    def _settings_without_weights(self) -> dict[str, Any]:
+        """Return what torchvision sets by itself where it loads weights, for trunks that are built without."""
+        if self.name in ("googlenet", "inception_v3"):
+            # They warn unless they are told how to begin.
+            return {"init_weights": self.weights is None, "transform_input": self.weights is not None}
+        if self.weights is None:
+            return {}
+        side = self._smallest_side()
+        if self.name.startswith("vit_"):
+            return {"image_size": side}
+        return {"input_size": (side, side)} if self.name.startswith("maxvit_") else {}
 
     def _input_size(self, trunk: nn.Module, height: int, width: int) -> tuple[int, int]:
         """Return the size of the trunk's input: the image's own shape if the trunk takes it, else its own square."""

@@ -33,8 +33,7 @@ class ConvolutionLayer:
         seen: list[Tensor] = []
         handle = self.convolution.register_forward_hook(lambda _, __, output: seen.append(output))
         try:
-            with running_statistics(self.encoder):
-                self.encoder(x_BCHW)
+            _encode(self.encoder, x_BCHW)
         finally:
             handle.remove()
         return seen[0]
@@ -59,12 +58,18 @@ def convolution_layers(encoder: nn.Module, example_BCHW: Tensor) -> list[Convolu
     convolutions = [module for module in encoder.modules() if isinstance(module, nn.Conv2d)]
     handles = [module.register_forward_pre_hook(note) for module in convolutions]
     try:
-        with torch.no_grad(), running_statistics(encoder):
-            encoder(example_BCHW)
+        with torch.no_grad():
+            _encode(encoder, example_BCHW)
     finally:
         for handle in handles:
             handle.remove()
     return [ConvolutionLayer(encoder, convolution) for convolution in called]
+
+
+def _encode(encoder: nn.Module, x_BCHW: Tensor) -> None:
+    """Run an encoder for the sake of its hooks, which one that is compiled would pass over."""
+    with running_statistics(encoder), torch.compiler.set_stance("force_eager"):
+        encoder(x_BCHW)
 
 
 def project_back(layer: ConvolutionLayer, x_BCHW: Tensor, filter_number: int) -> Tensor:

@@ -105,10 +105,9 @@ def build_trainer(
         limit_val_batches=None if validate else 0,
         num_sanity_val_steps=0,
         logger=False,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **{"devices": 1, **options},
+        **{"devices": 1, "enable_checkpointing": False, **options},
     )
 
 

@@ -335,8 +335,8 @@ class VariantSuite:
         """Train every mode in one process and in two, in one launch; return both trainings by mode."""
         if cls.rank_strategy is None:
             pytest.skip("this variant's training in two processes is not that in one")
-        # 73 images in global batches of 10, 7 to validate on: the last batches are uneven.
-        path = write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=80)
+        # 75 images in global batches of 10, 7 to validate on: the last batches are uneven.
+        path = write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=82)
         data = {"name": "npz", "path": str(path), "batch_size": 10, "num_val": 7}
         jobs = {describe(mode): cls._rank_job(mode, data) for mode in cls.modes()}
         leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import ClassVar, Unpack
 
 import torch
@@ -32,7 +31,7 @@ class AdversarialAE(Autoencoder):
         discriminator_optimizer: Makes the discriminator's optimizer from its parameters.
 
     Raises:
-        ConfigError: If adversarial_weight is negative.
+        ConfigError: If adversarial_weight is negative, or a width below 1.
     """
 
     leaves_parameters_out: ClassVar[bool] = True
@@ -74,6 +73,7 @@ class AdversarialAE(Autoencoder):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build one optimizer for encoder and decoder, one for the discriminator."""
-        own = self.build_optimizer(chain(self.encoder.parameters(), self.decoder.parameters()))
-        discriminator = self.build_discriminator_optimizer(self.discriminator.parameters())
-        return [self.optimizer_with_scheduler(optimizer) for optimizer in (own, discriminator)]
+        return [
+            self.optimizer_of("optimizer", self.build_optimizer, self.encoder, self.decoder),
+            self.optimizer_of("discriminator_optimizer", self.build_discriminator_optimizer, self.discriminator),
+        ]
