@@ -24,6 +24,7 @@ LAYERS = {
     "places": set(),
     "draws": set(),
     "optimization": set(),
+    "logged_steps": set(),
     "plateaus": set(),
     "resuming": set(),
     "checks": set(),
@@ -38,8 +39,8 @@ LAYERS = {
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
     "autoencoder": {
-        *("data", "draws", "hyperparameters", "losses", "networks", "optimization", "plateaus", "resuming"),
-        "schedules",
+        *("data", "draws", "hyperparameters", "logged_steps", "losses", "networks", "optimization", "plateaus"),
+        *("resuming", "schedules"),
     },
     "variational": {"autoencoder", "draws", "losses", "schedules"},
     "latent_cycle": {"autoencoder", "draws", "losses"},

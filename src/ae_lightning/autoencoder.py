@@ -31,6 +31,7 @@ from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
+from ae_lightning.logged_steps import is_step_read
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
@@ -390,17 +391,3 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> t
     means = {name: term.mean() for name, term in terms.items()}
     total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
     return total, means
-
-
-def is_step_read(trainer: pl.Trainer) -> bool:
-    """Whether the metrics of the training step at hand are read: logged, or there when an epoch or its part ends."""
-    loop = trainer.fit_loop.epoch_loop
-    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
-    is_last = trainer.max_steps != -1 and trainer.global_step + len(trainer.optimizers) >= trainer.max_steps
-    return bool(
-        trainer._logger_connector.should_update_logs
-        or trainer.fast_dev_run  # type: ignore[attr-defined]
-        or loop.batch_progress.is_last_batch
-        or is_last
-        or (position + 1) % trainer.val_check_batch == 0
-    )

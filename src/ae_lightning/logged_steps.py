@@ -1,0 +1,21 @@
+"""Which training steps give their terms to the Trainer: to note a value takes it long, and few of them are read."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+
+
+def is_step_read(trainer: pl.Trainer) -> bool:
+    """Whether the metrics of the training step at hand are read: logged, or there when an epoch or its part ends."""
+    loop = trainer.fit_loop.epoch_loop
+    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
+    is_last = trainer.max_steps != -1 and trainer.global_step + len(trainer.optimizers) >= trainer.max_steps
+    return bool(
+        trainer._logger_connector.should_update_logs
+        or trainer.fast_dev_run  # type: ignore[attr-defined]
+        or loop.batch_progress.is_last_batch
+        or is_last
+        or (position + 1) % (trainer.val_check_batch or math.inf) == 0
+    )
