@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-from datetime import timedelta
 from functools import partial
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 
 from ae_lightning.batch_posterior import batch_posterior_kl
 from ae_lightning.losses.divergence import bernoulli_kl
@@ -67,15 +65,7 @@ def own_share(rank):
     return global_images().split(SHARES)[rank], SHARES[rank] * len(SHARES) / NUM_IMAGES
 
 
-def run_rank(rank, port, folder):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=len(SHARES),
-        timeout=timedelta(seconds=60),
-    )
+def found_by(rank):
     images, share = own_share(rank)
     found = {"mean": mean_over_batch(images), "sum": sum_over_ranks(images.sum(dim=0))}
     for name, term in TERMS.items():
@@ -83,19 +73,13 @@ def run_rank(rank, port, folder):
         # What DistributedDataParallel does with gradients.
         distributed.all_reduce(gradient)
         found[name] = value, gradient / len(SHARES)
-    torch.save(found, folder / f"{rank}.pt")
-    distributed.destroy_process_group()
+    return found
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def ranks(on_ranks):
     """What each of the processes found."""
-    folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(run_rank, args=(port, folder), nprocs=len(SHARES))
-    return [torch.load(folder / f"{rank}.pt") for rank in range(len(SHARES))]
+    return on_ranks(found_by, len(SHARES))
 
 
 def relative_error(found, expected):

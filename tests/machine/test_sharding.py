@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-from datetime import timedelta
-
 import pytest
 import torch
-from torch import distributed, multiprocessing
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ae_lightning.machine.sharding import whole_parameters
@@ -23,35 +19,19 @@ def build_model():
 
 
 @torch.no_grad()
-def run_rank(rank, port, folder):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=NUM_RANKS,
-        timeout=timedelta(seconds=60),
-    )
+def found_by(_rank):
+    """Return reconstructions, codes, reconstructions after, and how many parameters are this process's own."""
     model = build_model()
     wrapped = FullyShardedDataParallel(model, use_orig_params=True, device_id=torch.device("cpu"))
     before = wrapped(IMAGES)
     with whole_parameters(wrapped):
         codes = model.encode(IMAGES)
-    torch.save(
-        (before, codes, wrapped(IMAGES), sum(weight.numel() for weight in model.parameters())), folder / f"{rank}.pt"
-    )
-    distributed.destroy_process_group()
+    return before, codes, wrapped(IMAGES), sum(weight.numel() for weight in model.parameters())
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
-    """What each of the processes found: reconstructions, codes, reconstructions after, parameters of its own."""
-    folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(run_rank, args=(port, folder), nprocs=NUM_RANKS)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(NUM_RANKS)]
+def ranks(on_ranks):
+    return on_ranks(found_by, NUM_RANKS)
 
 
 def test_parts_of_a_divided_model_give_what_the_whole_model_gives(ranks):
