@@ -163,9 +163,9 @@ def test_weights_in_the_folder_are_used(squeezenet):
     assert torch.equal(encoder[0][1].features[0].weight, squeezenet.features[0].weight)
 
 
-@pytest.mark.filterwarnings("ignore:::lightning")
-def test_a_checkpoint_brings_the_weights_itself(squeezenet, tmp_path, monkeypatch):
-    """With an empty folder and no network: the trunk normalises as in training, and gives the same codes."""
+@pytest.fixture
+def pretrained(squeezenet, tmp_path, monkeypatch):
+    """A model with a pretrained trunk and its checkpoint, where there is no network and no weights any more."""
     model = VanillaAE(
         input_shape=(3, 32, 32), latent_dim=2, network=Backbone("squeezenet1_1", weights="DEFAULT", widths=(4,))
     )
@@ -174,10 +174,25 @@ def test_a_checkpoint_brings_the_weights_itself(squeezenet, tmp_path, monkeypatc
     trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=4, num_val=0))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
-    loaded = load_autoencoder(tmp_path / "model.ckpt").eval()
+    return model, tmp_path / "model.ckpt"
+
+
+@pytest.mark.filterwarnings("ignore:::lightning")
+def test_a_checkpoint_brings_the_weights_itself(pretrained):
+    """The trunk normalises as in training, and gives the same codes."""
+    model, checkpoint = pretrained
+    loaded = load_autoencoder(checkpoint).eval()
     x_BCHW = generate_batch((3, 32, 32), 2)
     with torch.no_grad():
         torch.testing.assert_close(loaded.encode(x_BCHW), model.eval().encode(x_BCHW))
+
+
+@pytest.mark.filterwarnings("ignore:::lightning")
+def test_the_command_line_takes_the_weights_of_a_checkpoint(pretrained, bare_workspace):
+    _, checkpoint = pretrained
+    quick = ("--evaluation.measures", "[mse]", "--evaluation.pictures", "[]")
+    outcome = bare_workspace("validate", "--ckpt_path", checkpoint, "--data.num_val", "2", *quick)
+    assert outcome.code == 0, outcome.err
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -40,6 +40,7 @@ from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm import requeued_after, take_over_requeueing
+from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
 
@@ -153,14 +154,17 @@ class AutoencoderCLI(LightningCLI):
         path = self._get(self.config, "ckpt_path")
         if self.config.get("subcommand") == "fit" and str(path).endswith(WEIGHTS_SUFFIX):
             raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
+        takes_weights = path is not None and path not in LIGHTNING_KEYWORDS
         try:
-            super().instantiate_classes()
+            # A checkpoint's weights take the place of pretrained ones, which need not be fetched then.
+            with weights_follow() if takes_weights else nullcontext():
+                super().instantiate_classes()
         except Exception as error:
             fault = user_error_behind(error)
             if fault is None:
                 raise
             raise fault from None
-        if path is not None and path not in LIGHTNING_KEYWORDS:
+        if takes_weights:
             take_weights(self.model, path, trains=self.config.get("subcommand") == "fit")
         if is_double(self.trainer.precision):
             take_double(self.model)
