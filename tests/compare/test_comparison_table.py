@@ -84,6 +84,22 @@ def test_names_of_runs_and_loggers_make_no_rows_distinct():
     assert row_of(comparison, "VAE-2").values["mse"].mean == pytest.approx(0.2)
 
 
+def test_runs_that_know_a_setting_and_runs_of_before_it_are_told_apart():
+    """But not runs whose settings belong to classes that differ."""
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), model__network="Conv", model__network__stride="2"),
+        tracked("VAE", measured(0.1, 0.5), model__network="Conv", model__network__stride="2", compile="False"),
+        tracked("VAE", measured(0.1, 0.5), model__network="MLP", compile="False"),
+    ]
+    labels = [row.label for row in compare_runs(runs).rows]
+    assert labels == [
+        "VAE-2, network Conv",
+        "VAE-2, network Conv, compile False",
+        "VAE-2, network MLP, compile False",
+        "PCA-2",
+    ]
+
+
 @pytest.mark.parametrize("key", ["checkpoint__monitor", "trainer__callbacks", "model__beta"])
 def test_what_decides_which_weights_are_judged_makes_rows_distinct(key):
     runs = [tracked("VAE", measured(0.1, 0.5), **{key: value}) for value in ("first", "second")]

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from ranks import on_ranks
 from torch import distributed
 
 from ae_lightning.batch_posterior import batch_posterior_kl
@@ -77,9 +78,9 @@ def found_by(rank):
 
 
 @pytest.fixture(scope="module")
-def ranks(on_ranks):
+def ranks(tmp_path_factory):
     """What each of the processes found."""
-    return on_ranks(found_by, len(SHARES))
+    return on_ranks(found_by, len(SHARES), tmp_path_factory.mktemp("ranks"))
 
 
 def relative_error(found, expected):

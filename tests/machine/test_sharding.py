@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ranks import on_ranks
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ae_lightning.machine.sharding import whole_parameters
@@ -30,8 +31,8 @@ def found_by(_rank):
 
 
 @pytest.fixture(scope="module")
-def ranks(on_ranks):
-    return on_ranks(found_by, NUM_RANKS)
+def ranks(tmp_path_factory):
+    return on_ranks(found_by, NUM_RANKS, tmp_path_factory.mktemp("ranks"))
 
 
 def test_parts_of_a_divided_model_give_what_the_whole_model_gives(ranks):

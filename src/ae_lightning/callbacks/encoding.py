@@ -15,7 +15,6 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
-from ae_lightning.evaluation.chunks import sample_positions
 from ae_lightning.evaluation.encoded import EncodedSplit
 
 CHUNK_SIZE = 1024
@@ -72,8 +71,10 @@ def fixed_sample(split: ImageSplit, num_images: int | None) -> ImageSplit:
         split: Any split.
         num_images: Size of the subset; None, or more than there are, for the split itself.
     """
-    chosen = None if num_images is None else sample_positions(len(split), num_images, seed=0)
-    return split if chosen is None else split.select(torch.from_numpy(chosen))
+    if num_images is None or num_images >= len(split):
+        return split
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
+    return split.select(order[:num_images].sort().values)
 
 
 def chunk_size(image_shape: Sequence[int]) -> int:

@@ -26,7 +26,7 @@ NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
 class Subject:
     """An autoencoder with what it made of the images.
 
