@@ -138,15 +138,25 @@ def num_finished(database):
 
 
 def kill_one(process, database):
-    """Kill -9 the worker of some running trial."""
+    """Kill -9 the worker of some running trial, in the middle of it."""
 
     def owners():
         running = [trial for trial in load(database).trials if trial.state == TrialState.RUNNING]
         pids = {int(trial.user_attrs["worker"].split(":")[1]) for trial in running if "worker" in trial.user_attrs}
         return sorted(pids & {child.pid for child in children(process)})
 
-    wait_for(owners, process)
-    os.kill(owners()[0], signal.SIGKILL)
+    def killed():
+        for pid in owners():
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.5)
+            # It may have ended its trial before it was stopped: to kill it then would lose no trial.
+            if pid in owners():
+                os.kill(pid, signal.SIGKILL)
+                return True
+            os.kill(pid, signal.SIGCONT)
+        return False
+
+    wait_for(killed, process)
 
 
 def assert_shared_out(study, num_trials):
