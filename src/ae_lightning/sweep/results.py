@@ -14,7 +14,6 @@ from optuna.trial import FrozenTrial
 
 from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import TrackingError
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
@@ -95,12 +94,9 @@ class Publisher:
         if not checkpoint.is_file():
             # Trained on another machine, which registers it itself, or with checkpoints turned off.
             return
-        try:
-            with self.run.refusal_survived("the best model"):
-                self._register(best[0], checkpoint)
-                self.study.set_user_attr(REGISTERED, best[0].number)
-        except TrackingError as error:
-            rank_zero_warn(f"the best model is not registered; the next night does it ({error})")
+        with self.run.refusal_survived("the best model"):
+            self._register(best[0], checkpoint)
+            self.study.set_user_attr(REGISTERED, best[0].number)
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
         contents = read_checkpoint(checkpoint)
