@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import CHUNK_SIZE, fixed_sample
+from ae_lightning.callbacks.encoding import chunk_size, collect, fixed_sample
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
@@ -91,16 +91,14 @@ def _load(row: Row, stage: str) -> Subject:
     return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
 
 
-@torch.no_grad()
 def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.int64] | None) -> EncodedSplit:
-    codes, reconstructions = [], []
-    for chunk in torch.split(images_BCHW, CHUNK_SIZE):
-        codes.append(model.encode(chunk))
-        reconstructions.append(model.decode_like(codes[-1], chunk))
+    num, size = len(images_BCHW), chunk_size(images_BCHW.shape[1:])
+    chunks = torch.split(images_BCHW, size)
+    codes_BL = collect(num, map(model.encode, chunks))
     return EncodedSplit(
         images=np.ascontiguousarray(images_BCHW.numpy()),
-        codes=torch.cat(codes).numpy(),
-        reconstructions=np.ascontiguousarray(torch.cat(reconstructions).numpy()),
+        codes=codes_BL.numpy(),
+        reconstructions=collect(num, map(model.decode_like, torch.split(codes_BL, size), chunks)).numpy(),
         labels=labels,
     )
 
