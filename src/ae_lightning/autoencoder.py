@@ -286,21 +286,20 @@ class Autoencoder(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
-        if not self.trainer.fit_loop._should_accumulate():
-            self._step_schedulers("step")
+        if self.scheduler_interval == "step" and not self.trainer.fit_loop._should_accumulate():
+            self._step_schedulers()
 
     def on_train_epoch_end(self) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
-        self._step_schedulers("epoch")
+        if self.scheduler_interval == "epoch":
+            self._step_schedulers()
 
     def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
         """Step a scheduler, unless it follows a measure: it has been stepped before the checkpoint was written."""
         if not isinstance(scheduler, ReduceLROnPlateau):
             super().lr_scheduler_step(scheduler, metric)
 
-    def _step_schedulers(self, interval: str) -> None:
-        if self.scheduler_interval != interval:
-            return
+    def _step_schedulers(self) -> None:
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
                 step_plateau(scheduler, {**self._monitored, **self.trainer.callback_metrics})
