@@ -32,10 +32,11 @@ LAYERS = {
     "schedules": {"checks"},
     "priors": {"draws"},
     "batch_posterior": {"losses", "machine"},
-    "data": set(),
+    "labels": set(),
+    "data": {"labels"},
     "networks": set(),
     "losses": set(),
-    "evaluation": {"losses"},
+    "evaluation": {"labels", "losses"},
     "plots": {"evaluation"},
     "hyperparameters": {"networks"},
     "autoencoder": {
@@ -52,8 +53,8 @@ LAYERS = {
     "serving": {"checkpoints"},
     "tracking": {"data"},
     "callbacks": {
-        *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "machine", "networks"),
-        *("plots", "tracking"),
+        *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "labels", "machine"),
+        *("networks", "plots", "tracking"),
     },
     "testing": {"autoencoder", "checkpoints", "data", "draws", "losses", "networks"},
     "command_line": {

@@ -9,9 +9,9 @@ import torch
 from ae_lightning.data import ImageDataModule
 from ae_lightning.data.npz import read_npz
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import MISSING_LABEL, ImageSplit
+from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation import encoded
+from ae_lightning.labels import MISSING_LABEL
 from stored_digits import store
 
 CLASSES = (3, 7, 9)
@@ -66,10 +66,6 @@ def test_one_split_may_have_none(tmp_path):
     images = read_npz(tmp_path / "own.npz")
     assert set(images.test.labels.tolist()) == {MISSING_LABEL}
     assert set(images.train.labels.tolist()) == {MISSING_LABEL, 0, 1, 2}
-
-
-def test_measures_mean_the_same_by_it():
-    assert encoded.MISSING_LABEL == MISSING_LABEL
 
 
 def test_what_may_be_of_a_class_left_out_is_not_trained_on(half):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ae_lightning.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.callbacks.subject import Subject
-from ae_lightning.evaluation.encoded import MISSING_LABEL
+from ae_lightning.labels import MISSING_LABEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

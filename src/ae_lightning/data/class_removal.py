@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ae_lightning.data.splits import MISSING_LABEL
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.labels import MISSING_LABEL
 
 KEY = "data.leave_out_class"
 

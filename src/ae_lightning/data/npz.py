@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 
 from ae_lightning.data.memory import COPIES, require_memory
-from ae_lightning.data.splits import MISSING_LABEL, ImageSet, ImageSplit
+from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.errors import DataError
+from ae_lightning.labels import MISSING_LABEL
 
 CHANNELS = (1, 3)
 CHUNK = 4096

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ae_lightning.data.splits import MISSING_LABEL, ImageSplit
+from ae_lightning.data.splits import ImageSplit
+from ae_lightning.labels import MISSING_LABEL
 
 
 @dataclass(frozen=True, eq=False)

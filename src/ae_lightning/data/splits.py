@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from ae_lightning.errors import DataError
-
-MISSING_LABEL = -1
-"""The label of an image whose class is not known; the measures take it for that too."""
+from ae_lightning.labels import MISSING_LABEL
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,12 @@ from ae_lightning.evaluation.classifier import features, train_classifier
 from ae_lightning.evaluation.clustering import kmeans_clusters, num_classes
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
-from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
+from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.mixture import CodeMixture, fit_mixture
 from ae_lightning.evaluation.novelty import holds_novelty
 from ae_lightning.evaluation.overlay import OverlaidImages
 from ae_lightning.evaluation.pixels import MIN_SSIM_SIDE
+from ae_lightning.labels import MISSING_LABEL
 
 Need = Literal[
     "reconstructions",

@@ -8,9 +8,10 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from ae_lightning.evaluation.convergence import unconverged_is_fine
-from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
+from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.matching import match_classes
 from ae_lightning.evaluation.mixture import CodeMixture
+from ae_lightning.labels import MISSING_LABEL
 
 MAX_FULL_BATCH_CODES = 200_000
 """Training codes above which k-means goes through them in mini-batches."""

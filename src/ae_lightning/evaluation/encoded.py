@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.evaluation.chunks import sample_positions
-
-MISSING_LABEL = -1
-"""The label of an image whose class is not known."""
+from ae_lightning.labels import MISSING_LABEL
 
 _RANGE_TOLERANCE = 1e-4
 

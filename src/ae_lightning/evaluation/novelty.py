@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from ae_lightning.evaluation.encoded import MISSING_LABEL, EncodedSplit
+from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.mixture import CodeMixture
 from ae_lightning.evaluation.pixels import mse_per_image
+from ae_lightning.labels import MISSING_LABEL
 
 
 def holds_novelty(evaluated: EncodedSplit, novel_class: int | None) -> bool:
