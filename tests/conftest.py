@@ -77,7 +77,9 @@ class Workspace:
 
     def artifact(self, run_id: str, name: str) -> Path:
         """The file of an artifact."""
-        return Path(self.client.download_artifacts(run_id, name))
+        downloads = self.folder / ".downloads" / run_id
+        downloads.mkdir(parents=True, exist_ok=True)
+        return Path(self.client.download_artifacts(run_id, name, str(downloads)))
 
     def artifacts(self, run_id: str, folder: str = "") -> set[str]:
         """The names of a run's artifacts in a folder."""

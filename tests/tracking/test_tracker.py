@@ -83,7 +83,7 @@ def test_a_picture_that_a_resumed_run_draws_again_takes_the_place_of_the_first(t
     names = sorted(file.path for file in client.list_artifacts(tracker.run_id, "images"))
     assert [Path(name).suffix for name in names] == [".webp", ".png"]
     assert all(name.startswith("images/val~samples+step+3+timestamp+") for name in names)
-    with Image.open(client.download_artifacts(tracker.run_id, names[1])) as shown:
+    with Image.open(client.download_artifacts(tracker.run_id, names[1], str(tmp_path))) as shown:
         assert shown.getpixel((0, 0)) == (0, 0, 255)
 
 
