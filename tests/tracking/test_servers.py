@@ -69,7 +69,8 @@ def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_t
     assert b"hunter2" not in checkpoint.read_bytes()
     run = newest_run(client, "mine")
     assert run.data.params["trainer.logger.tracking_uri"] == server.uri
-    assert "hunter2" not in Path(client.download_artifacts(run.info.run_id, "config.yaml", str(workspace.folder))).read_text()
+    kept = Path(client.download_artifacts(run.info.run_id, "config.yaml", str(workspace.folder)))
+    assert "hunter2" not in kept.read_text()
     num_tests = len(client.get_metric_history(run.info.run_id, "test/mse"))
     outcome = workspace("test", "--ckpt_path", checkpoint, "--evaluation.pca", "false")
     assert outcome.code == 0, outcome.err
