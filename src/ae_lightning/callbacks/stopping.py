@@ -101,7 +101,7 @@ class Stopping(Callback):
         if isinstance(exception, SIGTERMException) and was_training:
             for callback in trainer.checkpoint_callbacks:
                 if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
-                    trainer.save_checkpoint(Path(callback.dirpath, LAST_CHECKPOINT))
+                    trainer.save_checkpoint(Path(callback.dirpath, LAST_CHECKPOINT), weights_only=False)
         elif isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
             trainer.strategy.launcher.kill(SIGKILL)
 
