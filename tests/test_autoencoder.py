@@ -14,7 +14,6 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv, Linear, ResNet
-from ae_lightning.schedules import num_training_batches
 from ae_lightning.testing.training import (
     GradientRecorder,
     build_trainer,
@@ -25,6 +24,7 @@ from ae_lightning.testing.training import (
     weights_of,
     write_images,
 )
+from ae_lightning.training.schedules import num_training_batches
 from ae_lightning.variants.vae import VAE
 from ae_lightning.variants.vanilla import VanillaAE
 

@@ -31,15 +31,15 @@ from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
-from ae_lightning.logged_steps import is_step_read
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.networks import Conv, Network, Shape
 from ae_lightning.networks.single_images import require_single_images_taken
-from ae_lightning.optimization import use_fused
-from ae_lightning.plateaus import monitor_of, monitored, step_plateau
-from ae_lightning.resuming import end_epochs_once
-from ae_lightning.schedules import num_training_batches, phase_of
+from ae_lightning.training.fused_optimizers import use_fused
+from ae_lightning.training.logged_steps import is_step_read
+from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
+from ae_lightning.training.resuming import end_epochs_once
+from ae_lightning.training.schedules import num_training_batches, phase_of
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""

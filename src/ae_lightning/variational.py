@@ -10,7 +10,7 @@ from torch import Tensor
 from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
 from ae_lightning.draws import Draws
 from ae_lightning.losses.in_full import in_full
-from ae_lightning.schedules import Annealing, as_annealing
+from ae_lightning.training.schedules import Annealing, as_annealing
 
 
 class VariationalOptions(AutoencoderOptions, total=False):

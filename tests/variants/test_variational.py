@@ -9,8 +9,8 @@ from torch.distributions import Normal, kl_divergence
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
-from ae_lightning.schedules import Annealing
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread
+from ae_lightning.training.schedules import Annealing
 from ae_lightning.variants.sample_vae import SampleVAE
 from ae_lightning.variants.vae import VAE
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.schedules import Annealing, as_annealing, phase_of
+from ae_lightning.training.schedules import Annealing, as_annealing, phase_of
 
 
 @pytest.mark.parametrize(

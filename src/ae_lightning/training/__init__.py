@@ -1,0 +1,1 @@
+"""How a module is trained beside its objective: optimizers, what changes with time, and going on where one ended."""
