@@ -109,10 +109,11 @@ def test_a_disk_that_is_full_of_checkpoints(workspace, small_disk):
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_with_the_database_on_it(small_disk, empty_store, monkeypatch, workspace):
+def test_a_disk_that_is_full_with_the_database_on_it(small_disk, empty_store, workspace):
     shutil.copy(empty_store, small_disk)
-    monkeypatch.chdir(small_disk)
-    require_gone_on_with_when_there_is_room(type(workspace)(small_disk), small_disk)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(small_disk)
+        require_gone_on_with_when_there_is_room(type(workspace)(small_disk), small_disk)
 
 
 def require_gone_on_with_when_there_is_room(workspace, disk, *options):
