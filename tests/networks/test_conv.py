@@ -128,6 +128,16 @@ def test_no_activation_on_either_side_of_the_bottleneck(batch_norm):
     assert is_affine(decoder[0], torch.Size((LATENT_DIM,)))
 
 
+def test_an_activation_behind_the_decoders_affine_map_on_request():
+    plain, activated = Conv(activation="leaky_relu"), Conv(activation="leaky_relu", activate_dense=True)
+    decoders = [network.build_decoder(LATENT_DIM, (1, 28, 28)) for network in (plain, activated)]
+    decoders[1].load_state_dict(decoders[0].state_dict())
+    codes = torch.randn(8, LATENT_DIM)
+    mapped, activated_map = (decoder[0](codes) for decoder in decoders)
+    torch.testing.assert_close(activated_map, torch.nn.functional.leaky_relu(mapped))
+    assert is_affine(activated.build_encoder((1, 28, 28), LATENT_DIM)[-1], torch.Size((64, 7, 7)))
+
+
 def test_every_layer_but_the_last_is_activated():
     """A stage that is affine would add nothing to its neighbours."""
     network = Conv(filters=(4, 8))
@@ -148,5 +158,6 @@ def test_batch_norm_normalises_what_training_sees():
 def test_the_recipe_is_what_it_was_given():
     network = Conv(filters=(4, 8), kernel_size=5, stride=3, activation="tanh", batch_norm=True)
     expected = {"filters": [4, 8], "kernel_size": 5, "stride": 3, "activation": "tanh", "batch_norm": True}
-    assert network.hyperparameters() == expected
-    assert repr(network) == "Conv(filters=[4, 8], kernel_size=5, stride=3, activation='tanh', batch_norm=True)"
+    assert network.hyperparameters() == {**expected, "activate_dense": False}
+    shown = "filters=[4, 8], kernel_size=5, stride=3, activation='tanh', batch_norm=True, activate_dense=False"
+    assert repr(network) == f"Conv({shown})"

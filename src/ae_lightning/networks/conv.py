@@ -77,8 +77,9 @@ class SamePadding:
 class Conv(Network):
     """Strided convolutions, an affine map to the code, and the mirror of both (document 000's base model).
 
-    The maps on both sides of the bottleneck have no activation: with a ReLU there, training through a sigmoid
-    dies at small codes. Padding is 'same': a side becomes ⌈side / stride⌉ in each layer, and the decoder gives
+    The maps on both sides of the bottleneck have no activation, as in that document: with a ReLU after the decoder's,
+    training through a sigmoid dies at small codes. `activate_dense` has it all the same, which suits larger codes
+    (docs/results.md). Padding is 'same': a side becomes ⌈side / stride⌉ in each layer, and the decoder gives
     back the input's height and width exactly, odd sides too.
 
     Args:
@@ -87,6 +88,7 @@ class Conv(Network):
         stride: Pixels between two applications of a kernel.
         activation: `relu`, `leaky_relu`, `tanh` or `sigmoid`.
         batch_norm: Normalise each convolution's output over the batch, before the activation.
+        activate_dense: Apply the activation to the output of the decoder's affine map, too.
 
     Raises:
         ConfigError: If a number is below 1, the kernel smaller than the stride, or the activation unknown.
@@ -99,12 +101,14 @@ class Conv(Network):
         stride: int = 2,
         activation: str = "relu",
         batch_norm: bool = False,
+        activate_dense: bool = False,
     ) -> None:
         self.filters = require_filters(filters)
         self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
         self.stride = require_positive("model.network.stride", stride)
         self.activation = activation
         self.batch_norm = batch_norm
+        self.activate_dense = activate_dense
         if kernel_size < stride:
             raise ConfigError(
                 f"model.network.kernel_size: {kernel_size} is smaller than the stride {stride}, "
@@ -123,6 +127,8 @@ class Conv(Network):
         """Build one affine map from the code, and a stage a transposed convolution."""
         shapes = self._layer_shapes(output_shape)
         stages = [inputs_to_image(latent_dim, shapes[-1])]
+        if self.activate_dense:
+            stages[0].append(build_activation(self.activation))
         for after, before in pairwise(reversed(shapes)):
             stages.append(self._transposed_convolution(after, before, is_output=before is shapes[0]))
         return nn.Sequential(*stages)
