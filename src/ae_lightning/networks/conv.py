@@ -79,7 +79,7 @@ class Conv(Network):
 
     The maps on both sides of the bottleneck have no activation, as in that document: with a ReLU after the decoder's,
     training through a sigmoid dies at small codes. `activate_dense` has it all the same, which suits larger codes
-    (docs/results.md). Padding is 'same': a side becomes ⌈side / stride⌉ in each layer, and the decoder gives
+    (docs/base_model.md). Padding is 'same': a side becomes ⌈side / stride⌉ in each layer, and the decoder gives
     back the input's height and width exactly, odd sides too.
 
     Args:
