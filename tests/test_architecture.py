@@ -55,8 +55,8 @@ LAYERS = {
         "variants",
     },
     "compare": {
-        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "evaluation", "plots", "tracking"),
-        "variants",
+        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "evaluation", "networks", "plots"),
+        *("tracking", "variants"),
     },
     "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
 }

@@ -84,20 +84,39 @@ def test_names_of_runs_and_loggers_make_no_rows_distinct():
     assert row_of(comparison, "VAE-2").values["mse"].mean == pytest.approx(0.2)
 
 
-def test_runs_that_know_a_setting_and_runs_of_before_it_are_told_apart():
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("compile", "False"),
+        ("num_skipped_images", "0"),
+        ("data__on_error", "raise"),
+        ("model__beta", "1.0"),
+        ("model__network__activate_dense", "False"),
+        ("checkpoint__mode", "min"),
+    ],
+)
+def test_runs_of_before_a_setting_did_what_its_default_does(key, default):
+    base = {"model__network": "Conv", "model__network__stride": "2"}
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), **base),
+        tracked("VAE", measured(0.3, 0.5), **base, seed_everything="1", **{key: default}),
+        tracked("VAE", measured(0.5, 0.5), **base, **{key: "another"}),
+    ]
+    name = key.rsplit("__", 1)[-1]
+    before, after = (row for row in compare_runs(runs).rows if row.variant == "VAE")
+    assert (before.label, after.label) == (f"VAE-2, {name} {default}", f"VAE-2, {name} another")
+    assert before.values["mse"].mean == pytest.approx(0.2)
+
+
+def test_what_only_some_runs_say_of_a_class_of_ones_own_tells_them_apart():
     """But not runs whose settings belong to classes that differ."""
     runs = [
-        tracked("VAE", measured(0.1, 0.5), model__network="Conv", model__network__stride="2"),
-        tracked("VAE", measured(0.1, 0.5), model__network="Conv", model__network__stride="2", compile="False"),
-        tracked("VAE", measured(0.1, 0.5), model__network="MLP", compile="False"),
+        tracked("VAE", measured(0.1, 0.5), model__network="mine.Own"),
+        tracked("VAE", measured(0.1, 0.5), model__network="mine.Own", model__network__width="3"),
+        tracked("VAE", measured(0.1, 0.5), model__network="MLP"),
     ]
     labels = [row.label for row in compare_runs(runs).rows]
-    assert labels == [
-        "VAE-2, network Conv",
-        "VAE-2, network Conv, compile False",
-        "VAE-2, network MLP, compile False",
-        "PCA-2",
-    ]
+    assert labels == ["VAE-2, network mine.Own", "VAE-2, network mine.Own, width 3", "VAE-2, network MLP", "PCA-2"]
 
 
 @pytest.mark.parametrize("key", ["checkpoint__monitor", "trainer__callbacks", "model__beta"])

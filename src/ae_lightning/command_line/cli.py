@@ -47,6 +47,8 @@ from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri,
 RANKS_PATIENCE = 30.0
 """Seconds that a rank waits for another to deliver what an outage left."""
 
+COMPILES_BY_DEFAULT = False
+
 
 class AutoencoderCLI(LightningCLI):
     """LightningCLI with one data module, every variant by its short name, and evaluation after `fit`."""
@@ -76,7 +78,7 @@ class AutoencoderCLI(LightningCLI):
         parser.add_argument(
             "--compile",
             type=bool,
-            default=False,
+            default=COMPILES_BY_DEFAULT,
             help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
         parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ae_lightning.compare.defaults import complete
 from ae_lightning.evaluation.direction import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 
@@ -126,11 +127,11 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     return Comparison(tuple(rows), tuple(measures), stage)
 
 
-def _repetitions(runs: Iterable[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
+def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
     groups: dict[tuple[tuple[str, str], ...], list[TrackedRun]] = defaultdict(list)
-    for run in runs:
-        settings = {key: value for key, value in run.params.items() if _tells(key)}
-        groups[tuple(sorted({**settings, "model": run.variant}.items()))].append(run)
+    told = [{key: value for key, value in {**run.params, "model": run.variant}.items() if _tells(key)} for run in runs]
+    for run, settings in zip(runs, complete(told), strict=True):
+        groups[tuple(sorted(settings.items()))].append(run)
     return groups
 
 

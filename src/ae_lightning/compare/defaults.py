@@ -1,0 +1,54 @@
+"""Settings that runs of earlier versions did not have yet: they did what the default of today does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from ae_lightning import networks
+from ae_lightning.callbacks.checkpointing import RunCheckpoint
+from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.command_line.cli import COMPILES_BY_DEFAULT
+from ae_lightning.data import ImageDataModule
+from ae_lightning.variants import find_variants
+
+SECTIONS: Mapping[str, type] = {"data": ImageDataModule, "evaluation": Evaluation, "checkpoint": RunCheckpoint}
+"""Parts of a configuration whose class is always the same."""
+
+OTHERS = {"compile": str(COMPILES_BY_DEFAULT), "num_skipped_images": "0"}
+"""What is no argument of a class."""
+
+
+def complete(settings: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return each run's settings with the defaults of what only other runs say.
+
+    Args:
+        settings: Parameters by the command line's keys, `model` and `model.network` being names of classes.
+
+    Returns:
+        The same, completed; without what belongs to a class that the run does not use, or that is not the package's.
+    """
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [{**_defaults([key for key in keys if key not in one], one), **one} for one in settings]
+
+
+def _defaults(keys: Sequence[str], settings: Mapping[str, str]) -> dict[str, str]:
+    defaults = {key: _default(key, settings) for key in keys}
+    return {key: default for key, default in defaults.items() if default is not None}
+
+
+def _default(key: str, settings: Mapping[str, str]) -> str | None:
+    section, _, name = key.rpartition(".")
+    owner = _class_of(section, settings)
+    if owner is None:
+        return OTHERS.get(key)
+    argument = inspect.signature(owner).parameters.get(name)
+    return None if argument is None or argument.default is argument.empty else str(argument.default)
+
+
+def _class_of(section: str, settings: Mapping[str, str]) -> type | None:
+    if section == "model":
+        return find_variants().get(settings["model"])
+    if section == "model.network":
+        return getattr(networks, settings.get(section, ""), None)
+    return SECTIONS.get(section)
