@@ -31,7 +31,7 @@ from ae_lightning.command_line.parser import check_config_files
 from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
-from ae_lightning.command_line.settings import is_distributed, require_seed, tracking_uri_of
+from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracking_uri_of
 from ae_lightning.command_line.store_option import hide_password
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
@@ -46,8 +46,6 @@ from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri,
 
 RANKS_PATIENCE = 30.0
 """Seconds that a rank waits for another to deliver what an outage left."""
-
-COMPILES_BY_DEFAULT = False
 
 
 class AutoencoderCLI(LightningCLI):

@@ -11,6 +11,9 @@ from jsonargparse import Namespace
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import tracking_uri_from_environment
 
+COMPILES_BY_DEFAULT = False
+"""Whether networks are compiled where a configuration does not say."""
+
 
 def is_distributed(settings: Mapping[str, Any]) -> bool:
     """Whether the Trainer's settings ask for more than one process."""

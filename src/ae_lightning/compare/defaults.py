@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 from ae_lightning import networks
-from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.command_line.cli import COMPILES_BY_DEFAULT
+from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT
 from ae_lightning.data import ImageDataModule
 from ae_lightning.variants import find_variants
 
@@ -50,13 +48,7 @@ def _default(key: str, settings: Mapping[str, str]) -> str | None:
 
 def _class_of(section: str, settings: Mapping[str, str]) -> type | None:
     if section == "model":
-        return _variants().get(settings["model"])
+        return find_variants().get(settings["model"])
     if section == "model.network":
         return getattr(networks, settings.get(section, ""), None)
     return SECTIONS.get(section)
-
-
-@cache
-def _variants() -> dict[str, type[Autoencoder]]:
-    """Look through the package once, not for each setting of each run."""
-    return find_variants()

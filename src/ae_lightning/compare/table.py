@@ -141,13 +141,13 @@ def _tells(key: str) -> bool:
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the keys that have several values, or that a run of an earlier version did not know yet."""
+    """Return the keys that have several values, or that only some runs of a class say."""
     keys = dict.fromkeys(key for one in settings for key in one)
     return [key for key in keys if key not in COLUMNS and len(_values_of(key, settings)) > 1]
 
 
 def _values_of(key: str, settings: Sequence[Mapping[str, str]]) -> set[str | None]:
-    """Return the values of a key; None where the class that it is an argument of is the same, and yet it is missing."""
+    """Return the values of a key; None where the class is the same, and yet it is missing."""
     class_key = key.rpartition(".")[0]
     having = [one for one in settings if key in one]
     owners = {(one["model"], one.get(class_key)) for one in having}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 
 from ae_lightning.autoencoder import Autoencoder
 
 
-def find_variants() -> dict[str, type[Autoencoder]]:
+@cache
+def find_variants() -> Mapping[str, type[Autoencoder]]:
     """Import every file of this folder and return the autoencoders that they define, by class name."""
     modules = [import_module(info.name) for info in pkgutil.iter_modules(__path__, prefix=f"{__name__}.")]
     return {
