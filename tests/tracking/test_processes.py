@@ -1,4 +1,4 @@
-"""What only processes of their own can show: signals, and many starts at once."""
+"""What only processes of their own can show: signals, errors and ranks."""
 
 from __future__ import annotations
 
@@ -120,33 +120,6 @@ def test_an_error_in_a_process_is_one_line(tmp_path, program_environment):
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("ae_lightning: error: model: 'VEA' is not known; did you mean 'VAE'?")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_eight_started_at_once_in_an_empty_folder(bare_workspace, program_environment):
-    programs = []
-    for number in range(8):
-        command = [*FIT, "--trainer.max_epochs", "1", "--seed_everything", str(number)]
-        error = (bare_workspace.folder / f"err{number}").open("w")
-        with error:
-            programs.append(
-                subprocess.Popen(
-                    command, cwd=bare_workspace.folder, env=program_environment, stdout=subprocess.DEVNULL, stderr=error
-                )
-            )
-    codes = [program.wait(500) for program in programs]
-    said = "\n".join(path.read_text() for path in bare_workspace.folder.glob("err*"))
-    assert codes == [0] * 8, said
-    runs = bare_workspace.runs()
-    assert len(runs) == 8
-    assert {run.info.experiment_id for run in runs} == {runs[0].info.experiment_id}
-    assert {run.data.params["seed_everything"] for run in runs} == set(map(str, range(8)))
-    for run in runs:
-        assert run.info.status == "FINISHED"
-        assert "test/mse" in run.data.metrics
-        assert len(bare_workspace.history(run.info.run_id, "train/loss")) == 1
-        assert {"config.yaml", "environment.json"} <= bare_workspace.artifacts(run.info.run_id)
 
 
 @pytest.mark.slow
