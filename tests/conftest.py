@@ -107,6 +107,15 @@ def working_in(folder: Path) -> Iterator[Workspace]:
         yield Workspace(folder)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads are rounded in another order: what is compared would depend on the machine."""
+    from ae_lightning.testing.training import one_thread
+
+    with one_thread():
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with nothing in it: its migrations take seconds, a copy of it none."""

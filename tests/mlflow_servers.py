@@ -39,7 +39,7 @@ class Server:
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.database}"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        # Without its job runners the server is one process fewer by eight.
+        # Without its job runners the server is one process fewer by eight. One that is killed leaves uploads behind.
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "TMPDIR": str(self.folder)}
         with (self.folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(

@@ -12,18 +12,12 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_hyperparameters, plain_value
 from ae_lightning.networks import MLP, Conv, Linear
-from ae_lightning.testing.training import build_trainer, one_thread, write_images
+from ae_lightning.testing.training import build_trainer, write_images
 from ae_lightning.variants.vae import VAE
 
 SHAPE = (1, 8, 8)
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def is_plain(value):

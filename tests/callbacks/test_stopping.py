@@ -14,7 +14,7 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Linear
-from ae_lightning.testing.training import build_trainer, one_thread, weights_of, write_images
+from ae_lightning.testing.training import build_trainer, weights_of, write_images
 from ae_lightning.variants.vae import VAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -37,8 +37,7 @@ class Asking(pl.Callback):
 @pytest.fixture(autouse=True)
 def _handlers():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    with one_thread():
-        yield
+    yield
     for number, handler in before.items():
         signal.signal(number, handler)
 

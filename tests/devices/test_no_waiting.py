@@ -20,7 +20,7 @@ from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Conv
 from ae_lightning.testing.cases import describe, modes
 from ae_lightning.testing.ranks import train_in_ranks
-from ae_lightning.testing.training import TrainingJob, build_trainer, one_thread, write_images
+from ae_lightning.testing.training import TrainingJob, build_trainer, write_images
 from ae_lightning.variants import find_variants
 from ae_lightning.variants.vae import VAE
 
@@ -89,8 +89,7 @@ def watch(model, images, **options):
     watched = StepsWatched()
     # The watch for losses that are no numbers has tests of its own: on a CPU it may look at each.
     trainer = build_trainer(1, callbacks=[watched, Throughput()], log_every_n_steps=1000, **options)
-    with one_thread():
-        trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
+    trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
     return watched.counters
 
 

@@ -6,7 +6,6 @@ from torch import nn
 
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm, keep_largest, l1_activity, latent_cycle
 from ae_lightning.networks import MLP, Conv, ResNet
-from ae_lightning.testing.training import one_thread
 
 SHAPE = (2, 6, 5)
 LATENT_DIM = 3
@@ -17,12 +16,6 @@ NETWORKS = {
     "batch_norm": Conv(filters=[3, 4], kernel_size=3, batch_norm=True),
     "residual": ResNet(widths=[3, 4]),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(params=NETWORKS)

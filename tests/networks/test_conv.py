@@ -156,8 +156,8 @@ def test_batch_norm_normalises_what_training_sees():
 
 
 def test_the_recipe_is_what_it_was_given():
-    network = Conv(filters=(4, 8), kernel_size=5, stride=3, activation="tanh", batch_norm=True)
-    expected = {"filters": [4, 8], "kernel_size": 5, "stride": 3, "activation": "tanh", "batch_norm": True}
-    assert network.hyperparameters() == {**expected, "activate_dense": False}
-    shown = "filters=[4, 8], kernel_size=5, stride=3, activation='tanh', batch_norm=True, activate_dense=False"
+    arguments = {"filters": [4, 8], "kernel_size": 5, "stride": 3, "activation": "tanh", "batch_norm": True}
+    network = Conv(**arguments, activate_dense=True)
+    assert network.hyperparameters() == {**arguments, "activate_dense": True}
+    shown = "filters=[4, 8], kernel_size=5, stride=3, activation='tanh', batch_norm=True, activate_dense=True"
     assert repr(network) == f"Conv({shown})"

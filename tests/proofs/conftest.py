@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,16 +11,9 @@ import torch
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.testing.training import build_trainer, one_thread
+from ae_lightning.testing.training import build_trainer
 
 Train = Callable[..., Autoencoder]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Sums over several threads are rounded in another order: what is proved would depend on the machine."""
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="session")

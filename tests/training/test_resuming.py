@@ -13,7 +13,7 @@ from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
-from ae_lightning.testing.training import build_trainer, one_thread, weights_of, write_images
+from ae_lightning.testing.training import build_trainer, weights_of, write_images
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vae import VAE
 
@@ -42,12 +42,6 @@ class Steps(pl.Callback):
             raise KilledError
         rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
         self.steps.append((trainer.current_epoch, batch_idx, batch.indices.tolist(), rates))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture

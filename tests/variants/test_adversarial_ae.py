@@ -13,7 +13,7 @@ from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
 from ae_lightning.priors import draw_prior
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -36,12 +36,6 @@ class Steps(pl.Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         self.rates.append([optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def trained(variant=AdversarialAE, epochs=1, **options):

@@ -11,7 +11,6 @@ import torch
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import MLP
-from ae_lightning.testing.training import one_thread
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.stacked import StackedAE
 from ae_lightning.variants.vanilla import VanillaAE
@@ -33,12 +32,6 @@ class ValidationLosses(pl.Callback):
     def on_validation_end(self, trainer, pl_module):
         self.losses.append(trainer.callback_metrics["val/loss"].item())
         self.in_last_phase.append(pl_module.in_last_phase)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def train(variant, folder):

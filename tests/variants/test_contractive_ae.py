@@ -7,7 +7,7 @@ from torch import nn
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Conv, ResNet
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread, validation_terms
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.contractive import ContractiveAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -15,12 +15,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 SHAPE = (1, 8, 8)
 LATENT_DIM = 3
 BATCH_NORM = {"conv": Conv(filters=[4, 6], batch_norm=True), "residual": ResNet(widths=[4, 6])}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def build(network=None, **options):

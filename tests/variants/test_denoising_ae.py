@@ -8,7 +8,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread, validation_terms
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 SHAPE = (1, 8, 8)
 SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def build(variant=DenoisingAE, **options):

@@ -8,7 +8,7 @@ import torch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.double_sample_vae import DoubleSampleVAE
 
@@ -28,12 +28,6 @@ class Recorded(DoubleAE):
 
 class RecordedSampleVAE(DoubleSampleVAE, Recorded):
     """The same of the variational one."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def trained(variant, epochs=2, **options):

@@ -10,7 +10,7 @@ import torch
 from ae_lightning import networks
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import Conv, Network
-from ae_lightning.testing.training import build_trainer, one_thread, write_images
+from ae_lightning.testing.training import build_trainer, write_images
 from ae_lightning.variants import find_variants
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -24,12 +24,6 @@ NETWORKS: dict[str, Network] = {
     },
     "Conv(batch_norm)": Conv(batch_norm=True, activation="leaky_relu"),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
-from ae_lightning.testing.training import build_trainer, generate_batch, one_thread
+from ae_lightning.testing.training import build_trainer, generate_batch
 from ae_lightning.variants.stacked import StackedAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -47,12 +47,6 @@ def stage_states(model):
     stages = {("encoder", i): stage for i, stage in enumerate(model.encoder)}
     stages |= {("decoder", i): stage for i, stage in enumerate(model.decoder)}
     return {name: {k: v.clone() for k, v in stage.state_dict().items()} for name, stage in stages.items()}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

@@ -11,7 +11,7 @@ from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.cases import choices, describe, modes, optimizer_arguments, pairwise_cases
 from ae_lightning.testing.ranks import train_in_ranks
-from ae_lightning.testing.training import TrainingJob, one_thread, write_images
+from ae_lightning.testing.training import TrainingJob, write_images
 from ae_lightning.variants.vae import VAE
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -20,12 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
 CASE = {"input_shape": SHAPE, "latent_dim": 2}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture

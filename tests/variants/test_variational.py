@@ -9,7 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, one_thread
+from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.training.schedules import Annealing
 from ae_lightning.variants.sample_vae import SampleVAE
 from ae_lightning.variants.vae import VAE
@@ -33,12 +33,6 @@ class RecordedVAE(VAE):
 
 class RecordedSampleVAE(SampleVAE, RecordedVAE):
     """The same of the other variant."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def trained(variant, epochs=3, **options):
