@@ -16,7 +16,7 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"errors", "places", "__init__"}
+GROUND = {"checks", "errors", "places", "__init__"}
 """What every file may import."""
 
 LAYERS = {
@@ -25,9 +25,8 @@ LAYERS = {
     "draws": set(),
     "checks": set(),
     "machine": set(),
-    "training": {"checks"},
+    "training": set(),
     "priors": {"draws"},
-    "batch_posterior": {"losses", "machine"},
     "labels": set(),
     "data": {"labels"},
     "networks": set(),
@@ -37,9 +36,10 @@ LAYERS = {
     "hyperparameters": {"networks"},
     "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "training"},
     "variational": {"autoencoder", "draws", "losses", "training"},
+    "batch_posterior": {"losses", "machine", "variational"},
     "latent_cycle": {"autoencoder", "draws", "losses"},
     "variants": {
-        *("autoencoder", "batch_posterior", "checks", "data", "draws", "latent_cycle", "losses"),
+        *("autoencoder", "batch_posterior", "data", "draws", "latent_cycle", "losses"),
         *("machine", "networks", "priors", "variational"),
     },
     "checkpoints": {"autoencoder", "networks"},

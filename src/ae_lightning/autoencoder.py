@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any, ClassVar, Literal, NamedTuple, Required, TypedDict
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -26,10 +26,11 @@ from lightning.pytorch.utilities.types import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.errors import ConfigError, refusal_explained
+from ae_lightning.errors import refusal_explained
 from ae_lightning.hyperparameters import plain_hyperparameters
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
@@ -40,26 +41,13 @@ from ae_lightning.training.logged_steps import is_step_read
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.training.resuming import end_epochs_once
 from ae_lightning.training.schedules import num_training_batches, phase_of
+from ae_lightning.training.usable_optimizers import require_usable
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
 
 _MONITORED = "monitored"
 """Where a checkpoint keeps what the scheduler follows."""
-
-
-class AutoencoderOptions(TypedDict, total=False):
-    """The arguments of `Autoencoder`, for variants that add their own."""
-
-    input_shape: Required[Shape]
-    network: Network
-    latent_dim: int
-    reconstruction: ReconstructionName
-    output_activation: OutputActivation
-    optimizer: OptimizerCallable
-    scheduler: LRSchedulerCallable | None
-    scheduler_interval: Literal["epoch", "step"]
-    seed: int
 
 
 class Prediction(NamedTuple):
@@ -114,8 +102,7 @@ class Autoencoder(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ConfigError(f"model.latent_dim: {latent_dim} is not allowed; it must be at least 1")
+        require_at_least("model.latent_dim", latent_dim)
         # Not for the logger: the recorder logs them under the command line's keys.
         self.save_hyperparameters(logger=False)
         if "_class_path" not in self.hparams:
@@ -351,10 +338,12 @@ class Autoencoder(pl.LightningModule):
             networks: Whose parameters it optimises.
 
         Raises:
-            ConfigError: If optimizer or scheduler refuse their settings.
+            ConfigError: If optimizer or scheduler refuse their settings, or the optimizer cannot step these weights.
         """
         with refusal_explained(f"model.{key}"):
-            optimizer = use_fused(build(chain.from_iterable(network.parameters() for network in networks)))
+            optimizer = build(chain.from_iterable(network.parameters() for network in networks))
+        require_usable(f"model.{key}", optimizer, has_closure=self.automatic_optimization)
+        use_fused(optimizer)
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
         with refusal_explained("model.scheduler"):

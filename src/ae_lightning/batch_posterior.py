@@ -1,15 +1,32 @@
-"""The KL of the batch's own Gaussian to the prior, over all ranks."""
+"""What sample-estimated variational autoencoders share: the KL of the batch's own Gaussian to the prior."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
 from ae_lightning.machine.distributed import mean_over_batch
+from ae_lightning.variational import VariationalAutoencoder
 
 Estimator = Literal["aggregate", "posterior"]
+
+
+class BatchPosterior(VariationalAutoencoder):
+    """A variational autoencoder whose KL is that of the whole batch, of all ranks together, to N(0, I).
+
+    Args:
+        estimator: `aggregate`: v is the mean of σ² plus the variance of μ. `posterior`: v is the mean of σ².
+    """
+
+    def __init__(self, *, estimator: Estimator = "aggregate", **options: Any) -> None:
+        super().__init__(**options)
+        self.estimator: Estimator = estimator
+
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+        """Return the KL of the batch's distribution to the prior, in nats, shape ()."""
+        return batch_posterior_kl(mean_BL, log_variance_BL, self.estimator)
 
 
 def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Estimator) -> Tensor:

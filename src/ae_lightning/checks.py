@@ -16,6 +16,17 @@ def require_non_negative(key: str, value: float) -> float:
     return value
 
 
+def require_at_least(key: str, value: int, smallest: int = 1) -> int:
+    """Return the value, or say which key wants a larger one.
+
+    Raises:
+        ConfigError: If it is smaller.
+    """
+    if value < smallest:
+        raise ConfigError(f"{key}: {value} is not allowed; it must be at least {smallest}")
+    return value
+
+
 def require_share(key: str, value: float) -> float:
     """Return the value, or say which key wants one from 0 to 1.
 

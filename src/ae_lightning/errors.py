@@ -63,11 +63,11 @@ def refusal_explained(key: str) -> Iterator[None]:
     """Say which key holds the values that another library's class refuses.
 
     Raises:
-        ConfigError: In place of its ValueError, TypeError or ModuleNotFoundError.
+        ConfigError: In place of its ValueError, TypeError, ZeroDivisionError or ModuleNotFoundError.
     """
     try:
         yield
-    except (TypeError, ValueError, ModuleNotFoundError) as error:
+    except (TypeError, ValueError, ZeroDivisionError, ModuleNotFoundError) as error:
         raise ConfigError(f"{key}: {error}") from error
 
 

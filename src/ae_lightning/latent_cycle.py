@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.checks import require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 
@@ -18,16 +19,19 @@ NUM_ROUNDS = 10
 class LatentCycle(Autoencoder):
     """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (document 000).
 
-    `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the variant's own
-    terms alone. `joint`: all in every step.
+    Args:
+        schedule: `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the
+            variant's other terms alone. `joint`: all in every step.
+        latent_weight: Weight of the latent cycle in `joint`, and in the objective that validation reports.
 
-    Attributes:
-        schedule: `alternating` or `joint`; the variant sets it.
-        latent_weight: Weight of the latent cycle beside other terms; the variant sets it.
+    Raises:
+        ConfigError: If latent_weight is negative.
     """
 
-    schedule: Schedule
-    latent_weight: float
+    def __init__(self, *, schedule: Schedule = "alternating", latent_weight: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.schedule: Schedule = schedule
+        self.latent_weight = require_non_negative("model.latent_weight", latent_weight)
 
     @property
     def num_phases(self) -> int:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.draws import Draws
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.training.schedules import Annealing, as_annealing
-
-
-class VariationalOptions(AutoencoderOptions, total=False):
-    """The arguments of `VariationalAutoencoder`, for variants that add their own."""
-
-    beta: float | Annealing
 
 
 class VariationalAutoencoder(Autoencoder):
@@ -31,7 +25,7 @@ class VariationalAutoencoder(Autoencoder):
 
     outputs_per_latent: ClassVar[int] = 2
 
-    def __init__(self, *, beta: float | Annealing = 1.0, **options: Unpack[AutoencoderOptions]) -> None:
+    def __init__(self, *, beta: float | Annealing = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.beta = as_annealing("model.beta", beta)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ae_lightning.callbacks.code_pictures import MAX_PRIOR_VALUES, num_prior_codes
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.callbacks.pictures import PICTURES
+from ae_lightning.callbacks.pictures import PICTURES, select_pictures
 from ae_lightning.errors import ConfigError
 
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
@@ -88,6 +89,19 @@ def test_pictures_during_training_can_be_chosen(workspace):
     assert workspace.fit(*options).code == 0
     assert pictures(workspace, "plots/val/epoch-0002") == {"code_histograms"}
     assert not pictures(workspace, "plots/val/epoch-0001")
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 32, 256, 2048, 16_384, 10**6])
+def test_the_prior_is_drawn_in_bounded_memory(latent_dim):
+    num_codes = num_prior_codes(latent_dim)
+    assert 1_000 <= num_codes <= 100_000
+    assert num_codes == 1_000 or num_codes * latent_dim <= MAX_PRIOR_VALUES
+
+
+def test_one_picture_is_chosen_by_its_name():
+    assert select_pictures("evaluation.pictures", "filters") == ["filters"]
+    with pytest.raises(ConfigError, match="did you mean 'latent_grid'"):
+        select_pictures("evaluation.pictures", "latent_gird")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Runs that several tests of the command line look at, and images to break."""
+"""Runs that several tests of the command line look at, images to break, and what holds for every refusal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+
+PREFIX = "ae_lightning: error: "
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,28 @@ def idx_root(tmp_path, real_data):
     """A copy of MNIST's files."""
     shutil.copytree(real_data / "MNIST", tmp_path / "data" / "MNIST")
     return tmp_path / "data"
+
+
+@pytest.fixture
+def refuse(bare_workspace, capfd):
+    """Run the command line, and check all that holds for every fault; gives the message."""
+
+    def run(*arguments, creates=()):
+        before = snapshot(bare_workspace.folder)
+        outcome = bare_workspace(*arguments)
+        written = outcome.err + capfd.readouterr().err
+        lines = [line for line in written.splitlines() if line.startswith(PREFIX)]
+        assert outcome.code == 2, written
+        assert len(lines) == 1, written
+        assert "Traceback" not in written
+        assert bare_workspace.runs() == []
+        after = snapshot(bare_workspace.folder)
+        assert {path: after.get(path) for path in before} == before
+        assert {path.name for path in after.keys() - before.keys()} <= {"mlflow.db", "mlflow.db.lock", *creates}
+        return lines[0].removeprefix(PREFIX)
+
+    return run
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -94,6 +94,15 @@ def test_without_litdata_the_extra_is_named(tmp_path, program_environment):
     assert names(tmp_path) == []
 
 
+def test_a_file_beside_the_output_is_left_alone(bare_workspace):
+    beside = bare_workspace.folder / "stored.lock"
+    beside.write_text("somebody's own")
+    outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
+    assert outcome.code == 0, outcome.err
+    assert beside.read_text() == "somebody's own"
+    assert names(bare_workspace.folder) == ["stored", "stored.lock"]
+
+
 def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     tmp_path, program_environment, bare_workspace
 ):
@@ -120,7 +129,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
 def test_two_conversions_to_one_place_do_not_mix(bare_workspace):
     from filelock import FileLock
 
-    with FileLock("stored.lock"):
+    with FileLock("stored.partial.lock"):
         outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
     assert outcome.code == 2
     assert "another process converts to stored" in outcome.err

@@ -7,9 +7,11 @@ from inspect import signature
 import pytest
 import torch
 import yaml
+from jsonargparse import ArgumentParser
 
 from ae_lightning import __version__
 from ae_lightning.networks import Conv, ResNet
+from ae_lightning.variants import find_variants
 
 
 @pytest.fixture
@@ -48,6 +50,20 @@ def test_help_of_fit_names_the_keys(bare_workspace, key):
     outcome = bare_workspace("fit", "--help")
     assert outcome.code == 0
     assert key in outcome.out
+
+
+@pytest.mark.parametrize("name", find_variants())
+def test_help_of_a_variant_explains_every_argument(name):
+    parser = ArgumentParser()
+    parser.add_class_arguments(find_variants()[name], "model")
+    explained = {
+        action.dest.removeprefix("model."): action.help
+        for action in parser._actions
+        if action.dest.startswith("model.") and not action.dest.endswith(".help")
+    }
+    assert {"input_shape", "latent_dim", "network", "optimizer", "seed"} <= explained.keys()
+    assert all(explained.values()), explained
+    assert vars(parser.get_defaults().model).keys() == explained.keys(), "an argument has no default"
 
 
 def test_later_files_win_and_options_beat_files(print_config, overlay):

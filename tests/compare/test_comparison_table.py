@@ -20,7 +20,7 @@ def tracked(variant, metrics, **params):
         status="FINISHED",
         variant=variant,
         params=values,
-        metrics={f"test/{name}": value for name, value in metrics.items()},
+        metrics={name if "/" in name else f"test/{name}": value for name, value in metrics.items()},
         checkpoint_folder=None,
     )
 
@@ -34,6 +34,10 @@ def measured(mse, accuracy, **more):
         "pca_kmeans_accuracy": 0.5,
         **more,
     }
+
+
+def best_in(comparison, measure):
+    return [row.label for row in comparison.rows if comparison.is_best(row, measure)]
 
 
 def row_of(comparison, label):
@@ -149,13 +153,73 @@ def test_pca_of_other_data_is_another_row():
 
 def test_the_best_of_a_latent_dim_knows_which_way_a_measure_is_better():
     comparison = compare_runs([tracked("VAE", measured(0.1, 0.4)), tracked("VanillaAE", measured(0.3, 0.9))])
-    assert comparison.best(2, "mse") == 0.1
-    assert comparison.best(2, "kmeans_accuracy") == 0.9
+    assert best_in(comparison, "mse") == ["VAE-2"]
+    assert best_in(comparison, "kmeans_accuracy") == ["VanillaAE-2"]
 
 
 def test_objectives_are_not_held_against_one_another():
     comparison = compare_runs([tracked("VAE", measured(0.1, 0.4)), tracked("VanillaAE", measured(0.3, 0.9))])
-    assert comparison.best(2, "loss") is None
+    assert "loss" in comparison.measures
+    assert best_in(comparison, "loss") == []
+
+
+def test_a_term_of_one_variant_alone_has_no_best():
+    metrics = {**measured(0.1, 0.4), "train/kl": 3.0, "test/kl": 3.0}
+    comparison = compare_runs([tracked("VAE", metrics), tracked("VanillaAE", measured(0.3, 0.9))])
+    assert best_in(comparison, "kl") == []
+
+
+def test_each_data_set_has_a_best_of_its_own():
+    runs = [
+        tracked("VAE", measured(0.01, 0.5, pca_mse=0.02), data__name="mnist"),
+        tracked("VAE", measured(0.03, 0.5, pca_mse=0.04), data__name="fashion_mnist"),
+    ]
+    assert best_in(compare_runs(runs), "mse") == ["VAE-2, name mnist", "VAE-2, name fashion_mnist"]
+
+
+def test_batch_sizes_are_judged_alike():
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), data__batch_size="64"),
+        tracked("VAE", measured(0.3, 0.5), data__batch_size="128"),
+    ]
+    comparison = compare_runs(runs)
+    assert best_in(comparison, "mse") == ["VAE-2, batch_size 64"]
+    assert [row.label for row in comparison.rows if row.variant == "PCA"] == ["PCA-2"]
+
+
+def test_the_best_needs_no_baseline():
+    runs = [tracked(name, {"mse": mse}) for name, mse in (("VAE", 0.1), ("VanillaAE", 0.3))]
+    assert best_in(compare_runs(runs), "mse") == ["VAE-2"]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
+def test_what_is_no_number_is_not_the_best_and_hides_no_other(bad):
+    runs = [
+        tracked("SparseAE", measured(bad, 0.1)),
+        tracked("VAE", measured(0.1, 0.4)),
+        tracked("VanillaAE", measured(0.3, 0.9)),
+    ]
+    assert best_in(compare_runs(runs), "mse") == ["VAE-2"]
+
+
+def test_what_is_measured_on_fewer_images_has_a_baseline_of_its_own():
+    runs = [
+        tracked("VAE", measured(0.1, 0.5, pca_mse=0.1), evaluation__max_train_images="100"),
+        tracked("VAE", measured(0.1, 0.5, pca_mse=0.2), evaluation__max_train_images="60000"),
+    ]
+    found = {row.label: row.values["mse"].mean for row in compare_runs(runs).rows if row.variant == "PCA"}
+    assert found == {"PCA-2, max_train_images 100": 0.1, "PCA-2, max_train_images 60000": 0.2}
+
+
+def test_where_the_baseline_differs_its_spread_is_told():
+    """As its denoising does, by each variant's own corruption."""
+    runs = [
+        tracked("DenoisingAE", {**measured(0.1, 0.5), "pca_denoising_psnr_gain": 9.0}),
+        tracked("VAE", {**measured(0.1, 0.5), "pca_denoising_psnr_gain": 3.0}),
+    ]
+    values = row_of(compare_runs(runs), "PCA-2").values
+    assert str(values["denoising_psnr_gain"]) == "6.0000 ± 4.2426"
+    assert values["mse"].spread is None
 
 
 def test_runs_that_were_not_judged_are_left_out():

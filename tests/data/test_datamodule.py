@@ -69,10 +69,10 @@ def test_num_val_must_leave_images_to_train_on(npz, num_val):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"num_val": -1}, "data.num_val must be at least 0, not -1"),
-        ({"batch_size": 0}, "data.batch_size must be at least 1, not 0"),
-        ({"seed": -1}, "data.seed must be at least 0"),
-        ({"split_seed": -1}, "data.split_seed must be at least 0"),
+        ({"num_val": -1}, "data.num_val: -1 is not allowed; it must be at least 0"),
+        ({"batch_size": 0}, "data.batch_size: 0 is not allowed; it must be at least 1"),
+        ({"seed": -1}, "data.seed: -1 is not allowed; it must be at least 0"),
+        ({"split_seed": -1}, "data.split_seed: -1 is not allowed; it must be at least 0"),
         ({"name": "digit"}, "did you mean 'digits'"),
         ({"path": "somewhere"}, "data.path is for"),
     ],

@@ -101,7 +101,7 @@ def test_the_order_does_not_touch_the_global_generator():
 
 
 def test_a_batch_size_below_one_is_refused():
-    with pytest.raises(ConfigError, match=r"data.batch_size must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match=r"data.batch_size: 0 is not allowed; it must be at least 1"):
         BatchSampler(10, 0, shuffle=False)
 
 

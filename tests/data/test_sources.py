@@ -41,5 +41,5 @@ def test_image_size_is_refused_where_it_means_nothing():
 
 
 def test_an_image_size_below_one_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"data.image_size must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match=r"data.image_size: 0 is not allowed; it must be at least 1"):
         load("folder", path=tmp_path, image_size=0)

@@ -62,6 +62,17 @@ def digits() -> EncodedSplit:
     return EncodedSplit(images, np.zeros((600, 1), np.float32))
 
 
+def test_a_dimension_that_never_varied_has_one_symbol() -> None:
+    """All steps decode to the same value there: to tell them apart would cost bits for nothing."""
+    train = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    train[:, 1] = 3.0
+    quantiser = Quantiser(train, 4)
+    evaluated = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32) * 10
+    symbols = quantiser.symbols(evaluated)
+    assert set(symbols[:, 1]) == {0}
+    assert (quantiser.codes(symbols)[:, 1] == 3.0).all()
+
+
 def test_the_curve_trades_rate_for_distortion(digits: EncodedSplit) -> None:
     train, evaluated, coder = pca_counterpart(digits, digits, latent_dim=8, seed=0)
     curve = compression_curve(train, evaluated, coder, seed=0)

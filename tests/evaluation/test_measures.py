@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.evaluation import chunks
 from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.clustering import kmeans_agreement, kmeans_clusters
@@ -225,13 +225,13 @@ def test_values_that_are_not_finite_are_counted(blobs: Blobs) -> None:
     train, evaluated = blobs
     codes = evaluated.codes.copy()
     codes[[3, 5], 0] = [np.nan, np.inf]
-    with pytest.raises(ValueError, match="2 of 90 evaluated codes are not finite"):
+    with pytest.raises(NotFiniteError, match="2 of 90 evaluated codes are not finite"):
         run("all", train, replace(evaluated, codes=codes), seed=0)
     images = evaluated.images.copy()
     images[7] = np.nan
-    with pytest.raises(ValueError, match="1 of 90 reconstructions are not finite"):
+    with pytest.raises(NotFiniteError, match="1 of 90 reconstructions are not finite"):
         run("all", train, replace(evaluated, reconstructions=images), seed=0)
-    with pytest.raises(ValueError, match="300 of 300 training codes"):
+    with pytest.raises(NotFiniteError, match="300 of 300 training codes"):
         run("all", replace(train, codes=train.codes * np.nan), evaluated, seed=0)
 
 

@@ -73,6 +73,7 @@ def test_training_is_repeatable_and_leaves_the_global_state_alone(
     state = torch.get_rng_state()
     with torch.inference_mode():
         first = train_classifier(digits[0][:200], digits[1][:200])
+        features(first, digits[0][:20])
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(4)
     second = train_classifier(digits[0][:200], digits[1][:200])

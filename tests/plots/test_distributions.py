@@ -107,6 +107,15 @@ def test_novelty_needs_both_kinds(value: bool) -> None:
         novelty({"error": np.zeros(4)}, np.full(4, value))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_rare_class_far_out_is_not_cut_off() -> None:
+    is_novel = np.arange(2000) < 5
+    figure = novelty({"error": np.where(is_novel, 50.0, 1.0) + np.linspace(0, 0.1, 2000)}, is_novel, "novelty")
+    assert figure.axes[0].get_xlim()[1] > 50
+    constant = novelty({"error": np.ones(2000)}, is_novel, "novelty")
+    assert len(to_png(constant)) > 0
+
+
 def test_compression_draws_every_codec() -> None:
     curves = {
         "VAE": {"bits_per_pixel": [0.1, 0.2, 0.4], "psnr": [15.0, 17.0, 18.0]},

@@ -74,6 +74,13 @@ def test_pairs_are_of_two_images_without_labels_and_of_what_there_is() -> None:
     assert len(choose_pairs(5, np.zeros(5, np.int64), 2, 0)[1]) == 2
 
 
+@pytest.mark.parametrize("num_images", [2, 4, 8])
+def test_no_path_leads_from_an_image_to_itself(num_images: int) -> None:
+    for labels in (np.zeros(num_images, np.int64), np.arange(num_images), None):
+        starts, ends = choose_pairs(num_images, labels, 8, 0)
+        assert (starts != ends).all()
+
+
 def test_a_path_goes_from_image_to_image() -> None:
     starts, ends = random_images(2, 2, 1, 4, 4)
     decoded = random_images(2, 3, 1, 4, 4)

@@ -95,6 +95,17 @@ def test_weights_that_broke_in_the_last_step_before_a_checkpoint_reach_none(work
     assert workspace.run().info.status == "FAILED"
 
 
+def test_weights_that_broke_in_the_last_step_before_a_judged_validation(workspace, diverging):
+    judging = ("--evaluation.every_n_epochs", "1", "--evaluation.training_measures", "[mse]")
+    outcome = diverging(2 * NUM_STEPS_PER_EPOCH, ".nan", "--trainer.callbacks.after", "true", *judging)
+    assert outcome.code == 1
+    (line,) = [line for line in outcome.err.splitlines() if "error" in line]
+    assert "training codes are not finite" in line
+    assert "Traceback" not in outcome.err
+    assert load_state(workspace.checkpoint("last.ckpt"))["epoch"] == 0
+    assert workspace.run().info.status == "FAILED"
+
+
 def test_a_diverged_run_is_gone_on_with_at_another_rate(workspace, diverging):
     assert diverging(25).code == 1
     run_id = workspace.run().info.run_id

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NUM_SAMPLES = 64
-NUM_PRIOR_CODES = 100_000
+NUM_PRIOR_CODES, MIN_PRIOR_CODES = 100_000, 1_000
+MAX_PRIOR_VALUES = 2**24
+"""Numbers in all codes that are drawn from the prior for its histogram."""
 
 
 def draw_latent_scatter(subject: Subject) -> Figure:
@@ -81,11 +83,16 @@ def write_latent_traversals(subject: Subject) -> str:
     return latent_traversals_page(subject.traversals)
 
 
+def num_prior_codes(latent_dim: int) -> int:
+    """Return how many codes to draw from the prior for its histogram: as many as memory for large codes allows."""
+    return max(MIN_PRIOR_CODES, min(NUM_PRIOR_CODES, MAX_PRIOR_VALUES // latent_dim))
+
+
 def draw_code_histograms(subject: Subject) -> Figure:
     """Draw each dimension's codes against the prior."""
     from ae_lightning.plots.code_histograms import code_histograms
 
-    prior = subject.coder.draw_prior(NUM_PRIOR_CODES, subject.case.seed)
+    prior = subject.coder.draw_prior(num_prior_codes(subject.model.latent_dim), subject.case.seed)
     return code_histograms(subject.evaluated.codes, prior)
 
 

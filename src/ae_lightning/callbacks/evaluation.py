@@ -20,6 +20,7 @@ from ae_lightning.callbacks.filter_pictures import require_convolution
 from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
+from ae_lightning.checks import require_at_least
 from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
@@ -95,8 +96,7 @@ class Evaluation(Callback):
             ("num_images", num_images, 1),
             ("max_train_images", max_train_images, 1),
         ):
-            if value < lowest:
-                raise ConfigError(f"evaluation.{key}: {value} is not allowed; it must be at least {lowest}")
+            require_at_least(f"evaluation.{key}", value, lowest)
         if not max_gib > 0:
             raise ConfigError(f"evaluation.max_gib: {max_gib} is not allowed; it must be above 0")
         # Unknown names are refused here, before a run is opened and trained for.
@@ -159,11 +159,15 @@ class Evaluation(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
             return
+        from ae_lightning.evaluation.measures import require_comparable
+
         with whole_parameters(trainer.strategy.model):
             num_train_images = self._num_held(data, "train", num_train_images)
             num_images = self._num_held(data, stage, num_images)
             train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
             evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
+            # On every rank: one that found fault alone would leave the others waiting.
+            require_comparable(train, evaluated)
             values: dict[str, float] = {}
             if trainer.is_global_zero:
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)

@@ -83,12 +83,13 @@ def select_pictures(key: str, choice: Choice) -> list[str]:
     Raises:
         ConfigError: If a name is not known.
     """
-    if isinstance(choice, str):
+    if choice in ("all", "cheap"):
         return [name for name, picture in PICTURES.items() if choice == "all" or picture.is_cheap]
-    for name in choice:
+    names: list[str] = [choice] if isinstance(choice, str) else [*choice]
+    for name in names:
         if name not in PICTURES:
             raise ConfigError(unknown_name(key, name, [*PICTURES, "all", "cheap"]))
-    return list(choice)
+    return names
 
 
 def draw_pictures(names: Sequence[str], subject: Subject, folder: Path, *, with_pages: bool) -> Iterator[Path]:

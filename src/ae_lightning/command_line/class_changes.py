@@ -22,9 +22,7 @@ def defaults_left_behind() -> Iterator[None]:
     def leave_defaults_behind(parser_or_action: Any, before: Any, value: Any) -> None:
         if isinstance(before, Namespace) and "init_args" in before and before["class_path"] != value["class_path"]:
             options = getattr(parser_or_action, "sub_add_kwargs", {})
-            _drop_defaults(
-                before, _defaults_of(before["class_path"], options), _defaults_of(value["class_path"], options)
-            )
+            _drop_defaults(before, _defaults_of(before["class_path"], options))
         hand_on(parser_or_action, before, value)
 
     _typehints.discard_init_args_on_class_path_change = leave_defaults_behind
@@ -40,8 +38,7 @@ def _defaults_of(class_path: str, options: dict[str, Any]) -> Namespace:
     return defaults
 
 
-def _drop_defaults(before: Namespace, old: Namespace, new: Namespace) -> None:
-    """Drop what is the old class's default, where the new class has one of its own."""
+def _drop_defaults(before: Namespace, defaults: Namespace) -> None:
     for key, value in list(before.init_args.items()):
-        if key in old and value == old[key] and new.get(key) is not None:
+        if key in defaults and value == defaults[key]:
             before.init_args.pop(key)

@@ -25,10 +25,10 @@ from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
-from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
-from ae_lightning.command_line.config_errors import ParseError, explain, no_model, unreadable_file
+from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.parser import check_config_files
 from ae_lightning.command_line.predictions import check_output, gather, write
+from ae_lightning.command_line.refused_settings import require_possible
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracking_uri_of
@@ -106,8 +106,7 @@ class AutoencoderCLI(LightningCLI):
         except UnicodeDecodeError as failure:
             raise ConfigError(unreadable_file(args)) from failure
         settings = self.config[self.config.subcommand]
-        if settings.get("model") is None:
-            raise ConfigError(no_model())
+        require_possible(self.config.subcommand, settings, args)
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
@@ -154,7 +153,7 @@ class AutoencoderCLI(LightningCLI):
         path = self._get(self.config, "ckpt_path")
         if self.config.get("subcommand") == "fit" and str(path).endswith(WEIGHTS_SUFFIX):
             raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
-        takes_weights = path is not None and path not in LIGHTNING_KEYWORDS
+        takes_weights = path is not None
         try:
             # A checkpoint's weights take the place of pretrained ones, which need not be fetched then.
             with weights_follow() if takes_weights else nullcontext():
@@ -254,6 +253,7 @@ class AutoencoderCLI(LightningCLI):
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""
         self._announce()
+        self.datamodule.split("val")  # a run is not opened for one that there is not
         self.trainer.validate(**{**kwargs, "verbose": False})
         self._report("val", [])
 

@@ -22,9 +22,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.command_line.arguments import config_files
+from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks import Network
+from ae_lightning.variants import holds_variants
 
 MAX_LENGTH = 1000
 MAX_VALUE_LENGTH = 200
@@ -42,7 +44,10 @@ CLASS_KINDS: dict[str, type] = {
 
 DEFAULT_CLASSES = {"model.network": "Conv", "model.optimizer": "Adam", "trainer.logger": "MLflowTracker"}
 
-DERIVED_ARGUMENTS = frozenset({"self", "input_shape", "seed", "params", "optimizer_"})
+GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "input_shape": "the data give it"}
+"""Arguments of a model that its key cannot set, and what does."""
+
+DERIVED_ARGUMENTS = frozenset({"self", "params", "optimizer_", *GIVEN_BY_OTHERS})
 
 
 class ParseError(ConfigError):
@@ -92,6 +97,8 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         _unknown_class,
         _bad_key,
         _no_mapping,
+        _several_classes,
+        _missing_argument,
         _wrong_value,
         _wrong_union,
         _unreadable_file,
@@ -175,6 +182,8 @@ def _paths_to(option: str, value: Any) -> Iterator[list[str]]:
 
 
 def _unknown_key(failure: _Failure, key: str, value: Any = None) -> str:
+    if not failure.keys:
+        return _no_command()
     classes = {**failure.classes, **dict(_classes_of(failure.path, value))}
     group, _, name = key.rpartition(".")
     if group in CLASS_KINDS:
@@ -210,9 +219,14 @@ def _subclasses(kind: type) -> dict[str, type]:
     cls: type
     for cls in kind.__subclasses__():
         found |= _subclasses(cls)
-        if not inspect.isabstract(cls) and not cls.__name__.startswith("_"):
+        if _can_be_chosen(cls):
             found[cls.__name__] = cls
     return found
+
+
+def _can_be_chosen(cls: type) -> bool:
+    is_private = inspect.isabstract(cls) or cls.__name__.startswith("_")
+    return not is_private and (not issubclass(cls, Autoencoder) or holds_variants(cls.__module__))
 
 
 def _unknown_class(failure: _Failure) -> str | None:
@@ -256,6 +270,20 @@ def _no_mapping(failure: _Failure) -> str | None:
     return f"{place}: {found[1]!r} is not allowed; it must be a mapping, or a YAML file" if found else None
 
 
+def _several_classes(failure: _Failure) -> str | None:
+    found = re.search(
+        r"Multiple subclasses with name (\w+)\. Give the full class path .+?: (.+?)\.?$", failure.message, re.M
+    )
+    return f"{failure.path}: {found[1]!r} is the name of several classes; give one of: {found[2]}" if found else None
+
+
+def _missing_argument(failure: _Failure) -> str | None:
+    found = re.search(r"the following arguments are required: (.+)", failure.message)
+    if not found or not failure.path:
+        return None
+    return "; ".join(f"{failure.path}.{name} is required" for name in found[1].split(", "))
+
+
 def _shortened(text: str) -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}…"
 
@@ -283,7 +311,7 @@ def _wrong_union(failure: _Failure) -> str | None:
     found = re.findall(r"Subtypes: \[(.+)\]", failure.message)
     if not found:
         return None
-    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind) for kind in _split_types(found[-1])))
+    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind).removeprefix("one of ") for kind in _split_types(found[-1])))
     return f"{failure.path}: {_shortened(repr(failure.value))} is not allowed; it must be one of: {kinds}"
 
 
@@ -337,8 +365,11 @@ def _is_text(path: str) -> bool:
 
 
 def _subcommand(failure: _Failure) -> str | None:
-    found = re.search(r"invalid choice: '([^']*)' \(choose from (.+)\)", failure.message)
+    found = re.search(r"invalid choice: '([^']*)' \(choose from .+\)", failure.message)
     if found:
-        return unknown_name("command", found[1], re.findall(r"[\w-]+", found[2]))
-    found = re.search(r"to be one of \{(.+?)\}", failure.message)
-    return f"a command is missing; Allowed: {found[1].replace(',', ', ')}" if found else None
+        return unknown_name("command", found[1], [*TRAINER_COMMANDS, *COMMANDS])
+    return _no_command() if re.search(r"to be one of \{.+?\}", failure.message) else None
+
+
+def _no_command() -> str:
+    return f"a command is missing; Allowed: {', '.join(sorted([*TRAINER_COMMANDS, *COMMANDS]))}"

@@ -15,7 +15,7 @@ from ae_lightning.errors import ConfigError, first_line
 EPILOG = (
     "A folder is read block by block, whatever its size; another source is read into memory. The images to train on "
     "are stored in random order. An output that exists is not overwritten; a conversion that is killed leaves "
-    "DIR.partial, which nothing takes for whole and the next conversion replaces."
+    "DIR.partial (and DIR.partial.lock), which nothing takes for whole and the next conversion replaces."
 )
 
 
@@ -65,7 +65,7 @@ def _renamed_when_whole(output: Path) -> Iterator[Path]:
     if output.exists():
         raise ConfigError(f"convert: --output: {output} exists already; it is not overwritten")
     partial = output.with_name(f"{output.name}.partial")
-    lock = FileLock(partial.with_suffix(".lock"), blocking=False)
+    lock = FileLock(partial.with_name(f"{partial.name}.lock"), blocking=False)
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         with lock:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.autoencoder import Autoencoder
@@ -19,10 +17,10 @@ from ae_lightning.command_line.arguments import find_option
 from ae_lightning.command_line.checkpoint_overlay import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.parser import Parser
+from ae_lightning.command_line.refusals import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import ConfigError
 from ae_lightning.machine.exhaustion import exhaustion_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
@@ -37,19 +35,6 @@ TRAINER_DEFAULTS = {
     # The data module shares the images out among the ranks itself.
     "use_distributed_sampler": False,
 }
-
-
-@contextmanager
-def refusals_of_lightning_explained() -> Iterator[None]:
-    """Turn what Lightning says of settings that do not go together into an error of the user's.
-
-    Raises:
-        ConfigError: In place of its MisconfigurationException.
-    """
-    try:
-        yield
-    except MisconfigurationException as error:
-        raise ConfigError(f"trainer: {error}") from error
 
 
 def quiet() -> None:
@@ -110,7 +95,7 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    with refusals_of_lightning_explained():
+    with refusals_explained():
         return cli(
             Autoencoder,
             ImageDataModule,

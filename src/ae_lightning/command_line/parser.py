@@ -15,6 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from ae_lightning.command_line.arguments import config_files
 from ae_lightning.command_line.class_changes import defaults_left_behind
 from ae_lightning.command_line.config_errors import ParseError
+from ae_lightning.command_line.short_names import short_names_resolved
 from ae_lightning.command_line.yaml_text import check_size
 from ae_lightning.errors import ConfigError
 
@@ -43,11 +44,11 @@ class Parser(LightningArgumentParser):
     """Raises what jsonargparse would print, and takes no abbreviated keys: a misspelt one would pass for another."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **{"parser_mode": MODE, **kwargs})
+        super().__init__(*args, allow_abbrev=False, **{"prog": "ae_lightning", "parser_mode": MODE, **kwargs})
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """Parse, every class that is named anew with its own defaults."""
-        with defaults_left_behind():
+        """Parse, every class that is named anew with its own defaults, and each short name standing for one class."""
+        with defaults_left_behind(), short_names_resolved():
             return super().parse_args(*args, **kwargs)
 
     def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:

@@ -47,15 +47,17 @@ def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
         The other arguments, and the run's id; an empty id where none was given, None without the option.
 
     Raises:
-        ConfigError: If the option stands beside another command than `fit`, or with `--ckpt_path`.
+        ConfigError: If the option stands beside another command than `fit`, with `--ckpt_path`, or twice.
     """
     arguments = _with_keyword_replaced(arguments)
     positions = [i for i, argument in enumerate(arguments) if argument.split("=")[0] == OPTION]
     if not positions:
         return list(arguments), None
+    if len(positions) > 1:
+        raise ConfigError(f"{OPTION}: given {len(positions)} times, counting `{_CHECKPOINT} {_LAST}`; once is enough")
     if arguments[0] != "fit" or any(argument.split("=")[0] == _CHECKPOINT for argument in arguments):
         raise ConfigError(f"{OPTION}: only `fit` takes it, and without --ckpt_path")
-    position = positions[-1]
+    position = positions[0]
     before, after = list(arguments[:position]), list(arguments[position + 1 :])
     _, equals, run_id = arguments[position].partition("=")
     if not equals and after and not after[0].startswith("-"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects
 
+from ae_lightning.plots.interactive import drawn_text
 from ae_lightning.plots.style import PALETTE
 
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -26,12 +28,13 @@ def loss_curves(curves: Mapping[str, Sequence[tuple[int, float]]], metric: str) 
     """
     figure = graph_objects.Figure()
     for number, (label, points) in enumerate(curves.items()):
-        thinned = points[:: max(1, len(points) // MAX_POINTS)]
+        # From the end: the last point is where a training got to.
+        thinned = points[:: -max(1, math.ceil(len(points) / MAX_POINTS))][::-1]
         dash = DASHES[number // len(PALETTE) % len(DASHES)]
         figure.add_scatter(
             x=[step for step, _ in thinned],
             y=[value for _, value in thinned],
-            name=label,
+            name=drawn_text(label),
             mode="lines+markers" if len(thinned) < 2 * len(PALETTE) else "lines",
             line={"color": PALETTE[number % len(PALETTE)], "dash": dash},
         )

@@ -17,30 +17,30 @@ def to_markdown(comparison: Comparison) -> str:
         Markdown, with a line that says how to read it.
     """
     seeds = max((len(row.runs) for row in comparison.rows), default=1)
-    note = f"Measures of the {comparison.stage} split; the best of each column in bold"
+    note = f"{comparison.note} The best of each column in bold"
     note += "; mean ± standard deviation over seeds." if seeds > 1 else "."
     parts = [note]
     for latent_dim, rows in comparison.by_latent_dim().items():
-        parts.append(f"## latent_dim {latent_dim}\n\n{_table(comparison, latent_dim, rows)}")
+        parts.append(f"## latent_dim {latent_dim}\n\n{_table(comparison, rows)}")
     return "\n\n".join(parts) + "\n"
 
 
-def _table(comparison: Comparison, latent_dim: int, rows: Sequence[Row]) -> str:
+def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
     settings = comparison.setting_names()
     measures = [name for name in comparison.measures if any(name in row.values for row in rows)]
     rule = ["---"] * (1 + len(settings)) + ["---:"] * len(measures)
     lines = [_line(["variant", *settings, *measures]), _line(rule)]
     for row in rows:
         own = [_escaped(row.settings.get(key, "")) for key in settings]
-        lines.append(_line([row.variant, *own, *(_cell(comparison, latent_dim, row, name) for name in measures)]))
+        lines.append(_line([row.variant, *own, *(_cell(comparison, row, name) for name in measures)]))
     return "\n".join(lines)
 
 
-def _cell(comparison: Comparison, latent_dim: int, row: Row, measure: str) -> str:
+def _cell(comparison: Comparison, row: Row, measure: str) -> str:
     if measure not in row.values:
         return ""
     value = row.values[measure]
-    return f"**{value}**" if value.mean == comparison.best(latent_dim, measure) else str(value)
+    return f"**{value}**" if comparison.is_best(row, measure) else str(value)
 
 
 def _escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure as InteractiveFigure
 
 TEMPLATE = "report.html"
+BASELINE = "Every number stands beside PCA's at the same latent_dim on the same images."
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
     runs = [(run, row.label) for row in comparison.rows for run in row.runs]
     return template.render(
         title=title,
-        note=f"{len(runs)} runs. Every number stands beside PCA's at the same latent_dim on the same images.",
+        note=f"{len(runs)} runs. {comparison.note} {BASELINE}",
         stage=comparison.stage,
         settings=comparison.setting_names(),
         measures=comparison.measures,
@@ -91,8 +93,8 @@ def _cell(comparison: Comparison, row: Row, measure: str) -> dict[str, Any]:
     value = row.values.get(measure)
     if value is None:
         return {"text": "", "sort_by": "", "is_best": False}
-    is_best = value.mean == comparison.best(row.latent_dim, measure)
-    return {"text": str(value), "sort_by": value.mean, "is_best": is_best}
+    sort_by = value.mean if math.isfinite(value.mean) else ""
+    return {"text": str(value), "sort_by": sort_by, "is_best": comparison.is_best(row, measure)}
 
 
 def _data_uri(figure: Figure) -> str:

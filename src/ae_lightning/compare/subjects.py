@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,17 +12,20 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import chunk_size, collect, fixed_sample
+from ae_lightning.callbacks.encoding import chunk_size, collect, fixed_sample, num_within
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.errors import UserError
+from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.plots.latent_grid import grid_codes
 
 NUM_IMAGES = 2000
-"""Images of the split that every autoencoder reconstructs."""
+"""Images of the split that every autoencoder reconstructs, as far as memory allows."""
+
+MAX_BYTES = 64 * 2**20
+"""Of one autoencoder's images."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
@@ -80,12 +82,15 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
 
 
 def _load(row: Row, stage: str) -> Subject:
-    folder = row.runs[0].checkpoint_folder or Path()
+    folder = row.runs[0].checkpoint_folder
+    if folder is None:
+        raise CheckpointError("the run left no checkpoints")
     best = folder / BEST_CHECKPOINT
     checkpoint = best if best.is_file() else folder / LAST_CHECKPOINT
     data = ImageDataModule(**read_checkpoint(checkpoint).data)
     model = load_autoencoder(checkpoint).eval()
-    split = fixed_sample(data.split("test" if stage == "test" else "val"), NUM_IMAGES)
+    split = data.split("test" if stage == "test" else "val")
+    split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.images.shape[1:])))
     images = data.scale(split.images)
     encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
     return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))

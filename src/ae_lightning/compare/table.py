@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,15 @@ UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "ch
 
 UNTOLD_GROUP = "trainer.logger"
 """Where a run is tracked, and under which names: the same."""
+
+JUDGED_BY = ("evaluation.max_gib", "evaluation.max_train_images", "evaluation.num_images")
+"""Parameters beside those of the data that decide what a run is judged on."""
+
+NOT_JUDGED_BY = ("data.batch_size", "data.follow_links", "data.on_device", "data.on_error", "data.predict_split")
+"""Parameters of the data that do not."""
+
+SAME_WITHIN = 1e-3
+"""Relative difference of PCA's own values between runs that is put down to rounding."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,11 @@ class Row:
         settings = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in self.settings.items()]
         return ", ".join([f"{self.variant}-{self.latent_dim}", *settings])
 
+    @property
+    def contest(self) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """What rows have in common that are held against one another: the latent_dim, and what they are judged on."""
+        return self.latent_dim, tuple((key, value) for key, value in self.settings.items() if _judges(key))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -77,30 +92,35 @@ class Comparison:
     Attributes:
         rows: By latent_dim, PCA last in each.
         measures: Columns, in the order in which evaluations log them.
+        terms: Those of them that are terms of an objective, which each variant has for itself.
         stage: The split that was judged.
     """
 
     rows: tuple[Row, ...]
     measures: tuple[str, ...]
+    terms: frozenset[str]
     stage: Literal["val", "test"]
 
+    @property
+    def note(self) -> str:
+        """Which measures these are."""
+        if self.stage == "test":
+            return "Measures of the test split."
+        return "Measures of the val split, the last that each run logged: of its last judged epoch, or by `validate`."
+
     def by_latent_dim(self) -> dict[int, list[Row]]:
-        """Return the rows of each latent_dim: only these are held against one another."""
+        """Return the rows of each latent_dim."""
         groups: dict[int, list[Row]] = defaultdict(list)
         for row in self.rows:
             groups[row.latent_dim].append(row)
         return dict(sorted(groups.items()))
 
-    def best(self, latent_dim: int, measure: str) -> float | None:
-        """Return the best mean among the rows of a latent_dim.
-
-        None where no row has the measure, and for the terms of an objective, which each variant has for itself: what
-        can be held against one another is what PCA has too.
-        """
-        rows = self.by_latent_dim()[latent_dim]
-        if not any(row.variant == PCA and measure in row.values for row in rows):
-            return None
-        return best_of(measure, [row.values[measure].mean for row in rows if measure in row.values])
+    def is_best(self, row: Row, measure: str) -> bool:
+        """Whether a row has the best mean of those that it is held against; no term of an objective has a best one."""
+        if measure in self.terms or measure not in row.values:
+            return False
+        rivals = [rival for rival in self.rows if rival.contest == row.contest and measure in rival.values]
+        return row.values[measure].mean == best_of(measure, (rival.values[measure].mean for rival in rivals))
 
     def setting_names(self) -> list[str]:
         """Return the keys in which rows differ."""
@@ -124,7 +144,13 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     rows += _pca_rows(rows, stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
-    return Comparison(tuple(rows), tuple(measures), stage)
+    return Comparison(tuple(rows), tuple(measures), _terms(judged), stage)
+
+
+def _terms(runs: Sequence[TrackedRun]) -> frozenset[str]:
+    """Return what the runs' objectives consist of: what is logged of training steps, under these names."""
+    logged = (name.partition("/") for run in runs for name in run.metrics)
+    return frozenset({"loss", "reconstruction", *(name for stage, _, name in logged if stage == "train")})
 
 
 def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
@@ -138,6 +164,11 @@ def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[str, str], ...]
 def _tells(key: str) -> bool:
     """Whether runs with other values of a parameter are no repetitions of one training."""
     return key not in (*SEEDS, *UNTOLD) and not key.startswith(UNTOLD_GROUP)
+
+
+def _judges(key: str) -> bool:
+    """Whether runs with other values of a parameter are judged on other images, or on other ones of them."""
+    return key in JUDGED_BY or (key.startswith("data.") and key not in NOT_JUDGED_BY)
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
@@ -168,14 +199,16 @@ def _row(
 
 
 def _pca_rows(rows: Sequence[Row], stage: Literal["val", "test"]) -> list[Row]:
-    """Return a row of the baseline for each latent_dim and data: on these alone it depends."""
+    """Return a row of the baseline for each latent_dim and what was judged on.
+
+    It depends on these alone, but for ``denoising_psnr_gain``: each variant has a corruption of its own.
+    """
     groups: dict[tuple[int, tuple[tuple[str, str], ...]], list[TrackedRun]] = defaultdict(list)
     for row in rows:
-        data = tuple((key, value) for key, value in row.settings.items() if key.startswith("data."))
-        groups[row.latent_dim, data] += row.runs
+        groups[row.contest] += row.runs
     found = [
-        Row(PCA, latent_dim, dict(data), (), _values(runs, stage, is_pca=True))
-        for (latent_dim, data), runs in groups.items()
+        Row(PCA, latent_dim, dict(judged_on), (), _values(runs, stage, is_pca=True))
+        for (latent_dim, judged_on), runs in groups.items()
     ]
     return [row for row in found if row.values]
 
@@ -190,6 +223,7 @@ def _values(runs: Sequence[TrackedRun], stage: Literal["val", "test"], *, is_pca
 
 
 def _value(values: Sequence[float], *, is_pca: bool) -> Value:
-    # PCA's own values repeat from run to run: their spread would tell nothing.
-    repeats = len(values) > 1 and not is_pca
+    # PCA's own values repeat from run to run, and their spread would tell nothing; where they do not, it is told.
+    is_same = is_pca and all(math.isclose(value, values[0], rel_tol=SAME_WITHIN) for value in values)
+    repeats = len(values) > 1 and not is_same
     return Value(statistics.fmean(values), statistics.stdev(values) if repeats else None)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.data.contents import Contents, LoadedImages, SplitName
 from ae_lightning.data.dealing import Deal
 from ae_lightning.data.division import MAX_DEFAULT_VAL, Divider, Division
@@ -88,10 +89,10 @@ class ImageDataModule(LightningDataModule):
         for key, is_set in (("on_error", on_error != "raise"), ("follow_links", follow_links)):
             if is_set and name != "folder":
                 raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
-        _check_at_least("data.batch_size", batch_size, 1)
-        _check_at_least("data.num_val", 0 if num_val is None else num_val, 0)
-        _check_at_least("data.split_seed", split_seed, 0)
-        _check_at_least("data.seed", seed, 0)
+        require_at_least("data.batch_size", batch_size)
+        require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
+        require_at_least("data.split_seed", split_seed, 0)
+        require_at_least("data.seed", seed, 0)
         if name == STREAM:
             _check_stream_settings(num_val, split_seed, leave_out_class, on_device)
         # not for the logger: what it logs of a model must not clash with the names here
@@ -314,8 +315,3 @@ def _check_stream_settings(
             raise ConfigError(f"data.{key} is not for stream, whose splits `convert` made: give it to that command")
     if on_device is True:
         raise ConfigError("data.on_device: true is not for stream, whose train split stays on disk; auto is allowed")
-
-
-def _check_at_least(key: str, value: int, smallest: int) -> None:
-    if value < smallest:
-        raise ConfigError(f"{key} must be at least {smallest}, not {value}")

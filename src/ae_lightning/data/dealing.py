@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
 
 
@@ -74,8 +75,7 @@ class Dealer:
     def __init__(
         self, num_images: int, batch_size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"data.batch_size must be at least 1, not {batch_size}")
+        require_at_least("data.batch_size", batch_size)
         if num_images < world_size:
             raise ConfigError(f"a split of {num_images} images cannot be shared by {world_size} ranks")
         self.num_images = num_images

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.data.digits import read_digits
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder import read_folder
@@ -79,8 +80,8 @@ def check_source(name: str, path: str | None, image_size: int | None) -> None:
         raise ConfigError(f"data.path is for {', '.join(SOURCES_WITH_PATH)} only; data.name is {name}")
     if image_size is not None and name != "folder":
         raise ConfigError(f"data.image_size is for folder only; data.name is {name}")
-    if image_size is not None and image_size < 1:
-        raise ConfigError(f"data.image_size must be at least 1, not {image_size}")
+    if image_size is not None:
+        require_at_least("data.image_size", image_size)
 
 
 def load_images(

@@ -63,7 +63,9 @@ def features(weights: Arrays, images: NDArray[np.float32]) -> NDArray[np.float32
     Returns:
         Shape (N, 64).
     """
-    network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], len(weights["head.bias"]))
+    # The first weights, which are thrown away, must not move the generator that others draw from.
+    with torch.random.fork_rng(devices=[]):
+        network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], len(weights["head.bias"]))
     network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     with torch.no_grad():
         pieces = [

@@ -77,7 +77,8 @@ class Quantiser:
     def symbols(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Number of the step of each code in each dimension, shape (N, d)."""
         # A dimension that never varies has nothing to be divided by: all steps have one place there.
-        steps = np.floor((codes - self._low) / np.where(self._step > 0, self._step, 1.0))
+        varies = self._step > 0
+        steps = np.where(varies, np.floor((codes - self._low) / np.where(varies, self._step, 1.0)), 0)
         return np.asarray(steps.clip(0, self._num_steps - 1), dtype=np.int64)
 
     def codes(self, symbols: NDArray[np.int64]) -> NDArray[np.float32]:

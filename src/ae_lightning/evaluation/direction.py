@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -22,19 +23,20 @@ NOT_BELOW_ZERO = frozenset({"prior_mmd"})
 """Estimates of what cannot be negative: below 0 they differ by chance alone, and none is better than another."""
 
 
-def best_of(name: str, values: Sequence[float]) -> float | None:
+def best_of(name: str, values: Iterable[float]) -> float | None:
     """Return the best of several values of a measure.
 
     Args:
         name: The measure, without `val/`, `test/` or `pca_`.
-        values: One or more.
+        values: Those that are NaN or infinite take no part.
 
     Returns:
         The least or the greatest, whichever is better, the first of several that are equally good; None where neither
-        is better.
+        is better, or there is no value.
     """
-    if name in WITHOUT_DIRECTION:
+    finite = [value for value in values if math.isfinite(value)]
+    if name in WITHOUT_DIRECTION or not finite:
         return None
     if name in NOT_BELOW_ZERO:
-        return min(values, key=lambda value: max(0.0, value))
-    return min(values) if name in LOWER_IS_BETTER else max(values)
+        return min(finite, key=lambda value: max(0.0, value))
+    return min(finite) if name in LOWER_IS_BETTER else max(finite)

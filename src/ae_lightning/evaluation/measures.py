@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.errors import ConfigError, NotFiniteError, unknown_name
 from ae_lightning.evaluation.activity import active_units
 from ae_lightning.evaluation.case import Case, Need
 from ae_lightning.evaluation.chunks import chunks, sample_rows
@@ -53,7 +53,8 @@ def run_measures(names: Choice, case: Case, guard: Guard = nullcontext) -> Measu
 
     Raises:
         ConfigError: If a name is not known.
-        ValueError: If codes or reconstructions are not finite, or the two splits' codes differ in size.
+        NotFiniteError: If codes or reconstructions are not finite.
+        ValueError: If the two splits' codes differ in size.
     """
     chosen = applicable_measures(names, case)
     require_comparable(case.train, case.evaluated)
@@ -110,7 +111,8 @@ def require_comparable(train: EncodedSplit, evaluated: EncodedSplit) -> None:
     """Refuse splits that cannot be measured.
 
     Raises:
-        ValueError: If codes or reconstructions are not finite, or the two splits' codes differ in size.
+        NotFiniteError: If codes or reconstructions are not finite.
+        ValueError: If the two splits' codes differ in size.
     """
     latent_dims = train.codes.shape[1], evaluated.codes.shape[1]
     if latent_dims[0] != latent_dims[1]:
@@ -124,7 +126,7 @@ def require_comparable(train: EncodedSplit, evaluated: EncodedSplit) -> None:
 def _require_finite(what: str, rows: NDArray[np.float32]) -> None:
     num_bad = int((~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))).sum())
     if num_bad:
-        raise ValueError(f"{num_bad} of {len(rows)} {what} are not finite")
+        raise NotFiniteError(f"{num_bad} of {len(rows)} {what} are not finite")
 
 
 def _coder(case: Case) -> Coder:

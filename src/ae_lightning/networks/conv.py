@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
@@ -16,7 +17,6 @@ from ae_lightning.networks.layers import (
     image_to_outputs,
     inputs_to_image,
     require_filters,
-    require_positive,
 )
 from ae_lightning.networks.transposed_convolution import TransposedConvolution
 
@@ -104,8 +104,8 @@ class Conv(Network):
         activate_dense: bool = False,
     ) -> None:
         self.filters = require_filters(filters)
-        self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
-        self.stride = require_positive("model.network.stride", stride)
+        self.kernel_size = require_at_least("model.network.kernel_size", kernel_size)
+        self.stride = require_at_least("model.network.stride", stride)
         self.activation = activation
         self.batch_norm = batch_norm
         self.activate_dense = activate_dense

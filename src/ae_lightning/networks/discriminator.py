@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from ae_lightning.networks.layers import require_positive
+from ae_lightning.checks import require_at_least
 
 
 def build_discriminator(latent_dim: int, hidden: Sequence[int]) -> nn.Sequential:
@@ -20,6 +20,6 @@ def build_discriminator(latent_dim: int, hidden: Sequence[int]) -> nn.Sequential
     Raises:
         ConfigError: If a width is below 1.
     """
-    widths = [latent_dim, *(require_positive("model.discriminator_hidden", width) for width in hidden)]
+    widths = [latent_dim, *(require_at_least("model.discriminator_hidden", width) for width in hidden)]
     layers = [nn.Sequential(nn.Linear(a, b), nn.LeakyReLU(0.2)) for a, b in pairwise(widths)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], 1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks.base import Shape
 
@@ -32,17 +33,6 @@ def build_activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def require_positive(key: str, value: int) -> int:
-    """Return the value, or say which key wants a number of at least 1.
-
-    Raises:
-        ConfigError: If it is less.
-    """
-    if value < 1:
-        raise ConfigError(f"{key}: {value} is not allowed; it must be at least 1")
-    return value
-
-
 def require_filters(filters: Sequence[int], key: str = "model.network.filters") -> list[int]:
     """Return the channels of the layers as a list, or say what is wrong with them.
 
@@ -51,7 +41,7 @@ def require_filters(filters: Sequence[int], key: str = "model.network.filters") 
     """
     if not filters:
         raise ConfigError(f"{key}: an empty list is not allowed; give one number a layer")
-    return [require_positive(key, channels) for channels in filters]
+    return [require_at_least(key, channels) for channels in filters]
 
 
 class ImageToVector(nn.Module):

@@ -8,13 +8,9 @@ from math import prod
 
 from torch import nn
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.networks.base import Network, Shape
-from ae_lightning.networks.layers import (
-    ImageToVector,
-    build_activation,
-    inputs_to_image,
-    require_positive,
-)
+from ae_lightning.networks.layers import ImageToVector, build_activation, inputs_to_image
 
 
 class MLP(Network):
@@ -32,7 +28,7 @@ class MLP(Network):
         self.hidden = list(hidden)
         self.activation = activation
         for width in self.hidden:
-            require_positive("model.network.hidden", width)
+            require_at_least("model.network.hidden", width)
         build_activation(activation)
 
     def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:

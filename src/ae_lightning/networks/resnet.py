@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
     Upsample,
@@ -14,7 +15,6 @@ from ae_lightning.networks.layers import (
     image_to_outputs,
     inputs_to_image,
     require_filters,
-    require_positive,
 )
 
 
@@ -74,7 +74,7 @@ class ResNet(Network):
         batch_norm: bool = True,
     ) -> None:
         self.widths = require_filters(widths, "model.network.widths")
-        self.depth = require_positive("model.network.depth", depth)
+        self.depth = require_at_least("model.network.depth", depth)
         self.activation = activation
         self.batch_norm = batch_norm
         build_activation(activation)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network, Shape
 from ae_lightning.networks.layers import (
@@ -15,7 +16,6 @@ from ae_lightning.networks.layers import (
     image_to_outputs,
     inputs_to_image,
     require_filters,
-    require_positive,
 )
 
 
@@ -36,7 +36,7 @@ class Unpool(Network):
 
     def __init__(self, filters: Sequence[int] = (32, 64), kernel_size: int = 3, activation: str = "relu") -> None:
         self.filters = require_filters(filters)
-        self.kernel_size = require_positive("model.network.kernel_size", kernel_size)
+        self.kernel_size = require_at_least("model.network.kernel_size", kernel_size)
         self.activation = activation
         build_activation(activation)
 

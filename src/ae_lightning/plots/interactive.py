@@ -97,11 +97,11 @@ def _plot(scene: Scene, title: str, plot_id: str, height: str, *, has_script: bo
     from plotly.io import to_html
 
     layout = {
-        "title": {"text": html.escape(title)},
+        "title": {"text": drawn_text(title)},
         "template": "plotly_white",
-        "xaxis": {"title": {"text": html.escape(scene.names[0])}},
+        "xaxis": {"title": {"text": drawn_text(scene.names[0])}},
         "yaxis": {
-            "title": {"text": html.escape(scene.names[1])},
+            "title": {"text": drawn_text(scene.names[1])},
             **({"scaleanchor": "x"} if scene.equal_scales else {}),
         },
         "hovermode": "closest",
@@ -142,7 +142,7 @@ def _scatter(trace: Trace) -> dict[str, Any]:
         "type": "scatter",
         "x": np.round(trace.points[:, 0], 4),
         "y": np.round(trace.points[:, 1], 4),
-        "name": html.escape(trace.name),
+        "name": drawn_text(trace.name),
         "mode": "lines+markers" if trace.is_path else "markers",
         "marker": {"color": trace.colour, "symbol": trace.symbol, "size": 8 if trace.is_path else 6, "opacity": 0.75},
     }
@@ -155,3 +155,8 @@ def _scatter(trace: Trace) -> dict[str, Any]:
 @cache
 def _script() -> str:
     return files("ae_lightning.plots").joinpath("hover.js").read_text(encoding="utf-8")
+
+
+def drawn_text(text: str) -> str:
+    """Return a text as plotly takes it: it draws some tags, and knows no entity for quotation marks."""
+    return html.escape(text, quote=False)

@@ -68,6 +68,7 @@ def choose_pairs(
     ends = []
     for place, start in enumerate(starts):
         others = np.roll(order, -num_pairs - place)
+        others = others[others != start] if num_images > 1 else others
         ends.append(others[np.argmax(classes[others] != classes[start])])
     return starts, np.array(ends, dtype=np.int64)
 

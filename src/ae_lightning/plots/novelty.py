@@ -45,7 +45,10 @@ def novelty(
 
 
 def _histograms(axes: Axes, name: str, values: NDArray[np.float64], is_novel: NDArray[np.bool_]) -> None:
-    edges = np.linspace(values.min(), np.quantile(values, 0.995), _NUM_BINS + 1).tolist()
+    # Of each group by itself: a rare one that lies far out would else be cut off.
+    highest = max(np.quantile(values[~is_novel], 0.995), np.quantile(values[is_novel], 0.995))
+    lowest = values.min()
+    edges = np.linspace(lowest, highest if highest > lowest else lowest + 1.0, _NUM_BINS + 1).tolist()
     for own, colour, kind in ((values[~is_novel], _KNOWN, "known classes"), (values[is_novel], _NOVEL, "left out")):
         label = f"{kind} ({len(own):,} images)"
         axes.hist(own, edges, density=True, histtype="stepfilled", alpha=0.35, color=colour, label=label)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.command_parser import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
 
@@ -61,7 +62,6 @@ def parse_options(arguments: list[str]) -> Options:
     if unknown:
         known = ["--config", "--timeout", "--trials", "--storage", "--workers"]
         raise ConfigError(unknown_name("sweep", unknown[0].split("=")[0], known))
-    if given.workers < 1:
-        raise ConfigError(f"--workers: {given.workers} is not allowed; it must be at least 1")
+    require_at_least("--workers", given.workers)
     overrides = {"timeout": given.timeout, "trials": given.trials, "storage": given.storage}
     return Options(given.config, overrides, given.workers, given.worker)

@@ -21,3 +21,13 @@ def find_variants() -> Mapping[str, type[Autoencoder]]:
         for name, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, Autoencoder) and member.__module__ == module.__name__
     }
+
+
+def holds_variants(module: str) -> bool:
+    """Whether the autoencoders that a module defines are to train: a user's own, and this folder's, but no shared base.
+
+    Args:
+        module: Its full name.
+    """
+    package = __name__.partition(".")[0]
+    return module.startswith(f"{__name__}.") or module.partition(".")[0] != package

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions, weighted_sum
+from ae_lightning.autoencoder import Autoencoder, weighted_sum
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
@@ -43,7 +43,7 @@ class AdversarialAE(Autoencoder):
         adversarial_weight: float = 1.0,
         discriminator_hidden: Sequence[int] = (256, 256),
         discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
-        **options: Unpack[AutoencoderOptions],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.automatic_optimization = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checks import require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
@@ -29,7 +29,7 @@ class ContractiveAE(Autoencoder):
         ConfigError: If contraction is negative.
     """
 
-    def __init__(self, *, contraction: float = 0.1, exact: bool = False, **options: Unpack[AutoencoderOptions]) -> None:
+    def __init__(self, *, contraction: float = 0.1, exact: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.contraction = require_non_negative("model.contraction", contraction)
         self.exact = exact

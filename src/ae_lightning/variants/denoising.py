@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checks import require_non_negative, require_share
 from ae_lightning.data.corruption import CorruptionName, corrupt
 from ae_lightning.draws import Draws
@@ -33,7 +33,7 @@ class DenoisingAE(Autoencoder):
         corruption: CorruptionName = "gaussian",
         std: float = 0.3,
         p: float = 0.3,
-        **options: Unpack[AutoencoderOptions],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.corruption: CorruptionName = corruption

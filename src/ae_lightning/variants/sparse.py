@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Unpack
+from typing import Any, Literal
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, AutoencoderOptions
-from ae_lightning.checks import require_non_negative
+from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.checks import require_at_least, require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
@@ -39,17 +39,15 @@ class SparseAE(Autoencoder):
         rho: float = 0.2,
         sparsity_weight: float = 1.0,
         k: int = 8,
-        **options: Unpack[AutoencoderOptions],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         if not 0 < rho < 1:
             raise ConfigError(f"model.rho: {rho} is not allowed; it must lie between 0 and 1")
-        if k < 1:
-            raise ConfigError(f"model.k: {k} is not allowed; it must be at least 1")
         self.penalty = penalty
         self.rho = rho
         self.sparsity_weight = require_non_negative("model.sparsity_weight", sparsity_weight)
-        self.k = k
+        self.k = require_at_least("model.k", k)
 
     def encode(self, x_BCHW: Tensor) -> Tensor:
         """Return sparse codes, shape (B, L), float32: sigmoids, or the k largest of a linear code."""

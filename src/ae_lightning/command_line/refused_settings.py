@@ -1,0 +1,58 @@
+"""Settings that parse and cannot work: refused before anything is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import Namespace
+
+from ae_lightning.checks import require_at_least
+from ae_lightning.command_line.arguments import given_options
+from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
+from ae_lightning.command_line.config_errors import GIVEN_BY_OTHERS, no_model
+from ae_lightning.errors import ConfigError
+from ae_lightning.variants import holds_variants
+
+LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
+"""The Trainer's setting that may leave a command nothing to do."""
+
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+PRECISIONS_OF_16_BITS = ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16")
+"""Those that keep weights in 16 bits: the steps of an optimizer are smaller than what they can hold."""
+
+
+def require_possible(command: str, settings: Namespace, arguments: Sequence[str]) -> None:
+    """Refuse what cannot work.
+
+    Args:
+        command: `fit`, `validate`, `test` or `predict`.
+        settings: Of the command, as parsed.
+        arguments: The command line.
+
+    Raises:
+        ConfigError: If something cannot work; it names the key.
+    """
+    _check_model(settings, arguments)
+    _check_trainer(command, settings.trainer)
+    if settings.get("ckpt_path") in LIGHTNING_KEYWORDS:
+        raise ConfigError(f"ckpt_path: {settings.ckpt_path!r} names no file; give checkpoints/RUN_ID/last.ckpt")
+
+
+def _check_model(settings: Namespace, arguments: Sequence[str]) -> None:
+    if settings.get("model") is None or not holds_variants(settings.model.class_path.rpartition(".")[0]):
+        raise ConfigError(no_model())
+    given = {option.replace(".init_args.", ".") for option, _ in given_options(arguments)}
+    for name, instead in GIVEN_BY_OTHERS.items():
+        if f"--model.{name}" in given:
+            raise ConfigError(f"model.{name}: not allowed; {instead}")
+
+
+def _check_trainer(command: str, trainer: Namespace) -> None:
+    for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
+        if trainer[key] is not None:
+            require_at_least(f"trainer.{key}", trainer[key])
+    if trainer.precision in PRECISIONS_OF_16_BITS:
+        raise ConfigError(f"trainer.precision: {trainer.precision!r} is not allowed; Allowed: {', '.join(PRECISIONS)}")
+    limit = LIMITS.get(command)
+    if limit is not None and trainer[limit] == 0:
+        raise ConfigError(f"trainer.{limit}: {trainer[limit]} is not allowed; it leaves no images")
