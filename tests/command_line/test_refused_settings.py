@@ -49,9 +49,10 @@ def test_a_keyword_of_lightning_in_a_file_is_no_checkpoint(refuse, tmp_path):
 
 
 @pytest.mark.parametrize(("command", "stage"), [("validate", "val"), ("test", "test"), ("predict", "predict")])
-def test_no_batches_to_judge(refuse, command, stage):
+@pytest.mark.parametrize("none", ["0", "0.0"])
+def test_no_batches_to_judge(refuse, command, stage, none):
     key = f"trainer.limit_{stage}_batches"
-    assert refuse(command, *VAE, f"--{key}", "0") == f"{key}: 0 is not allowed; it leaves no images"
+    assert refuse(command, *VAE, f"--{key}", none) == f"{key}: 0 is not allowed; it leaves no images"
 
 
 def test_no_images_to_validate_on(refuse):

@@ -55,4 +55,5 @@ def _check_trainer(command: str, trainer: Namespace) -> None:
         raise ConfigError(f"trainer.precision: {trainer.precision!r} is not allowed; Allowed: {', '.join(PRECISIONS)}")
     limit = LIMITS.get(command)
     if limit is not None and trainer[limit] == 0:
-        raise ConfigError(f"trainer.{limit}: {trainer[limit]} is not allowed; it leaves no images")
+        # Whether a 0 was read as a whole number or as a share hangs on which union of both types Python made first.
+        raise ConfigError(f"trainer.{limit}: {trainer[limit]:g} is not allowed; it leaves no images")
