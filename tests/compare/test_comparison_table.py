@@ -71,6 +71,24 @@ def test_rows_are_told_apart_by_the_settings_that_differ():
     assert {row.label for row in comparison.rows} == {"VAE-2, beta 1.0", "VAE-2, beta 4.0", "VanillaAE-2", "PCA-2"}
 
 
+def test_settings_that_end_alike_are_told_by_their_whole_keys():
+    runs = [
+        tracked(
+            "AdversarialAE",
+            measured(0.1, 0.5),
+            model__beta=beta,
+            model__optimizer__lr=lr,
+            model__discriminator_optimizer__lr=other,
+        )
+        for beta, lr, other in [("1.0", "0.1", "0.2"), ("2.0", "0.2", "0.1")]
+    ]
+    assert [row.label for row in compare_runs(runs).rows] == [
+        "AdversarialAE-2, beta 1.0, model.discriminator_optimizer.lr 0.2, model.optimizer.lr 0.1",
+        "AdversarialAE-2, beta 2.0, model.discriminator_optimizer.lr 0.1, model.optimizer.lr 0.2",
+        "PCA-2",
+    ]
+
+
 def test_names_of_runs_and_loggers_make_no_rows_distinct():
     runs = [
         tracked(

@@ -12,6 +12,7 @@ from typing import Literal
 from ae_lightning.compare.defaults import complete
 from ae_lightning.evaluation.direction import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
+from ae_lightning.tracking.keys import short_keys
 
 PCA = "PCA"
 """The variant's name in the rows of the baseline."""
@@ -63,6 +64,7 @@ class Row:
         variant: Class name of the autoencoder, or ``PCA``.
         latent_dim: Length of a code.
         settings: What else tells it from other rows: values by the command line's keys, short class names.
+        label: Variant, latent_dim and settings in a line, no other row's.
         runs: Its runs, one a seed; of the baseline none.
         values: By measure.
     """
@@ -70,14 +72,9 @@ class Row:
     variant: str
     latent_dim: int
     settings: Mapping[str, str]
+    label: str
     runs: tuple[TrackedRun, ...]
     values: Mapping[str, Value]
-
-    @property
-    def label(self) -> str:
-        """Variant, latent_dim and settings in a line."""
-        settings = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in self.settings.items()]
-        return ", ".join([f"{self.variant}-{self.latent_dim}", *settings])
 
     @property
     def contest(self) -> tuple[int, tuple[tuple[str, str], ...]]:
@@ -140,8 +137,8 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     judged = [run for run in runs if metrics_of(run, stage)]
     repetitions = _repetitions(judged)
     told = _differing([dict(key) for key in repetitions])
-    rows = [_row(dict(key), told, group, stage) for key, group in repetitions.items()]
-    rows += _pca_rows(rows, stage)
+    rows = [_row(dict(key), short_keys(told), group, stage) for key, group in repetitions.items()]
+    rows += _pca_rows(rows, short_keys(told), stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
     return Comparison(tuple(rows), tuple(measures), _terms(judged), stage)
@@ -187,18 +184,20 @@ def _values_of(key: str, settings: Sequence[Mapping[str, str]]) -> set[str | Non
 
 
 def _row(
-    settings: Mapping[str, str], told: Sequence[str], runs: Sequence[TrackedRun], stage: Literal["val", "test"]
+    settings: Mapping[str, str], names: Mapping[str, str], runs: Sequence[TrackedRun], stage: Literal["val", "test"]
 ) -> Row:
-    return Row(
-        variant=runs[0].variant,
-        latent_dim=int(settings["model.latent_dim"]),
-        settings={key: settings[key] for key in told if key in settings},
-        runs=tuple(runs),
-        values=_values(runs, stage, is_pca=False),
-    )
+    variant, latent_dim = runs[0].variant, int(settings["model.latent_dim"])
+    told = {key: settings[key] for key in names if key in settings}
+    label = _label(variant, latent_dim, told, names)
+    return Row(variant, latent_dim, told, label, tuple(runs), _values(runs, stage, is_pca=False))
 
 
-def _pca_rows(rows: Sequence[Row], stage: Literal["val", "test"]) -> list[Row]:
+def _label(variant: str, latent_dim: int, settings: Mapping[str, str], names: Mapping[str, str]) -> str:
+    told = [f"{names[key]} {value}" for key, value in settings.items()]
+    return ", ".join([f"{variant}-{latent_dim}", *told])
+
+
+def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val", "test"]) -> list[Row]:
     """Return a row of the baseline for each latent_dim and what was judged on.
 
     It depends on these alone, but for ``denoising_psnr_gain``: each variant has a corruption of its own.
@@ -206,11 +205,12 @@ def _pca_rows(rows: Sequence[Row], stage: Literal["val", "test"]) -> list[Row]:
     groups: dict[tuple[int, tuple[tuple[str, str], ...]], list[TrackedRun]] = defaultdict(list)
     for row in rows:
         groups[row.contest] += row.runs
-    found = [
-        Row(PCA, latent_dim, dict(judged_on), (), _values(runs, stage, is_pca=True))
-        for (latent_dim, judged_on), runs in groups.items()
-    ]
-    return [row for row in found if row.values]
+    rows_of_pca = []
+    for (latent_dim, judged_on), runs in groups.items():
+        told, values = dict(judged_on), _values(runs, stage, is_pca=True)
+        if values:
+            rows_of_pca.append(Row(PCA, latent_dim, told, _label(PCA, latent_dim, told, names), (), values))
+    return rows_of_pca
 
 
 def _values(runs: Sequence[TrackedRun], stage: Literal["val", "test"], *, is_pca: bool) -> dict[str, Value]:

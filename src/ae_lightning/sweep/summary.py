@@ -14,6 +14,7 @@ from rich.text import Text
 from ae_lightning.sweep.exhaustion import is_exhausted
 from ae_lightning.sweep.ledger import REASON, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.tracking.keys import short_keys
 
 
 def values_of(trial: FrozenTrial, file: StudyFile) -> str:
@@ -25,9 +26,8 @@ def values_of(trial: FrozenTrial, file: StudyFile) -> str:
 
 def parameters_of(trial: FrozenTrial) -> str:
     """Return the parameters of a trial in words, each under the last part of its key where that tells it."""
-    last = [key.rsplit(".", 1)[-1] for key in trial.params]
-    names = [short if last.count(short) == 1 else key for key, short in zip(trial.params, last, strict=True)]
-    return ", ".join(f"{name} {_short(value)}" for name, value in zip(names, trial.params.values(), strict=True))
+    names = short_keys(trial.params)
+    return ", ".join(f"{names[key]} {_short(value)}" for key, value in trial.params.items())
 
 
 def _short(value: object) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 def valid_key(key: str) -> str:
     """Replace what MLflow refuses in a parameter's or metric's name."""
     return re.sub(r"[^\w/. -]", "_", key)
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Return the last part of each key where no other key ends alike, else the key."""
+    last = {key: key.rsplit(".", 1)[-1] for key in keys}
+    counts = Counter(last.values())
+    return {key: short if counts[short] == 1 else key for key, short in last.items()}
 
 
 def command_line_keys(values: Mapping[str, Any]) -> dict[str, Any]:
