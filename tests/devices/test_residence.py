@@ -62,6 +62,15 @@ def test_images_of_the_host_are_sent_batch_by_batch():
     assert counter.transfers["meta"] == NUM_IMAGES * 16
 
 
+def test_a_batch_is_sent_only_where_it_is_not():
+    data = ImageDataModule()
+    batch = next(iter(build_loader(None)))
+    assert data.transfer_batch_to_device(batch, torch.device("cpu"), 0) is batch
+    sent = data.transfer_batch_to_device(batch, ELSEWHERE, 0)
+    assert sent.images.device == sent.indices.device == ELSEWHERE
+    assert sent[2:] == batch[2:]
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_resident_split_gives_the_same_batches(shuffle):
     for resident, usual in zip(build_loader(torch.device("cpu"), shuffle), build_loader(None, shuffle), strict=True):

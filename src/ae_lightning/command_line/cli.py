@@ -40,6 +40,7 @@ from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm import requeued_after, take_over_requeueing
+from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
@@ -112,8 +113,10 @@ class AutoencoderCLI(LightningCLI):
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
         if self.config.subcommand == "fit":
             allow_tf32()
-        if settings.keep_memory and uses_cpu(settings.trainer.accelerator):
-            keep_freed_memory()
+        if uses_cpu(settings.trainer.accelerator):
+            answer_at_once_for_gpus()
+            if settings.keep_memory:
+                keep_freed_memory()
 
     def before_instantiate_classes(self) -> None:
         """Turn `--resume` into a run to go on with and its last checkpoint.
@@ -195,6 +198,8 @@ class AutoencoderCLI(LightningCLI):
                 tracker.suggest_names(self.datamodule.dataset_name, name)
         plugins = settings.get("plugins") or []
         kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
+        if settings.get("profiler") is None:
+            kwargs = {**kwargs, "profiler": NoProfiler()}
         # The recorder opens the run, whose id the checkpoints' folder bears.
         with refusal_explained("trainer"):
             trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])

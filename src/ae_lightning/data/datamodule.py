@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -216,6 +217,21 @@ class ImageDataModule(LightningDataModule):
     def predict_dataloader(self) -> ResumableLoader:
         """Give batches of the split chosen by ``predict_split`` in order."""
         return self._loader(self.predict_split)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch to the device; one that lies there is taken as it is, not leaf by leaf.
+
+        Args:
+            batch: As a loader gives it, or a bare tensor.
+            device: Where it goes.
+            dataloader_idx: Which of several loaders it comes from; all are treated alike.
+
+        Returns:
+            The batch on the device.
+        """
+        if isinstance(batch, Batch) and batch.images.device == device:
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
         """Scale the images of a batch, on the device it has been moved to.

@@ -1,0 +1,58 @@
+"""What is left out of a training step is what nobody asked for: answers, errors and profiles stay what they were."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+import torch
+
+from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
+from ae_lightning.networks import Conv
+from ae_lightning.variants.vanilla import VanillaAE
+
+BY_LIBRARY = "PYTORCH_NVML_BASED_CUDA_CHECK"
+
+
+def test_hooks_within_hooks_are_profiled_by_nobody():
+    profiler = NoProfiler()
+    with profiler.profile("outer"), profiler.profile("inner"):
+        pass
+    assert profiler.summary() == ""
+
+
+def test_an_error_passes_through():
+    with pytest.raises(KeyError), NoProfiler().profile("hook"):
+        raise KeyError
+
+
+def test_the_answer_for_gpus_stays_the_same(monkeypatch):
+    monkeypatch.setenv(BY_LIBRARY, "1")
+    before = torch.cuda.is_available()
+    answer_at_once_for_gpus()
+    assert BY_LIBRARY not in os.environ
+    assert torch.cuda.is_available() == before
+
+
+@pytest.mark.parametrize(("accelerator", "is_left"), [("cpu", False), ("cuda", True)])
+def test_who_computes_on_the_cpu_searches_for_no_library(monkeypatch, bare_workspace, accelerator, is_left):
+    monkeypatch.setenv(BY_LIBRARY, "1")
+    bare_workspace(
+        "validate", "--model", "VAE", "--trainer.accelerator", accelerator, "--trainer.limit_val_batches", "1"
+    )
+    assert (BY_LIBRARY in os.environ) == is_left
+
+
+def test_a_profile_that_is_wanted_is_made(workspace, caplog):
+    with caplog.at_level(logging.INFO):
+        assert workspace.fit("--trainer.profiler", "simple").code == 0
+    assert "run_training_batch" in caplog.text
+
+
+def test_the_model_knows_the_hook_and_its_layers():
+    model = VanillaAE(input_shape=(1, 8, 8), network=Conv(filters=[4]), latent_dim=2)
+    model._current_fx_name = "training_step"
+    assert model._current_fx_name == "training_step"
+    with pytest.raises(TypeError, match="cannot assign"):
+        model.encoder = "no layer"
