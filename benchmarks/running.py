@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -13,6 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.text import Text
 
 from ae_lightning.machine.allocator import KEPT_BYTES
 from benchmarks.arguments import Task
@@ -23,7 +26,6 @@ from benchmarks.roster import Contender, Environment
 
 ROOT = Path(__file__).parent.parent
 ROWS, COLUMNS = 50, 160
-TAIL = 4000
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MEMORY_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 """glibc's own names for what `ae_lightning.machine.allocator` sets, for programs that do not call it."""
@@ -60,7 +62,7 @@ class Bench:
             options: Further options of `fit`.
 
         Raises:
-            ContenderError: If it failed, with the end of what it said.
+            ContenderError: If it failed, with the last line that it said.
         """
         report = self.folder / "report.jsonl"
         report.unlink(missing_ok=True)
@@ -75,7 +77,7 @@ class Bench:
         )
         ended_at = time.monotonic()
         if code or not report.exists():
-            raise ContenderError(f"exit code {code}: {said[-TAIL:].strip()}")
+            raise ContenderError(f"exit code {code}: {last_line(said)}")
         epochs = [Epoch(**json.loads(line)) for line in report.read_text(encoding="utf-8").splitlines()]
         return Run(contender.name, model, batch_size, epochs, ended_at - epochs[-1].ended_at)
 
@@ -139,6 +141,12 @@ def run_in_terminal(command: Sequence[str], environment: Mapping[str, str], fold
         said = _read_all(ours)
     os.close(ours)
     return process.returncode, said
+
+
+def last_line(said: str) -> str:
+    """Return the last line that a program drew in its terminal, without colours; empty if it said nothing."""
+    lines = (Text.from_ansi(line).plain.strip() for line in re.split(r"[\r\n\b]+", said))
+    return next(reversed([line for line in lines if line]), "")
 
 
 def _read_all(terminal: int) -> str:

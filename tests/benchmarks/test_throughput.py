@@ -15,7 +15,7 @@ from benchmarks.models import NETWORKS, build_model
 from benchmarks.options import exit_code_of
 from benchmarks.results import Epoch, Run, summarise
 from benchmarks.roster import CONTENDERS, KEPT, Contender
-from benchmarks.running import Bench, ContenderError, run_in_terminal
+from benchmarks.running import Bench, ContenderError, last_line, run_in_terminal
 from benchmarks.tables import HEADINGS
 
 TRIED = ("fit", "bare", "tuned+memory")
@@ -123,6 +123,22 @@ def test_a_program_runs_in_a_terminal_and_its_failure_is_seen(tmp_path):
     program = "import sys; print(sys.stdout.isatty(), sys.stderr.isatty()); sys.exit(3)"
     code, said = run_in_terminal([sys.executable, "-c", program], {}, tmp_path)
     assert (code, said.strip()) == (3, "True True")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "first\r\nthe last line\r\n\r\n",
+        "\x1b[32m10/430 drawn\x1b[0m" + 40 * "\b" + "the last line\r\n",
+        "drawn\rthe \x1b[1mlast\x1b[0m line",
+    ],
+)
+def test_of_what_a_program_drew_the_last_line_is_told(said):
+    assert last_line(said) == "the last line"
+
+
+def test_a_program_that_said_nothing_has_no_last_line():
+    assert last_line("\r\n") == ""
 
 
 def test_contenders_that_keep_memory_differ_in_nothing_else():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import pytest
@@ -44,10 +43,11 @@ def test_who_computes_on_the_cpu_searches_for_no_library(monkeypatch, bare_works
     assert (BY_LIBRARY in os.environ) == is_left
 
 
-def test_a_profile_that_is_wanted_is_made(workspace, caplog):
-    with caplog.at_level(logging.INFO):
-        assert workspace.fit("--trainer.profiler", "simple").code == 0
-    assert "run_training_batch" in caplog.text
+def test_a_profile_that_is_wanted_is_made(workspace):
+    report = ("--trainer.profiler.dirpath", workspace.folder, "--trainer.profiler.filename", "report")
+    outcome = workspace.fit("--trainer.profiler", "SimpleProfiler", *report)
+    assert outcome.code == 0, outcome.err
+    assert "run_training_batch" in (workspace.folder / "fit-report.txt").read_text()
 
 
 def test_the_model_knows_the_hook_and_its_layers():
