@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ae_lightning.callbacks.code_pictures import MAX_PRIOR_VALUES, num_prior_codes
+from ae_lightning.callbacks.code_pictures import MAX_PRIOR_BYTES, num_prior_codes
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.pictures import PICTURES, select_pictures
 from ae_lightning.errors import ConfigError
@@ -95,7 +95,7 @@ def test_pictures_during_training_can_be_chosen(workspace):
 def test_the_prior_is_drawn_in_bounded_memory(latent_dim):
     num_codes = num_prior_codes(latent_dim)
     assert 1_000 <= num_codes <= 100_000
-    assert num_codes == 1_000 or num_codes * latent_dim <= MAX_PRIOR_VALUES
+    assert num_codes == 1_000 or 4 * num_codes * latent_dim <= MAX_PRIOR_BYTES
 
 
 def test_one_picture_is_chosen_by_its_name():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.callbacks.encoding import num_within
 from ae_lightning.callbacks.subject import Subject
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 NUM_SAMPLES = 64
 NUM_PRIOR_CODES, MIN_PRIOR_CODES = 100_000, 1_000
-MAX_PRIOR_VALUES = 2**24
-"""Numbers in all codes that are drawn from the prior for its histogram."""
+MAX_PRIOR_BYTES = 64 * 2**20
+"""Of all codes that are drawn from the prior for its histogram."""
 
 
 def draw_latent_scatter(subject: Subject) -> Figure:
@@ -85,7 +86,7 @@ def write_latent_traversals(subject: Subject) -> str:
 
 def num_prior_codes(latent_dim: int) -> int:
     """Return how many codes to draw from the prior for its histogram: as many as memory for large codes allows."""
-    return max(MIN_PRIOR_CODES, min(NUM_PRIOR_CODES, MAX_PRIOR_VALUES // latent_dim))
+    return max(MIN_PRIOR_CODES, min(NUM_PRIOR_CODES, num_within(MAX_PRIOR_BYTES, (latent_dim,))))
 
 
 def draw_code_histograms(subject: Subject) -> Figure:

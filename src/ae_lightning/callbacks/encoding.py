@@ -82,9 +82,9 @@ def chunk_size(image_shape: Sequence[int]) -> int:
     return min(CHUNK_SIZE, num_within(MAX_CHUNK_BYTES, image_shape))
 
 
-def num_within(num_bytes: int, image_shape: Sequence[int]) -> int:
-    """Return how many 32-bit images of a shape (C, H, W) so many bytes hold, at least 1."""
-    return max(1, num_bytes // (4 * math.prod(image_shape)))
+def num_within(num_bytes: int, shape: Sequence[int]) -> int:
+    """Return how many 32-bit images, or codes, of a shape so many bytes hold, at least 1."""
+    return max(1, num_bytes // (4 * math.prod(shape)))
 
 
 def collect(num_rows: int, pieces: Iterable[Tensor]) -> Tensor:
