@@ -136,9 +136,9 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     """
     judged = [run for run in runs if metrics_of(run, stage)]
     repetitions = _repetitions(judged)
-    told = _differing([dict(key) for key in repetitions])
-    rows = [_row(dict(key), short_keys(told), group, stage) for key, group in repetitions.items()]
-    rows += _pca_rows(rows, short_keys(told), stage)
+    names = short_keys(_differing([dict(key) for key in repetitions]))
+    rows = [_row(dict(key), names, group, stage) for key, group in repetitions.items()]
+    rows += _pca_rows(rows, names, stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
     return Comparison(tuple(rows), tuple(measures), _terms(judged), stage)
