@@ -197,9 +197,11 @@ class AutoencoderCLI(LightningCLI):
                 name = f"{type(self.model).__name__}-{self.model.latent_dim}"
                 tracker.suggest_names(self.datamodule.dataset_name, name)
         plugins = settings.get("plugins") or []
-        kwargs = {**kwargs, "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()]}
-        if settings.get("profiler") is None:
-            kwargs = {**kwargs, "profiler": NoProfiler()}
+        kwargs = {
+            **kwargs,
+            "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()],
+            "profiler": settings.get("profiler") or NoProfiler(),
+        }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         with refusal_explained("trainer"):
             trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
