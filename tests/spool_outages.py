@@ -11,10 +11,24 @@ from ae_lightning.tracking.left_behind import find_spools
 @contextmanager
 def without_runs(database):
     """Let a database fail at once, as one does that is being migrated: MLflow waits 20 seconds for a locked one."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE runs RENAME TO runs_elsewhere")
+    with _between(database, "ALTER TABLE runs RENAME TO runs_elsewhere", "ALTER TABLE runs_elsewhere RENAME TO runs"):
         yield
-        connection.execute("ALTER TABLE runs_elsewhere RENAME TO runs")
+
+
+@contextmanager
+def locked(database):
+    """Keep everybody else from writing a database."""
+    with _between(database, "BEGIN EXCLUSIVE", "ROLLBACK"):
+        yield
+
+
+@contextmanager
+def _between(database, first, last):
+    """Execute one statement before, another after."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute(first)
+        yield
+        connection.execute(last)
 
 
 def log_a_bit(tracker, folder, steps):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import time
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,26 +11,13 @@ from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.left_behind import find_spools
-from ae_lightning.tracking.operations import (
-    Metrics,
-)
+from ae_lightning.tracking.operations import Metrics
 from ae_lightning.tracking.spool import Spool, held
-from spool_outages import log_a_bit, require_all, without_runs
+from spool_outages import locked, log_a_bit, require_all, without_runs
 
 
-@contextmanager
-def locked(database):
-    """Keep everybody else from writing a database."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.execute("ROLLBACK")
-
-
-def test_a_store_that_fails_is_caught_up_with_when_it_is_back(workspace, monkeypatch):
+def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace, monkeypatch):
     monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_PROBES", 0.1)
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
     log_a_bit(tracker, workspace.folder, range(5))
     tracker.flush()
     with without_runs(workspace.folder / "mlflow.db"):
@@ -52,9 +37,7 @@ def test_a_store_that_fails_is_caught_up_with_when_it_is_back(workspace, monkeyp
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_request_that_is_taken_after_all_doubles_nothing(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_a_request_that_is_taken_after_all_doubles_nothing(tracker, workspace):
     with locked(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(10))
         start = time.perf_counter()
@@ -68,9 +51,7 @@ def test_a_request_that_is_taken_after_all_doubles_nothing(workspace):
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_what_a_run_leaves_behind_is_delivered_once_by_sync(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_what_a_run_leaves_behind_is_delivered_once_by_sync(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(10))
         tracker.finalize()
@@ -111,9 +92,7 @@ def test_a_deleted_run_keeps_its_spool_and_holds_up_no_other(workspace):
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_spool_in_use_is_left_to_whoever_has_it(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_a_spool_in_use_is_left_to_whoever_has_it(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(3))
         tracker.flush()
@@ -126,9 +105,7 @@ def test_a_spool_in_use_is_left_to_whoever_has_it(workspace):
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_run_gone_on_with_gets_first_what_waits(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_a_run_gone_on_with_gets_first_what_waits(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(10))
         tracker.finalize("failed")
@@ -195,9 +172,7 @@ def test_a_spool_that_a_sync_has_gets_no_file_and_ends_nothing(tracker, workspac
     require_all(workspace, tracker.run_id, 3)
 
 
-def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(tracker, workspace):
     (workspace.folder / "note.txt").write_text("kept")
     with without_runs(workspace.folder / "mlflow.db"):
         tracker.log_file(workspace.folder / "note.txt", "notes")

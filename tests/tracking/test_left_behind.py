@@ -6,15 +6,12 @@ from threading import Timer
 
 import pytest
 
-from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
 from spool_outages import log_a_bit, require_all, without_runs
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
-def test_a_run_that_finished_while_the_store_was_away_is_not_resumed(workspace):
-    tracker = MLflowTracker(system_metrics=False)
-    tracker.open()
+def test_a_run_that_finished_while_the_store_was_away_is_not_resumed(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(2))
         tracker.finalize()
