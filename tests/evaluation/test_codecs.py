@@ -131,6 +131,16 @@ def test_a_mosaic_is_no_larger_than_codecs_take(height: int, width: int) -> None
     assert rows * columns * height * width <= MAX_PIXELS
 
 
+def test_pictures_of_which_jpeg_writes_more_than_a_byte_a_pixel_have_all_curves() -> None:
+    """Colours of black and white channels, in places a pixel and in others two wide: chroma survives its halving."""
+    rng = np.random.default_rng(0)
+    pixels, blocks = rng.integers(0, 2, (64, 3, 64, 64)), rng.integers(0, 2, (64, 3, 32, 32))
+    images = np.where(rng.random((64, 1, 64, 64)) < 0.5, blocks.repeat(2, 2).repeat(2, 3), pixels).astype(np.float32)
+    curves = image_codec_curves(EncodedSplit(images, np.zeros((64, 1), np.float32)), seed=0)
+    assert curves["jpeg_mosaic"]["bits_per_pixel"][-1] > 8
+    assert all(len(curve["psnr"]) == len(QUALITIES) for curve in curves.values())
+
+
 def test_images_that_no_mosaic_holds_all_of_have_one_of_some() -> None:
     images = np.linspace(0, 1, 25 * 3300 * 2, dtype=np.float32).reshape(25, 1, 3300, 2)
     curves = image_codec_curves(EncodedSplit(images, np.zeros((25, 1), np.float32)), seed=0)

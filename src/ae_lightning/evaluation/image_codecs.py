@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ae_lightning.evaluation.compression import Curve
 from ae_lightning.evaluation.encoded import EncodedSplit
@@ -24,6 +26,9 @@ MAX_SIDE = 16_383
 
 MAX_PIXELS = 89_478_485
 """Pixels of a mosaic: beyond, Pillow takes a picture for an attack on the memory of whoever opens it."""
+
+MAX_FILE_BYTES_PER_VALUE = 4
+"""Bytes of a file per value of its picture at most: baseline JPEG writes a coefficient in 27 bits, code and value."""
 
 Format = Literal["jpeg", "webp"]
 
@@ -72,9 +77,21 @@ def _curve(name: Format, pictures: list[NDArray[np.uint8]], tile: tuple[int, ...
 def _encode(name: Format, picture: NDArray[np.uint8], quality: int) -> bytes:
     file = io.BytesIO()
     image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
-    # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
-    image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
+    with _buffer_of(MAX_FILE_BYTES_PER_VALUE * picture.nbytes):
+        # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
+        image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
     return file.getvalue()
+
+
+@contextmanager
+def _buffer_of(num_bytes: int) -> Iterator[None]:
+    """Give Pillow's encoders that much room: JPEG's has a byte a pixel and fails where noise in colour takes more."""
+    before = ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = max(before, num_bytes)
+    try:
+        yield
+    finally:
+        ImageFile.MAXBLOCK = before
 
 
 def _decode(file: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
