@@ -45,3 +45,13 @@ def test_weights_of_another_model_are_named(bare_workspace, trained):
     trained.save_checkpoint("whole.ckpt")
     said = refusal(bare_workspace("test", "--ckpt_path", "whole.ckpt", "--model.latent_dim", "5"))
     assert "whole.ckpt: its weights do not fit the model (size mismatch for " in said
+
+
+def test_of_the_weights_of_another_network_the_first_are_named(bare_workspace, trained):
+    trained.save_checkpoint("odd.ckpt")
+    weights = {f"encoder.{number}.weight": torch.zeros(1) for number in range(100)}
+    torch.save({**torch.load("odd.ckpt", weights_only=True), "state_dict": weights}, "odd.ckpt")
+    said = refusal(bare_workspace("test", "--ckpt_path", "odd.ckpt"))
+    assert "do not fit the model (Unexpected key(s) in state_dict: " in said
+    assert said.endswith(" ...)")
+    assert len(said) < 400

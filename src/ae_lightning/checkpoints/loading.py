@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -150,9 +151,10 @@ def load_weights(model: Autoencoder, path: str | Path, state: dict[str, Any]) ->
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        # The last line of several names the weights, the first one the class alone.
+        # The last line of several names the weights, the first one the class alone; of another network's, every one.
         said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({said[-1]})") from error
+        reason = shorten(said[-1], 200, placeholder=" ...")
+        raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({reason})") from error
 
 
 def require_training_state(path: str | Path, state: dict[str, Any]) -> None:
