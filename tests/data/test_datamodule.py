@@ -115,17 +115,38 @@ def test_images_are_read_once(npz, monkeypatch):
     assert data.input_shape == (3, 4, 5)
 
 
-def test_train_is_shuffled_and_the_rest_is_in_order(npz):
+def test_all_is_mixed_but_what_is_predicted(npz):
     data = ImageDataModule("npz", path=npz, batch_size=8, num_val=10)
     for loader, split, shuffled in (
         (data.train_dataloader(), "train", True),
-        (data.val_dataloader(), "val", False),
-        (data.test_dataloader(), "test", False),
+        (data.val_dataloader(), "val", True),
+        (data.test_dataloader(), "test", True),
         (data.predict_dataloader(), "test", False),
     ):
         indices = torch.cat([batch.indices for batch in loader]).tolist()
         assert (indices != sorted(indices)) == shuffled
         assert sorted(indices) == list(range(len(data.split(split))))
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_what_judges_is_the_same_in_every_epoch_and_for_every_seed(npz, name):
+    orders = []
+    for seed in (0, 1):
+        data = ImageDataModule("npz", path=npz, batch_size=8, num_val=10, seed=seed)
+        loader = getattr(data, f"{name}_dataloader")()
+        for epoch in (0, 3):
+            loader.sampler.set_epoch(epoch)
+            orders.append(torch.cat([batch.indices for batch in loader]).tolist())
+    assert orders.count(orders[0]) == 4
+
+
+def test_what_judges_an_objective_over_a_batch_has_batches_of_all_classes(tmp_path):
+    """A folder lists its images class by class: in that order, a batch would be a sample of one class alone."""
+    images = np.repeat(np.arange(4, dtype=np.uint8), 64)[:, None, None] * np.ones((1, 4, 5), np.uint8)
+    np.savez(tmp_path / "sorted.npz", x_train=images, x_test=images)
+    data = ImageDataModule("npz", path=tmp_path / "sorted.npz", batch_size=64, num_val=128)
+    for loader in (data.val_dataloader(), data.test_dataloader()):
+        assert all(len(batch.images.unique()) == 4 for batch in loader)
 
 
 def test_predict_split_is_chosen(npz):

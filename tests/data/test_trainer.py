@@ -149,5 +149,5 @@ class RankTwoOfThree:
 def test_a_rank_takes_its_share(data):
     datamodule = data()
     datamodule.trainer = RankTwoOfThree()
-    batches = list(datamodule.test_dataloader())
+    batches = list(datamodule.predict_dataloader())
     assert [(batch.indices.tolist(), batch.offset, batch.global_size) for batch in batches] == [([4, 5, 6], 4, 10)]

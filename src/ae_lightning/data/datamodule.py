@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -204,19 +204,22 @@ class ImageDataModule(LightningDataModule):
         """Give batches of the train split, in a new order each epoch."""
         # Trainer(overfit_batches=...) wants the same batches in every epoch, and cannot reorder this loader
         overfit = self.trainer is not None and getattr(self.trainer, "overfit_batches", 0) > 0
-        return self._loader("train", shuffle=not overfit)
+        return self._loader("train", "stored" if overfit else "new")
 
     def val_dataloader(self) -> ResumableLoader | list[ResumableLoader]:
-        """Give batches of the validation split in order; no loader at all where there is no such split."""
-        return self._loader("val") if "val" in self.split_names else []
+        """Give mixed batches of the validation split, always the same; no loader at all where there is no such split.
+
+        Some objectives take a batch for a sample of the data, which it is not in the order of a folder: class by class.
+        """
+        return self._loader("val", "mixed") if "val" in self.split_names else []
 
     def test_dataloader(self) -> ResumableLoader:
-        """Give batches of the test split in order."""
-        return self._loader("test")
+        """Give mixed batches of the test split, always the same."""
+        return self._loader("test", "mixed")
 
     def predict_dataloader(self) -> ResumableLoader:
         """Give batches of the split chosen by ``predict_split`` in order."""
-        return self._loader(self.predict_split)
+        return self._loader(self.predict_split, "stored")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch to the device; one that lies there is taken as it is, not leaf by leaf.
@@ -249,9 +252,12 @@ class ImageDataModule(LightningDataModule):
         images = batch.images.to(memory_format=torch.channels_last)
         return batch._replace(images=self.scale(images))
 
-    def _loader(self, name: SplitName, shuffle: bool = False) -> ResumableLoader:
+    def _loader(self, name: SplitName, order: Literal["stored", "mixed", "new"]) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        deal = Deal(self.batch_size, shuffle, self.seed, rank, world_size)
+        # runs of other seeds are judged on the same batches
+        fixed = order == "mixed"
+        seed = self.split_seed if fixed else self.seed
+        deal = Deal(self.batch_size, order != "stored", seed, rank, world_size, fixed)
         return self._contents_with(name).loader(name, deal, partial(self._residence, name))
 
     def _residence(self, name: SplitName, split: ImageSplit) -> torch.device | None:

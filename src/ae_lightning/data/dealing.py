@@ -37,6 +37,7 @@ class Deal(NamedTuple):
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
+        fixed: Whether the order of the first epoch is that of every epoch.
     """
 
     batch_size: int
@@ -44,6 +45,7 @@ class Deal(NamedTuple):
     seed: int
     rank: int
     world_size: int
+    fixed: bool = False
 
 
 class Dealer:
@@ -56,9 +58,8 @@ class Dealer:
 
     Two remainders are joined to the batch before them, so that nothing is dropped or repeated. One with fewer
     images than ranks: every rank needs an image in every step, or a collective operation would wait forever
-    (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling,
-    which is to say in training, one with fewer than two images a rank: batch norm refuses to take the variance
-    of one.
+    (one process, which has no such need, takes that remainder as a batch of its own). And, when shuffling, as
+    training does, one with fewer than two images a rank: batch norm refuses to take the variance of one.
 
     Args:
         num_images: How many images the split has.
@@ -67,13 +68,21 @@ class Dealer:
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
+        fixed: Whether the order of the first epoch is that of every epoch.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
     def __init__(
-        self, num_images: int, batch_size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        num_images: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        fixed: bool = False,
     ) -> None:
         require_at_least("data.batch_size", batch_size)
         if num_images < world_size:
@@ -84,6 +93,7 @@ class Dealer:
         self.rank = rank
         self.world_size = world_size
         self.global_batch_size = batch_size * world_size
+        self.fixed = fixed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -92,7 +102,8 @@ class Dealer:
         Args:
             epoch: Counted from 0.
         """
-        self.epoch = epoch
+        if not self.fixed:
+            self.epoch = epoch
 
     def __len__(self) -> int:
         """Count the batches of an epoch, the same on every rank."""

@@ -41,6 +41,7 @@ class BatchSampler(Dealer):
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
+        fixed: Whether the order of the first epoch is that of every epoch.
         device: Where the positions of a shuffled order lie; by default in the host's memory. They are sent there once
             an epoch.
 
@@ -56,9 +57,10 @@ class BatchSampler(Dealer):
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        fixed: bool = False,
         device: torch.device | None = None,
     ) -> None:
-        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size)
+        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size, fixed)
         self.device = device
 
     def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:

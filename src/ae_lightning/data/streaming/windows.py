@@ -39,6 +39,7 @@ class WindowSampler(Dealer):
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
+        fixed: Whether the order of the first epoch is that of every epoch.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
@@ -54,8 +55,9 @@ class WindowSampler(Dealer):
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        fixed: bool = False,
     ) -> None:
-        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size)
+        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size, fixed)
         self.block_size = block_size
         self.window_size = window_size
 
