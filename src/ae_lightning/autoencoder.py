@@ -296,7 +296,8 @@ class Autoencoder(pl.LightningModule):
     def _step_schedulers(self) -> None:
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
-                step_plateau(scheduler, {**self._monitored, **self.trainer.callback_metrics})
+                measured = {**self._monitored, **self.trainer.callback_metrics}
+                step_plateau(scheduler, measured, self.trainer.strategy.broadcast)
             elif not self.automatic_optimization:
                 scheduler.step()
 

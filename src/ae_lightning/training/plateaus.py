@@ -6,7 +6,7 @@ lose a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -27,12 +27,16 @@ def monitor_of(scheduler: ReduceLROnPlateau) -> str:
     return monitor
 
 
-def step_plateau(scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float]) -> None:
+def step_plateau(
+    scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float], agreed: Callable[[float], float]
+) -> None:
     """Show a plateau the measure that it follows.
 
     Args:
         scheduler: Whose `monitor` names it.
         measured: All that has been measured, by name.
+        agreed: Gives every process the value of the first: of training, each has measured its own images, and rates
+            that differ would part the weights.
 
     Raises:
         ConfigError: If it has not been measured.
@@ -41,7 +45,7 @@ def step_plateau(scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | f
     if monitor not in measured:
         said = unknown_name("model.scheduler.monitor", monitor, measured)
         raise ConfigError(f"{said} (what has been measured when the scheduler steps)")
-    scheduler.step(float(measured[monitor]))
+    scheduler.step(agreed(float(measured[monitor])))
 
 
 def monitored(schedulers: Iterable[Any], measured: Mapping[str, Tensor | float]) -> dict[str, float]:
