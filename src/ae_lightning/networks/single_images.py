@@ -14,6 +14,8 @@ from ae_lightning.errors import ConfigError
 def require_single_images_taken(network: nn.Module, shape: tuple[int, ...]) -> None:
     """Refuse to train a network on one image at a time where batch norm would take the variance of one number.
 
+    One that shares its statistics with other processes (`sync_batchnorm`) sees their images too, and is not asked.
+
     Args:
         network: In train mode; it is asked on a device without numbers, which leaves its statistics as they are.
         shape: Of its input, without the batch.
@@ -21,6 +23,8 @@ def require_single_images_taken(network: nn.Module, shape: tuple[int, ...]) -> N
     Raises:
         ConfigError: If it needs more images.
     """
+    if any(isinstance(layer, nn.SyncBatchNorm) for layer in network.modules()):
+        return
     tensors = chain(network.named_parameters(), network.named_buffers())
     without_numbers = {name: tensor.to("meta") for name, tensor in tensors}
     try:
