@@ -48,6 +48,15 @@ def test_floating_point_images_are_rounded_to_bytes(path, dtype):
     assert np.array_equal(read_npz(path).train.images.numpy()[:, 0], exact)
 
 
+def test_labels_of_two_types_name_classes_by_whole_numbers(path):
+    images = np.zeros((2, 8, 8), np.uint8)
+    labels = {"y_train": np.array([7, 1], np.uint64), "y_test": np.array([7, -1], np.int64)}
+    np.savez(path, x_train=images, x_test=images, **labels)
+    read = read_npz(path)
+    assert read.class_names == ("1", "7")
+    assert read.test.labels.tolist() == [1, -1]
+
+
 def test_labels_become_positions_in_the_class_names(path):
     np.savez(path, x_train=pixels(4, 2, 2), x_test=pixels(2, 2, 2), y_train=[7, 3, 7, 3], y_test=[3, 9])
     images = read_npz(path)
@@ -72,6 +81,7 @@ WRONG = {
     "other size": ({"x_test": pixels(2, 9, 8)}, "x_train and x_test differ in shape"),
     "empty": ({"x_test": pixels(0, 8, 8)}, "x_test is empty"),
     "too many labels": ({**LABELS, "y_test": np.zeros(3, int)}, "y_test has 3 labels for 2 images"),
+    "label size": ({**LABELS, "y_train": np.full(4, 2**63, np.uint64)}, "y_train has the label 9223372036854775808"),
     "label dtype": ({**LABELS, "y_train": np.zeros(4)}, "y_train has dtype float64"),
     "label shape": ({**LABELS, "y_train": np.zeros((4, 10), int)}, r"y_train has shape \(4, 10\)"),
     "negative label": (

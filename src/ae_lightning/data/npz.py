@@ -21,6 +21,8 @@ CHUNK = 4096
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
 """More than so many bytes out of each one in the file, and more than a gibibyte, are no images."""
+
+LARGEST_LABEL = int(np.iinfo(np.int64).max)
 ARRAYS = ("x_train", "x_test", "y_train", "y_test")
 
 
@@ -53,7 +55,7 @@ def read_npz(path: Path) -> ImageSet:
         raise DataError(f"{path}: the images of x_train and x_test differ in shape: {shapes}")
     if "y_train" not in headers:
         return ImageSet(_split(images["train"]), _split(images["test"]))
-    labels = {part: _read_array(path, f"y_{part}") for part in ("train", "test")}
+    labels = {part: _read_labels(path, f"y_{part}") for part in ("train", "test")}
     classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
     classes = classes[classes != MISSING_LABEL]
     if not len(classes):
@@ -138,9 +140,17 @@ def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = archive[name]
     except Exception as error:  # as above: any decoder's error
         raise DataError(f"{path}: {name} cannot be read: {_one_line(error)}") from error
-    if name.startswith("y") and array.min() < MISSING_LABEL:
-        raise DataError(f"{path}: {name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
     return array
+
+
+def _read_labels(path: Path, name: str) -> npt.NDArray[np.int64]:
+    """Read labels as one type: NumPy would join unsigned ones and others to floating point."""
+    array = _read_array(path, name)
+    if array.min() < MISSING_LABEL:
+        raise DataError(f"{path}: {name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
+    if array.max() > LARGEST_LABEL:
+        raise DataError(f"{path}: {name} has the label {array.max()}; {LARGEST_LABEL} is the largest allowed")
+    return array.astype(np.int64)
 
 
 def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
@@ -168,7 +178,7 @@ def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _places(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def _places(labels: npt.NDArray[np.int64], classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return where each label is among the classes, which are in ascending order; a missing one stays missing."""
     places = np.where(labels == MISSING_LABEL, MISSING_LABEL, np.searchsorted(classes, labels))
     return places.astype(np.int64)
