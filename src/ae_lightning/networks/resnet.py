@@ -22,26 +22,23 @@ class ResidualBlock(nn.Module):
     """Two 3 × 3 convolutions beside a shortcut (He et al. 2016, figure 2).
 
     Args:
-        num_inputs: Channels of the input.
-        num_outputs: Channels of the output; the shortcut becomes a 1 × 1 convolution where they differ.
+        channels: Of input and output.
         activation: Of the block's middle and end.
         batch_norm: Normalise after each convolution.
     """
 
-    def __init__(self, num_inputs: int, num_outputs: int, activation: str, batch_norm: bool) -> None:
+    def __init__(self, channels: int, activation: str, batch_norm: bool) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            *_convolution(num_inputs, num_outputs, batch_norm),
+            *_convolution(channels, channels, batch_norm),
             build_activation(activation),
-            *_convolution(num_outputs, num_outputs, batch_norm),
+            *_convolution(channels, channels, batch_norm),
         )
-        same = num_inputs == num_outputs
-        self.shortcut: nn.Module = nn.Identity() if same else nn.Conv2d(num_inputs, num_outputs, 1)
         self.activation = build_activation(activation)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Add the residual to the shortcut."""
-        activated: Tensor = self.activation(self.shortcut(x_BCHW) + self.residual(x_BCHW))
+        activated: Tensor = self.activation(x_BCHW + self.residual(x_BCHW))
         return activated
 
 
@@ -106,7 +103,7 @@ class ResNet(Network):
         return nn.Sequential(*stages)
 
     def _blocks(self, channels: int) -> list[ResidualBlock]:
-        return [ResidualBlock(channels, channels, self.activation, self.batch_norm) for _ in range(self.depth)]
+        return [ResidualBlock(channels, self.activation, self.batch_norm) for _ in range(self.depth)]
 
     def _layer_shapes(self, input_shape: Shape) -> list[Shape]:
         """Return the image's shape and the shape after each stage: a side becomes ⌈side / 2⌉."""
