@@ -26,7 +26,7 @@ from lightning.pytorch.utilities.types import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ae_lightning.checks import require_at_least
+from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
@@ -42,6 +42,8 @@ from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.training.resuming import end_epochs_once
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.usable_optimizers import require_usable
+
+SchedulerInterval = Literal["epoch", "step"]
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
@@ -98,7 +100,7 @@ class Autoencoder(pl.LightningModule):
         output_activation: OutputActivation = "auto",
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
-        scheduler_interval: Literal["epoch", "step"] = "epoch",
+        scheduler_interval: SchedulerInterval = "epoch",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -112,7 +114,7 @@ class Autoencoder(pl.LightningModule):
         self.reconstruction = build_reconstruction(reconstruction, output_activation, is_linear=network.is_linear)
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
-        self.scheduler_interval = scheduler_interval
+        self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)
         self.seed = seed
         self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
@@ -296,7 +298,7 @@ class Autoencoder(pl.LightningModule):
     def _step_schedulers(self) -> None:
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
-                measured = {**self._monitored, **self.trainer.callback_metrics}
+                measured: dict[str, Tensor | float] = {**self._monitored, **self.trainer.callback_metrics}
                 step_plateau(scheduler, measured, self.trainer.strategy.broadcast)
             elif not self.automatic_optimization:
                 scheduler.step()

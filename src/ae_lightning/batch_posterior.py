@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from ae_lightning.checks import require_name
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
 from ae_lightning.machine.distributed import mean_over_batch
 from ae_lightning.variational import VariationalAutoencoder
@@ -18,11 +19,14 @@ class BatchPosterior(VariationalAutoencoder):
 
     Args:
         estimator: `aggregate`: v is the mean of σ² plus the variance of μ. `posterior`: v is the mean of σ².
+
+    Raises:
+        ConfigError: If the estimator is unknown.
     """
 
     def __init__(self, *, estimator: Estimator = "aggregate", **options: Any) -> None:
         super().__init__(**options)
-        self.estimator: Estimator = estimator
+        self.estimator: Estimator = require_name("model.estimator", estimator, Estimator)
 
     def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
         """Return the KL of the batch's distribution to the prior, in nats, shape ()."""

@@ -1,8 +1,29 @@
-"""Ranges that hyperparameters must lie in."""
+"""Ranges that hyperparameters must lie in, and names that they must be among."""
 
 from __future__ import annotations
 
-from ae_lightning.errors import ConfigError
+from typing import Any, TypeVar, get_args
+
+from ae_lightning.errors import ConfigError, unknown_name
+
+Name = TypeVar("Name", bound=str)
+
+
+def require_name(key: str, value: Name, allowed: Any) -> Name:
+    """Return the value, or say which names the key takes; Python does not look at annotations.
+
+    Args:
+        key: For the error, such as `"model.penalty"`.
+        value: The name as given.
+        allowed: The `Literal` of all names.
+
+    Raises:
+        ConfigError: If it is none of them.
+    """
+    names = get_args(allowed)
+    if value not in names:
+        raise ConfigError(unknown_name(key, str(value), names))
+    return value
 
 
 def require_non_negative(key: str, value: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checks import require_non_negative
+from ae_lightning.checks import require_name, require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 
@@ -25,12 +25,12 @@ class LatentCycle(Autoencoder):
         latent_weight: Weight of the latent cycle in `joint`, and in the objective that validation reports.
 
     Raises:
-        ConfigError: If latent_weight is negative.
+        ConfigError: If the schedule is unknown or latent_weight negative.
     """
 
     def __init__(self, *, schedule: Schedule = "alternating", latent_weight: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
-        self.schedule: Schedule = schedule
+        self.schedule: Schedule = require_name("model.schedule", schedule, Schedule)
         self.latent_weight = require_non_negative("model.latent_weight", latent_weight)
 
     @property

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from ae_lightning.checks import require_at_least
+from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.contents import Contents, LoadedImages, SplitName
 from ae_lightning.data.dealing import Deal
 from ae_lightning.data.division import MAX_DEFAULT_VAL, Divider, Division
@@ -102,15 +102,15 @@ class ImageDataModule(LightningDataModule):
         self.root = root
         self.path = path
         self.batch_size = batch_size
-        self.scaling: Scaling = scaling
+        self.scaling: Scaling = require_name("data.scaling", scaling, Scaling)
         self.num_val = num_val
         self.image_size = image_size
         self.split_seed = split_seed
         self.seed = seed
-        self.predict_split: SplitName = predict_split
+        self.predict_split: SplitName = require_name("data.predict_split", predict_split, SplitName)
         self.leave_out_class = leave_out_class
         self.overlay = overlay
-        self.on_error: OnError = on_error
+        self.on_error: OnError = require_name("data.on_error", on_error, OnError)
         self.follow_links = follow_links
         self.on_device: OnDevice = on_device
         self._contents: Contents | None = None

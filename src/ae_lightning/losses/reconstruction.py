@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's own name for it)
 from torch import Tensor
 
-from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.checks import require_name
+from ae_lightning.errors import ConfigError
 from ae_lightning.losses.in_full import in_full
 
 ReconstructionName = Literal["mse", "bce", "l1", "softmax"]
@@ -118,10 +119,8 @@ def build_reconstruction(name: str, output_activation: str, *, is_linear: bool) 
     Raises:
         ConfigError: If a name is unknown, or the loss is not defined for the activation.
     """
-    if name not in get_args(ReconstructionName):
-        raise ConfigError(unknown_name("model.reconstruction", name, get_args(ReconstructionName)))
-    if output_activation not in get_args(OutputActivation):
-        raise ConfigError(unknown_name("model.output_activation", output_activation, get_args(OutputActivation)))
+    require_name("model.reconstruction", name, ReconstructionName)
+    require_name("model.output_activation", output_activation, OutputActivation)
     allowed = {"bce": ("sigmoid",), "softmax": ("softmax",)}.get(name, ("sigmoid", "identity"))
     if output_activation == "auto":
         output_activation = "identity" if is_linear and "identity" in allowed else allowed[0]

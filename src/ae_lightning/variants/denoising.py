@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checks import require_non_negative, require_share
+from ae_lightning.checks import require_name, require_non_negative, require_share
 from ae_lightning.data.corruption import CorruptionName, corrupt
 from ae_lightning.draws import Draws
 
@@ -24,7 +24,7 @@ class DenoisingAE(Autoencoder):
         p: Share of the values that `masking` and `salt_and_pepper` change.
 
     Raises:
-        ConfigError: If std is negative or p is not in [0, 1].
+        ConfigError: If the corruption is unknown, std is negative or p is not in [0, 1].
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class DenoisingAE(Autoencoder):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.corruption: CorruptionName = corruption
+        self.corruption: CorruptionName = require_name("model.corruption", corruption, CorruptionName)
         self.std = require_non_negative("model.std", std)
         self.p = require_share("model.p", p)
 

@@ -8,12 +8,14 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.checks import require_at_least, require_non_negative
+from ae_lightning.checks import require_at_least, require_name, require_non_negative
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.losses.penalty import keep_largest, l1_activity
 from ae_lightning.machine.distributed import mean_over_batch
+
+PenaltyName = Literal["kl", "l1", "topk"]
 
 
 class SparseAE(Autoencoder):
@@ -29,13 +31,13 @@ class SparseAE(Autoencoder):
         k: Activations that `topk` keeps.
 
     Raises:
-        ConfigError: If rho is not in (0, 1), k is below 1 or the weight is negative.
+        ConfigError: If the penalty is unknown, rho not in (0, 1), k below 1 or the weight negative.
     """
 
     def __init__(
         self,
         *,
-        penalty: Literal["kl", "l1", "topk"] = "kl",
+        penalty: PenaltyName = "kl",
         rho: float = 0.2,
         sparsity_weight: float = 1.0,
         k: int = 8,
@@ -44,7 +46,7 @@ class SparseAE(Autoencoder):
         super().__init__(**options)
         if not 0 < rho < 1:
             raise ConfigError(f"model.rho: {rho} is not allowed; it must lie between 0 and 1")
-        self.penalty = penalty
+        self.penalty: PenaltyName = require_name("model.penalty", penalty, PenaltyName)
         self.rho = rho
         self.sparsity_weight = require_non_negative("model.sparsity_weight", sparsity_weight)
         self.k = require_at_least("model.k", k)
