@@ -8,9 +8,10 @@ import torch
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError, NotFiniteError
+from ae_lightning.sweep.classes import build_pruner
 from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.ledger import REASON, put_back
-from ae_lightning.sweep.study_file import read_study
+from ae_lightning.sweep.study_file import ClassChoice, read_study
 from ae_lightning.sweep.summary import TrialProgress
 from ae_lightning.sweep.training import pruning_of
 
@@ -90,12 +91,37 @@ def test_a_trial_that_diverges_fails(sweep, study_of, workspace):
     assert {run.info.status for run in workspace.runs()} == {"FAILED", "FINISHED"}
 
 
-def test_the_first_five_failing_alike_end_the_sweep(sweep, study_of, convolutional):
+def test_five_failing_alike_end_the_sweep(sweep, study_of, convolutional):
     space, _ = kernels((2, 3))
     outcome = sweep(settings=convolutional, space=space, trials=9)
     assert outcome.code == 1
-    assert "the first 5 trials all failed the same way: impossible: model.network.kernel_size" in outcome.err
+    assert "5 trials in a row failed the same way: impossible: model.network.kernel_size" in outcome.err
     assert len(study_of().trials) == 5
+
+
+def test_models_that_are_impossible_end_no_night_that_had_results(sweep, study_of, convolutional):
+    space, (bad, good) = kernels((2, 3), (3, 3))
+    space = {**space, "model.optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-2}}
+    order = [good] + [bad] * 6
+    first = [{**values, "model.optimizer.lr": 1e-3 + number * 1e-4} for number, values in enumerate(order)]
+    outcome = sweep(settings=convolutional, space=space, first=first, trials=len(first))
+    assert outcome.code == 0, outcome.err
+    assert [trial.state for trial in study_of().trials] == [TrialState.COMPLETE] + [TrialState.FAIL] * 6
+
+
+def test_five_failing_alike_end_a_night_that_had_results_and_these_are_kept(sweep, study_of, workspace):
+    rate = {"type": "categorical", "choices": [1e30, 1e-3]}
+    space = {"model.optimizer.lr": rate, "model.latent_dim": {"type": "int", "low": 1, "high": 12}}
+    order = [1e30] * 4 + [1e-3] + [1e30] * 6
+    first = [{"model.optimizer.lr": lr, "model.latent_dim": number + 1} for number, lr in enumerate(order)]
+    outcome = sweep(space=space, first=first, trials=12)
+    assert outcome.code == 1
+    assert "5 trials in a row failed the same way" in outcome.err
+    states = [trial.state for trial in study_of().trials if trial.state.is_finished()]
+    assert states == [TrialState.FAIL] * 4 + [TrialState.COMPLETE] + [TrialState.FAIL] * 5
+    parent = next(run for run in workspace.runs() if PARENT not in run.data.tags)
+    assert parent.info.status == "FAILED"
+    assert "best.yaml" in workspace.artifacts(parent.info.run_id)
 
 
 def test_the_pruner_sees_every_validation(sweep, study_of, quick):
@@ -116,6 +142,14 @@ def test_a_trial_that_is_run_again_is_judged_from_where_it_was():
     again = pruning_of(study.ask())
     assert [again(value, step) for step, value in ((1, 0.1), (2, 5.0))] == [False, True]
     assert study.trials[0].intermediate_values == {1: 0.1, 2: 5.0}
+
+
+def test_patience_alone_prunes_what_gets_worse():
+    """Optuna's documented use: with null for the pruner within, the patience decides."""
+    given = {"class_path": "PatientPruner", "init_args": {"wrapped_pruner": None, "patience": 1}}
+    trial = optuna.create_study(pruner=build_pruner(ClassChoice.model_validate(given))).ask()
+    should_prune = pruning_of(trial)
+    assert [should_prune(value, step) for step, value in ((1, 1.0), (2, 2.0), (3, 3.0))] == [False, False, True]
 
 
 def test_hopeless_trials_are_pruned(sweep, study_of, workspace, quick):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -115,6 +117,22 @@ def test_what_a_killed_process_left_running_is_run_again(sweep, study_of, worksp
     trials = study_of().trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
     assert trials[0].params["model.latent_dim"] == lost.params["model.latent_dim"]
+
+
+def test_the_run_of_a_killed_process_is_closed(workspace, write_study, quick, program_environment):
+    changes = {"objectives": {"val/loss": "minimize"}, "pruner": PRUNER, "trials": 1}
+    path = write_study(workspace.folder, settings={**quick, "trainer.max_epochs": 100_000}, **changes)
+    command = [sys.executable, "-m", "ae_lightning", "sweep", "-c", str(path)]
+    process = subprocess.Popen(command, cwd=workspace.folder, stderr=subprocess.DEVNULL, env=program_environment)
+    while not has_reported(workspace.folder, 0):
+        assert process.poll() is None, "the sweep ended too early"
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    outcome = workspace("sweep", "-c", write_study(workspace.folder, settings=quick, **changes))
+    assert outcome.code == 0, outcome.err
+    found = {(run.info.status, run.data.tags.get("optuna.state")) for run in workspace.runs()}
+    assert found == {("FINISHED", None), ("KILLED", "interrupted"), ("FINISHED", "complete")}
 
 
 @pytest.mark.parametrize("other", [False, True])

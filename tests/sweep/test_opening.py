@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep import opening
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.opening import PARENT_RUN, open_run, open_study
+from ae_lightning.sweep.opening import PARENT_RUN, agree_on_constraints, open_run, open_study
 from ae_lightning.sweep.study_file import read_study
 
 FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
@@ -42,6 +42,34 @@ def test_other_objectives_that_were_noted_meanwhile_are_seen(file, begun_elsewhe
     monkeypatch.setattr(optuna.Study, "set_user_attr", overtaken)
     with pytest.raises(ConfigError, match="other objectives"):
         open_study(file)
+
+
+CONSTRAINTS = {"latent_dim": {"max": 8}, "val/mse": {"min": 0.1, "max": 1}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({"latent_dim": {"max": 4}}, "latent_dim"),
+        ({"latent_dim": {"min": 8}}, "latent_dim"),
+        ({"val/mse": {"max": 1}}, "val/mse"),
+        ({"val/loss": {"max": 1}}, "val/loss"),
+        ({"latent_dim": None}, "latent_dim"),
+    ],
+)
+def test_constraints_stay_what_trials_were_judged_by(workspace, write_study, changes, changed):
+    def described(constraints):
+        kept = {name: limit for name, limit in constraints.items() if limit is not None}
+        return read_study(write_study(workspace.folder, constraints=kept))
+
+    file, edited = described(CONSTRAINTS), described({**CONSTRAINTS, **changes})
+    study = open_study(file)
+    for possible in (edited, file):
+        agree_on_constraints(study, possible)
+    study.tell(study.ask(), 0.5)
+    agree_on_constraints(open_study(file), file)
+    with pytest.raises(ConfigError, match=rf"^constraints\.{changed}: earlier trials .* another name$"):
+        agree_on_constraints(open_study(edited), edited)
 
 
 def test_the_machines_share_one_run(file, workspace, monkeypatch):

@@ -6,6 +6,11 @@ import pytest
 
 INT = {"type": "int", "low": 2, "high": 3}
 LATENT = {"model.latent_dim": INT}
+MODEL = {"type": "categorical", "choices": ["VanillaAE", "VAE"]}
+
+
+def patient(wrapped):
+    return {"class_path": "PatientPruner", "init_args": {"wrapped_pruner": wrapped, "patience": 1}}
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def refuse(sweep, workspace):
         ({"space": {"model.latent_dim": {"type": "int", "low": 2}}}, "space.model.latent_dim.high: it is missing"),
         ({"space": {"model.latent_dim": {**INT, "low": "few"}}}, "space.model.latent_dim.low: 'few'"),
         ({"space": {"model.latent_dim": {"type": "whole"}}}, "'int'"),
+        ({"space": {"model": MODEL, "model.latent_dim": {**INT, "when": {"model": []}}}}, "latent_dim.when.model: []"),
         ({"objectives": {}}, "objectives"),
         ({"objectives": {"val/mse": "smaller"}}, "'minimize' or 'maximize'"),
         ({"objectives": {"test/mse": "minimize"}}, "use 'val/mse'"),
@@ -42,6 +48,25 @@ def refuse(sweep, workspace):
         ({"sampler": "TPESampeler"}, "did you mean 'TPESampler'?"),
         ({"sampler": {"class_path": "TPESampler", "init_args": {"sede": 3}}}, "did you mean 'seed'?"),
         ({"sampler": "json.JSONDecoder"}, "is no BaseSampler"),
+        (
+            {
+                "sampler": {
+                    "class_path": "PartialFixedSampler",
+                    "init_args": {"fixed_params": {}, "base_sampler": "TPE"},
+                }
+            },
+            "sampler.init_args.base_sampler: 'TPE' is not known",
+        ),
+        (
+            {"sampler": {"class_path": "PartialFixedSampler", "init_args": {"fixed_params": {}, "base_sampler": None}}},
+            "sampler.init_args.base_sampler: None is not allowed",
+        ),
+        ({"pruner": patient({"class_path": "MedianPruner", "init_arg": {}})}, "did you mean 'init_args'?"),
+        (
+            {"pruner": patient({"clas_path": "MedianPruner"})},
+            "pruner.init_args.wrapped_pruner.class_path: it is missing",
+        ),
+        ({"pruner": patient("MedianPrunner")}, "pruner.init_args.wrapped_pruner: 'MedianPrunner' is not known"),
         ({"pruner": "MedianPrunner"}, "did you mean 'MedianPruner'?"),
         ({"pruner": "MedianPruner", "objectives": {"val/mse": "minimize", "latent_dim": "minimize"}}, "several"),
         ({"pruner": "MedianPruner", "objectives": {"latent_dim": "minimize"}}, "does not change in training"),
@@ -51,6 +76,7 @@ def refuse(sweep, workspace):
         ({"storage": "optuna.db"}, "storage: 'optuna.db'"),
         ({"configs": ["nowhere.yaml"]}, "nowhere.yaml"),
         ({"name": "a b"}, "name: 'a b'"),
+        ({"first": [{"model.latent_dim": 2.5}]}, "first.model.latent_dim: 2.5 is not in the space"),
         ({"first": [{"model.latent_dim": 99, "model.optimizer.lr": 1e-3}]}, "first.model.latent_dim: 99"),
     ],
 )

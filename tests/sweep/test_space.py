@@ -62,6 +62,8 @@ def test_arguments_name_a_class_before_what_belongs_to_it():
         ({"a": {"type": "int", "low": 3, "high": 2}}, "low 3 is above high 2"),
         ({"a": {"type": "float", "low": 0, "high": 2, "log": True}}, "above 0"),
         ({"a": {"type": "float", "low": 1, "high": 2, "log": True, "step": 0.5}}, "step"),
+        ({"a": {"type": "float", "low": 1, "high": 4, "log": True, "step": 1}}, "space.a.step: 1.0 is not allowed"),
+        ({"a": {"type": "int", "low": 1, "high": 2, "log": True, "step": 2}}, "space.a.step: 2 is not allowed"),
         ({"a": {"type": "int", "low": 1, "high": 2, "step": 0}}, "step"),
         ({"a": {"type": "int", "low": 1, "high": 2}, "b": {**FILTERS, "when": {"a": [1]}}}, "range"),
         ({"modle": FILTERS, "b": {**FILTERS, "when": {"model": ["word"]}}}, "did you mean 'modle'?"),
@@ -83,6 +85,25 @@ def test_first_trials_must_lie_in_the_space():
         check_values("first", {"filters": [33]}, found)
     with pytest.raises(ConfigError, match="did you mean 'size'"):
         check_values("first", {"sise": 3}, found)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "inside", "outside"),
+    [
+        ({"type": "int", "low": 1, "high": 9}, [1, 4, 9], [2.5, 2.0, True, "2", None]),
+        ({"type": "int", "low": 1, "high": 9, "step": 4}, [1, 5, 9], [2, 4]),
+        ({"type": "float", "low": 0, "high": 1}, [0, 0.123, 1], [1.5, float("nan"), True, "0.5", None]),
+        ({"type": "float", "low": 0.1, "high": 1, "step": 0.1}, [0.1, 0.3, 0.7000000000000001, 1], [0.25, 0.95]),
+        ({"type": "float", "low": 0.001, "high": 1, "log": True}, [0.001, 0.5], [0]),
+    ],
+)
+def test_a_first_value_is_one_that_optuna_could_choose(parameter, inside, outside):
+    found = space(a=parameter)
+    for value in inside:
+        check_values("first", {"a": value}, found)
+    for value in outside:
+        with pytest.raises(ConfigError, match=r"^first\.a: .* is not in the space"):
+            check_values("first", {"a": value}, found)
 
 
 @pytest.mark.parametrize(

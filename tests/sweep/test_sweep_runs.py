@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from optuna.trial import TrialState
+
+from ae_lightning.sweep.classes import SeededSampler
+from ae_lightning.sweep.space import suggest
+from ae_lightning.sweep.study_file import read_study
 
 PARENT = "mlflow.parentRunId"
 
@@ -148,6 +153,22 @@ def test_a_sampler_that_has_tried_everything_ends_the_study(sweep, study_of, wor
     assert {run.info.status for run in workspace.runs()} == {"FINISHED"}
 
 
+def test_a_sampler_within_another_is_seeded_by_the_trial(tmp_path, write_study):
+    space = {"type": "float", "low": 0, "high": 1}
+    fixed = {
+        "class_path": "PartialFixedSampler",
+        "init_args": {"fixed_params": {"y": 0.5}, "base_sampler": "TPESampler"},
+    }
+
+    def chosen(sampler):
+        file = read_study(write_study(tmp_path, sampler=sampler, space={"x": space, "y": space}))
+        study = optuna.create_study(sampler=SeededSampler(file.sampler, file.seed))
+        return [suggest(file.space, study.ask()) for _ in range(3)]
+
+    assert [values["y"] for values in chosen(fixed)] == [0.5] * 3
+    assert [values["x"] for values in chosen(fixed)] == [values["x"] for values in chosen("TPESampler")]
+
+
 @pytest.mark.slow
 def test_more_trials_on_the_next_night_go_on_counting(sweep, study_of):
     assert sweep(trials=1).code == 0
@@ -223,3 +244,11 @@ def test_a_constraint_decides_over_the_objective(sweep, study_of):
     study = study_of()
     assert study.trials[0].value < study.trials[1].value
     assert "(trial 1: latent_dim 2)" in outcome.out
+
+
+def test_a_limit_that_was_tightened_is_refused_once_a_trial_was_judged(sweep, study_of):
+    assert sweep(trials=1, constraints={"latent_dim": {"max": 16}}).code == 0
+    outcome = sweep(trials=2, constraints={"latent_dim": {"max": 1}})
+    assert outcome.code == 2
+    assert "ae_lightning: error: constraints.latent_dim: earlier trials of the study" in outcome.err
+    assert len(study_of().trials) == 1

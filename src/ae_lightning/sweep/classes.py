@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError, refusal_explained, unknown_name
-from ae_lightning.sweep.study_file import ClassChoice
+from ae_lightning.sweep.study_file import ClassChoice, class_choice
 
 Kind = TypeVar("Kind")
 
@@ -27,6 +28,9 @@ SEED_STRIDE = 1_000_003
 
 SEEDED_ONCE = ("GridSampler", "QMCSampler")
 """Samplers whose seed orders the whole study, so that it must be the same in every trial."""
+
+INNER = {"wrapped_pruner": True, "base_sampler": False, "independent_sampler": True}
+"""Arguments of Optuna's that are samplers or pruners themselves, and whether null stands for none."""
 
 STOPPED = "`Study.stop`"
 """What Optuna names where a sampler asks for the end of a study."""
@@ -53,12 +57,15 @@ class SeededSampler(BaseSampler):
         self._sampler = self._build(0)
 
     def _build(self, number: int) -> BaseSampler:
-        cls = find_class("sampler", self._choice.class_path, optuna.samplers, BaseSampler)  # type: ignore[type-abstract]
-        given: dict[str, Any] = dict(self._choice.init_args)
+        return self._build_choice("sampler", self._choice, number)
+
+    def _build_choice(self, key: str, choice: ClassChoice, number: int) -> BaseSampler:
+        cls = find_class(key, choice.class_path, optuna.samplers, BaseSampler)  # type: ignore[type-abstract]
+        given = with_inner(key, choice, lambda place, inner: self._build_choice(place, inner, number))
         if "seed" in inspect.signature(cls).parameters:
             offset = 0 if cls.__name__ in SEEDED_ONCE else number * SEED_STRIDE
             given.setdefault("seed", (self._seed + offset) % MAX_SEED)
-        return build("sampler", cls, given)
+        return build(key, cls, given)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Start afresh from the trial's number."""
@@ -98,14 +105,31 @@ def build_pruner(choice: ClassChoice | None) -> BasePruner:
     Raises:
         ConfigError: If there is no such class, or it refuses its arguments.
     """
-    if choice is None:
-        return optuna.pruners.NopPruner()
-    cls = find_class("pruner", choice.class_path, optuna.pruners, BasePruner)  # type: ignore[type-abstract]
-    given = {
-        name: build_pruner(ClassChoice.model_validate(value)) if name == "wrapped_pruner" else value
-        for name, value in choice.init_args.items()
-    }
-    return build("pruner", cls, given)
+    return optuna.pruners.NopPruner() if choice is None else _build_pruner("pruner", choice)
+
+
+def _build_pruner(key: str, choice: ClassChoice) -> BasePruner:
+    cls = find_class(key, choice.class_path, optuna.pruners, BasePruner)  # type: ignore[type-abstract]
+    return build(key, cls, with_inner(key, choice, _build_pruner))
+
+
+def with_inner(key: str, choice: ClassChoice, build_inner: Callable[[str, ClassChoice], Any]) -> dict[str, Any]:
+    """Return the arguments of a class; those that are samplers or pruners themselves are built.
+
+    Args:
+        key: Of the class.
+        choice: The class and its arguments.
+        build_inner: Builds one from its key and choice.
+
+    Raises:
+        ConfigError: If one cannot be built.
+    """
+    given = dict(choice.init_args)
+    for name in given.keys() & INNER.keys():
+        if given[name] is not None or not INNER[name]:
+            place = f"{key}.init_args.{name}"
+            given[name] = build_inner(place, class_choice(place, given[name]))
+    return given
 
 
 def find_class(key: str, path: str, module: ModuleType, kind: type[Kind]) -> type[Kind]:

@@ -86,10 +86,16 @@ def put_back(study: optuna.Study, trial_id: int) -> None:
     study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def recover(study: optuna.Study) -> None:
-    """Put back what a process that was killed left running; for a study that has one worker, which is this one."""
-    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+def recover(study: optuna.Study) -> list[FrozenTrial]:
+    """Put back what a process that was killed left running; for a study that has one worker, which is this one.
+
+    Returns:
+        The trials, as they were left.
+    """
+    left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    for trial in left:
         put_back(study, trial._trial_id)
+    return left
 
 
 def bury_lost(study: optuna.Study, grace_seconds: float) -> None:

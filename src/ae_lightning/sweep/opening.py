@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
-from ae_lightning.sweep.ledger import RUN_ID
+from ae_lightning.sweep.ledger import RUN_ID, recover
 from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
@@ -23,6 +23,7 @@ from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_
 
 PARENT_RUN = "mlflow_run_id"
 OBJECTIVES = "objectives"
+CONSTRAINTS = "constraints"
 
 
 def open_study(file: StudyFile) -> optuna.Study:
@@ -60,6 +61,27 @@ def _require_objectives(study: optuna.Study, file: StudyFile, has_directions: bo
         )
 
 
+def agree_on_constraints(study: optuna.Study, file: StudyFile) -> None:
+    """Refuse other constraints than earlier trials were judged by, and note what trials are judged by from now on.
+
+    Optuna, whose samplers and best trials go by it, lets a finished trial's judgement be changed no more.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    wanted = file.model_dump(mode="json", include={"constraints"})["constraints"]
+    known = study.user_attrs.get(CONSTRAINTS)
+    if known == wanted:
+        return
+    if known is not None and study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+        changed = min(name for name in {**known, **wanted} if known.get(name) != wanted.get(name))
+        raise ConfigError(
+            f"constraints.{changed}: earlier trials of the study were judged by {known.get(changed, 'no such limit')}, "
+            "which Optuna cannot change into what it is now; give the study another name"
+        )
+    study.set_user_attr(CONSTRAINTS, wanted)
+
+
 def _begin(study: optuna.Study, file: StudyFile) -> None:
     """Queue the first trials, once though several machines begin a study, and note what it is about."""
     for values in file.first:
@@ -76,10 +98,32 @@ def _lost(study: optuna.Study, trial: FrozenTrial) -> None:
     parent = study.user_attrs.get(PARENT_RUN)
     if parent is None:
         return
-    run = StudyRun(*parent)
-    # A worker may die between opening a run and noting it in the trial.
+    close_runs(StudyRun(*parent), trial, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
+
+
+def recover_with_runs(study: optuna.Study, run: StudyRun) -> None:
+    """Put back what a process that was killed left running, and close its MLflow runs, which that could not.
+
+    Args:
+        study: One that has a single worker, which is this one.
+        run: The study's MLflow run.
+    """
+    for trial in recover(study):
+        close_runs(run, trial, {STATE_TAG: "interrupted", REASON_TAG: "killed"}, "KILLED")
+
+
+def close_runs(run: StudyRun, trial: FrozenTrial, tags: Mapping[str, str], status: str) -> None:
+    """Close the MLflow runs of a trial whose process is gone.
+
+    Args:
+        run: The study's MLflow run.
+        trial: As its process left it.
+        tags: Say what became of it.
+        status: Of the runs.
+    """
+    # A process may die between opening a run and noting it in the trial.
     for run_id in dict.fromkeys([*trial.user_attrs.get(RUN_ID, []), *run.open_runs_of(trial.number)]):
-        run.mark(run_id, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
+        run.mark(run_id, tags, status)
 
 
 def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -> StudyRun:

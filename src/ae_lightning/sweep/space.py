@@ -31,7 +31,7 @@ class _Parameter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    when: dict[str, list[Any]] = Field(default_factory=dict)
+    when: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
 
     @abstractmethod
     def distribution(self) -> BaseDistribution:
@@ -56,8 +56,8 @@ class IntRange(_Parameter):
         return IntDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def holds(self, value: Any) -> bool:
-        """Whether a value lies in the range."""
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        """Whether a value is one of those that Optuna chooses from."""
+        return type(value) is int and self.distribution()._contains(value)
 
     def edges(self) -> list[Any]:
         """Return the values that stand for all of them in a check."""
@@ -78,8 +78,9 @@ class FloatRange(_Parameter):
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def holds(self, value: Any) -> bool:
-        """Whether a value lies in the range."""
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        """Whether a value is one of those that Optuna chooses from."""
+        # Optuna forgives what rounding does to a step.
+        return type(value) in (int, float) and self.distribution()._contains(value)
 
     def edges(self) -> list[Any]:
         """Return the values that stand for all of them in a check."""
@@ -205,8 +206,8 @@ def _check_range(key: str, parameter: IntRange | FloatRange) -> None:
         raise ConfigError(f"space.{key}: low {parameter.low} is above high {parameter.high}")
     if parameter.log and parameter.low <= 0:
         raise ConfigError(f"space.{key}: low {parameter.low} is not allowed; with log it must be above 0")
-    if parameter.log and parameter.step not in (None, 1):
-        raise ConfigError(f"space.{key}: a step does not go with log")
+    if parameter.log and parameter.step != type(parameter).model_fields["step"].default:
+        raise ConfigError(f"space.{key}.step: {parameter.step} is not allowed; with log there must be none")
     if parameter.step is not None and parameter.step <= 0:
         raise ConfigError(f"space.{key}.step: {parameter.step} is not allowed; it must be above 0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -198,10 +199,26 @@ PARTS: dict[str, type[BaseModel]] = {
 """What a part of a study may say, by a word on the way to it."""
 
 
-def _explain(error: ValidationError) -> str:
-    """Say in one line what is wrong with a study, the first fault of several."""
+def class_choice(place: str, given: Any) -> ClassChoice:
+    """Read a class that stands among the arguments of another.
+
+    Args:
+        place: Its dotted key.
+        given: Its name, or a mapping of its path and arguments.
+
+    Raises:
+        ConfigError: If a key or value is wrong.
+    """
+    try:
+        return ClassChoice.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, place.split("."))) from error
+
+
+def _explain(error: ValidationError, above: Sequence[str] = ()) -> str:
+    """Say in one line what is wrong with a study, or with what stands below some key; the first fault of several."""
     fault = error.errors()[0]
-    way = [str(step) for step in fault["loc"]]
+    way = [*above, *(str(step) for step in fault["loc"])]
     place = ".".join(step for i, step in enumerate(way) if not (way[0] == "space" and i == 2)) or "study"
     if fault["type"] == "extra_forbidden":
         part = next((PARTS[step] for step in reversed(way[:-1]) if step in PARTS), StudyFile)

@@ -14,8 +14,8 @@ from optuna.exceptions import StorageInternalError
 from ae_lightning.command_line.launch import prepare
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings, check_study
-from ae_lightning.sweep.ledger import best_trials, recover
-from ae_lightning.sweep.opening import open_run, open_study
+from ae_lightning.sweep.ledger import best_trials
+from ae_lightning.sweep.opening import agree_on_constraints, open_run, open_study, recover_with_runs
 from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import check_continues
@@ -25,7 +25,7 @@ from ae_lightning.sweep.study_file import StudyFile, read_study
 from ae_lightning.sweep.summary import TrialProgress, has_improved, summary_line
 from ae_lightning.sweep.supervision import WorkerGroup
 from ae_lightning.sweep.trial import TrialRunner
-from ae_lightning.sweep.worker import Worker
+from ae_lightning.sweep.worker import SweepFailedError, Worker
 from ae_lightning.tracking.studies import StudyRun
 
 EXIT_NO_IMPROVEMENT = 3
@@ -69,10 +69,11 @@ def sweep(options: Options, file: StudyFile) -> int:
         surroundings = check_study(file, options.num_workers)
         study = open_study(file)
         check_continues(file.space, study.get_trials(deepcopy=False))
+        agree_on_constraints(study, file)
         earlier = frozenset(trial.number for trial in best_trials(study))
         study_run = open_run(study, file, surroundings)
         publisher = Publisher(study, file, study_run)
-        with closing(study_run, stop), TrialProgress(study, file) as progress:
+        with closing(study_run, stop), TrialProgress(study, file) as progress, publishing(publisher):
 
             def after_trial(study: optuna.Study) -> None:
                 progress.update(study)
@@ -82,10 +83,8 @@ def sweep(options: Options, file: StudyFile) -> int:
                 WorkerGroup(options, surroundings, stop).work(lambda: after_trial(study))
             else:
                 if is_sqlite(file.storage):
-                    recover(study)
+                    recover_with_runs(study, study_run)
                 Worker(TrialRunner(study, file, surroundings, study_run, stop), stop, after_trial).work()
-            publisher.publish()
-            publisher.register()
     sys.stdout.write(summary_line(study, file, earlier) + "\n")
     if stop.reason in EXIT_CODES:
         return EXIT_CODES[stop.reason]
@@ -111,6 +110,19 @@ def closing(study_run: StudyRun, stop: Stop) -> Iterator[None]:
         study_run.close("FAILED")
         raise
     study_run.close("KILLED" if stop.reason in EXIT_CODES else "FINISHED")
+
+
+@contextmanager
+def publishing(publisher: Publisher) -> Iterator[None]:
+    """Publish at the end of the night, also of one that trials which fail alike have ended."""
+    try:
+        yield
+    except SweepFailedError:
+        # Not registered: that reads the data, which may be what went away. The next night does.
+        publisher.publish()
+        raise
+    publisher.publish()
+    publisher.register()
 
 
 @contextmanager

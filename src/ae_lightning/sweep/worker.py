@@ -38,14 +38,14 @@ class Worker:
     runner: TrialRunner
     stop: Stop
     after_trial: Callable[[optuna.Study], None]
-    _failures: list[FrozenTrial] = field(default_factory=list)
+    _failures_in_a_row: list[FrozenTrial] = field(default_factory=list)
     _has_succeeded: bool = False
 
     def work(self) -> None:
         """Work.
 
         Raises:
-            SweepFailedError: If the night's first trials all fail alike.
+            SweepFailedError: If several trials in a row fail alike.
         """
         study, file = self.runner.study, self.runner.file
         while self.stop.reason is None:
@@ -68,13 +68,23 @@ class Worker:
                 self._require_hope(ended)
 
     def _require_hope(self, ended: FrozenTrial) -> None:
-        self._has_succeeded = self._has_succeeded or ended.state != TrialState.FAIL
-        if self._has_succeeded:
+        if ended.state != TrialState.FAIL:
+            self._failures_in_a_row.clear()
+            self._has_succeeded = True
             return
-        self._failures.append(ended)
-        if len(self._failures) == NUM_ALIKE_FAILURES and are_alike(self._failures):
-            reason = self._failures[-1].user_attrs[REASON]
-            raise SweepFailedError(f"the first {NUM_ALIKE_FAILURES} trials all failed the same way: {reason}")
+        if self._has_succeeded and is_impossible_model(ended):
+            # Much of a space may be impossible; the rest of it is not.
+            return
+        self._failures_in_a_row.append(ended)
+        last = self._failures_in_a_row[-NUM_ALIKE_FAILURES:]
+        if len(last) == NUM_ALIKE_FAILURES and are_alike(last):
+            reason = ended.user_attrs[REASON]
+            raise SweepFailedError(f"{NUM_ALIKE_FAILURES} trials in a row failed the same way: {reason}")
+
+
+def is_impossible_model(failure: FrozenTrial) -> bool:
+    """Whether a trial failed for values that make no model, such as a kernel larger than the image."""
+    return str(failure.user_attrs.get(KIND)).startswith("impossible: model.")
 
 
 def are_alike(failures: Sequence[FrozenTrial]) -> bool:
