@@ -47,7 +47,7 @@ LAYERS = {
     "tracking": {"data"},
     "callbacks": {
         *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "labels", "machine"),
-        *("networks", "plots", "tracking"),
+        *("networks", "plots", "tracking", "training"),
     },
     "testing": {"autoencoder", "checkpoints", "data", "draws", "losses", "networks"},
     "command_line": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import distributed
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.checkpoints.files import LAST_CHECKPOINT
 from ae_lightning.machine.signals import SIGKILL, Requests
+from ae_lightning.training.logged_steps import is_validated_next
 
 
 class Stopping(Callback):
@@ -114,8 +114,7 @@ def is_resumable_after(trainer: pl.Trainer, batch_idx: int) -> bool:
     """
     done = batch_idx + 1
     is_last = done >= trainer.num_training_batches
-    validates = done % (trainer.val_check_batch or math.inf) == 0
-    return not is_last and not validates and done % trainer.accumulate_grad_batches == 0
+    return not is_last and not is_validated_next(trainer) and done % trainer.accumulate_grad_batches == 0
 
 
 def _tell_nothing() -> None:

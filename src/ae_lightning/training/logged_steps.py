@@ -9,13 +9,18 @@ import lightning.pytorch as pl
 
 def is_step_read(trainer: pl.Trainer) -> bool:
     """Whether the metrics of the training step at hand are read: logged, or there when an epoch or its part ends."""
-    loop = trainer.fit_loop.epoch_loop
-    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
     is_last = trainer.max_steps != -1 and trainer.global_step + len(trainer.optimizers) >= trainer.max_steps
     return bool(
         trainer._logger_connector.should_update_logs
         or trainer.fast_dev_run  # type: ignore[attr-defined]
-        or loop.batch_progress.is_last_batch
+        or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         or is_last
-        or (position + 1) % (trainer.val_check_batch or math.inf) == 0
+        or is_validated_next(trainer)
     )
+
+
+def is_validated_next(trainer: pl.Trainer) -> bool:
+    """Whether a validation is due after the batch at hand; it may be counted over epochs."""
+    loop = trainer.fit_loop.epoch_loop
+    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
+    return (position + 1) % (trainer.val_check_batch or math.inf) == 0
