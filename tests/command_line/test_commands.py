@@ -104,6 +104,14 @@ def test_validate_judges_the_validation_split(trained, judge):
     assert len(trained.logged("val/mse")) == 1
 
 
+def test_what_is_judged_once_more_has_the_last_word(trained, judge):
+    judge("test", "--data.split_seed", "1")
+    points = trained.workspace.history(trained.run_id, "test/mse")
+    newest = max(points, key=lambda point: point.timestamp)
+    assert newest.value != min(points, key=lambda point: point.timestamp).value
+    assert trained.run.data.metrics["test/mse"] == newest.value
+
+
 @pytest.mark.parametrize("status", ["KILLED", "FAILED", "RUNNING", "FINISHED"])
 def test_judging_does_not_change_the_status_of_a_run(trained, judge, status):
     trained.workspace.client.update_run(trained.run_id, status=status)

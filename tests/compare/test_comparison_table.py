@@ -220,6 +220,14 @@ def test_what_is_no_number_is_not_the_best_and_hides_no_other(bad):
     assert best_in(compare_runs(runs), "mse") == ["VAE-2"]
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1.7976931348623157e308])
+def test_a_seed_without_a_number_leaves_its_row_without_one(bad):
+    runs = [tracked("VAE", measured(mse, 0.5), seed_everything=str(seed)) for seed, mse in enumerate([bad, bad, 0.1])]
+    row = row_of(compare_runs(runs), "VAE-2")
+    assert str(row.values["mse"]) == "nan"
+    assert str(row.values["kmeans_accuracy"]) == "0.5000 ± 0.0000"
+
+
 def test_what_is_measured_on_fewer_images_has_a_baseline_of_its_own():
     runs = [
         tracked("VAE", measured(0.1, 0.5, pca_mse=0.1), evaluation__max_train_images="100"),

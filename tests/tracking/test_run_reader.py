@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ae_lightning.tracking.comparison import VARIANT_TAG, RunReader
+from ae_lightning.tracking.operations import Params, Target
 
 
 @pytest.mark.parametrize("num_runs", [0, 3, 4, 5])
@@ -19,3 +22,20 @@ def test_every_run_is_found_however_many_pages_they_fill(workspace, monkeypatch,
     reader = RunReader(workspace.uri)
     assert [run.run_id for run in reader.of_experiment("many")] == made
     assert [run.run_id for run in reader.everywhere("attributes.start_time > 1")] == made[1:]
+
+
+def test_a_run_named_twice_is_one_run(workspace):
+    client = workspace.client
+    run_id = client.create_run(client.create_experiment("one"), tags={VARIANT_TAG: "VAE"}).info.run_id
+    assert [run.run_id for run in RunReader(workspace.uri).by_id([run_id, run_id])] == [run_id]
+
+
+def test_a_run_that_was_gone_on_with_has_the_settings_that_it_ended_with(workspace):
+    """First longer, then as it had begun: the last word counts."""
+    client = workspace.client
+    experiment = client.create_experiment("one")
+    run_id = client.create_run(experiment, tags={VARIANT_TAG: "VAE"}).info.run_id
+    for max_epochs in ("40", "100", "40"):
+        Params({"trainer.max_epochs": max_epochs}).deliver(Target(client, run_id, Path()))
+        (run,) = RunReader(workspace.uri).of_experiment("one")
+        assert run.params["trainer.max_epochs"] == max_epochs

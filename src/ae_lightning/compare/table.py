@@ -35,6 +35,9 @@ JUDGED_BY = ("evaluation.max_gib", "evaluation.max_train_images", "evaluation.nu
 NOT_JUDGED_BY = ("data.batch_size", "data.follow_links", "data.on_device", "data.on_error", "data.predict_split")
 """Parameters of the data that do not."""
 
+LARGEST = 1e308
+"""Beyond it a value is no number: MLflow keeps infinity as the largest there is."""
+
 SAME_WITHIN = 1e-3
 """Relative difference of PCA's own values between runs that is put down to rounding."""
 
@@ -223,6 +226,8 @@ def _values(runs: Sequence[TrackedRun], stage: Literal["val", "test"], *, is_pca
 
 
 def _value(values: Sequence[float], *, is_pca: bool) -> Value:
+    if not all(abs(value) < LARGEST for value in values):
+        return Value(math.nan, None)
     # PCA's own values repeat from run to run, and their spread would tell nothing; where they do not, it is told.
     is_same = is_pca and all(math.isclose(value, values[0], rel_tol=SAME_WITHIN) for value in values)
     repeats = len(values) > 1 and not is_same

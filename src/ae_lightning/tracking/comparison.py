@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from ae_lightning.errors import ConfigError, TrackingError, unknown_name
-from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG
+from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, changed_on_resuming, mlflow_run
 from ae_lightning.tracking.store import connect, shown_uri
 
 if TYPE_CHECKING:
@@ -91,21 +91,17 @@ class RunReader:
         return self._search(self._client.search_experiments(), filter_string)
 
     def by_id(self, run_ids: Sequence[str]) -> list[TrackedRun]:
-        """Return runs in the order in which they are named.
+        """Return runs in the order in which they are named, each once.
 
         Raises:
             ConfigError: If one of them does not exist, or is none of an autoencoder.
+            TrackingError: If the store does not give one.
         """
-        from mlflow.exceptions import MlflowException
-
         found = []
-        for run_id in run_ids:
-            try:
-                run = self._client.get_run(run_id)
-            except MlflowException as error:
-                raise ConfigError(
-                    f"--runs: MLflow at {shown_uri(self.tracking_uri)!r} has no run {run_id!r}"
-                ) from error
+        for run_id in dict.fromkeys(run_ids):
+            run = mlflow_run(self._client, self.tracking_uri, run_id)
+            if run is None:
+                raise ConfigError(f"--runs: MLflow at {shown_uri(self.tracking_uri)!r} has no run {run_id!r}")
             if VARIANT_TAG not in run.data.tags:
                 raise ConfigError(f"--runs: run {run_id!r} trained no autoencoder of this package")
             found.append(_as_tracked(run))
@@ -212,7 +208,7 @@ def _as_tracked(run: MlflowRun) -> TrackedRun:
         name=run.info.run_name or run.info.run_id,
         status=run.info.status,
         variant=run.data.tags[VARIANT_TAG],
-        params=dict(run.data.params),
+        params={**run.data.params, **changed_on_resuming(run.data.tags)},
         metrics=dict(run.data.metrics),
         checkpoint_folder=Path(folder) if folder else None,
     )

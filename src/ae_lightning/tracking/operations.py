@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_lightning.tracking.models import deliver_model
+from ae_lightning.tracking.runs import RESUMED_PREFIX, changed_on_resuming
 from ae_lightning.tracking.store import sending_files
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ class Params(Operation):
         from mlflow.entities import Param, RunTag
 
         client, run_id = target.client, target.run_id
-        known = client.get_run(run_id).data.params
-        new = [Param(key, value) for key, value in self.values.items() if key not in known]
-        changed = [
-            RunTag(f"resumed.{key}", value) for key, value in self.values.items() if known.get(key, value) != value
-        ]
+        data = client.get_run(run_id).data
+        new = [Param(key, value) for key, value in self.values.items() if key not in data.params]
+        # The last value counts: one that has been changed may be changed back.
+        last = {**self.values, **data.params, **changed_on_resuming(data.tags)}
+        changed = [RunTag(RESUMED_PREFIX + key, value) for key, value in self.values.items() if last[key] != value]
         for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
             client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
         client.log_batch(run_id, tags=changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ from ae_lightning.tracking.store import connect, shown_uri
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
     from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
 
 CONFIG_HASH_TAG = "ae_lightning.config_hash"
 CHECKPOINT_FOLDER_TAG = "ae_lightning.checkpoints"
+RESUMED_PREFIX = "resumed."
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,29 @@ def find_run(tracking_uri: str, run_id: str) -> Run | None:
     Raises:
         TrackingError: If the store does not answer.
     """
+    found = mlflow_run(connect(tracking_uri), tracking_uri, run_id)
+    return None if found is None else _as_run(found)
+
+
+def mlflow_run(client: MlflowClient, tracking_uri: str, run_id: str) -> MlflowRun | None:
+    """Return a run as MLflow describes it, or None where the store has none of that id.
+
+    Raises:
+        TrackingError: If the store does not answer.
+    """
     from mlflow.exceptions import MlflowException
 
-    client = connect(tracking_uri)
     try:
-        return _as_run(client.get_run(run_id))
+        return client.get_run(run_id)
     except MlflowException as error:
         if is_missing(error):
             return None
         raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {str(error).splitlines()[0]}") from error
+
+
+def changed_on_resuming(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that a run went on with, where they were not those that it had begun with."""
+    return {key.removeprefix(RESUMED_PREFIX): value for key, value in tags.items() if key.startswith(RESUMED_PREFIX)}
 
 
 def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:

@@ -17,6 +17,7 @@ from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
+from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command
 from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient, shown_uri
 
@@ -204,7 +205,7 @@ def open_study_run(
     """
     client = connect(tracking_uri)
     experiment_id = find_or_create_experiment(client, tracking_uri, experiment_name)
-    if run_id is None or not _is_there(client, run_id):
+    if run_id is None or not _is_there(client, tracking_uri, run_id):
         run_id = client.create_run(experiment_id, run_name=f"study {name}", tags={STUDY_TAG: name}).info.run_id
     else:
         client.update_run(run_id, status="RUNNING")
@@ -212,10 +213,6 @@ def open_study_run(
     return StudyRun(tracking_uri, run_id, experiment_id, spool)
 
 
-def _is_there(client: MlflowClient, run_id: str) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.get_run(run_id).info.lifecycle_stage) == "active"
-    except MlflowException:
-        return False
+def _is_there(client: MlflowClient, tracking_uri: str, run_id: str) -> bool:
+    found = mlflow_run(client, tracking_uri, run_id)
+    return found is not None and str(found.info.lifecycle_stage) == "active"

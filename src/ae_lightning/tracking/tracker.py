@@ -199,8 +199,9 @@ class MLflowTracker(MLFlowLogger):
             # So that MLflow knows which steps are there.
             deliver_left_of_run(self._spool_root, run_id, self._mlflow_client)
             self._mlflow_client.update_run(run_id, status="RUNNING")
-            data = self._mlflow_client.get_run(run_id).data
-            self._known_steps = {metric.key: metric.step for metric in data._metric_objs}
+            run = self._mlflow_client.get_run(run_id)
+        self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
+        if not self._is_guest:
             system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
             self._next_system_step = max(system, default=-1) + 1
 
@@ -266,16 +267,23 @@ class MLflowTracker(MLFlowLogger):
         """Hand metrics over to be written while training goes on.
 
         A run that is gone on with repeats the steps since its last checkpoint: what MLflow has of them is not written
-        again.
+        again. What judges a run once more begins at step 0, and has the last word all the same: MLflow takes the value
+        of the last step for a metric's.
         """
         self.open()
         known = self._known_steps
-        named = {valid_key(name): value for name, value in metrics.items()}
-        self._log_points({name: value for name, value in named.items() if (step or 0) > known.get(name, -1)}, step)
+        named = {valid_key(name): float(value) for name, value in metrics.items()}
+        if self._is_guest:
+            self._log_each_at({name: (value, max(step or 0, known.get(name, 0))) for name, value in named.items()})
+        else:
+            self._log_points({name: value for name, value in named.items() if (step or 0) > known.get(name, -1)}, step)
 
     def _log_points(self, metrics: Mapping[str, float], step: int | None) -> None:
+        self._log_each_at({name: (float(value), step or 0) for name, value in metrics.items()})
+
+    def _log_each_at(self, metrics: Mapping[str, tuple[float, int]]) -> None:
         now = int(time.time() * 1000)
-        self._submit(Metrics([(name, float(value), now, step or 0) for name, value in metrics.items()]))
+        self._submit(Metrics([(name, value, now, step) for name, (value, step) in metrics.items()]))
 
     @rank_zero_only
     def flush(self) -> None:
