@@ -116,6 +116,8 @@ def test_another_programs_file_is_refused(tmp_path):
     [
         ((), "export: the following arguments are required: --ckpt_path"),
         (("--ckpt_path", "nowhere.ckpt"), "nowhere.ckpt: there is no such file"),
+        (("--ckpt_path", "typo/best.ckpt"), "typo/best.ckpt: there is no such file"),
+        (("--ckpt_path", ""), "checkpoint "),
         (("--ckpt_path", "damaged.ckpt"), "damaged.ckpt: damaged, or not a checkpoint"),
         (("--ckpt_path", "damaged.ckpt", "--output", "model.pt"), "Allowed: .safetensors"),
         (("--ckpt_path", "damaged.ckpt", "--output", "no/model.safetensors"), "folder no does not exist"),

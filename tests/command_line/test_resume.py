@@ -86,6 +86,18 @@ def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
     assert len(steps(workspace, run_id)) == 3
 
 
+def test_the_configuration_of_a_run_that_was_gone_on_with_begins_another(workspace):
+    assert workspace.fit("--trainer.max_epochs", "1").code == 0
+    first = workspace.run().info.run_id
+    assert workspace("fit", "--resume", first, "--trainer.max_epochs", "2").code == 0
+    outcome = workspace("fit", "-c", workspace.artifact(first, "config.yaml"))
+    assert outcome.code == 0, outcome.err
+    assert len(workspace.runs()) == 2
+    assert len(workspace.history(first, "train/loss")) == len(
+        workspace.history(workspace.run().info.run_id, "train/loss")
+    )
+
+
 def test_the_run_gone_on_with_is_the_newest_and_has_the_same_result_as_one_left_in_peace(broken):
     (broken.folder / "break").touch()
     with pytest.raises(RuntimeError, match="on purpose"):

@@ -217,11 +217,18 @@ class AutoencoderCLI(LightningCLI):
         return checkpoint
 
     def plain_config(self) -> dict[str, Any]:
-        """Return the resolved configuration as `fit -c` takes it, without a password of the store."""
+        """Return the resolved configuration as `fit -c` takes it, without a password of the store.
+
+        Where the run is gone on with, which run it is and from where is left out: what is kept of it repeats the run,
+        and does not take it over.
+        """
         subcommand = str(self.config.subcommand)
         text = self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
         config: dict[str, Any] = yaml.safe_load(text)
         config.pop("config", None)
+        if isinstance(self.resume, ResumePoint):
+            config["ckpt_path"] = None
+            config["trainer"]["logger"]["init_args"]["run_id"] = None
         hide_password(config)
         return config
 

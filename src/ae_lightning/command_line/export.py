@@ -29,9 +29,10 @@ def run(arguments: list[str]) -> int:
     from ae_lightning.command_line.outputs import refusal_of_output
     from ae_lightning.command_line.predictions import check_output
 
-    output = check_output(options.output or str(Path(options.ckpt_path).with_suffix(WEIGHTS_SUFFIX)), (WEIGHTS_SUFFIX,))
+    given = check_output(options.output, (WEIGHTS_SUFFIX,)) if options.output else None
     state = load_state(options.ckpt_path)
     contents = describe(options.ckpt_path, state)
+    output = given or check_output(str(Path(options.ckpt_path).with_suffix(WEIGHTS_SUFFIX)), (WEIGHTS_SUFFIX,))
     with refusal_of_output("output", output):
         write_weights(state, output)
     num_values = sum(tensor.numel() for tensor in state["state_dict"].values())
