@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.dealing import Deal
 from ae_lightning.data.loader import BatchLoader, BatchSampler
 from ae_lightning.data.residence import residence
 from ae_lightning.data.splits import ImageSplit
@@ -38,7 +39,7 @@ class TransferCounter(TorchDispatchMode):
 
 def build_loader(device, shuffle=True):
     split = ImageSplit(torch.from_numpy(generate_images((1, 4, 4), NUM_IMAGES)))
-    return BatchLoader(split, BatchSampler(NUM_IMAGES, BATCH_SIZE, shuffle, seed=5, device=device), device)
+    return BatchLoader(split, BatchSampler(NUM_IMAGES, Deal(BATCH_SIZE, shuffle, seed=5), device), device)
 
 
 @pytest.mark.parametrize(("shuffle", "num_sent"), [(True, NUM_IMAGES), (False, 0)])

@@ -54,7 +54,7 @@ class Contents(ABC):
         """
         split = self.split(name)
         device = residence_of(split)
-        return BatchLoader(split, BatchSampler(len(split), *deal, device=device), device)
+        return BatchLoader(split, BatchSampler(len(split), deal, device), device)
 
 
 class LoadedImages(Contents):

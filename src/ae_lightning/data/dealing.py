@@ -42,9 +42,9 @@ class Deal(NamedTuple):
 
     batch_size: int
     shuffle: bool
-    seed: int
-    rank: int
-    world_size: int
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
     fixed: bool = False
 
 
@@ -63,38 +63,25 @@ class Dealer:
 
     Args:
         num_images: How many images the split has.
-        batch_size: Images per batch and rank.
-        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
-        seed: Fixes the orders, together with the epoch.
-        rank: This process, 0 to ``world_size`` − 1.
-        world_size: How many processes share the images.
-        fixed: Whether the order of the first epoch is that of every epoch.
+        deal: Batch size, order and share.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(
-        self,
-        num_images: int,
-        batch_size: int,
-        shuffle: bool,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        fixed: bool = False,
-    ) -> None:
-        require_at_least("data.batch_size", batch_size)
-        if num_images < world_size:
-            raise ConfigError(f"a split of {num_images} images cannot be shared by {world_size} ranks")
+    def __init__(self, num_images: int, deal: Deal) -> None:
+        require_at_least("data.batch_size", deal.batch_size)
+        if num_images < deal.world_size:
+            raise ConfigError(f"a split of {num_images} images cannot be shared by {deal.world_size} ranks")
         self.num_images = num_images
-        self.shuffle = shuffle
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.global_batch_size = batch_size * world_size
-        self.fixed = fixed
+        self.deal = deal
+        self.global_batch_size = deal.batch_size * deal.world_size
         self.epoch = 0
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether the order is another than the split's own."""
+        return self.deal.shuffle
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration follows; Lightning calls this.
@@ -102,13 +89,13 @@ class Dealer:
         Args:
             epoch: Counted from 0.
         """
-        if not self.fixed:
+        if not self.deal.fixed:
             self.epoch = epoch
 
     def __len__(self) -> int:
         """Count the batches of an epoch, the same on every rank."""
         num_full, remainder = divmod(self.num_images, self.global_batch_size)
-        smallest = self.world_size * (2 if self.shuffle else 1)
+        smallest = self.deal.world_size * (2 if self.shuffle else 1)
         # with no batch before it, even a single image has to stand alone
         return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
 
@@ -119,12 +106,13 @@ class Dealer:
             first: The batch to begin with.
         """
         num_batches = len(self)
+        rank, world_size = self.deal.rank, self.deal.world_size
         for position in range(first, num_batches):
             start = position * self.global_batch_size
             stop = self.num_images if position == num_batches - 1 else start + self.global_batch_size
-            num_each, num_extra = divmod(stop - start, self.world_size)
-            offset = self.rank * num_each + min(self.rank, num_extra)
-            yield Share(start + offset, num_each + (self.rank < num_extra), offset, stop - start)
+            num_each, num_extra = divmod(stop - start, world_size)
+            offset = rank * num_each + min(rank, num_extra)
+            yield Share(start + offset, num_each + (rank < num_extra), offset, stop - start)
 
     def generator(self, *part: int) -> torch.Generator:
         """Return the generator of the epoch's order, or of a part of it.
@@ -133,5 +121,5 @@ class Dealer:
             part: Numbers that tell this part from others.
         """
         # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
-        mixed = np.random.SeedSequence([self.seed, self.epoch, *part]).generate_state(1, np.uint64)
+        mixed = np.random.SeedSequence([self.deal.seed, self.epoch, *part]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(mixed[0]))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ae_lightning.data.dealing import Dealer
+from ae_lightning.data.dealing import Deal, Dealer
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import CheckpointError
 
@@ -36,12 +36,7 @@ class BatchSampler(Dealer):
 
     Args:
         num_images: How many images the split has.
-        batch_size: Images per batch and rank.
-        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
-        seed: Fixes the orders, together with the epoch.
-        rank: This process, 0 to ``world_size`` − 1.
-        world_size: How many processes share the images.
-        fixed: Whether the order of the first epoch is that of every epoch.
+        deal: Batch size, order and share.
         device: Where the positions of a shuffled order lie; by default in the host's memory. They are sent there once
             an epoch.
 
@@ -49,18 +44,8 @@ class BatchSampler(Dealer):
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(
-        self,
-        num_images: int,
-        batch_size: int,
-        shuffle: bool,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        fixed: bool = False,
-        device: torch.device | None = None,
-    ) -> None:
-        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size, fixed)
+    def __init__(self, num_images: int, deal: Deal, device: torch.device | None = None) -> None:
+        super().__init__(num_images, deal)
         self.device = device
 
     def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:

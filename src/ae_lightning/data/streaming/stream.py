@@ -74,7 +74,7 @@ class Stream(Contents):
             return super().loader(name, deal, residence_of)
         reader = self._reader(name)
         window_size = self._description.window_size
-        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, *deal))
+        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, deal))
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description

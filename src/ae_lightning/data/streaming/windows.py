@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ae_lightning.data.dealing import Dealer
+from ae_lightning.data.dealing import Deal, Dealer
 
 
 class Window(NamedTuple):
@@ -34,30 +34,14 @@ class WindowSampler(Dealer):
         num_images: How many images the split has.
         block_size: Images of a block; the last may have fewer.
         window_size: Blocks of a window.
-        batch_size: Images per batch and rank.
-        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
-        seed: Fixes the orders, together with the epoch.
-        rank: This process, 0 to ``world_size`` − 1.
-        world_size: How many processes share the images.
-        fixed: Whether the order of the first epoch is that of every epoch.
+        deal: Batch size, order and share.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(
-        self,
-        num_images: int,
-        block_size: int,
-        window_size: int,
-        batch_size: int,
-        shuffle: bool,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        fixed: bool = False,
-    ) -> None:
-        super().__init__(num_images, batch_size, shuffle, seed, rank, world_size, fixed)
+    def __init__(self, num_images: int, block_size: int, window_size: int, deal: Deal) -> None:
+        super().__init__(num_images, deal)
         self.block_size = block_size
         self.window_size = window_size
 
