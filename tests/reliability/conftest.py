@@ -24,6 +24,8 @@ from lightning.pytorch.callbacks import Callback
 
 class Slow(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 60:
+            Path("in-step-60").touch()
         time.sleep(0.02)
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
