@@ -9,7 +9,6 @@ import torch
 from scipy.stats import chi2, chisquare, kstest
 
 from ae_lightning.draws import Draws
-from ae_lightning.errors import ConfigError
 from ae_lightning.priors import PriorName, draw_prior
 
 NUM_CODES = 20_000
@@ -115,8 +114,3 @@ def test_a_code_of_one_dimension_is_the_first_of_the_plane(name):
     shares = np.linspace(0.02, 0.98, 25)
     line, plane = codes_of(name, 1)[:, 0], codes_of(name, 2)[:, 0]
     np.testing.assert_allclose(np.quantile(line, shares), np.quantile(plane, shares), atol=0.15)
-
-
-def test_no_other_prior_is_drawn_from():
-    with pytest.raises(ConfigError, match=r"^model\.prior: 'gaussian' is not known; .*Allowed: mixture, normal, swiss"):
-        codes_of("gaussian", 2)

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ae_lightning.checks import require_name
 from ae_lightning.draws import Draws
 
 PriorName = Literal["normal", "mixture", "swiss_roll"]
@@ -34,11 +33,7 @@ def draw_prior(name: PriorName, draws: Draws, latent_dim: int) -> Tensor:
 
     Returns:
         Shape (B, latent_dim), float32.
-
-    Raises:
-        ConfigError: If the name is unknown.
     """
-    require_name("model.prior", name, PriorName)
     z_BL = draws.normal(latent_dim)
     if name == "normal":
         return z_BL

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder, weighted_sum
-from ae_lightning.checks import require_non_negative
+from ae_lightning.checks import require_name, require_non_negative
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
@@ -31,7 +31,7 @@ class AdversarialAE(Autoencoder):
         discriminator_optimizer: Makes the discriminator's optimizer from its parameters.
 
     Raises:
-        ConfigError: If adversarial_weight is negative, or a width below 1.
+        ConfigError: If the prior is unknown, adversarial_weight negative, or a width below 1.
     """
 
     leaves_parameters_out: ClassVar[bool] = True
@@ -47,7 +47,7 @@ class AdversarialAE(Autoencoder):
     ) -> None:
         super().__init__(**options)
         self.automatic_optimization = False
-        self.prior: PriorName = prior
+        self.prior: PriorName = require_name("model.prior", prior, PriorName)
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
         self.build_discriminator_optimizer = discriminator_optimizer
         self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
