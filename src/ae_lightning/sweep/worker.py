@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import optuna
@@ -38,7 +39,7 @@ class Worker:
     runner: TrialRunner
     stop: Stop
     after_trial: Callable[[optuna.Study], None]
-    _failures_in_a_row: list[FrozenTrial] = field(default_factory=list)
+    _last_failures: deque[FrozenTrial] = field(default_factory=lambda: deque(maxlen=NUM_ALIKE_FAILURES))
     _has_succeeded: bool = False
 
     def work(self) -> None:
@@ -69,15 +70,14 @@ class Worker:
 
     def _require_hope(self, ended: FrozenTrial) -> None:
         if ended.state != TrialState.FAIL:
-            self._failures_in_a_row.clear()
+            self._last_failures.clear()
             self._has_succeeded = True
             return
         if self._has_succeeded and is_impossible_model(ended):
             # Much of a space may be impossible; the rest of it is not.
             return
-        self._failures_in_a_row.append(ended)
-        last = self._failures_in_a_row[-NUM_ALIKE_FAILURES:]
-        if len(last) == NUM_ALIKE_FAILURES and are_alike(last):
+        self._last_failures.append(ended)
+        if len(self._last_failures) == NUM_ALIKE_FAILURES and are_alike(self._last_failures):
             reason = ended.user_attrs[REASON]
             raise SweepFailedError(f"{NUM_ALIKE_FAILURES} trials in a row failed the same way: {reason}")
 
@@ -87,6 +87,6 @@ def is_impossible_model(failure: FrozenTrial) -> bool:
     return str(failure.user_attrs.get(KIND)).startswith("impossible: model.")
 
 
-def are_alike(failures: Sequence[FrozenTrial]) -> bool:
+def are_alike(failures: Iterable[FrozenTrial]) -> bool:
     """Whether trials failed for the same kind of reason."""
     return len({trial.user_attrs.get(KIND) for trial in failures}) == 1
