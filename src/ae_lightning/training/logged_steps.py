@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import lightning.pytorch as pl
+
+from ae_lightning.training.validation import is_validated_next
 
 
 def is_step_read(trainer: pl.Trainer) -> bool:
@@ -17,10 +17,3 @@ def is_step_read(trainer: pl.Trainer) -> bool:
         or is_last
         or is_validated_next(trainer)
     )
-
-
-def is_validated_next(trainer: pl.Trainer) -> bool:
-    """Whether a validation is due after the batch at hand; it may be counted over epochs."""
-    loop = trainer.fit_loop.epoch_loop
-    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
-    return (position + 1) % (trainer.val_check_batch or math.inf) == 0
