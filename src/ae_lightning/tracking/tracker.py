@@ -36,7 +36,7 @@ from ae_lightning.tracking.operations import (
     Target,
     Text,
 )
-from ae_lightning.tracking.runs import is_missing
+from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
 from ae_lightning.tracking.store import (
     NOWHERE,
@@ -180,14 +180,9 @@ class MLflowTracker(MLFlowLogger):
 
     def _resume_run(self) -> None:
         """Go on with a run; a checkpoint from elsewhere may name one that this store does not have."""
-        from mlflow.exceptions import MlflowException
-
         run_id = self._existing_run_id()
-        try:
-            run = self._mlflow_client.get_run(run_id)
-        except MlflowException as error:
-            if not is_missing(error):
-                raise
+        run = mlflow_run(self._mlflow_client, self._tracking_uri, run_id)
+        if run is None:
             rank_zero_warn(f"MLflow at {shown_uri(self._tracking_uri)!r} has no run {run_id}: a new one is started")
             self._run_id = None
             self._create_run()
@@ -201,9 +196,8 @@ class MLflowTracker(MLFlowLogger):
             self._mlflow_client.update_run(run_id, status="RUNNING")
             run = self._mlflow_client.get_run(run_id)
         self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
-        if not self._is_guest:
-            system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
-            self._next_system_step = max(system, default=-1) + 1
+        system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
+        self._next_system_step = max(system, default=-1) + 1
 
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
