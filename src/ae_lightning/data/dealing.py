@@ -33,7 +33,7 @@ class Deal(NamedTuple):
 
     Attributes:
         batch_size: Images per batch and rank.
-        shuffle: Whether to draw a new order each epoch; the split's own order otherwise.
+        shuffle: Whether to draw an order, for each epoch anew unless `fixed`; the split's own otherwise.
         seed: Fixes the orders, together with the epoch.
         rank: This process, 0 to ``world_size`` − 1.
         world_size: How many processes share the images.
