@@ -38,6 +38,12 @@ def test_without_a_folder_memory_serves() -> None:
     assert_same(kept.get("key", refuse))
 
 
+def test_whoever_may_read_the_folder_may_read_what_is_kept(tmp_path: Path) -> None:
+    Cache(tmp_path).get("key", lambda: dict(ARRAYS))
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "key.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 half of one"])
 def test_a_damaged_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key.npz").write_bytes(content)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 import zipfile
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +63,14 @@ class Cache:
     @staticmethod
     def _write(folder: Path, key: str, arrays: Arrays) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            temporary = Path(file.name)
-            try:
+        # Not by `tempfile`, whose files nobody else may read.
+        temporary = folder / f"{uuid4().hex}.part"
+        try:
+            with temporary.open("xb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
-                file.close()
-                temporary.replace(folder / f"{key}.npz")
-            finally:
-                temporary.unlink(missing_ok=True)
+            temporary.replace(folder / f"{key}.npz")
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def fingerprint(*parts: str | int | NDArray[np.generic] | None) -> str:
