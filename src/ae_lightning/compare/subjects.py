@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ NUM_IMAGES = 2000
 
 MAX_BYTES = 64 * 2**20
 """Of one autoencoder's images."""
+
+SeenImages = dict[tuple[tuple[int, ...], bytes], NDArray[np.float32]]
+"""Images of a split by shape and content."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
@@ -71,9 +75,10 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
     """
     found: list[Subject] = []
     left_out: dict[str, str] = {}
+    seen: SeenImages = {}
     for row in track([row for row in rows if row.runs], "reconstructing", transient=True):
         try:
-            found.append(_load(row, stage))
+            found.append(_load(row, stage, seen))
         except UserError as error:
             left_out[row.label] = str(error)
     same = _seeing_the_same(found)
@@ -81,7 +86,8 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
     return Subjects(tuple(same), left_out)
 
 
-def _load(row: Row, stage: str) -> Subject:
+def _load(row: Row, stage: str, seen: SeenImages) -> Subject:
+    """Load a row's first run; images that are among those seen already are held once."""
     folder = row.runs[0].checkpoint_folder
     if folder is None:
         raise CheckpointError("the run left no checkpoints")
@@ -93,6 +99,8 @@ def _load(row: Row, stage: str) -> Subject:
     split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.images.shape[1:])))
     images = data.scale(split.images)
     encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
+    key = encoded.images.shape, blake2b(encoded.images.data).digest()
+    encoded = replace(encoded, images=seen.setdefault(key, encoded.images))
     return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
 
 
@@ -116,9 +124,8 @@ def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     return decoded
 
 
-def _seeing_the_same(subjects: Iterable[Subject]) -> list[Subject]:
-    images = {id(subject): hash(subject.encoded.images.tobytes()) for subject in subjects}
-    if not images:
-        return []
-    (most, _), *_ = Counter(images.values()).most_common(1)
-    return [subject for subject in subjects if images[id(subject)] == most]
+def _seeing_the_same(subjects: Sequence[Subject]) -> list[Subject]:
+    """Return the subjects that saw the images that most did: the same images are the same array."""
+    counts = Counter(id(subject.encoded.images) for subject in subjects)
+    most = max(counts, key=counts.__getitem__, default=None)
+    return [subject for subject in subjects if id(subject.encoded.images) == most]
