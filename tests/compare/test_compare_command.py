@@ -8,6 +8,11 @@ import shutil
 
 import pytest
 
+from ae_lightning.compare.subjects import load_subjects
+from ae_lightning.compare.table import compare_runs
+from ae_lightning.tracking.comparison import RunReader
+from quick_options import QUICK
+
 JUDGED = ("--evaluation.measures", "[mse, kmeans]", "--evaluation.pca", "true")
 
 
@@ -159,6 +164,31 @@ def test_a_report_that_cannot_be_written(compared):
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1].startswith("ae_lightning: error: --output: taken/table.md cannot be written")
     assert compared.run().info.run_id == chosen
+
+
+def test_images_that_rows_have_in_common_are_held_once(compared):
+    runs = RunReader(compared.uri).of_experiment("digits")
+    found = load_subjects(compare_runs(runs).rows, "test").found
+    assert len(found) == 2
+    assert found[0].encoded.images is found[1].encoded.images
+
+
+OWN = """
+from ae_lightning.autoencoder import Autoencoder
+
+class Own(Autoencoder):
+    def __init__(self, **options):
+        super().__init__(latent_dim=3, **options)
+"""
+
+
+def test_a_variant_that_fixes_its_latent_dim_has_a_row_like_any_other(workspace):
+    (workspace.folder / "own.py").write_text(OWN)
+    outcome = workspace("fit", *QUICK, "--data.name", "digits", "--model", "own.Own")
+    assert outcome.code == 0, outcome.err
+    outcome = workspace("compare", "--output", "report")
+    assert outcome.code == 0, outcome.err
+    assert "## latent_dim 3\n\n| variant |" in (workspace.folder / "report" / "table.md").read_text()
 
 
 def test_an_empty_store_says_what_makes_runs(workspace):

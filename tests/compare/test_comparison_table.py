@@ -6,6 +6,7 @@ import pytest
 
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.table import compare_runs
+from ae_lightning.errors import ConfigError
 from ae_lightning.tracking.comparison import TrackedRun
 
 BASE = {"model.latent_dim": "2", "seed_everything": "0", "data.name": "digits", "trainer.max_epochs": "3"}
@@ -264,3 +265,30 @@ def test_markdown_has_a_table_for_each_latent_dim_with_the_best_in_bold():
     assert "| VanillaAE | 19.2000 | 0.3000 | **0.9000** |" in first
     assert "| PCA |  | 0.2000 | 0.5000 |" in first
     assert "| VAE | 3.2000 | **0.0500** | **0.7000** |" in second
+
+
+@pytest.mark.parametrize("setting", ["evaluation__num_images", "data__overlay"])
+def test_what_does_not_touch_the_measures_of_the_test_split_parts_no_rivals(setting):
+    runs = [
+        tracked("VAE", measured(0.1, 0.5), **{setting: "1"}),
+        tracked("VanillaAE", measured(0.3, 0.6), **{setting: "2"}),
+    ]
+    comparison = compare_runs(runs)
+    assert len(best_in(comparison, "mse")) == 1
+    assert [row.label for row in comparison.rows if row.variant == "PCA"] == ["PCA-2"]
+
+
+def test_fit_judges_a_sample_of_the_validation_split_that_its_size_is_part_of():
+    runs = [
+        tracked("VAE", {"val/mse": 0.1, "val/pca_mse": 0.3}, evaluation__num_images="1000"),
+        tracked("VanillaAE", {"val/mse": 0.2, "val/pca_mse": 0.4}, evaluation__num_images="2000"),
+    ]
+    comparison = compare_runs(runs, "val")
+    assert best_in(comparison, "mse") == ["VAE-2, num_images 1000", "VanillaAE-2, num_images 2000"]
+
+
+def test_a_run_that_does_not_say_its_latent_dim_is_named():
+    run = tracked("Own", measured(0.1, 0.5))
+    del run.params["model.latent_dim"]
+    with pytest.raises(ConfigError, match=rf"^compare: run {run.run_id} \(Own-2\) has no parameter model\.latent_dim"):
+        compare_runs([run])

@@ -19,7 +19,9 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
+from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.hyperparameters import class_path
+from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
@@ -73,8 +75,11 @@ class RunRecorder(Callback):
     def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker) -> None:
         config = self.config or hyperparameters(trainer, pl_module)
         num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
-        counts = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
-        tracker.log_hyperparams({**config, **counts})
+        found = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
+        if isinstance(pl_module, Autoencoder):
+            # A variant that fixes its own has no such argument, and is told from others by it all the same.
+            found["model.latent_dim"] = pl_module.latent_dim
+        tracker.log_hyperparams({**config, **found})
         tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
         tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
         tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")
@@ -118,9 +123,16 @@ def num_parameters(module: torch.nn.Module) -> int:
 
 
 def config_hash(config: dict[str, Any]) -> str:
-    """Return a name for a configuration: two runs with the same one do the same."""
+    """Return a name for a configuration: two runs with the same one do the same.
+
+    The precision counts where it is not the one that this machine would choose: a training goes on on another machine,
+    which chooses for itself.
+    """
     relevant = {key: value for key, value in config.items() if key != "ckpt_path"}
-    relevant["trainer"] = {key: value for key, value in config.get("trainer", {}).items() if key != "logger"}
+    trainer = {key: value for key, value in config.get("trainer", {}).items() if key != "logger"}
+    if trainer.get("precision") == choose_precision(trainer.get("accelerator", "auto")):
+        del trainer["precision"]
+    relevant["trainer"] = trainer
     canonical = json.dumps(relevant, sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

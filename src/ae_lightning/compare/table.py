@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ae_lightning.compare.defaults import complete
+from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.direction import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 from ae_lightning.tracking.keys import short_keys
@@ -20,7 +21,9 @@ PCA = "PCA"
 SEEDS = ("seed_everything", "model.seed", "data.seed")
 """Parameters in which repetitions of one training differ."""
 
-COLUMNS = ("model", "model.latent_dim")
+LATENT_DIM = "model.latent_dim"
+
+COLUMNS = ("model", LATENT_DIM)
 """Parameters that have a column of their own."""
 
 UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory")
@@ -29,11 +32,21 @@ UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "ch
 UNTOLD_GROUP = "trainer.logger"
 """Where a run is tracked, and under which names: the same."""
 
-JUDGED_BY = ("evaluation.max_gib", "evaluation.max_train_images", "evaluation.num_images")
-"""Parameters beside those of the data that decide what a run is judged on."""
+JUDGED_BY = {
+    "test": ("evaluation.max_gib", "evaluation.max_train_images"),
+    "val": ("evaluation.max_gib", "evaluation.max_train_images", "evaluation.num_images"),
+}
+"""Parameters beside those of the data that decide what a run is judged on, by split: `fit` takes a sample of val."""
 
-NOT_JUDGED_BY = ("data.batch_size", "data.follow_links", "data.on_device", "data.on_error", "data.predict_split")
-"""Parameters of the data that do not."""
+NOT_JUDGED_BY = (
+    "data.batch_size",
+    "data.follow_links",
+    "data.on_device",
+    "data.on_error",
+    "data.overlay",
+    "data.predict_split",
+)
+"""Parameters of the data that do not: images that are laid over one another have a measure of their own."""
 
 LARGEST = 1e308
 """Beyond it a value is no number: MLflow keeps infinity as the largest there is."""
@@ -67,6 +80,7 @@ class Row:
         variant: Class name of the autoencoder, or ``PCA``.
         latent_dim: Length of a code.
         settings: What else tells it from other rows: values by the command line's keys, short class names.
+        judged_on: Those of the settings that decide what it is judged on.
         label: Variant, latent_dim and settings in a line, no other row's.
         runs: Its runs, one a seed; of the baseline none.
         values: By measure.
@@ -75,6 +89,7 @@ class Row:
     variant: str
     latent_dim: int
     settings: Mapping[str, str]
+    judged_on: Mapping[str, str]
     label: str
     runs: tuple[TrackedRun, ...]
     values: Mapping[str, Value]
@@ -82,7 +97,7 @@ class Row:
     @property
     def contest(self) -> tuple[int, tuple[tuple[str, str], ...]]:
         """What rows have in common that are held against one another: the latent_dim, and what they are judged on."""
-        return self.latent_dim, tuple((key, value) for key, value in self.settings.items() if _judges(key))
+        return self.latent_dim, tuple(self.judged_on.items())
 
 
 @dataclass(frozen=True)
@@ -136,8 +151,14 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
 
     Returns:
         The table, PCA at each latent_dim beside the autoencoders.
+
+    Raises:
+        ConfigError: If a run does not say its latent_dim.
     """
     judged = [run for run in runs if metrics_of(run, stage)]
+    for run in judged:
+        if LATENT_DIM not in run.params:
+            raise ConfigError(f"compare: run {run.run_id} ({run.name}) has no parameter {LATENT_DIM}; leave it out")
     repetitions = _repetitions(judged)
     names = short_keys(_differing([dict(key) for key in repetitions]))
     rows = [_row(dict(key), names, group, stage) for key, group in repetitions.items()]
@@ -166,9 +187,9 @@ def _tells(key: str) -> bool:
     return key not in (*SEEDS, *UNTOLD) and not key.startswith(UNTOLD_GROUP)
 
 
-def _judges(key: str) -> bool:
+def _judges(key: str, stage: Literal["val", "test"]) -> bool:
     """Whether runs with other values of a parameter are judged on other images, or on other ones of them."""
-    return key in JUDGED_BY or (key.startswith("data.") and key not in NOT_JUDGED_BY)
+    return key in JUDGED_BY[stage] or (key.startswith("data.") and key not in NOT_JUDGED_BY)
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
@@ -189,10 +210,11 @@ def _values_of(key: str, settings: Sequence[Mapping[str, str]]) -> set[str | Non
 def _row(
     settings: Mapping[str, str], names: Mapping[str, str], runs: Sequence[TrackedRun], stage: Literal["val", "test"]
 ) -> Row:
-    variant, latent_dim = runs[0].variant, int(settings["model.latent_dim"])
+    variant, latent_dim = runs[0].variant, int(settings[LATENT_DIM])
     told = {key: settings[key] for key in names if key in settings}
     label = _label(variant, latent_dim, told, names)
-    return Row(variant, latent_dim, told, label, tuple(runs), _values(runs, stage, is_pca=False))
+    judged_on = {key: value for key, value in told.items() if _judges(key, stage)}
+    return Row(variant, latent_dim, told, judged_on, label, tuple(runs), _values(runs, stage, is_pca=False))
 
 
 def _label(variant: str, latent_dim: int, settings: Mapping[str, str], names: Mapping[str, str]) -> str:
@@ -212,7 +234,7 @@ def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val
     for (latent_dim, judged_on), runs in groups.items():
         told, values = dict(judged_on), _values(runs, stage, is_pca=True)
         if values:
-            rows_of_pca.append(Row(PCA, latent_dim, told, _label(PCA, latent_dim, told, names), (), values))
+            rows_of_pca.append(Row(PCA, latent_dim, told, told, _label(PCA, latent_dim, told, names), (), values))
     return rows_of_pca
 
 
