@@ -27,6 +27,11 @@ def test_a_count_of_the_trainer_below_one(refuse, key):
     assert refuse("fit", *VAE, f"--trainer.{key}", "0") == f"trainer.{key}: 0 is not allowed; it must be at least 1"
 
 
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_a_checkpoint_that_may_be_a_program(refuse, command):
+    assert refuse(command, *VAE, "--weights_only", "false").startswith("weights_only: false is not allowed")
+
+
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_weights_in_16_bits(refuse, command, precision):

@@ -36,6 +36,8 @@ def require_possible(command: str, settings: Namespace, arguments: Sequence[str]
     _check_trainer(command, settings.trainer)
     if settings.get("ckpt_path") in LIGHTNING_KEYWORDS:
         raise ConfigError(f"ckpt_path: {settings.ckpt_path!r} names no file; give checkpoints/RUN_ID/last.ckpt")
+    if settings.get("weights_only") is False:
+        raise ConfigError("weights_only: false is not allowed; what else a checkpoint holds could be a program")
 
 
 def _check_model(settings: Namespace, arguments: Sequence[str]) -> None:
