@@ -122,6 +122,47 @@ def test_no_epoch_is_lost_where_the_best_is_long_ago(workspace):
     assert steps(workspace, run_id) == [10, 21, 32, 43]
 
 
+SEVERAL = """
+trainer:
+  logger:
+    - class_path: lightning.pytorch.loggers.CSVLogger
+      init_args: {save_dir: csv}
+    - class_path: ae_lightning.tracking.MLflowTracker
+"""
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
+    (workspace.folder / "several.yaml").write_text(SEVERAL)
+    (workspace.folder / "breaking.py").write_text(BREAKING)
+    (workspace.folder / "break").touch()
+    options = (*OPTIONS, "-c", "several.yaml")
+    with pytest.raises(RuntimeError, match="on purpose"):
+        workspace.fit(*options)
+    (workspace.folder / "break").unlink()
+    run_id = workspace.run().info.run_id
+    outcome = workspace("fit", "--resume", run_id) if by_id else workspace.fit(*options, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert [run.info.run_id for run in workspace.runs()] == [run_id]
+    assert steps(workspace, run_id) == [10, 21]
+
+
+@pytest.mark.parametrize("chosen", [(), ("--trainer.precision", "64-true")])
+def test_a_run_goes_on_on_a_machine_that_chooses_another_precision(broken, monkeypatch, chosen):
+    """Where the machine chose; a precision that the user chose stays part of what is looked for."""
+    monkeypatch.setattr("ae_lightning.machine.precision.cpu_has_bf16", lambda: True)
+    (broken.folder / "break").touch()
+    with pytest.raises(RuntimeError, match="on purpose"):
+        broken.fit(*OPTIONS, *chosen, "--seed_everything", "1")
+    (broken.folder / "break").unlink()
+    assert broken.run().data.params["trainer.precision"] == (chosen[1] if chosen else "bf16-mixed")
+    monkeypatch.setattr("ae_lightning.machine.precision.cpu_has_bf16", lambda: False)
+    outcome = broken.fit(*OPTIONS, "--seed_everything", "1", "--resume")
+    assert outcome.code == 0, outcome.err
+    assert ("nothing to resume" in outcome.err) == bool(chosen)
+    assert broken.run().info.status == ("FAILED" if chosen else "FINISHED")
+
+
 @pytest.mark.parametrize("given", [["--ckpt_path", "last"], ["--ckpt_path=last"]])
 def test_the_last_checkpoint_is_that_of_the_newest_unfinished_run(given):
     arguments = ["fit", "-c", "last", *given, "--model.latent_dim", "3"]

@@ -84,6 +84,8 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "none.yaml").write_text("trainer: {logger: {init_args: {tracking_uri: null}}}")
     (tmp_path / "other.yaml").write_text("trainer: {logger: [{init_args: {tracking_uri: c}}], max_epochs: 3}")
     (tmp_path / "empty.yaml").touch()
+    tracker = "{class_path: ae_lightning.tracking.MLflowTracker, init_args: {tracking_uri: d}}"
+    (tmp_path / "several.yaml").write_text(f"trainer: {{logger: [{{class_path: CSVLogger}}, {tracker}]}}")
     return tmp_path
 
 
@@ -94,6 +96,7 @@ def files(tmp_path, monkeypatch):
         ("fit -c a.yaml", "a"),
         ("fit --config=a.yaml --config b.yaml -c other.yaml -c empty.yaml", "b"),
         ("fit -c a.yaml -c none.yaml", None),
+        ("fit -c a.yaml -c several.yaml", "d"),
         ("fit -c a.yaml --trainer.logger.tracking_uri c", "c"),
         ("fit --trainer.logger.init_args.tracking_uri=c -c a.yaml", "a"),
         ("fit -c", None),

@@ -31,8 +31,8 @@ from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.command_line.refused_settings import require_possible
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracking_uri_of
-from ae_lightning.command_line.store_option import hide_password
+from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracker_of
+from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.machine.allocator import keep_freed_memory
@@ -43,7 +43,14 @@ from ae_lightning.machine.slurm import requeued_after, take_over_requeueing
 from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
-from ae_lightning.tracking import MLflowTracker, deliver_left_behind, shown_uri, trackers, unfinished_runs
+from ae_lightning.tracking import (
+    MLflowTracker,
+    deliver_left_behind,
+    shown_uri,
+    trackers,
+    tracking_uri_from_environment,
+    unfinished_runs,
+)
 
 RANKS_PATIENCE = 30.0
 """Seconds that a rank waits for another to deliver what an outage left."""
@@ -127,13 +134,14 @@ class AutoencoderCLI(LightningCLI):
         if self.resume is None:
             return
         settings = self.config[self.config.subcommand]
-        store = tracking_uri_of(settings)
+        tracker = tracker_of(settings)
+        store = tracker.tracking_uri or tracking_uri_from_environment()
         given = self.resume if isinstance(self.resume, ResumePoint) else None
         if given is None:
             # It may hold the news that a run is finished, and the ranks must not disagree on that: whichever delivers
             # it, none goes on before that.
             patience = RANKS_PATIENCE if is_distributed(settings.trainer) else 0.0
-            deliver_left_behind(Path(settings.trainer.logger.init_args.spool), store, patience)
+            deliver_left_behind(Path(tracker.spool), store, patience)
         own_hash = config_hash(self.plain_config())
         point = given or newest_resume_point(store, own_hash)
         if point is None and unfinished_runs(store, own_hash):
@@ -145,7 +153,7 @@ class AutoencoderCLI(LightningCLI):
             raise SystemExit(0)
         self.resume = point
         settings.ckpt_path = str(point.checkpoint)
-        settings.trainer.logger.init_args.run_id = point.run_id
+        tracker.run_id = point.run_id
 
     def instantiate_classes(self) -> None:
         """Build data, model and Trainer.
@@ -228,7 +236,7 @@ class AutoencoderCLI(LightningCLI):
         config.pop("config", None)
         if isinstance(self.resume, ResumePoint):
             config["ckpt_path"] = None
-            config["trainer"]["logger"]["init_args"]["run_id"] = None
+            tracker_in(config["trainer"]["logger"])["init_args"]["run_id"] = None  # type: ignore[index]
         hide_password(config)
         return config
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
+from ae_lightning.command_line.store_option import tracker_in
 from ae_lightning.errors import ConfigError
-from ae_lightning.tracking import tracking_uri_from_environment
 
 COMPILES_BY_DEFAULT = False
 """Whether networks are compiled where a configuration does not say."""
@@ -28,16 +28,17 @@ def is_distributed(settings: Mapping[str, Any]) -> bool:
     return named[0].isdigit() and int(named[0]) > 1
 
 
-def tracking_uri_of(settings: Namespace) -> str:
-    """Return the MLflow store that a configuration logs to.
+def tracker_of(settings: Namespace) -> Namespace:
+    """Return what a configuration says of the logger that tracks in MLflow, which can be changed.
 
     Raises:
-        ConfigError: If it logs to none.
+        ConfigError: If it has none.
     """
-    logger = settings.trainer.logger
-    if not isinstance(logger, Namespace) or not logger.class_path.endswith("MLflowTracker"):
+    tracker: Namespace | None = tracker_in(settings.trainer.logger)
+    if tracker is None:
         raise ConfigError("--resume: trainer.logger is no MLflowTracker, so there is no run to go on with")
-    return logger.init_args.tracking_uri or tracking_uri_from_environment()
+    arguments: Namespace = tracker.init_args
+    return arguments
 
 
 MAX_SEED = 2**32 - 1

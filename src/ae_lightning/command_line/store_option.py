@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import Namespace
 
 from ae_lightning.command_line.arguments import given_options, is_config
 from ae_lightning.command_line.parser import check_config_files
@@ -16,6 +17,7 @@ from ae_lightning.tracking import shown_uri
 
 OPTION = "--trainer.logger.tracking_uri"
 _SPELLINGS = (OPTION, "--trainer.logger.init_args.tracking_uri")
+_TRACKER = "MLflowTracker"
 
 
 def named_store(arguments: Sequence[str]) -> str | None:
@@ -47,9 +49,27 @@ def store_in(config: Any, otherwise: str | None = None) -> str | None:
         config: As a file or a checkpoint holds it.
         otherwise: What to return where it names none.
     """
-    for key in ("trainer", "logger", "init_args"):
-        config = config.get(key) if isinstance(config, Mapping) else None
-    return config.get("tracking_uri", otherwise) if isinstance(config, Mapping) else otherwise
+    trainer = config.get("trainer") if isinstance(config, Mapping) else None
+    tracker = tracker_in(trainer.get("logger")) if isinstance(trainer, Mapping) else None
+    arguments = None if tracker is None else tracker.get("init_args")
+    return arguments.get("tracking_uri", otherwise) if isinstance(arguments, Mapping) else otherwise
+
+
+def tracker_in(loggers: Any) -> Any | None:
+    """Return the first that tracks in MLflow of what `trainer.logger` says, which may be one logger or several.
+
+    Args:
+        loggers: As a file holds them or as the parser gives them.
+
+    Returns:
+        Its part, which can be changed; None where there is none.
+    """
+    # A single logger that is not named is the default one; of several, each must be.
+    otherwise, several = ("", loggers) if isinstance(loggers, list) else (_TRACKER, [loggers])
+    for logger in several:
+        if isinstance(logger, Mapping | Namespace) and str(logger.get("class_path", otherwise)).endswith(_TRACKER):
+            return logger
+    return None
 
 
 def hide_password(config: dict[str, Any]) -> None:
