@@ -278,8 +278,8 @@ def _percent(values: Sequence[float]) -> str:
 def _mean_and_spread(values: Sequence[float], digits: int = 4) -> str:
     if not values:
         return "–"
-    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.{digits}f}{spread}"
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 def _bold_if(text: str, is_best: bool) -> str:
