@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ae_lightning.plots.latent_grid import grid_codes, latent_grid
+from ae_lightning.plots.latent_grid import grid_codes, grid_side, latent_grid
 from ae_lightning.plots.style import to_png
 
 
@@ -20,6 +20,13 @@ def test_codes_fill_the_square() -> None:
     assert codes.shape == (25, 2)
     assert codes.dtype == np.float32
     assert {tuple(code) for code in codes} == {(a, b) for a in range(-2, 3) for b in range(-2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"), [((1, 28, 28), 30), ((3, 64, 64), 30), ((3, 224, 224), 10), ((3, 9000, 9000), 2)]
+)
+def test_images_of_a_grid_take_bounded_memory(shape: tuple[int, ...], side: int) -> None:
+    assert grid_side(shape) == side
 
 
 @pytest.mark.parametrize("side", [8, 28])

@@ -36,11 +36,11 @@ def write_latent_scatter(subject: Subject) -> str:
 
 def draw_latent_grid(subject: Subject) -> Figure | None:
     """Draw what a grid of 2-D codes decodes to; there is none in other dimensions."""
-    from ae_lightning.plots.latent_grid import grid_codes, latent_grid
+    from ae_lightning.plots.latent_grid import grid_codes, grid_side, latent_grid
 
     if subject.model.latent_dim != 2:
         return None
-    return latent_grid(subject.decode(grid_codes()))
+    return latent_grid(subject.decode(grid_codes(grid_side(subject.model.input_shape))))
 
 
 def draw_samples(subject: Subject) -> Figure:

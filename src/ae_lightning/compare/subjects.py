@@ -20,7 +20,7 @@ from ae_lightning.compare.table import Row
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.plots.latent_grid import grid_codes
+from ae_lightning.plots.latent_grid import grid_codes, grid_side
 
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs, as far as memory allows."""
@@ -116,11 +116,13 @@ def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.in
     )
 
 
-@torch.no_grad()
 def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     if model.latent_dim != 2:
         return None
-    decoded: NDArray[np.float32] = model.decode(torch.from_numpy(grid_codes())).numpy()
+    codes_BL = torch.from_numpy(grid_codes(grid_side(model.input_shape)))
+    decoded: NDArray[np.float32] = collect(
+        len(codes_BL), map(model.decode, torch.split(codes_BL, chunk_size(model.input_shape)))
+    ).numpy()
     return decoded
 
 
