@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from ae_lightning.callbacks.code_pictures import MAX_PRIOR_BYTES, num_prior_codes
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.pictures import PICTURES, select_pictures
+from ae_lightning.callbacks.pixel_pictures import draw_reconstructions
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation.encoded import EncodedSplit
 
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
 OF_SOME_RUNS = {"novelty", "compression"}
@@ -60,6 +65,14 @@ def test_pictures_stand_in_the_charts_image_grid(trained):
 def test_the_plane_has_a_grid_and_a_network_without_convolutions_no_filters(workspace):
     assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
     assert pictures(workspace) == IN_EVERY_RUN - OF_CONVOLUTIONS - {"latent_grid"}
+
+
+def test_images_come_from_all_over_a_split_that_lies_class_by_class():
+    labels = np.repeat(np.arange(10), 30)
+    images = np.random.default_rng(0).random((len(labels), 1, 4, 4), dtype=np.float32)
+    split = EncodedSplit(images, np.zeros((len(labels), 2), np.float32), images, labels)
+    figure = draw_reconstructions(SimpleNamespace(evaluated=split, class_names=None))
+    assert {str(label) for label in range(10)} <= {text.get_text() for text in figure.findobj(Text)}
 
 
 def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):

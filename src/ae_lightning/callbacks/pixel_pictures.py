@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ae_lightning.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.labels import MISSING_LABEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ae_lightning.evaluation.encoded import EncodedSplit
 
 _CODECS = {
     "autoencoder": "autoencoder",
@@ -25,9 +25,9 @@ _CODECS = {
 
 def draw_reconstructions(subject: Subject) -> Figure:
     """Draw inputs over outputs."""
-    from ae_lightning.plots.reconstructions import reconstructions
+    from ae_lightning.plots.reconstructions import MAX_PAIRS, reconstructions
 
-    split = subject.evaluated
+    split = _some_of(subject.evaluated, MAX_PAIRS)
     assert split.reconstructions is not None
     return reconstructions(split.images, split.reconstructions, split.labels, subject.class_names)
 
@@ -50,7 +50,7 @@ def draw_denoising(subject: Subject) -> Figure:
 
     is_own = type(subject.model).corrupt is not Autoencoder.corrupt
     corruption = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
-    split = subject.evaluated.select(np.arange(min(MAX_SHOWN, len(subject.evaluated))))
+    split = _some_of(subject.evaluated, MAX_SHOWN)
     images = corrupt_images(subject.model, split, subject.case.seed)
     restored = subject.coder.restore(images.corrupted)
     return denoising(
@@ -88,3 +88,10 @@ def draw_compression(subject: Subject) -> Figure | None:
     if not curves:
         return None
     return compression(curves, f"Compression: {type(subject.model).__name__} beside other codecs")
+
+
+def _some_of(split: EncodedSplit, at_most: int) -> EncodedSplit:
+    """Take images from all over a split: those of a folder lie in it class by class."""
+    from ae_lightning.plots.style import spread
+
+    return split.select(spread(len(split), at_most))
