@@ -50,6 +50,28 @@ def test_a_terminal_has_a_bar(workspace, monkeypatch):
     assert "images/s" in written.text
 
 
+MARKING = """
+import sys
+from lightning.pytorch.callbacks import Callback
+
+class Marking(Callback):
+    def on_test_epoch_end(self, trainer, pl_module):
+        sys.stderr.write("the measures begin")
+"""
+
+
+def test_a_terminal_says_that_judging_begins_before_it_does(workspace, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    (workspace.folder / "marking.py").write_text(MARKING)
+    with pseudo_terminal() as written:
+        from ae_lightning.__main__ import main
+
+        assert main([*ARGUMENTS, "--trainer.max_epochs", "1", "--trainer.callbacks", "marking.Marking"]) == 0
+    before, _, _ = written.text.partition("the measures begin")
+    assert "judging" in before
+    assert before != written.text
+
+
 def test_no_bar_and_no_lines_if_so_wished(workspace):
     outcome = workspace.fit("--trainer.enable_progress_bar", "false")
     assert outcome.code == 0, outcome.err

@@ -83,7 +83,7 @@ class TrainingProgress(ProgressBar):
     ) -> None:
         """Draw, if it is time."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            self._draw(batch_idx + 1, trainer)
+            self._draw_judged(batch_idx + 1, sum(trainer.num_val_batches), trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the bar of a validation outside `fit`."""
@@ -104,13 +104,7 @@ class TrainingProgress(ProgressBar):
         dataloader_idx: int = 0,
     ) -> None:
         """Draw, if it is time."""
-        self._draw(batch_idx + 1, trainer)
-
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that the measures follow: they take longer than the batches."""
-        if self._progress is not None:
-            self._progress.update(self._task, description="judging", completed=sum(trainer.num_test_batches))
-            self._progress.refresh()
+        self._draw_judged(batch_idx + 1, sum(trainer.num_test_batches), trainer)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the bar of the test."""
@@ -164,6 +158,13 @@ class TrainingProgress(ProgressBar):
         self._next_drawing = now + self._interval
         self._progress.update(self._task, completed=completed, status=self._status(trainer, loss))
         self._progress.refresh()
+
+    def _draw_judged(self, completed: int, total: float, trainer: pl.Trainer) -> None:
+        """Draw, if it is time, and say after the last batch that the measures follow: they take longer than those."""
+        self._draw(completed, trainer)
+        if self._progress is not None and completed == total:
+            self._progress.update(self._task, description="judging", completed=completed)
+            self._progress.refresh()
 
     def _end(self) -> None:
         if self._progress is not None:
