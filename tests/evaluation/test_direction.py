@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from ae_lightning.evaluation.direction import LOWER_IS_BETTER, NOT_BELOW_ZERO, WITHOUT_DIRECTION, best_of
+from ae_lightning.evaluation.direction import (
+    HIGHER_IS_BETTER,
+    LOWER_IS_BETTER,
+    MEASURED,
+    NOT_BELOW_ZERO,
+    WITHOUT_DIRECTION,
+    best_of,
+)
 
 
 @pytest.mark.parametrize(
-    ("name", "best"), [("mse", 0.1), ("ssim", 0.3), ("active_units", None), ("bits_per_pixel", None)]
+    ("name", "best"), [("mse", 0.1), ("ssim", 0.3), ("active_units", None), ("bits_per_pixel", None), ("kl", None)]
 )
 def test_the_best_is_the_least_or_the_greatest_or_none(name: str, best: float | None) -> None:
     assert best_of(name, (0.2, 0.1, 0.3)) == best
@@ -21,5 +28,5 @@ def test_an_estimate_below_zero_is_no_better_than_another() -> None:
 
 
 def test_a_measure_has_one_direction() -> None:
-    assert not LOWER_IS_BETTER & WITHOUT_DIRECTION
+    assert len(MEASURED) == len(LOWER_IS_BETTER) + len(HIGHER_IS_BETTER) + len(WITHOUT_DIRECTION)
     assert NOT_BELOW_ZERO <= LOWER_IS_BETTER

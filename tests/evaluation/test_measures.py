@@ -13,7 +13,7 @@ from ae_lightning.evaluation.case import Case
 from ae_lightning.evaluation.clustering import kmeans_agreement, kmeans_clusters
 from ae_lightning.evaluation.coder import Coder
 from ae_lightning.evaluation.denoising import CorruptedImages
-from ae_lightning.evaluation.direction import LOWER_IS_BETTER
+from ae_lightning.evaluation.direction import MEASURED
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.evaluation.frechet import NUM_DRAWN
 from ae_lightning.evaluation.measure import MeasureResults
@@ -91,7 +91,7 @@ def test_a_case_that_holds_everything_has_every_metric(full_case: Case) -> None:
     assert all(isinstance(value, float) and np.isfinite(value) for value in results.values.values())
     assert all(seconds >= 0 for seconds in results.seconds.values())
     assert list(results.curves) == ["compression"]
-    assert results.values.keys() >= LOWER_IS_BETTER
+    assert results.values.keys() == MEASURED
     shares = [name for name in results.values if name.split("_")[-1] in {"accuracy", "nmi", "map", "auroc"}]
     assert all(0 <= results.values[name] <= 1 for name in shares)
 

@@ -42,8 +42,15 @@ def _default(key: str, settings: Mapping[str, str]) -> str | None:
     owner = _class_of(section, settings)
     if owner is None:
         return OTHERS.get(key)
-    argument = inspect.signature(owner).parameters.get(name)
+    argument = _argument(owner, name)
     return None if argument is None or argument.default is argument.empty else str(argument.default)
+
+
+def _argument(owner: type, name: str) -> inspect.Parameter | None:
+    """Return an argument of a class, which may hand it on to the classes that it is built on."""
+    constructors = (vars(base)["__init__"] for base in owner.__mro__ if "__init__" in vars(base))
+    found = (inspect.signature(constructor).parameters.get(name) for constructor in constructors)
+    return next((argument for argument in found if argument is not None), None)
 
 
 def _class_of(section: str, settings: Mapping[str, str]) -> type | None:

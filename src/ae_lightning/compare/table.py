@@ -107,13 +107,11 @@ class Comparison:
     Attributes:
         rows: By latent_dim, PCA last in each.
         measures: Columns, in the order in which evaluations log them.
-        terms: Those of them that are terms of an objective, which each variant has for itself.
         stage: The split that was judged.
     """
 
     rows: tuple[Row, ...]
     measures: tuple[str, ...]
-    terms: frozenset[str]
     stage: Literal["val", "test"]
 
     @property
@@ -132,7 +130,7 @@ class Comparison:
 
     def is_best(self, row: Row, measure: str) -> bool:
         """Whether a row has the best mean of those that it is held against; no term of an objective has a best one."""
-        if measure in self.terms or measure not in row.values:
+        if measure not in row.values:
             return False
         rivals = [rival for rival in self.rows if rival.contest == row.contest and measure in rival.values]
         return row.values[measure].mean == best_of(measure, (rival.values[measure].mean for rival in rivals))
@@ -165,13 +163,7 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     rows += _pca_rows(rows, names, stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
-    return Comparison(tuple(rows), tuple(measures), _terms(judged), stage)
-
-
-def _terms(runs: Sequence[TrackedRun]) -> frozenset[str]:
-    """Return what the runs' objectives consist of: what is logged of training steps, under these names."""
-    logged = (name.partition("/") for run in runs for name in run.metrics)
-    return frozenset({"loss", "reconstruction", *(name for stage, _, name in logged if stage == "train")})
+    return Comparison(tuple(rows), tuple(measures), stage)
 
 
 def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
