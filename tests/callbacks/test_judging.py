@@ -203,6 +203,7 @@ def test_a_choice_of_measures_and_no_pca(workspace):
         ({"measures": ["kmean"]}, "did you mean 'kmeans'?"),
         ({"training_measures": ["psn"]}, "did you mean 'psnr'?"),
         ({"num_images": 0}, "at least 1"),
+        ({"seed": -1}, "evaluation.seed: -1 is not allowed"),
         ({"every_n_epochs": -1}, "at least 0"),
         ({"max_train_images": 0}, "at least 1"),
         ({"max_gib": 0.0}, "above 0"),

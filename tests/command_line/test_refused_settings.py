@@ -32,6 +32,15 @@ def test_a_checkpoint_that_may_be_a_program(refuse, command):
     assert refuse(command, *VAE, "--weights_only", "false").startswith("weights_only: false is not allowed")
 
 
+@pytest.mark.parametrize(("interval", "measured"), [("1", "2"), ("3", "2"), ("1", "0")])
+def test_a_measure_that_is_not_there_for_every_checkpoint_cannot_decide(refuse, interval, measured):
+    message = refuse(
+        *("fit", *VAE, *QUICK, "--checkpoint.monitor", "val/psnr", "--checkpoint.mode", "max"),
+        *("--checkpoint.every_n_epochs", interval, "--evaluation.every_n_epochs", measured),
+    )
+    assert message.startswith(f"checkpoint.monitor: 'val/psnr' needs checkpoint.every_n_epochs, {interval}, to be")
+
+
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_weights_in_16_bits(refuse, command, precision):

@@ -95,6 +95,7 @@ class Evaluation(Callback):
             ("draw_every_n_epochs", draw_every_n_epochs, 0),
             ("num_images", num_images, 1),
             ("max_train_images", max_train_images, 1),
+            ("seed", seed, 0),
         ):
             require_at_least(f"evaluation.{key}", value, lowest)
         if not max_gib > 0:

@@ -220,6 +220,7 @@ class AutoencoderCLI(LightningCLI):
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
+        checkpoint.require_measured(self._get(self.config_init, "evaluation").every_n_epochs)
         checkpoint.make_directory()
         checkpoint.config = self.plain_config()
         return checkpoint
