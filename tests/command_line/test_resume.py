@@ -131,6 +131,20 @@ trainer:
 """
 
 
+def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace, tmp_path_factory, monkeypatch):
+    assert workspace.fit("--checkpoint.mode", "max", "--model.optimizer.lr", "1e-9").code == 0
+    run_id = workspace.run().info.run_id
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    # Its training is done: what is left is to judge the best checkpoint.
+    outcome = workspace("fit", "--resume", run_id)
+    assert outcome.code == 0, outcome.err
+    assert workspace.run().info.status == "FINISHED"
+    assert not (elsewhere / "checkpoints").exists()
+    assert workspace.run().data.tags["ae_lightning.checkpoints"] == str(workspace.folder / "checkpoints" / run_id)
+
+
 @pytest.mark.parametrize("by_id", [True, False])
 def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
     (workspace.folder / "several.yaml").write_text(SEVERAL)

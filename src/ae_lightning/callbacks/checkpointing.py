@@ -65,6 +65,23 @@ class RunCheckpoint(ModelCheckpoint):
                 f"a multiple of evaluation.every_n_epochs, {interval}: it must be there for every checkpoint"
             )
 
+    def stay_with(self, checkpoint: Path) -> None:
+        """Write where a run was begun that is gone on with, though the working directory is another.
+
+        Args:
+            checkpoint: The one it goes on from; without effect where `directory` names another place.
+        """
+        folder = checkpoint.absolute().parent.parent
+        if _is_seen_as(folder, self.directory):
+            self.directory = folder
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over which checkpoint is the best, though its path was written in another working directory."""
+        begun, here = str(state_dict["dirpath"]), str(self.dirpath)
+        if begun != here and _is_seen_as(Path(here), Path(begun)):
+            state_dict = {key: _moved(value, begun, here) for key, value in state_dict.items()}
+        super().load_state_dict(state_dict)
+
     def make_directory(self, run_id: str | None = None) -> Path:
         """Make the folder of a run, or the one that holds them all.
 
@@ -150,3 +167,17 @@ def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
         if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
             return newest_sound(Path(callback.dirpath))[0]
     return None
+
+
+def _is_seen_as(folder: Path, relative: Path) -> bool:
+    """Whether a folder is what a relative path leads to from some working directory."""
+    return bool(relative.parts) and folder.parts[-len(relative.parts) :] == relative.parts
+
+
+def _moved(value: Any, begun: str, here: str) -> Any:
+    """Return a path, or what has paths for keys, with one folder in place of another."""
+    if isinstance(value, str) and value.startswith(begun):
+        return here + value[len(begun) :]
+    if isinstance(value, dict):
+        return {_moved(key, begun, here): inner for key, inner in value.items()}
+    return value
