@@ -103,7 +103,8 @@ def _truth(text: str) -> bool:
 
 
 def _class(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    is_number = text.isdecimal() and str(int(text)) == text  # 003 is a name
+    return int(text) if is_number else text
 
 
 _DATA_KEYS: dict[str, dict[str, Any]] = {

@@ -27,6 +27,9 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
     if str(wanted) in class_names:
         return class_names.index(str(wanted))
     if isinstance(wanted, int):
+        for name in class_names:
+            if name.isdecimal() and int(name) == wanted:
+                raise ConfigError(f"{KEY}: {wanted} is a position, and {name!r} a name; write the name in quotes")
         if not 0 <= wanted < len(class_names):
             raise ConfigError(f"{KEY}: {wanted} is not allowed; classes are 0 to {len(class_names) - 1}")
         return wanted
