@@ -14,6 +14,7 @@ from ae_lightning.sweep.ledger import REASON, put_back
 from ae_lightning.sweep.study_file import ClassChoice, read_study
 from ae_lightning.sweep.summary import TrialProgress
 from ae_lightning.sweep.training import pruning_of
+from ae_lightning.sweep.trial import mean_of
 
 PARENT = "mlflow.parentRunId"
 
@@ -27,6 +28,10 @@ def test_a_trial_says_its_reason_as_it_is(tmp_path, write_study, capsys):
         study.tell(trial, state=TrialState.FAIL)
         progress.update(study)
     assert f"trial 0  fail  {reason}" in capsys.readouterr().err
+
+
+def test_a_measure_that_one_seed_is_without_has_no_mean_and_the_others_have():
+    assert mean_of([{"val/mse": 0.1, "val/gmm_accuracy": 0.5}, {"val/mse": 0.3}]) == {"val/mse": pytest.approx(0.2)}
 
 
 @pytest.mark.parametrize(

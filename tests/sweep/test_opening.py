@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep import opening
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.opening import PARENT_RUN, agree_on_constraints, open_run, open_study
+from ae_lightning.sweep.ledger import RUN_ID
+from ae_lightning.sweep.opening import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study
 from ae_lightning.sweep.study_file import read_study
 
 FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
@@ -91,3 +92,14 @@ def test_the_machines_share_one_run(file, workspace, monkeypatch):
     assert run.run_id == study.user_attrs[PARENT_RUN][1] != opened[0]
     statuses = {run.info.run_id: run.info.status for run in workspace.runs()}
     assert statuses == {opened[0]: "KILLED", run.run_id: "RUNNING"}
+
+
+def test_a_lost_trial_is_tried_again_and_its_mark_waits_while_mlflow_is_away(begun_elsewhere, workspace):
+    begun_elsewhere.set_user_attr(PARENT_RUN, ["http://127.0.0.1:9", "0" * 32, "1"])
+    trial = begun_elsewhere.ask()
+    trial.set_user_attr(RUN_ID, ["1" * 32])
+    lost = begun_elsewhere.tell(trial, state=TrialState.FAIL)
+    with pytest.warns(UserWarning, match=r"127\.0\.0\.1:9"):
+        _lost(begun_elsewhere, lost)
+    assert [trial.state for trial in begun_elsewhere.trials] == [TrialState.FAIL, TrialState.WAITING]
+    assert any((workspace.folder / "mlruns" / "spool").rglob("*"))

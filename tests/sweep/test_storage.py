@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.heartbeat import Heartbeat
 from ae_lightning.sweep.ledger import bury_lost, claim, counts, num_done, put_back, recover
-from ae_lightning.sweep.storage import PatientStorage, lock_path, open_storage, retried, retry_once
+from ae_lightning.sweep.storage import PatientStorage, is_sqlite, lock_path, open_storage, retried, retry_once
 
 GONE = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
@@ -185,3 +185,10 @@ def test_a_storage_that_cannot_be_opened_is_said_in_one_line(url):
     with pytest.raises(ConfigError, match="cannot be used") as refusal:
         open_storage(url, 8, is_shared=False, on_lost_trial=retry_once)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql:u:secret@host/db", "postgresql://u:secret@host:54x2/db"])
+def test_a_password_in_what_is_no_url_is_not_repeated(url):
+    with pytest.raises(ConfigError, match=r"^storage: 'postgresql:\*\*\*@host.* is no URL of a database") as caught:
+        is_sqlite(url)
+    assert "secret" not in str(caught.value)

@@ -12,7 +12,7 @@ import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
-from ae_lightning.checkpoints.loading import read_checkpoint
+from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
@@ -99,15 +99,14 @@ class Publisher:
             self.study.set_user_attr(REGISTERED, best[0].number)
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
-        contents = read_checkpoint(checkpoint)
-        data = ImageDataModule(**contents.data)
+        data = ImageDataModule(**read_checkpoint(checkpoint).data)
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
             data.scale(data.split("train").images[:2]).contiguous().numpy(),
-            int(contents.model["init_args"]["latent_dim"]),
+            load_autoencoder(checkpoint).latent_dim,
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)

@@ -163,8 +163,8 @@ def _shown(url: str) -> str:
     """Return a URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return repr(url)
+    except (ArgumentError, ValueError):
+        return _without_credentials(url)
 
 
 def is_sqlite(url: str) -> bool:
@@ -175,8 +175,15 @@ def is_sqlite(url: str) -> bool:
     """
     try:
         return make_url(url).get_backend_name() == "sqlite"
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise ConfigError(f"storage: {url!r} is no URL of a database such as sqlite:///optuna.db") from error
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        said = f"{_without_credentials(url)!r} is no URL of a database such as sqlite:///optuna.db"
+        raise ConfigError(f"storage: {said}") from error
+
+
+def _without_credentials(url: str) -> str:
+    """Return what is no URL without what may be its user and password."""
+    kind, at, place = url.partition(":")[0], *url.rpartition("@")[1:]
+    return f"{kind}:***@{place}" if at else url
 
 
 def retry_once(study: Study, trial: FrozenTrial) -> None:

@@ -59,8 +59,8 @@ class WorkerGroup:
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ae_lightning", "sweep", "-c", str(self._options.study)]
-        command += ["--worker", json.dumps(asdict(self._surroundings))]
-        # What the study's file says of its storage, a password perhaps, is not for the list of processes.
+        # What stands in addresses of the store and the storage, a password perhaps, is not for the list of processes.
+        command += ["--worker", json.dumps({**asdict(self._surroundings), "tracking_uri": ""})]
         overrides = {**self._options.overrides, "timeout": self._seconds_left()}
         command += [part for key, value in overrides.items() if value is not None for part in (f"--{key}", str(value))]
         # In a session of its own: Ctrl-C reaches it through the parent, once.
@@ -73,6 +73,7 @@ class WorkerGroup:
     def _environment(self, index: int) -> dict[str, str]:
         num_threads = max(1, len(os.sched_getaffinity(0)) // self._options.num_workers)
         environment = {"OMP_NUM_THREADS": str(num_threads), **os.environ}
+        environment["MLFLOW_TRACKING_URI"] = self._surroundings.tracking_uri
         num_devices = torch.cuda.device_count()
         if num_devices:
             visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_devices)))

@@ -26,6 +26,7 @@ from ae_lightning.sweep.summary import TrialProgress, has_improved, summary_line
 from ae_lightning.sweep.supervision import WorkerGroup
 from ae_lightning.sweep.trial import TrialRunner
 from ae_lightning.sweep.worker import SweepFailedError, Worker
+from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.studies import StudyRun
 
 EXIT_NO_IMPROVEMENT = 3
@@ -48,7 +49,8 @@ def run_sweep(options: Options) -> int:
     prepare()
     with storage_faults_explained():
         if options.worker is not None:
-            return work_for_parent(file, Surroundings(**json.loads(options.worker)))
+            found = {**json.loads(options.worker), "tracking_uri": tracking_uri_from_environment()}
+            return work_for_parent(file, Surroundings(**found))
         if options.num_workers > 1 and is_sqlite(file.storage):
             raise ConfigError(
                 f"--workers: {options.num_workers} workers cannot share {file.storage}: SQLite locks the whole file "

@@ -150,8 +150,9 @@ class TrialRunner:
 
 
 def mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each metric over trainings from several seeds."""
-    return {name: statistics.fmean(result[name] for result in results) for name in results[0]}
+    """Return the mean of each metric over trainings from several seeds, of those that all of them have."""
+    common = [name for name in results[0] if all(name in result for result in results)]
+    return {name: statistics.fmean(result[name] for result in results) for name in common}
 
 
 def require_finite(name: str, metrics: Mapping[str, float]) -> None:

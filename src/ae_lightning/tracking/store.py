@@ -118,21 +118,12 @@ def connect(tracking_uri: str) -> MlflowClient:
     Raises:
         TrackingError: If the store cannot be reached, created or written.
     """
-    # Training says nothing to anybody but the store that the user named.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError
 
-    # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    # What it logs with a traceback it raises too.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     try:
         with impatient(), _creation_lock(tracking_uri):
-            client = MlflowClient(absolute_uri(tracking_uri))
+            client = client_of(tracking_uri)
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = shown_uri(str(error).strip().splitlines()[0][:300])
@@ -141,6 +132,21 @@ def connect(tracking_uri: str) -> MlflowClient:
             f"MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
         ) from error
     return client
+
+
+def client_of(tracking_uri: str) -> MlflowClient:
+    """Return a client of a store that is there: a server may be away, and is not asked anything yet."""
+    # Training says nothing to anybody but the store that the user named.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    from mlflow.tracking import MlflowClient
+
+    # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # What it logs with a traceback it raises too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(absolute_uri(tracking_uri))
 
 
 @contextmanager

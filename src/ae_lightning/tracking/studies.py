@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.errors import TrackingError
+from ae_lightning.errors import TrackingError, UserError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
@@ -19,7 +19,14 @@ from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command
-from ae_lightning.tracking.store import absolute_uri, connect, find_or_create_experiment, impatient, shown_uri
+from ae_lightning.tracking.store import (
+    absolute_uri,
+    client_of,
+    connect,
+    find_or_create_experiment,
+    impatient,
+    shown_uri,
+)
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -47,7 +54,7 @@ class StudyRun:
         self.tracking_uri = tracking_uri
         self.run_id = run_id
         self.experiment_id = experiment_id
-        self._client = connect(tracking_uri)
+        self._client = client_of(tracking_uri)
         self._spool_root = Path(spool)
         self._spools: dict[str, Spool] = {}
 
@@ -147,7 +154,7 @@ class StudyRun:
         try:
             with impatient():
                 yield
-        except (MlflowException, OSError, TrackingError) as error:
+        except (MlflowException, OSError, UserError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
     def _say(self, run_id: str, operation: Operation) -> None:
