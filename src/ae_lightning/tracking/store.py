@@ -118,6 +118,7 @@ def connect(tracking_uri: str) -> MlflowClient:
     Raises:
         TrackingError: If the store cannot be reached, created or written.
     """
+    _import_quietly()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -136,17 +137,23 @@ def connect(tracking_uri: str) -> MlflowClient:
 
 def client_of(tracking_uri: str) -> MlflowClient:
     """Return a client of a store that is there: a server may be away, and is not asked anything yet."""
-    # Training says nothing to anybody but the store that the user named.
+    _import_quietly()
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(absolute_uri(tracking_uri))
+
+
+def _import_quietly() -> None:
+    # Training says nothing to anybody but the store that the user named; MLflow's import decides on that.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    from mlflow.tracking import MlflowClient
+    import mlflow  # noqa: F401
 
     # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     # What it logs with a traceback it raises too.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    return MlflowClient(absolute_uri(tracking_uri))
 
 
 @contextmanager

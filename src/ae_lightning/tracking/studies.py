@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.errors import TrackingError, UserError
+from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
@@ -154,7 +154,7 @@ class StudyRun:
         try:
             with impatient():
                 yield
-        except (MlflowException, OSError, UserError) as error:
+        except (MlflowException, OSError, TrackingError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
     def _say(self, run_id: str, operation: Operation) -> None:
