@@ -11,8 +11,6 @@ from ae_lightning.labels import MISSING_LABEL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ae_lightning.evaluation.encoded import EncodedSplit
-
 _CODECS = {
     "autoencoder": "autoencoder",
     "pca": "PCA",
@@ -24,10 +22,10 @@ _CODECS = {
 
 
 def draw_reconstructions(subject: Subject) -> Figure:
-    """Draw inputs over outputs."""
+    """Draw inputs over outputs, from all over the split: a folder's lies class by class."""
     from ae_lightning.plots.reconstructions import MAX_PAIRS, reconstructions
 
-    split = _some_of(subject.evaluated, MAX_PAIRS)
+    split = subject.evaluated.sample(MAX_PAIRS, seed=0)
     assert split.reconstructions is not None
     return reconstructions(split.images, split.reconstructions, split.labels, subject.class_names)
 
@@ -50,7 +48,7 @@ def draw_denoising(subject: Subject) -> Figure:
 
     is_own = type(subject.model).corrupt is not Autoencoder.corrupt
     corruption = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
-    split = _some_of(subject.evaluated, MAX_SHOWN)
+    split = subject.evaluated.sample(MAX_SHOWN, seed=0)
     images = corrupt_images(subject.model, split, subject.case.seed)
     restored = subject.coder.restore(images.corrupted)
     return denoising(
@@ -88,10 +86,3 @@ def draw_compression(subject: Subject) -> Figure | None:
     if not curves:
         return None
     return compression(curves, f"Compression: {type(subject.model).__name__} beside other codecs")
-
-
-def _some_of(split: EncodedSplit, at_most: int) -> EncodedSplit:
-    """Take images from all over a split: those of a folder lie in it class by class."""
-    from ae_lightning.plots.style import spread
-
-    return split.select(spread(len(split), at_most))
