@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ae_lightning.callbacks.encoding import chunk_size
 from ae_lightning.plots.latent_grid import grid_codes, grid_side, latent_grid
 from ae_lightning.plots.style import to_png
 
@@ -26,7 +27,7 @@ def test_codes_fill_the_square() -> None:
     ("shape", "side"), [((1, 28, 28), 30), ((3, 64, 64), 30), ((3, 224, 224), 10), ((3, 9000, 9000), 2)]
 )
 def test_images_of_a_grid_take_bounded_memory(shape: tuple[int, ...], side: int) -> None:
-    assert grid_side(shape) == side
+    assert grid_side(chunk_size(shape)) == side
 
 
 @pytest.mark.parametrize("side", [8, 28])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.callbacks.encoding import num_within
+from ae_lightning.callbacks.encoding import chunk_size, num_within
 from ae_lightning.callbacks.subject import Subject
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def draw_latent_grid(subject: Subject) -> Figure | None:
 
     if subject.model.latent_dim != 2:
         return None
-    return latent_grid(subject.decode(grid_codes(grid_side(subject.model.input_shape))))
+    return latent_grid(subject.decode(grid_codes(grid_side(chunk_size(subject.model.input_shape)))))
 
 
 def draw_samples(subject: Subject) -> Figure:

@@ -116,13 +116,12 @@ def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.in
     )
 
 
+@torch.no_grad()
 def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     if model.latent_dim != 2:
         return None
-    codes_BL = torch.from_numpy(grid_codes(grid_side(model.input_shape)))
-    decoded: NDArray[np.float32] = collect(
-        len(codes_BL), map(model.decode, torch.split(codes_BL, chunk_size(model.input_shape)))
-    ).numpy()
+    codes_BL = torch.from_numpy(grid_codes(grid_side(chunk_size(model.input_shape))))
+    decoded: NDArray[np.float32] = model.decode(codes_BL).numpy()
     return decoded
 
 

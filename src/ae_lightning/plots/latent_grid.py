@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,12 +16,10 @@ _NUM_TICKS = 9
 # Images this small run into one another without a line between them.
 _SMALL_SIDE = 16
 
-_MAX_BYTES = 64 * 2**20
 
-
-def grid_side(image_shape: Sequence[int]) -> int:
-    """Give the number of codes along each axis: 30, or as many as decode to 64 MiB of images of a shape (C, H, W)."""
-    return max(2, min(30, math.isqrt(_MAX_BYTES // (4 * math.prod(image_shape)))))
+def grid_side(num_at_once: int) -> int:
+    """Give the number of codes along each axis: 30, or fewer where no more than so many are to be decoded at once."""
+    return max(2, min(30, math.isqrt(num_at_once)))
 
 
 def grid_codes(n: int = 30, low: float = -4.0, high: float = 4.0) -> NDArray[np.float32]:
