@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import UserError
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
@@ -94,9 +95,12 @@ class Publisher:
         if not checkpoint.is_file():
             # Trained on another machine, which registers it itself, or with checkpoints turned off.
             return
-        with self.run.refusal_survived("the best model"):
-            self._register(best[0], checkpoint)
-            self.study.set_user_attr(REGISTERED, best[0].number)
+        try:
+            with self.run.refusal_survived("the best model"):
+                self._register(best[0], checkpoint)
+                self.study.set_user_attr(REGISTERED, best[0].number)
+        except UserError as error:
+            rank_zero_warn(f"the best model is not registered: {error}")
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
         data = ImageDataModule(**read_checkpoint(checkpoint).data)

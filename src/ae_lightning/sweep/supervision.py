@@ -60,7 +60,8 @@ class WorkerGroup:
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ae_lightning", "sweep", "-c", str(self._options.study)]
         # What stands in addresses of the store and the storage, a password perhaps, is not for the list of processes.
-        command += ["--worker", json.dumps({**asdict(self._surroundings), "tracking_uri": ""})]
+        found = {key: value for key, value in asdict(self._surroundings).items() if key != "tracking_uri"}
+        command += ["--worker", json.dumps(found)]
         overrides = {**self._options.overrides, "timeout": self._seconds_left()}
         command += [part for key, value in overrides.items() if value is not None for part in (f"--{key}", str(value))]
         # In a session of its own: Ctrl-C reaches it through the parent, once.

@@ -49,8 +49,8 @@ def run_sweep(options: Options) -> int:
     prepare()
     with storage_faults_explained():
         if options.worker is not None:
-            found = {**json.loads(options.worker), "tracking_uri": tracking_uri_from_environment()}
-            return work_for_parent(file, Surroundings(**found))
+            found = Surroundings(tracking_uri=tracking_uri_from_environment(), **json.loads(options.worker))
+            return work_for_parent(file, found)
         if options.num_workers > 1 and is_sqlite(file.storage):
             raise ConfigError(
                 f"--workers: {options.num_workers} workers cannot share {file.storage}: SQLite locks the whole file "
