@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ae_lightning.command_line.convert import _parser
 from ae_lightning.data import ImageDataModule
 from ae_lightning.data.class_removal import find_class
 from ae_lightning.errors import ConfigError
@@ -52,12 +51,6 @@ def test_a_number_that_may_be_a_name_with_zeros_before_it_is_asked_about():
     with pytest.raises(ConfigError, match=r"^data\.leave_out_class: 3 is a position, and '003' a name"):
         find_class(3, names, "folder")
     assert find_class(0, names, "folder") == 0
-
-
-@pytest.mark.parametrize(("text", "wanted"), [("3", 3), ("0", 0), ("003", "003"), ("cat", "cat")])
-def test_convert_takes_a_name_of_digits_for_a_name(text, wanted):
-    found = _parser().parse_args(["--output", "out", "--data.name", "digits", "--data.leave_out_class", text])
-    assert getattr(found, "data.leave_out_class") == wanted
 
 
 @pytest.mark.parametrize(
