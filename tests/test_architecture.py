@@ -49,7 +49,7 @@ LAYERS = {
         *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "labels", "machine"),
         *("networks", "plots", "tracking", "training"),
     },
-    "testing": {"autoencoder", "checkpoints", "data", "draws", "losses", "networks"},
+    "testing": {"autoencoder", "checkpoints", "data", "draws", "evaluation", "losses", "networks"},
     "command_line": {
         *("autoencoder", "callbacks", "checkpoints", "data", "evaluation", "machine", "networks", "tracking"),
         "variants",

@@ -138,6 +138,15 @@ def test_a_run_gone_on_with_is_running_again(workspace):
     assert workspace.run().info.status == "FINISHED"
 
 
+def test_a_run_gone_on_with_after_its_last_epoch_logs_its_model_no_second_time(workspace):
+    assert workspace.fit().code == 0
+    (before,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])
+    assert workspace("fit", "--resume", workspace.run().info.run_id).code == 0
+    (after,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])
+    assert after.model_id == before.model_id
+    assert len(workspace.run().outputs.model_outputs) == 1
+
+
 def test_the_logged_model_predicts_what_the_checkpoint_does(trained):
     import mlflow
     import torch

@@ -55,6 +55,13 @@ class LocalStatistic(VanillaAE):
         return {**terms, "spread": self.encode(x_BCHW).var(dim=0).sum()}
 
 
+class NamedAsMeasure(VanillaAE):
+    """Calls a term what a measure is called."""
+
+    def loss_terms(self, x_BCHW, draws):
+        return {"mse": super().loss_terms(x_BCHW, draws)["reconstruction"]}
+
+
 class NoisyEncoder(VanillaAE):
     """Its codes are draws, also where the mean is asked for."""
 
@@ -138,7 +145,12 @@ def test_faults_of_the_objective_are_seen(cls, test):
 
 
 @pytest.mark.parametrize(
-    ("cls", "test"), [(WrongName, "test_weights_name_terms"), (NoisyEncoder, "test_evaluation_is_deterministic")]
+    ("cls", "test"),
+    [
+        (WrongName, "test_weights_name_terms"),
+        (NamedAsMeasure, "test_terms_are_named_unlike_what_is_logged_beside_them"),
+        (NoisyEncoder, "test_evaluation_is_deterministic"),
+    ],
 )
 def test_faults_of_a_mode_are_seen(cls, test):
     with pytest.raises(AssertionError):

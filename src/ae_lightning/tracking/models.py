@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ KEY_TAG = "ae_lightning.key"
 """Tag of a logged model by which a delivery that was cut short finds the one that it began."""
 
 
-def new_key() -> str:
-    """Return a key for a model that is to be logged."""
-    return uuid.uuid4().hex
+def model_key(run_id: str, checkpoint: Path) -> str:
+    """Return a checkpoint's key among logged models: a run that is gone on with logs its best one no second time."""
+    with checkpoint.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.sha256(run_id.encode())).hexdigest()
 
 
 def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
@@ -63,7 +64,7 @@ def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> 
         client: Of the store.
         run_id: The run that trained it.
         folder: The model.
-        key: The model's own.
+        key: The model's own, as `model_key` says.
 
     Returns:
         The model's id.
@@ -82,6 +83,8 @@ def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> 
         )
     )
     model_id = str(model.model_id)
+    if model.status == LoggedModelStatus.READY:
+        return model_id
     # The store would note the same output once more.
     if model_id not in {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
@@ -91,8 +94,7 @@ def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> 
     description.save(str(folder / "MLmodel"))
     with sending_files():
         client.log_model_artifacts(model_id, str(folder))
-    if model.status != LoggedModelStatus.READY:
-        client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     return model_id
 
 
@@ -124,7 +126,7 @@ def register_model(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
         save_model(folder, run_id, checkpoint, example_BCHW, latent_dim)
-        model_id = deliver_model(connect(tracking_uri), run_id, folder, new_key())
+        model_id = deliver_model(connect(tracking_uri), run_id, folder, model_key(run_id, checkpoint))
     with module_functions_at(tracking_uri, experiment_id):
         return str(mlflow.register_model(f"models:/{model_id}", registered_name).version)
 

@@ -23,7 +23,7 @@ from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.left_behind import deliver_left_of_run
-from ae_lightning.tracking.models import new_key, save_model
+from ae_lightning.tracking.models import model_key, save_model
 from ae_lightning.tracking.operations import (
     MODEL_FOLDER,
     Artifacts,
@@ -360,7 +360,7 @@ class MLflowTracker(MLFlowLogger):
 
         staged = self._stage(save)
         if staged is not None:
-            self._submit(LoggedModel(staged, new_key()))
+            self._submit(LoggedModel(staged, model_key(self._existing_run_id(), checkpoint)))
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""
