@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -12,6 +14,7 @@ from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.ledger import RUN_ID
 from ae_lightning.sweep.opening import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study
 from ae_lightning.sweep.study_file import read_study
+from mlflow_servers import serving
 
 FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
 
@@ -73,9 +76,13 @@ def test_constraints_stay_what_trials_were_judged_by(workspace, write_study, cha
         agree_on_constraints(open_study(edited), edited)
 
 
-def test_the_machines_share_one_run(file, workspace, monkeypatch):
+@pytest.fixture
+def surroundings(workspace):
+    return Surroundings(workspace.uri, "digits", 0, 1, str(workspace.folder / "spool"))
+
+
+def test_the_machines_share_one_run(file, workspace, surroundings, monkeypatch):
     study = open_study(file)
-    surroundings = Surroundings(workspace.uri, "digits", 0, 1, str(workspace.folder / "spool"))
     original = opening.open_study_run
     opened = []
 
@@ -94,12 +101,27 @@ def test_the_machines_share_one_run(file, workspace, monkeypatch):
     assert statuses == {opened[0]: "KILLED", run.run_id: "RUNNING"}
 
 
-def test_a_lost_trial_is_tried_again_and_its_mark_waits_while_mlflow_is_away(begun_elsewhere, workspace):
+@pytest.fixture
+def server(tmp_path, empty_store):
+    yield from serving(tmp_path, empty_store)
+
+
+def test_a_study_keeps_no_password_and_goes_on_with_its_run_by_another(file, server, surroundings):
+    study = open_study(file)
+    opened = []
+    for password in ("old", "new"):
+        uri = server.uri.replace("//", f"//somebody:{password}@")
+        opened.append(open_run(study, file, replace(surroundings, tracking_uri=uri)))
+        assert study.user_attrs[PARENT_RUN][0] == server.uri
+    assert opened[0].run_id == opened[1].run_id
+
+
+def test_a_lost_trial_is_tried_again_and_its_mark_waits_while_mlflow_is_away(begun_elsewhere, workspace, surroundings):
     begun_elsewhere.set_user_attr(PARENT_RUN, ["http://127.0.0.1:9", "0" * 32, "1"])
     trial = begun_elsewhere.ask()
     trial.set_user_attr(RUN_ID, ["1" * 32])
     lost = begun_elsewhere.tell(trial, state=TrialState.FAIL)
     with pytest.warns(UserWarning, match=r"127\.0\.0\.1:9"):
-        _lost(begun_elsewhere, lost)
+        _lost(surroundings, begun_elsewhere, lost)
     assert [trial.state for trial in begun_elsewhere.trials] == [TrialState.FAIL, TrialState.WAITING]
-    assert any((workspace.folder / "mlruns" / "spool").rglob("*"))
+    assert any((workspace.folder / "spool").rglob("*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -19,6 +20,7 @@ from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
+from ae_lightning.tracking.store import shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
 
 PARENT_RUN = "mlflow_run_id"
@@ -26,15 +28,20 @@ OBJECTIVES = "objectives"
 CONSTRAINTS = "constraints"
 
 
-def open_study(file: StudyFile) -> optuna.Study:
+def open_study(file: StudyFile, surroundings: Surroundings | None = None) -> optuna.Study:
     """Open a study in Optuna's storage, or create it.
+
+    Args:
+        file: The study.
+        surroundings: Of the trials that are asked for; None where none is.
 
     Raises:
         ConfigError: If the storage cannot be used, or holds a study of that name with other objectives.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    storage = open_storage(file.storage, file.patience, is_shared=not is_sqlite(file.storage), on_lost_trial=_lost)
+    on_lost = partial(_lost, surroundings) if surroundings else retry_once
+    storage = open_storage(file.storage, file.patience, is_shared=not is_sqlite(file.storage), on_lost_trial=on_lost)
     study = optuna.create_study(
         storage=storage,
         sampler=SeededSampler(file.sampler, file.seed),
@@ -92,13 +99,15 @@ def _begin(study: optuna.Study, file: StudyFile) -> None:
     study.set_user_attr(OBJECTIVES, list(file.objectives))
 
 
-def _lost(study: optuna.Study, trial: FrozenTrial) -> None:
+def _lost(surroundings: Surroundings, study: optuna.Study, trial: FrozenTrial) -> None:
     """Queue a trial whose worker died again, and close its MLflow run, which the worker could not."""
     retry_once(study, trial)
-    parent = study.user_attrs.get(PARENT_RUN)
-    if parent is None:
+    if PARENT_RUN not in study.user_attrs:
         return
-    close_runs(StudyRun(*parent), trial, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
+    uri, run_id, experiment_id = study.user_attrs[PARENT_RUN]
+    own = surroundings.tracking_uri
+    run = StudyRun(own if is_same_store(uri, own) else uri, run_id, experiment_id, surroundings.spool)
+    close_runs(run, trial, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
 
 
 def recover_with_runs(study: optuna.Study, run: StudyRun) -> None:
@@ -135,9 +144,9 @@ def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -
     known = study.user_attrs.get(PARENT_RUN)
     run = _open_known(known, file, surroundings)
     if study.user_attrs.get(PARENT_RUN) == known:
-        study.set_user_attr(PARENT_RUN, [run.tracking_uri, run.run_id, run.experiment_id])
+        study.set_user_attr(PARENT_RUN, [shown_uri(run.tracking_uri), run.run_id, run.experiment_id])
     agreed = study.user_attrs[PARENT_RUN]
-    if agreed[0] == run.tracking_uri and agreed[1] != run.run_id:
+    if is_same_store(agreed[0], run.tracking_uri) and agreed[1] != run.run_id:
         # Another machine has opened one at the same moment.
         run.mark(run.run_id, {REASON_TAG: f"another machine had opened {agreed[1]}"}, "KILLED")
         run = _open_known(agreed, file, surroundings)
@@ -147,11 +156,11 @@ def open_run(study: optuna.Study, file: StudyFile, surroundings: Surroundings) -
 
 def _open_known(known: Sequence[str] | None, file: StudyFile, surroundings: Surroundings) -> StudyRun:
     """Open the run that the study has, if that is in the same store, else a new one."""
-    uri, run_id, _ = known or (None, None, None)
-    return open_study_run(
-        surroundings.tracking_uri,
-        surroundings.experiment_name,
-        file.name,
-        run_id if uri == surroundings.tracking_uri else None,
-        surroundings.spool,
-    )
+    uri = surroundings.tracking_uri
+    run_id = known[1] if known and is_same_store(known[0], uri) else None
+    return open_study_run(uri, surroundings.experiment_name, file.name, run_id, surroundings.spool)
+
+
+def is_same_store(uri: str, other: str) -> bool:
+    """Whether two addresses are of one store, whoever asks it."""
+    return shown_uri(uri) == shown_uri(other)

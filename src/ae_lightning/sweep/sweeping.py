@@ -69,7 +69,7 @@ def sweep(options: Options, file: StudyFile) -> int:
     stop = Stop(file.timeout)
     with stop.on_signals():
         surroundings = check_study(file, options.num_workers)
-        study = open_study(file)
+        study = open_study(file, surroundings)
         check_continues(file.space, study.get_trials(deepcopy=False))
         agree_on_constraints(study, file)
         earlier = frozenset(trial.number for trial in best_trials(study))
@@ -97,7 +97,7 @@ def work_for_parent(file: StudyFile, surroundings: Surroundings) -> int:
     """Work at a study that another process has checked and opened, and shows; return the exit code."""
     stop = Stop(file.timeout, follows_parent=True)
     with stop.on_signals():
-        study = open_study(file)
+        study = open_study(file, surroundings)
         study_run = open_run(study, file, surroundings)
         Worker(TrialRunner(study, file, surroundings, study_run, stop), stop, lambda study: None).work()
     return EXIT_CODES.get(stop.reason, 0) if stop.reason else 0
