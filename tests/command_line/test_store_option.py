@@ -7,10 +7,12 @@ import shlex
 import shutil
 
 import pytest
+import torch
 from mlflow.tracking import MlflowClient
 
+from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.command_line.report import resume_hint
-from ae_lightning.command_line.store_option import named_store
+from ae_lightning.command_line.store_option import named_store, tracker_in
 from ae_lightning.errors import ConfigError
 
 URI = "sqlite:///elsewhere/mlflow.db"
@@ -74,6 +76,58 @@ def test_an_option_beats_the_store_of_a_checkpoint(named_in_a_file, empty_store)
         )
     assert outcome.code == 0, outcome.err
     assert len(named_in_a_file.runs()) == 1
+
+
+SERVER = "http://127.0.0.1:9"
+"""Nothing listens there."""
+
+FITTING = ("test", "--ckpt_path", "foreign.ckpt", "--evaluation.pca", "false")
+
+
+@pytest.fixture
+def foreign(trained, bare_workspace, monkeypatch):
+    """A working directory with a checkpoint that names a server, and a machine that holds a token for another."""
+    state = torch.load(checkpoint_of(trained, trained.run()), weights_only=True)
+    tracker_in(state[STATE_KEY]["config"]["trainer"]["logger"])["init_args"]["tracking_uri"] = SERVER
+    torch.save(state, bare_workspace.folder / "foreign.ckpt")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    return bare_workspace
+
+
+@pytest.mark.parametrize("command", ["test", "validate", "predict", "fit"])
+def test_a_checkpoint_does_not_choose_who_gets_the_token(foreign, command):
+    outcome = foreign(command, *FITTING[1:3])
+    assert outcome.code == 2
+    (said,) = outcome.err.splitlines()
+    assert f"foreign.ckpt: names the MLflow store {SERVER}, which would get the token" in said
+    assert f"--trainer.logger.tracking_uri {SERVER} if it may" in said
+
+
+@pytest.mark.parametrize("named", ["option", "file", "environment"])
+def test_who_names_the_server_of_a_checkpoint_means_it(foreign, monkeypatch, named):
+    arguments = []
+    if named == "option":
+        arguments = ["--trainer.logger.tracking_uri", SERVER]
+    elif named == "file":
+        (foreign.folder / "server.yaml").write_text(TRACKED.replace(URI, SERVER))
+        arguments = ["-c", "server.yaml"]
+    else:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{SERVER}/")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    outcome = foreign(*FITTING, *arguments)
+    assert outcome.code != 0
+    assert f"MLflow at '{SERVER}" in outcome.err, outcome.err
+
+
+@pytest.mark.parametrize("away", ["token", "logger"])
+def test_without_a_token_or_a_logger_nobody_gets_one(foreign, monkeypatch, away):
+    if away == "logger":
+        outcome = foreign(*FITTING, "--trainer.logger", "false")
+        assert outcome.code == 0, outcome.err
+        return
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert f"MLflow at '{SERVER}'" in foreign(*FITTING).err
 
 
 @pytest.fixture

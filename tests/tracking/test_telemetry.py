@@ -15,7 +15,10 @@ print(get_telemetry_client())
 """
 
 
-@pytest.mark.parametrize("opened", ["connect('sqlite:///mlflow.db')", "client_of('http://127.0.0.1:9')"])
+@pytest.mark.parametrize(
+    "opened",
+    ["connect('sqlite:///mlflow.db')", "client_of('http://127.0.0.1:9')", "gets_credentials('http://127.0.0.1:9')"],
+)
 def test_nothing_is_reported_to_anybody_but_the_store(bare_workspace, program_environment, opened):
     # MLflow leaves off by itself in tests and in CI.
     kept = {name: program_environment[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in program_environment}

@@ -20,7 +20,7 @@ from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
-from ae_lightning.tracking.store import shown_uri
+from ae_lightning.tracking.store import is_same_store, shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
 
 PARENT_RUN = "mlflow_run_id"
@@ -159,8 +159,3 @@ def _open_known(known: Sequence[str] | None, file: StudyFile, surroundings: Surr
     uri = surroundings.tracking_uri
     run_id = known[1] if known and is_same_store(known[0], uri) else None
     return open_study_run(uri, surroundings.experiment_name, file.name, run_id, surroundings.spool)
-
-
-def is_same_store(uri: str, other: str) -> bool:
-    """Whether two addresses are of one store, whoever asks it."""
-    return shown_uri(uri) == shown_uri(other)

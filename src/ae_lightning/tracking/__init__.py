@@ -3,7 +3,13 @@
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.left_behind import deliver_left_behind
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
-from ae_lightning.tracking.store import connect, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.store import (
+    connect,
+    gets_credentials,
+    is_same_store,
+    shown_uri,
+    tracking_uri_from_environment,
+)
 from ae_lightning.tracking.tracker import MLflowTracker, trackers
 
 __all__ = [
@@ -15,6 +21,8 @@ __all__ = [
     "connect",
     "deliver_left_behind",
     "find_run",
+    "gets_credentials",
+    "is_same_store",
     "shown_uri",
     "trackers",
     "tracking_uri_from_environment",

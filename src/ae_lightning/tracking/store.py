@@ -35,6 +35,25 @@ def shown_uri(tracking_uri: str) -> str:
     return re.sub(r"(?<=://)[^/?#\s]*@", "", tracking_uri)
 
 
+def is_same_store(uri: str, other: str) -> bool:
+    """Whether two addresses are of one store, whoever asks it."""
+    return shown_uri(uri).rstrip("/") == shown_uri(other).rstrip("/")
+
+
+def gets_credentials(tracking_uri: str) -> bool:
+    """Whether MLflow's client shows a store the token or password that it finds, which names no server.
+
+    That is of `MLFLOW_TRACKING_TOKEN`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_AUTH` or `~/.mlflow/credentials`.
+    """
+    if not tracking_uri.startswith(("http://", "https://")):
+        return False
+    _import_quietly()
+    from mlflow.utils.credentials import get_default_host_creds
+
+    found = get_default_host_creds(tracking_uri)  # type: ignore[no-untyped-call]
+    return any((found.token, found.password, found.auth))
+
+
 def absolute_uri(tracking_uri: str) -> str:
     """Give a sqlite database its full path.
 
