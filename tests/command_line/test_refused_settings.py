@@ -41,6 +41,13 @@ def test_a_measure_that_is_not_there_for_every_checkpoint_cannot_decide(refuse, 
     assert message.startswith(f"checkpoint.monitor: 'val/psnr' needs checkpoint.every_n_epochs, {interval}, to be")
 
 
+@pytest.mark.parametrize("measured", ["2", "0"])
+def test_a_measure_that_is_not_there_in_every_epoch_is_not_followed(refuse, measured):
+    plateau = ("--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.monitor", "val/pca_psnr")
+    message = refuse("fit", *VAE, *QUICK, *plateau, "--evaluation.every_n_epochs", measured)
+    assert message.startswith("model.scheduler.monitor: 'val/pca_psnr' needs evaluation.every_n_epochs to be 1, not ")
+
+
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_weights_in_16_bits(refuse, command, precision):
@@ -104,9 +111,10 @@ def test_a_scheduler_without_what_it_needs(refuse):
     assert refuse("fit", *VAE, "--model.scheduler", "ReduceLROnPlateau") == "model.scheduler.monitor is required"
 
 
-def test_the_plateau_scheduler_goes_by_its_short_name(workspace):
-    plateau = ("--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.monitor", "val/loss")
-    outcome = workspace("fit", *VAE, *plateau, *QUICK)
+@pytest.mark.parametrize("monitor", ["val/loss", "val/mse"])
+def test_the_plateau_scheduler_goes_by_its_short_name(workspace, monitor):
+    plateau = ("--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.monitor", monitor)
+    outcome = workspace("fit", *VAE, *QUICK, *plateau, "--evaluation.every_n_epochs", "1")
     assert outcome.code == 0, outcome.err
 
 

@@ -13,7 +13,6 @@ from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
 from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.direction import MEASURED
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
 
@@ -48,22 +47,6 @@ class RunCheckpoint(ModelCheckpoint):
         self.config: dict[str, Any] = {}
         self._run_id: str | None = None
         self._lock: RunLock | None = None
-
-    def require_measured(self, interval: int) -> None:
-        """Refuse a measure that decides and is not there for every checkpoint.
-
-        Args:
-            interval: Epochs from one evaluation to the next; 0 for none.
-
-        Raises:
-            ConfigError: If it is not.
-        """
-        is_measure = str(self.monitor).removeprefix("val/").removeprefix("pca_") in MEASURED
-        if is_measure and (not interval or self._every_n_epochs % interval):
-            raise ConfigError(
-                f"checkpoint.monitor: {self.monitor!r} needs checkpoint.every_n_epochs, {self._every_n_epochs}, to be "
-                f"a multiple of evaluation.every_n_epochs, {interval}: it must be there for every checkpoint"
-            )
 
     def stay_with(self, checkpoint: Path) -> None:
         """Write where a run was begun that is gone on with, though the working directory is another.

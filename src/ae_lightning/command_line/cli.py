@@ -220,7 +220,6 @@ class AutoencoderCLI(LightningCLI):
 
     def _checkpoint(self) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
-        checkpoint.require_measured(self._get(self.config_init, "evaluation").every_n_epochs)
         if isinstance(self.resume, ResumePoint):
             checkpoint.stay_with(self.resume.checkpoint)
         checkpoint.make_directory()

@@ -11,6 +11,7 @@ from ae_lightning.command_line.arguments import given_options
 from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.command_line.config_errors import GIVEN_BY_OTHERS, no_model
 from ae_lightning.errors import ConfigError
+from ae_lightning.evaluation.direction import is_measure
 from ae_lightning.variants import holds_variants
 
 LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
@@ -34,6 +35,8 @@ def require_possible(command: str, settings: Namespace, arguments: Sequence[str]
     """
     _check_model(settings, arguments)
     _check_trainer(command, settings.trainer)
+    if command == "fit":
+        _check_monitors(settings)
     if settings.get("ckpt_path") in LIGHTNING_KEYWORDS:
         raise ConfigError(f"ckpt_path: {settings.ckpt_path!r} names no file; give checkpoints/RUN_ID/last.ckpt")
     if settings.get("weights_only") is False:
@@ -59,3 +62,21 @@ def _check_trainer(command: str, trainer: Namespace) -> None:
     if limit is not None and trainer[limit] == 0:
         # Whether a 0 was read as a whole number or as a share hangs on which union of both types Python made first.
         raise ConfigError(f"trainer.{limit}: {trainer[limit]:g} is not allowed; it leaves no images")
+
+
+def _check_monitors(settings: Namespace) -> None:
+    """Refuse a measure that decides and is not taken whenever it is asked for."""
+    interval = settings.evaluation.every_n_epochs
+    monitor, every = settings.checkpoint.monitor, settings.checkpoint.every_n_epochs
+    is_there = not is_measure(monitor) or (interval and every % interval == 0)
+    if settings.trainer.enable_checkpointing is not False and not is_there:
+        raise ConfigError(
+            f"checkpoint.monitor: {monitor!r} needs checkpoint.every_n_epochs, {every}, to be a multiple of "
+            f"evaluation.every_n_epochs, {interval}: it must be there for every checkpoint"
+        )
+    followed = settings.get("model.init_args.scheduler.init_args.monitor")
+    if followed is not None and is_measure(followed) and interval != 1:
+        raise ConfigError(
+            f"model.scheduler.monitor: {followed!r} needs evaluation.every_n_epochs to be 1, not {interval}: it must "
+            "be there in every epoch"
+        )

@@ -53,6 +53,15 @@ NOT_BELOW_ZERO = frozenset({"prior_mmd"})
 """Estimates of what cannot be negative: below 0 they differ by chance alone, and none is better than another."""
 
 
+def is_measure(logged: str) -> bool:
+    """Whether a value of the validation split is a measure, or PCA's, and no term of an objective.
+
+    Args:
+        logged: Its name in the log, such as `val/pca_psnr`.
+    """
+    return logged.removeprefix("val/").removeprefix("pca_") in MEASURED
+
+
 def best_of(name: str, values: Iterable[float]) -> float | None:
     """Return the best of several values of a measure.
 
