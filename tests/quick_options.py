@@ -1,6 +1,13 @@
-"""Settings with which a training takes next to no time."""
+"""Settings with which training and judging take next to no time."""
 
 from __future__ import annotations
+
+JUDGED_QUICKLY = (
+    *("--evaluation.measures", "[mse]"),
+    *("--evaluation.pictures", "[]"),
+    *("--evaluation.pca", "false"),
+)
+"""Options that judge next to nothing."""
 
 QUICK = (
     *("--trainer.max_epochs", "1"),
@@ -8,8 +15,6 @@ QUICK = (
     *("--trainer.num_sanity_val_steps", "0"),
     *("--model.network", "Linear"),
     *("--evaluation.every_n_epochs", "0"),
-    *("--evaluation.measures", "[mse]"),
-    *("--evaluation.pictures", "[]"),
-    *("--evaluation.pca", "false"),
+    *JUDGED_QUICKLY,
 )
 """Options that train one epoch of a tiny model and judge next to nothing."""

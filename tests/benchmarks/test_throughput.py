@@ -36,6 +36,7 @@ def measured(tmp_path_factory):
     return json.loads(output.read_text(encoding="utf-8")), markdown.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_contender_ran_and_saw_the_same_images_in_as_many_steps(measured):
     found, _ = measured
     assert [run["contender"] for run in found["runs"]] == list(TRIED)
@@ -45,11 +46,13 @@ def test_every_contender_ran_and_saw_the_same_images_in_as_many_steps(measured):
         assert {(epoch["images"], epoch["steps"]) for epoch in run["epochs"]} == {(NUM_IMAGES, 3)}
 
 
+@pytest.mark.slow
 def test_every_contender_trained_as_many_parameters(measured):
     found, _ = measured
     assert len({row["num_parameters"] for row in found["summary"]}) == 1
 
 
+@pytest.mark.slow
 def test_the_clock_reads_in_the_order_of_events(measured):
     found, _ = measured
     for run in found["runs"]:
@@ -62,6 +65,7 @@ def test_the_clock_reads_in_the_order_of_events(measured):
         assert run["seconds_after"] > 0
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_contender(measured):
     found, tables = measured
     rows = [line for line in tables.splitlines() if line.startswith("|")]

@@ -9,6 +9,8 @@ from contextlib import redirect_stderr
 
 import pytest
 
+from quick_options import JUDGED_QUICKLY
+
 
 @pytest.fixture(scope="module")
 def trained(open_workspace):
@@ -81,7 +83,7 @@ def test_no_bar_and_no_lines_if_so_wished(workspace):
 ARGUMENTS = (
     *("fit", "--model", "VAE", "--model.network", "Linear", "--model.latent_dim", "2"),
     *("--trainer.enable_model_summary", "false", "--evaluation.every_n_epochs", "0"),
-    *("--evaluation.measures", "[mse]", "--evaluation.pictures", "[]", "--evaluation.pca", "false"),
+    *JUDGED_QUICKLY,
 )
 
 

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-MINIMAL = (
-    *("--evaluation.measures", "[mse]"),
-    *("--evaluation.pictures", "[]"),
-    *("--evaluation.pca", "false"),
-)
-
+from quick_options import JUDGED_QUICKLY
 
 UNUSUAL = (
     *("--model.beta", "0.25"),
@@ -57,7 +52,7 @@ def judge(trained):
     """Run a command on the trained checkpoint, in the working directory where it was made."""
 
     def run(command, *options):
-        outcome = trained.workspace(command, "--ckpt_path", trained.checkpoint(), *MINIMAL, *options)
+        outcome = trained.workspace(command, "--ckpt_path", trained.checkpoint(), *JUDGED_QUICKLY, *options)
         assert outcome.code == 0, outcome.err
         assert [run.info.run_id for run in trained.workspace.runs()] == [trained.run_id]
         return outcome
@@ -120,7 +115,7 @@ def test_judging_does_not_change_the_status_of_a_run(trained, judge, status):
 
 
 def test_judging_without_a_checkpoint_makes_a_run_of_its_own(workspace):
-    outcome = workspace("test", "--model", "VAE", "--model.network", "Linear", *MINIMAL)
+    outcome = workspace("test", "--model", "VAE", "--model.network", "Linear", *JUDGED_QUICKLY)
     assert outcome.code == 0, outcome.err
     assert [run.info.status for run in workspace.runs()] == ["FINISHED"]
 

@@ -14,6 +14,7 @@ from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.command_line.report import resume_hint
 from ae_lightning.command_line.store_option import named_store, tracker_in
 from ae_lightning.errors import ConfigError
+from quick_options import JUDGED_QUICKLY
 
 URI = "sqlite:///elsewhere/mlflow.db"
 TRACKED = (
@@ -61,7 +62,7 @@ def test_the_hint_leads_to_the_run(named_in_a_file):
 
 def test_a_checkpoint_alone_leads_to_the_store_of_its_run(named_in_a_file):
     run = the_only_run(named_in_a_file)
-    outcome = named_in_a_file("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), "--evaluation.pca", "false")
+    outcome = named_in_a_file("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), *JUDGED_QUICKLY)
     assert outcome.code == 0, outcome.err
     assert the_only_run(named_in_a_file).info.run_id == run.info.run_id
 
@@ -71,7 +72,7 @@ def test_an_option_beats_the_store_of_a_checkpoint(named_in_a_file, empty_store)
     shutil.copy(empty_store, named_in_a_file.folder)
     with pytest.warns(UserWarning, match="has no run"):
         outcome = named_in_a_file(
-            *("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), "--evaluation.pca", "false"),
+            *("test", "--ckpt_path", checkpoint_of(named_in_a_file, run), *JUDGED_QUICKLY),
             *("--trainer.logger.tracking_uri", "sqlite:///mlflow.db"),
         )
     assert outcome.code == 0, outcome.err
@@ -81,7 +82,7 @@ def test_an_option_beats_the_store_of_a_checkpoint(named_in_a_file, empty_store)
 SERVER = "http://127.0.0.1:9"
 """Nothing listens there."""
 
-FITTING = ("test", "--ckpt_path", "foreign.ckpt", "--evaluation.pca", "false")
+JUDGING = ("test", "--ckpt_path", "foreign.ckpt", *JUDGED_QUICKLY)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def foreign(trained, bare_workspace, monkeypatch):
 
 @pytest.mark.parametrize("command", ["test", "validate", "predict", "fit"])
 def test_a_checkpoint_does_not_choose_who_gets_the_token(foreign, command):
-    outcome = foreign(command, *FITTING[1:3])
+    outcome = foreign(command, "--ckpt_path", "foreign.ckpt")
     assert outcome.code == 2
     (said,) = outcome.err.splitlines()
     assert f"foreign.ckpt: names the MLflow store {SERVER}, which would get the token" in said
@@ -114,7 +115,7 @@ def test_who_names_the_server_of_a_checkpoint_means_it(foreign, monkeypatch, nam
     else:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{SERVER}/")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    outcome = foreign(*FITTING, *arguments)
+    outcome = foreign(*JUDGING, *arguments)
     assert outcome.code != 0
     assert f"MLflow at '{SERVER}" in outcome.err, outcome.err
 
@@ -122,12 +123,12 @@ def test_who_names_the_server_of_a_checkpoint_means_it(foreign, monkeypatch, nam
 @pytest.mark.parametrize("away", ["token", "logger"])
 def test_without_a_token_or_a_logger_nobody_gets_one(foreign, monkeypatch, away):
     if away == "logger":
-        outcome = foreign(*FITTING, "--trainer.logger", "false")
+        outcome = foreign(*JUDGING, "--trainer.logger", "false")
         assert outcome.code == 0, outcome.err
         return
     monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    assert f"MLflow at '{SERVER}'" in foreign(*FITTING).err
+    assert f"MLflow at '{SERVER}'" in foreign(*JUDGING).err
 
 
 @pytest.fixture

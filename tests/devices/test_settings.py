@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import torch
-from tests.conftest import QUICK
 
 from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.variants import find_variants
+from quick_options import JUDGED_QUICKLY, QUICK
 
 SHOWN_AT_ONCE = ("AdversarialAE", "StackedAE", "VAE")
 """Variants that call layers which no other calls; the rest are tried with the slow tests."""
@@ -48,7 +48,7 @@ def test_double_precision_trains_as_single_does(workspace, variant):
     assert {value.dtype for value in weights if value.is_floating_point()} == {torch.float64}
     assert found["64-true"] == pytest.approx(found["32-true"], rel=1e-3)
     assert found["64-true"] != found["32-true"]
-    outcome = workspace("test", "--ckpt_path", workspace.checkpoint())
+    outcome = workspace("test", "--ckpt_path", workspace.checkpoint(), *JUDGED_QUICKLY)
     assert outcome.code == 0, outcome.err
 
 

@@ -10,6 +10,7 @@ import torch
 from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
 from ae_lightning.networks import Conv
 from ae_lightning.variants.vanilla import VanillaAE
+from quick_options import JUDGED_QUICKLY
 
 BY_LIBRARY = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
@@ -37,9 +38,7 @@ def test_the_answer_for_gpus_stays_the_same(monkeypatch):
 @pytest.mark.parametrize(("accelerator", "is_left"), [("cpu", False), ("cuda", True)])
 def test_who_computes_on_the_cpu_searches_for_no_library(monkeypatch, bare_workspace, accelerator, is_left):
     monkeypatch.setenv(BY_LIBRARY, "1")
-    bare_workspace(
-        "validate", "--model", "VAE", "--trainer.accelerator", accelerator, "--trainer.limit_val_batches", "1"
-    )
+    bare_workspace("validate", "--model", "VAE", "--trainer.accelerator", accelerator, *JUDGED_QUICKLY)
     assert (BY_LIBRARY in os.environ) == is_left
 
 

@@ -14,6 +14,8 @@ import psutil
 import pytest
 import torch
 
+from quick_options import JUDGED_QUICKLY
+
 # Written into the working directory: a step takes long enough to be hit, and so does an evaluation that the environment
 # names.
 SLOW = """
@@ -44,7 +46,7 @@ FIT = (
     *("--model.network", "Linear", "--model.latent_dim", "4", "--data.batch_size", "32"),
     *("--trainer.max_epochs", "5", "--trainer.log_every_n_steps", "1", "--trainer.num_sanity_val_steps", "0"),
     *("--trainer.enable_model_summary", "false", "--evaluation.every_n_epochs", "0"),
-    *("--evaluation.measures", "[mse]", "--evaluation.pictures", "[]", "--evaluation.pca", "false"),
+    *JUDGED_QUICKLY,
     *("--trainer.logger.system_metrics", "false", "--trainer.callbacks", "slow.Slow"),
 )
 TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")

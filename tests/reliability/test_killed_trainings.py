@@ -13,7 +13,9 @@ VAE = ("--model", "VAE")
 STEPS_PER_EPOCH = 41
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, number, code):
     started = training(*VAE)
     started.start()
@@ -32,6 +34,7 @@ def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, nu
     assert started.workspace.run().info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with(training, in_peace):
     started = training(*VAE)
     started.start()

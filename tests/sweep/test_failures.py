@@ -114,6 +114,7 @@ def test_models_that_are_impossible_end_no_night_that_had_results(sweep, study_o
     assert [trial.state for trial in study_of().trials] == [TrialState.COMPLETE] + [TrialState.FAIL] * 6
 
 
+@pytest.mark.slow
 def test_five_failing_alike_end_a_night_that_had_results_and_these_are_kept(sweep, study_of, workspace):
     rate = {"type": "categorical", "choices": [1e30, 1e-3]}
     space = {"model.optimizer.lr": rate, "model.latent_dim": {"type": "int", "low": 1, "high": 12}}

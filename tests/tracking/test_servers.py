@@ -9,6 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ae_lightning.tracking import MLflowTracker
+from quick_options import JUDGED_QUICKLY
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_t
     kept = Path(client.download_artifacts(run.info.run_id, "config.yaml", str(workspace.folder)))
     assert "hunter2" not in kept.read_text()
     num_tests = len(client.get_metric_history(run.info.run_id, "test/mse"))
-    outcome = workspace("test", "--ckpt_path", checkpoint, "--evaluation.pca", "false")
+    outcome = workspace("test", "--ckpt_path", checkpoint, *JUDGED_QUICKLY)
     assert outcome.code == 0, outcome.err
     assert len(client.get_metric_history(run.info.run_id, "test/mse")) == num_tests + 1
     assert workspace.runs() == []
