@@ -8,11 +8,12 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from mlflow.tracking import MlflowClient
 
 from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.command_line.report import resume_hint
-from ae_lightning.command_line.store_option import named_store, tracker_in
+from ae_lightning.command_line.store_option import named_store, store_in, tracker_in
 from ae_lightning.errors import ConfigError
 from quick_options import JUDGED_QUICKLY
 
@@ -129,6 +130,15 @@ def test_without_a_token_or_a_logger_nobody_gets_one(foreign, monkeypatch, away)
     monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert f"MLflow at '{SERVER}'" in foreign(*JUDGING).err
+
+
+@pytest.mark.parametrize("command", ["test", "fit"])
+def test_the_environment_knows_the_password_of_the_store_of_a_checkpoint(foreign, monkeypatch, command):
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+    arguments = (command, "--ckpt_path", "foreign.ckpt", "--print_config")
+    assert store_in(yaml.safe_load(foreign(*arguments).out)) == SERVER
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER.replace("//", "//me:hunter2@"))
+    assert store_in(yaml.safe_load(foreign(*arguments).out)) is None
 
 
 @pytest.fixture

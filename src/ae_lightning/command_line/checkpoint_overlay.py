@@ -17,7 +17,7 @@ import yaml
 from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
 from ae_lightning.command_line.arguments import find_option
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
-from ae_lightning.command_line.store_option import named_store, store_in
+from ae_lightning.command_line.store_option import named_store, store_in, tracker_in
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import gets_credentials, is_same_store, shown_uri, tracking_uri_from_environment
 
@@ -50,6 +50,7 @@ def with_checkpoint_below(arguments: Sequence[str], path: str | Path | None) -> 
         file = Path(folder, "checkpoint.yaml")
         config = overlay(read_checkpoint(path), subcommand)
         _require_store_named(path, store_in(config), rest)
+        _leave_to_environment(config)
         file.write_text(yaml.safe_dump(config))
         yield [subcommand, "-c", str(file), *rest]
 
@@ -91,3 +92,10 @@ def _require_store_named(path: str | Path, store: Any, arguments: Sequence[str])
             f"checkpoint {path}: names the MLflow store {shown_uri(store)}, which would get the token or password that "
             f"is set for MLflow; give {STORE_OPTION} {shown_uri(store)} if it may, or {LOGGER} false"
         )
+
+
+def _leave_to_environment(config: dict[str, Any]) -> None:
+    """Take the environment's address of a store that a configuration names too: no checkpoint keeps the password."""
+    store = store_in(config)
+    if isinstance(store, str) and is_same_store(store, tracking_uri_from_environment()):
+        tracker_in(config["trainer"]["logger"])["init_args"]["tracking_uri"] = None  # type: ignore[index]
