@@ -21,7 +21,7 @@ fit: $(INSTALLED)  ## the main job on the embedded digits: train, judge, track
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c configs/vae.yaml --model.beta 0.1 --trainer.max_epochs 100
 
 test: $(INSTALLED)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 test-slow: $(INSTALLED)  ## the slow tests
 	$(BIN)/python -m pytest -m slow
