@@ -15,7 +15,7 @@ TRAINING_OPTION = "--training"
 """Starts a process that trains what the order in a file says, in place of a sweep."""
 
 EPILOG = (
-    "Exit codes: 0 the best is new, 3 nothing better than on earlier nights, 1 the first trials all failed alike, "
+    "Exit codes: 0 the best is new, 3 nothing better than on earlier nights, 1 five trials in a row failed alike, "
     "2 something in the study is wrong, 130 Ctrl-C, 143 SIGTERM. Running the same command again goes on with the study."
 )
 
