@@ -15,13 +15,8 @@ from typing import Any
 import yaml
 
 from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
-from ae_lightning.command_line.arguments import find_option
-from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
-from ae_lightning.command_line.store_option import named_store, store_in, tracker_in
-from ae_lightning.errors import ConfigError
-from ae_lightning.tracking import gets_credentials, is_same_store, shown_uri, tracking_uri_from_environment
-
-LOGGER = "--trainer.logger"
+from ae_lightning.command_line.checkpoint_store import settle_store
+from ae_lightning.command_line.store_option import store_in
 
 LIGHTNING_KEYWORDS = ("best", "last", "hpc")
 """Values of `--ckpt_path` that name no file."""
@@ -49,8 +44,7 @@ def with_checkpoint_below(arguments: Sequence[str], path: str | Path | None) -> 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "checkpoint.yaml")
         config = overlay(read_checkpoint(path), subcommand)
-        _require_store_named(path, store_in(config), rest)
-        _leave_to_environment(config)
+        settle_store(config, path, rest)
         file.write_text(yaml.safe_dump(config))
         yield [subcommand, "-c", str(file), *rest]
 
@@ -72,30 +66,3 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
         run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
         config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}
     return config
-
-
-def _require_store_named(path: str | Path, store: Any, arguments: Sequence[str]) -> None:
-    """Refuse to let a checkpoint, which may come from others, choose who gets this machine's credentials.
-
-    Args:
-        path: The checkpoint.
-        store: What it names as MLflow's store, if anything.
-        arguments: Of the command line.
-
-    Raises:
-        ConfigError: If neither the command line nor the environment names that store, and it would get them.
-    """
-    if not isinstance(store, str) or find_option(arguments, LOGGER) or named_store(arguments):
-        return
-    if gets_credentials(store) and not is_same_store(store, tracking_uri_from_environment()):
-        raise ConfigError(
-            f"checkpoint {path}: names the MLflow store {shown_uri(store)}, which would get the token or password that "
-            f"is set for MLflow; give {STORE_OPTION} {shown_uri(store)} if it may, or {LOGGER} false"
-        )
-
-
-def _leave_to_environment(config: dict[str, Any]) -> None:
-    """Take the environment's address of a store that a configuration names too: no checkpoint keeps the password."""
-    store = store_in(config)
-    if isinstance(store, str) and is_same_store(store, tracking_uri_from_environment()):
-        tracker_in(config["trainer"]["logger"])["init_args"]["tracking_uri"] = None  # type: ignore[index]
