@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,16 @@ def num_lines(path):
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if part_of(path) in LAYERS], ids=relative)
-def test_imports_go_down(path):
-    allowed = LAYERS[part_of(path)] | GROUND | {part_of(path)}
+def test_imports_go_down():
+    found = {relative(path): forbidden_parts(path) for path in FILES if part_of(path) in LAYERS}
+    assert {path: parts for path, parts in found.items() if parts} == {}
+
+
+def forbidden_parts(path):
+    """The parts of the package that a file imports and must not."""
     # A name of the package's own `__init__` (its version, say) is no part.
     parts = {part for part in parts_imported(path) if (SOURCE / PACKAGE / part).exists() or is_file(part)}
-    assert parts <= allowed
+    return parts - LAYERS[part_of(path)] - GROUND - {part_of(path)}
 
 
 def is_file(part):
@@ -156,30 +161,26 @@ def test_judging_knows_no_model(part):
             assert not parts_imported(path) & {"autoencoder", "variants", "networks", "checkpoints", "callbacks"}
 
 
-@pytest.mark.parametrize("path", VARIANTS, ids=relative)
-def test_no_variant_imports_another(path):
-    others = {f"{PACKAGE}.variants.{other.stem}" for other in VARIANTS}
-    assert not imported(path) & others
+def test_no_variant_imports_another():
+    modules = {f"{PACKAGE}.variants.{path.stem}" for path in VARIANTS}
+    assert {relative(path): imported(path) & modules for path in VARIANTS if imported(path) & modules} == {}
 
 
-@pytest.mark.parametrize("path", VARIANTS, ids=relative)
-def test_a_variant_is_one_objective_in_few_lines(path):
-    defined = [cls for cls in find_variants().values() if cls.__module__ == f"{PACKAGE}.variants.{path.stem}"]
-    assert len(defined) == 1
-    assert num_lines(path) < MAX_VARIANT_LINES
+def test_a_variant_is_one_objective_in_few_lines():
+    defined = Counter(cls.__module__ for cls in find_variants().values())
+    assert defined == {f"{PACKAGE}.variants.{path.stem}": 1 for path in VARIANTS}
+    assert [relative(path) for path in VARIANTS if num_lines(path) >= MAX_VARIANT_LINES] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_files_stay_short(path):
-    assert num_lines(path) <= MAX_LINES
+def test_files_stay_short():
+    assert [relative(path) for path in FILES if num_lines(path) > MAX_LINES] == []
 
 
-@pytest.mark.parametrize("name", find_variants())
-def test_every_variant_has_one_configuration(name):
-    configured = {path.name: configured_class(path) for path in sorted((ROOT / "configs").glob("*.yaml"))}
-    own = [file for file, found in configured.items() if found.rsplit(".", maxsplit=1)[-1] == name]
-    assert len(own) == 1
-    assert num_lines(ROOT / "configs" / own[0]) <= 15
+def test_every_variant_has_one_short_configuration():
+    files = sorted((ROOT / "configs").glob("*.yaml"))
+    configured = Counter(configured_class(path).rsplit(".", maxsplit=1)[-1] for path in files)
+    assert configured == dict.fromkeys(find_variants(), 1)
+    assert [path.name for path in files if num_lines(path) > 15] == []
 
 
 def configured_class(path):

@@ -184,7 +184,7 @@ def test_ranks_that_do_not_train_as_one_are_seen(tmp_path):
     jobs = [suite_of(cls)._rank_job({}, arguments) for cls in faulty]
     for cls, job, together in zip(faulty, jobs, train_in_ranks(jobs), strict=True):
         with pytest.raises(AssertionError):
-            suite_of(cls).test_two_processes_train_as_one({}, {"defaults": (job.run(), together)})
+            suite_of(cls).test_two_processes_train_as_one({}, lambda _, both=(job.run(), together): both)
 
 
 class Failing(VanillaAE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -40,6 +40,8 @@ Mode = Mapping[str, Any]
 
 SMALL_SHAPE = (1, 8, 8)
 
+SLOW_MARK = "slow: a mode of a variant that takes seconds to train, beside its defaults"
+
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 
 
@@ -56,6 +58,8 @@ class VariantSuite:
         overfit_share: Share of `val/loss` that they must take away.
         bf16_tolerance: Largest relative difference of the objective between bf16 autocast and fp32.
         bf16_pixel_tolerance: Largest mean difference of a reconstruction's pixel between them.
+        with_every_network: Whether every network, image shape, code and loss is met, in pairs; by default the variant's
+            modes meet the small network alone, since shapes are the base class's matter and not an objective's.
         rank_strategy: The Trainer's strategy of two processes; by default `ddp`, told of unused parameters where the
             variant has some; None where equality cannot hold, with a reason given in the subclass.
         rank_tolerance: Largest difference of two processes from one, relative to the norm.
@@ -72,6 +76,7 @@ class VariantSuite:
     overfit_share: ClassVar[float] = 0.3
     bf16_tolerance: ClassVar[float] = 0.02
     bf16_pixel_tolerance: ClassVar[float] = 0.01
+    with_every_network: ClassVar[bool] = False
     rank_strategy: ClassVar[str | None] = "auto"
     rank_tolerance: ClassVar[float] = 2e-6
 
@@ -82,7 +87,11 @@ class VariantSuite:
 
     @classmethod
     def cases(cls) -> list[dict[str, Any]]:
-        """Return the combinations of network, shape, code, loss and mode in which any two values meet."""
+        """Return the modes; with every network, combinations of it, shape, code, loss and mode in which any two meet."""
+        small = cls.small_options()
+        if not cls.with_every_network:
+            settled = {name: small[name] for name in ("input_shape", "latent_dim")}
+            return [{**settled, **cls.options, **mode} for mode in cls.modes()]
         own = {name: values for name, values in choices(cls.variant).items() if name not in cls._settled()}
         factors = {
             "network": find_networks(),
@@ -116,11 +125,16 @@ class VariantSuite:
         }
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Give each test its cases or modes."""
+        """Give each test its cases or modes; of those that train for seconds, all but the defaults are marked slow."""
         if "case" in metafunc.fixturenames:
             metafunc.parametrize("case", self.cases(), ids=describe)
         if "mode" in metafunc.fixturenames:
             metafunc.parametrize("mode", self.modes(), ids=describe)
+        if "trained_mode" in metafunc.fixturenames:
+            # A user's own project need not know the mark.
+            metafunc.config.addinivalue_line("markers", SLOW_MARK)
+            modes = [pytest.param(mode, marks=pytest.mark.slow if mode else ()) for mode in self.modes()]
+            metafunc.parametrize("trained_mode", modes, ids=describe)
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
@@ -230,9 +244,9 @@ class VariantSuite:
             torch.testing.assert_close(model.encode(x_BCHW[:1]), model.encode(x_BCHW)[:1])
             torch.testing.assert_close(model.reconstruct(x_BCHW[:1]), model.reconstruct(x_BCHW)[:1])
 
-    def test_validation_repeats_itself(self, mode: Mode, data: ImageDataModule) -> None:
+    def test_validation_repeats_itself(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """`val/loss` and its terms are the same every time, also later in training with the same weights."""
-        model = self.build(**mode)
+        model = self.build(**trained_mode)
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         before = validation_terms(model, data)
         torch.rand(5)
@@ -255,9 +269,9 @@ class VariantSuite:
         assert all(gradient.isfinite().all() for step in recorder.steps for gradient in step.values())
         assert reached == trainable
 
-    def test_one_batch_can_be_overfitted(self, mode: Mode, data: ImageDataModule) -> None:
+    def test_one_batch_can_be_overfitted(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """`val/loss` falls by `overfit_share` when one batch is trained on over and over, and judged on."""
-        model = self.build(**mode)
+        model = self.build(**trained_mode)
         data.val_dataloader = data.train_dataloader  # type: ignore[method-assign]
         trainer = build_trainer(self.overfit_epochs, overfit_batches=1)
         (before,) = build_trainer(validate=True, overfit_batches=1).validate(model, data, verbose=False)
@@ -265,20 +279,20 @@ class VariantSuite:
         (after,) = build_trainer(validate=True, overfit_batches=1).validate(model, data, verbose=False)
         assert after["val/loss"] < (1 - self.overfit_share) * before["val/loss"]
 
-    def test_same_seed_same_weights(self, mode: Mode, data: ImageDataModule) -> None:
+    def test_same_seed_same_weights(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """Training twice gives the same weights bit by bit, whatever else used the global generator meanwhile."""
         ends = []
         for num_consumed in (0, 7):
-            model = self.build(**mode)
+            model = self.build(**trained_mode)
             torch.rand(num_consumed)
             build_trainer(self.epochs).fit(model, data)
             ends.append(weights_of(model))
-        assert not torch.equal(ends[0], weights_of(self.build(**mode)))
+        assert not torch.equal(ends[0], weights_of(self.build(**trained_mode)))
         assert torch.equal(ends[0], ends[1])
 
-    def test_bf16_agrees_with_fp32(self, mode: Mode, data: ImageDataModule) -> None:
+    def test_bf16_agrees_with_fp32(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """Under bf16 autocast the objective and the reconstructions are those of fp32 within the suite's bounds."""
-        model = self.build(**mode)
+        model = self.build(**trained_mode)
         build_trainer().fit(model, data)
         exact, rounded = (validation_terms(model, data, precision) for precision in PRECISIONS)
         x_BCHW = generate_batch(SMALL_SHAPE, 8)
@@ -289,11 +303,11 @@ class VariantSuite:
         assert rounded["val/loss"] == pytest.approx(exact["val/loss"], rel=self.bf16_tolerance)
         assert (found - expected).abs().mean() < self.bf16_pixel_tolerance
 
-    def test_bf16_training_keeps_up(self, mode: Mode, data: ImageDataModule) -> None:
+    def test_bf16_training_keeps_up(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """A short training in bf16-mixed ends at finite weights, and at fp32's `val/loss` within 5 %."""
         losses = []
         for precision in PRECISIONS:
-            model = self.build(**mode)
+            model = self.build(**trained_mode)
             build_trainer(self.epochs, precision=precision).fit(model, data)
             assert weights_of(model).isfinite().all()
             losses.append(validation_terms(model, data)["val/loss"])
@@ -338,30 +352,48 @@ class VariantSuite:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def rank_pairs(cls, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Training, Training]]:
-        """Train every mode in one process and in two, in one launch; return both trainings by mode."""
+    def rank_archive(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Write 75 images, the last of whose global batches of 10 is uneven, and 7 to validate on."""
+        return write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=82)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rank_pairs(cls, rank_archive: Path) -> Callable[[Mode], tuple[Training, Training]]:
+        """Give a mode's training in one process and in two; the modes beside the defaults share one launch."""
         if cls.rank_strategy is None:
             pytest.skip("this variant's training in two processes is not that in one")
-        # 75 images in global batches of 10, 7 to validate on: the last batches are uneven.
-        path = write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=82)
-        data = {"name": "npz", "path": str(path), "batch_size": 10, "num_val": 7}
-        jobs = {describe(mode): cls._rank_job(mode, data) for mode in cls.modes()}
+        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7}
         leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
         strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
-        together = train_in_ranks(list(jobs.values()), strategy=strategy)
-        return {name: (job.run(), shared) for (name, job), shared in zip(jobs.items(), together, strict=True)}
+        trained: dict[str, tuple[Training, Training]] = {}
 
-    def test_two_processes_train_as_one(self, mode: Mode, rank_pairs: dict[str, tuple[Training, Training]]) -> None:
+        def pair(wanted: Mode) -> tuple[Training, Training]:
+            if describe(wanted) not in trained:
+                launched = [mode for mode in cls.modes() if bool(mode) == bool(wanted)]
+                jobs = {describe(mode): cls._rank_job(mode, data) for mode in launched}
+                together = train_in_ranks(list(jobs.values()), strategy=strategy)
+                trained.update(
+                    {name: (job.run(), shared) for (name, job), shared in zip(jobs.items(), together, strict=True)}
+                )
+            return trained[describe(wanted)]
+
+        return pair
+
+    def test_two_processes_train_as_one(
+        self, trained_mode: Mode, rank_pairs: Callable[[Mode], tuple[Training, Training]]
+    ) -> None:
         """Two processes get the gradients and the weights of one on the same global batches, noise included."""
-        alone, together = rank_pairs[describe(mode)]
+        alone, together = rank_pairs(trained_mode)
         assert len(together.gradients) == len(alone.gradients) > 1
         for expected, found in zip(alone.gradients, together.gradients, strict=True):
             assert (found - expected).norm() <= self.rank_tolerance * expected.norm()
         assert (together.weights - alone.weights).norm() <= self.rank_tolerance * alone.weights.norm()
 
-    def test_two_processes_judge_as_one(self, mode: Mode, rank_pairs: dict[str, tuple[Training, Training]]) -> None:
+    def test_two_processes_judge_as_one(
+        self, trained_mode: Mode, rank_pairs: Callable[[Mode], tuple[Training, Training]]
+    ) -> None:
         """Two processes log the `val/loss` and the terms of one, however unevenly they share the split."""
-        alone, together = rank_pairs[describe(mode)]
+        alone, together = rank_pairs(trained_mode)
         assert together.validation == pytest.approx(alone.validation, rel=1e-5)
 
     @classmethod
