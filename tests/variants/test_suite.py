@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -183,8 +185,13 @@ def test_ranks_that_do_not_train_as_one_are_seen(tmp_path):
     faulty = [LocalNoise, LocalStatistic]
     jobs = [suite_of(cls)._rank_job({}, arguments) for cls in faulty]
     for cls, job, together in zip(faulty, jobs, train_in_ranks(jobs), strict=True):
+        alone = job.run()
         with pytest.raises(AssertionError):
-            suite_of(cls).test_two_processes_train_as_one({}, lambda _, both=(job.run(), together): both)
+            suite_of(cls).test_two_processes_train_as_one({}, partial(_given, (alone, together)))
+
+
+def _given(pair, mode):
+    return pair
 
 
 class Failing(VanillaAE):

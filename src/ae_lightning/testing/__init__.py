@@ -24,7 +24,7 @@ A network recipe is put through `NetworkSuite` in the same way::
 import pytest
 
 # Without this a failed assertion of the suite would not show its values.
-pytest.register_assert_rewrite("ae_lightning.testing.networks", "ae_lightning.testing.variants")
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("networks", "two_processes", "variants")))
 
 from ae_lightning.testing.networks import NetworkSuite  # noqa: E402
 from ae_lightning.testing.variants import VariantSuite  # noqa: E402

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -18,14 +17,11 @@ from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.evaluation.direction import MEASURED
 from ae_lightning.losses.reconstruction import ReconstructionName
-from ae_lightning.networks import Conv, Shape
-from ae_lightning.testing.cases import choices, describe, find_networks, modes, optimizer_arguments, pairwise_cases
-from ae_lightning.testing.ranks import train_in_ranks
+from ae_lightning.networks import Shape
+from ae_lightning.testing.cases import choices, describe, find_networks, pairwise_cases
 from ae_lightning.testing.training import (
     GradientRecorder,
     Precision,
-    Training,
-    TrainingJob,
     build_trainer,
     draws_for,
     generate_batch,
@@ -34,60 +30,40 @@ from ae_lightning.testing.training import (
     weights_of,
     write_images,
 )
-
-Mode = Mapping[str, Any]
-"""Constructor arguments that are tried beside the suite's own."""
-
-SMALL_SHAPE = (1, 8, 8)
+from ae_lightning.testing.two_processes import SMALL_SHAPE, Mode, TwoProcesses
 
 SLOW_MARK = "slow: a mode of a variant that takes seconds to train, beside its defaults"
 
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 
 
-class VariantSuite:
+class VariantSuite(TwoProcesses):
     """Tests to inherit: set `variant`, and `options` where its constructor needs some.
 
     Attributes:
-        variant: The class under test, importable by its name.
-        options: Constructor arguments that every test passes.
         shapes: Channels, height and width of the images that every network meets.
         latent_dims: Lengths of a code, the last of them overcomplete.
-        epochs: Of a short training, 8 batches each; enough that every phase has its turn.
         overfit_epochs: Steps on one batch of 16 images.
         overfit_share: Share of `val/loss` that they must take away.
         bf16_tolerance: Largest relative difference of the objective between bf16 autocast and fp32.
         bf16_pixel_tolerance: Largest mean difference of a reconstruction's pixel between them.
         with_every_network: Whether every network, image shape, code and loss is met, in pairs; by default the variant's
             modes meet the small network alone, since shapes are the base class's matter and not an objective's.
-        rank_strategy: The Trainer's strategy of two processes; by default `ddp`, told of unused parameters where the
-            variant has some; None where equality cannot hold, with a reason given in the subclass.
-        rank_tolerance: Largest difference of two processes from one, relative to the norm.
     """
 
     pytestmark: ClassVar = [pytest.mark.filterwarnings("ignore:::lightning")]
 
-    variant: ClassVar[type[Autoencoder]]
-    options: ClassVar[Mapping[str, Any]] = {}
     shapes: ClassVar[tuple[Shape, ...]] = ((1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 7, 10))
     latent_dims: ClassVar[tuple[int, ...]] = (2, 1, 240)
-    epochs: ClassVar[int] = 3
     overfit_epochs: ClassVar[int] = 150
     overfit_share: ClassVar[float] = 0.3
     bf16_tolerance: ClassVar[float] = 0.02
     bf16_pixel_tolerance: ClassVar[float] = 0.01
     with_every_network: ClassVar[bool] = False
-    rank_strategy: ClassVar[str | None] = "auto"
-    rank_tolerance: ClassVar[float] = 2e-6
-
-    @classmethod
-    def modes(cls) -> list[dict[str, Any]]:
-        """Return what the training tests run with: the defaults, and each countable argument's other values."""
-        return modes(cls.variant, fixed=cls._settled())
 
     @classmethod
     def cases(cls) -> list[dict[str, Any]]:
-        """Return the modes; with every network, combinations of it, shape, code, loss and mode in which any two meet."""
+        """Return the modes; or with every network, combinations in which any two values of all that is free meet."""
         small = cls.small_options()
         if not cls.with_every_network:
             settled = {name: small[name] for name in ("input_shape", "latent_dim")}
@@ -103,26 +79,10 @@ class VariantSuite:
         return pairwise_cases({name: values for name, values in factors.items() if name not in cls.options})
 
     @classmethod
-    def _settled(cls) -> set[str]:
-        """Return the arguments that are no modes of the variant: those given, and those that every variant has."""
-        return {*cls.options, *signature(Autoencoder).parameters}
-
-    @classmethod
     def build(cls, **options: Any) -> Autoencoder:
         """Build the variant on a small network, the same weights every time."""
         torch.manual_seed(0)
         return cls.variant(**{**cls.small_options(), **cls.options, **options})
-
-    @classmethod
-    def small_options(cls) -> dict[str, Any]:
-        """Return what the training tests build the variant with, unless it is given otherwise."""
-        optimizer = partial(torch.optim.Adam, lr=3e-3)
-        return {
-            "input_shape": SMALL_SHAPE,
-            "network": Conv(filters=[8, 16], kernel_size=3),
-            "latent_dim": 8,
-            "optimizer": optimizer,
-        }
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give each test its cases or modes; of those that train for seconds, all but the defaults are marked slow."""
@@ -347,61 +307,6 @@ class VariantSuite:
         assert _optimizer_settings(again.optimizers) == _optimizer_settings(trainer.optimizers)
         assert again.optimizers[0].param_groups[0]["weight_decay"] == 0.125
         assert again.optimizers[0].param_groups[0]["lr"] == pytest.approx(2e-3 * 0.25)
-
-    # Two processes.
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def rank_archive(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Write 75 images, the last of whose global batches of 10 is uneven, and 7 to validate on."""
-        return write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=82)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def rank_pairs(cls, rank_archive: Path) -> Callable[[Mode], tuple[Training, Training]]:
-        """Give a mode's training in one process and in two; the modes beside the defaults share one launch."""
-        if cls.rank_strategy is None:
-            pytest.skip("this variant's training in two processes is not that in one")
-        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7}
-        leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
-        strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
-        trained: dict[str, tuple[Training, Training]] = {}
-
-        def pair(wanted: Mode) -> tuple[Training, Training]:
-            if describe(wanted) not in trained:
-                launched = [mode for mode in cls.modes() if bool(mode) == bool(wanted)]
-                jobs = {describe(mode): cls._rank_job(mode, data) for mode in launched}
-                together = train_in_ranks(list(jobs.values()), strategy=strategy)
-                trained.update(
-                    {name: (job.run(), shared) for (name, job), shared in zip(jobs.items(), together, strict=True)}
-                )
-            return trained[describe(wanted)]
-
-        return pair
-
-    def test_two_processes_train_as_one(
-        self, trained_mode: Mode, rank_pairs: Callable[[Mode], tuple[Training, Training]]
-    ) -> None:
-        """Two processes get the gradients and the weights of one on the same global batches, noise included."""
-        alone, together = rank_pairs(trained_mode)
-        assert len(together.gradients) == len(alone.gradients) > 1
-        for expected, found in zip(alone.gradients, together.gradients, strict=True):
-            assert (found - expected).norm() <= self.rank_tolerance * expected.norm()
-        assert (together.weights - alone.weights).norm() <= self.rank_tolerance * alone.weights.norm()
-
-    def test_two_processes_judge_as_one(
-        self, trained_mode: Mode, rank_pairs: Callable[[Mode], tuple[Training, Training]]
-    ) -> None:
-        """Two processes log the `val/loss` and the terms of one, however unevenly they share the split."""
-        alone, together = rank_pairs(trained_mode)
-        assert together.validation == pytest.approx(alone.validation, rel=1e-5)
-
-    @classmethod
-    def _rank_job(cls, mode: Mode, data: Mapping[str, Any]) -> TrainingJob:
-        # Plain descent: Adam's division would blow a rounding error up where a gradient is almost zero.
-        descent = dict.fromkeys(optimizer_arguments(cls.variant), partial(torch.optim.SGD, lr=1e-2))
-        options = {**cls.small_options(), **descent, **cls.options, **mode}
-        return TrainingJob(cls.variant, options, data, cls.epochs)
 
 
 @torch.no_grad()
