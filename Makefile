@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help setup fit test test-slow reproduce lint format clean
 
@@ -21,10 +22,10 @@ fit: $(INSTALLED)  ## the main job on the embedded digits: train, judge, track
 	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c configs/vae.yaml --model.beta 0.1 --trainer.max_epochs 100
 
 test: $(INSTALLED)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS)
 
 test-slow: $(INSTALLED)  ## the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(WORKERS)
 
 reproduce: $(INSTALLED)  ## the documents' experiments (hours; goes on where it stopped) and docs/results.md
 	$(BIN)/python -m experiments.reproduce

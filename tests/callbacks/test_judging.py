@@ -162,6 +162,7 @@ def test_unlabelled_images_have_no_label_metrics(workspace):
     assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr", "active_units"})
 
 
+@pytest.mark.slow
 def test_every_measure_can_run_during_fit(workspace):
     outcome = workspace.fit(
         *("--evaluation.training_measures", "all", "--evaluation.every_n_epochs", "1"),

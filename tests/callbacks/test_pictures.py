@@ -62,6 +62,7 @@ def test_pictures_stand_in_the_charts_image_grid(trained):
     assert grids == during | {(f"test~{name}", "step", "0") for name in IN_EVERY_RUN}
 
 
+@pytest.mark.slow
 def test_the_plane_has_a_grid_and_a_network_without_convolutions_no_filters(workspace):
     assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
     assert pictures(workspace) == IN_EVERY_RUN - OF_CONVOLUTIONS - {"latent_grid"}

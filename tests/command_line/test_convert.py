@@ -83,6 +83,7 @@ for arguments in (
 """
 
 
+@pytest.mark.slow
 def test_without_litdata_the_extra_is_named(tmp_path, program_environment):
     command = [sys.executable, "-c", WITHOUT_LITDATA]
     done = subprocess.run(command, cwd=tmp_path, env=program_environment, capture_output=True, text=True, check=False)
@@ -104,6 +105,7 @@ def test_a_file_beside_the_output_is_left_alone(bare_workspace):
     assert names(bare_workspace.folder) == ["stored", "stored.lock"]
 
 
+@pytest.mark.slow
 def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     tmp_path, program_environment, bare_workspace
 ):

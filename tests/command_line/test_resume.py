@@ -145,6 +145,7 @@ def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace
     assert workspace.run().data.tags["ae_lightning.checkpoints"] == str(workspace.folder / "checkpoints" / run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_id", [True, False])
 def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
     (workspace.folder / "several.yaml").write_text(SEVERAL)
@@ -161,6 +162,7 @@ def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
     assert steps(workspace, run_id) == [10, 21]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [(), ("--trainer.precision", "64-true")])
 def test_a_run_goes_on_on_a_machine_that_chooses_another_precision(broken, monkeypatch, chosen):
     """Where the machine chose; a precision that the user chose stays part of what is looked for."""

@@ -132,6 +132,7 @@ class StoppableVAE(VAE):
         return [Stopping(Requests()), BetweenSteps()]
 
 
+@pytest.mark.slow
 def test_ranks_that_may_be_told_to_end_wait_for_no_number_either(images):
     options = {"input_shape": SHAPE, "network": Conv(filters=[4]), "latent_dim": 3}
     data = {"name": "npz", "path": str(images), "batch_size": 2 * BATCH_SIZE, "num_val": 4}

@@ -45,6 +45,7 @@ def test_the_command_line_takes_a_training(bare_workspace, training):
     assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", dict.fromkeys(training.group for training in all_trainings()))
 def test_a_training_of_every_experiment_ends_on_small_images(workspace, group):
     training = next(training for training in all_trainings() if training.group == group)
@@ -59,6 +60,7 @@ def test_a_training_of_every_experiment_ends_on_small_images(workspace, group):
     assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.slow
 def test_what_is_done_is_left_alone_and_what_fails_stops_no_other(workspace, program_environment, monkeypatch, capfd):
     monkeypatch.setattr("os.environ", program_environment)
     wrong = Training("tried", "wrong", ("--model.latent_dim", "0"))

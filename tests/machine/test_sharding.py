@@ -35,6 +35,7 @@ def ranks(tmp_path_factory):
     return on_ranks(found_by, NUM_RANKS, tmp_path_factory.mktemp("ranks"))
 
 
+@pytest.mark.slow
 def test_parts_of_a_divided_model_give_what_the_whole_model_gives(ranks):
     with torch.no_grad():
         expected = build_model().encode(IMAGES)

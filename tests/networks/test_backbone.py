@@ -34,6 +34,8 @@ FAMILIES = [
     "vgg11_bn",
 ]
 FIXED_SIZE = ["vit_b_32", "maxvit_t"]
+SHOWN_AT_ONCE = ("googlenet", "resnet18", "squeezenet1_1", "vit_b_32")
+"""One of each way to be adapted; the rest are tried with the slow tests."""
 
 
 def build_encoder(name, shape):
@@ -52,7 +54,10 @@ def check_it_trains(encoder, shape):
     assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *FIXED_SIZE])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in SHOWN_AT_ONCE else pytest.mark.slow) for name in [*FAMILIES, *FIXED_SIZE]],
+)
 def test_a_trunk_takes_small_grey_images(name):
     shape = (1, 8, 8)
     encoder = build_encoder(name, shape)

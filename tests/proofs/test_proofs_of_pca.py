@@ -79,6 +79,7 @@ def independent(tmp_path_factory):
     return ImageDataModule(name="npz", path=str(path), num_val=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [4, 8])
 @pytest.mark.parametrize("network", [Linear(), MLP(hidden=[64])], ids=["linear", "mlp"])
 def test_no_smaller_code_helps_where_pixels_are_independent(independent, train, network, latent_dim):

@@ -43,6 +43,7 @@ def psnr(x_BCHW, y_BCHW):
 # DenoisingAE.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corruption", ["gaussian", "masking", "salt_and_pepper"])
 def test_denoising_raises_the_psnr_of_noisy_images(mnist, train, corruption):
     options = {"network": MLP(hidden=[256]), "latent_dim": 64, "learning_rate": 2e-3}
@@ -114,6 +115,7 @@ def plain_in_the_plane(digits, train):
     return train(VanillaAE, digits, 60, **{**SMALL, "latent_dim": 2})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["normal", "mixture", "swiss_roll"])
 def test_adversarial_codes_are_nearer_the_prior(digits, train, plain_in_the_plane, prior):
     # A discriminator as quick as the encoder sometimes drives all codes to one place before they have spread.
@@ -162,6 +164,7 @@ def test_the_batchs_kl_costs_less_than_each_images(mnist, pictures):
 # DoubleAE.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["alternating", "joint"])
 def test_the_latent_cycle_closes(digits, train, schedule):
     plain = train(VanillaAE, digits, 40, **SMALL)

@@ -47,7 +47,7 @@ def check(report, number):
 
 @pytest.mark.parametrize("kind", ["image", "npz"])
 def test_a_few_damaged_files(tmp_path, program_environment, kind):
-    check(read_damaged(kind, 60, tmp_path, program_environment), 60)
+    check(read_damaged(kind, 25, tmp_path, program_environment), 25)
 
 
 @pytest.mark.slow

@@ -13,9 +13,8 @@ VAE = ("--model", "VAE")
 STEPS_PER_EPOCH = 41
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, number, code):
     started = training(*VAE)
     started.start()

@@ -96,6 +96,7 @@ def test_a_trial_that_diverges_fails(sweep, study_of, workspace):
     assert {run.info.status for run in workspace.runs()} == {"FAILED", "FINISHED"}
 
 
+@pytest.mark.slow
 def test_five_failing_alike_end_the_sweep(sweep, study_of, convolutional):
     space, _ = kernels((2, 3))
     outcome = sweep(settings=convolutional, space=space, trials=9)
@@ -104,6 +105,7 @@ def test_five_failing_alike_end_the_sweep(sweep, study_of, convolutional):
     assert len(study_of().trials) == 5
 
 
+@pytest.mark.slow
 def test_models_that_are_impossible_end_no_night_that_had_results(sweep, study_of, convolutional):
     space, (bad, good) = kernels((2, 3), (3, 3))
     space = {**space, "model.optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-2}}
@@ -158,6 +160,7 @@ def test_patience_alone_prunes_what_gets_worse():
     assert [should_prune(value, step) for step, value in ((1, 1.0), (2, 2.0), (3, 3.0))] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_hopeless_trials_are_pruned(sweep, study_of, workspace, quick):
     pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e-6, "n_warmup_steps": 2}}
     outcome = sweep(settings={**quick, "trainer.max_epochs": 6}, objectives={"val/loss": "minimize"}, pruner=pruner)

@@ -99,6 +99,7 @@ def test_a_timeout_ends_a_trial_within_an_epoch(sweep, study_of, workspace, quic
     assert {run.info.status for run in workspace.runs()} == {"KILLED", "FINISHED"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["on_train_start", "on_validation_end", "on_train_epoch_end"])
 def test_sigterm_beside_the_batches_is_no_success(sweep, study_of, workspace, quick, moment):
     (workspace.folder / "ending.py").write_text(ENDING.format(moment=moment))
@@ -119,6 +120,7 @@ def test_what_a_killed_process_left_running_is_run_again(sweep, study_of, worksp
     assert trials[0].params["model.latent_dim"] == lost.params["model.latent_dim"]
 
 
+@pytest.mark.slow
 def test_the_run_of_a_killed_process_is_closed(workspace, write_study, quick, program_environment):
     changes = {"objectives": {"val/loss": "minimize"}, "pruner": PRUNER, "trials": 1}
     path = write_study(workspace.folder, settings={**quick, "trainer.max_epochs": 100_000}, **changes)

@@ -45,6 +45,7 @@ def test_a_night_whose_store_does_not_come_back_ends_with_its_result(sweep, work
     assert find_spools(workspace.folder / "mlruns" / "spool")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:MLflow at")
 def test_a_sweep_goes_on_when_the_store_is_back(sweep, workspace, quick, study_of, monkeypatch):
     database = workspace.folder / "mlflow.db"

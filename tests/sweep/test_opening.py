@@ -106,6 +106,7 @@ def server(tmp_path, empty_store):
     yield from serving(tmp_path, empty_store)
 
 
+@pytest.mark.slow
 def test_a_study_keeps_no_password_and_goes_on_with_its_run_by_another(file, server, surroundings):
     study = open_study(file)
     opened = []

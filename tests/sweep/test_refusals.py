@@ -134,6 +134,7 @@ def test_a_file_that_is_no_study(workspace):
         assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_other_objectives_under_the_same_name(sweep):
     assert sweep(trials=1).code == 0
     outcome = sweep(trials=1, objectives={"val/loss": "minimize"})

@@ -124,6 +124,7 @@ def test_a_night_that_finds_nothing_says_so(swept):
     assert len(swept.study.trials) == 3
 
 
+@pytest.mark.slow
 def test_what_is_published_was_trained_though_the_study_was_edited_since(sweep, study_of, workspace, quick):
     rate = {"model.optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
     assert sweep(trials=1).code == 0
@@ -141,6 +142,7 @@ def test_what_is_published_was_trained_though_the_study_was_edited_since(sweep, 
 GRID = {"class_path": "GridSampler", "init_args": {"search_space": {"model.latent_dim": [2, 3]}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [GRID, "BruteForceSampler"])
 def test_a_sampler_that_has_tried_everything_ends_the_study(sweep, study_of, workspace, sampler):
     changes = {"sampler": sampler, "space": {"model.latent_dim": {"type": "int", "low": 2, "high": 3}}, "trials": None}
@@ -186,6 +188,7 @@ def front_of(workspace, parent):
     return [entry["trial"] for entry in listed]
 
 
+@pytest.mark.slow
 def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study_of, workspace):
     space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e-5, 1e-2]}}
     objectives = {"val/mse": "minimize", "num_parameters": "minimize"}
@@ -197,6 +200,7 @@ def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study
         study_of().enqueue_trial({"model.optimizer.lr": 1e-2})
 
 
+@pytest.mark.slow
 def test_several_objectives_and_conditions(sweep, study_of, workspace, quick):
     settings = {key: value for key, value in quick.items() if key != "model"}
     space = {
@@ -237,6 +241,7 @@ def test_a_trial_of_several_seeds_has_their_mean(sweep, study_of, workspace):
     assert study_of().trials[0].value == pytest.approx(sum(values) / 2)
 
 
+@pytest.mark.slow
 def test_a_constraint_decides_over_the_objective_and_stays_what_it_was(sweep, study_of):
     space = {"model.latent_dim": {"type": "categorical", "choices": [2, 16]}}
     first = [{"model.latent_dim": 16}, {"model.latent_dim": 2}]

@@ -117,6 +117,7 @@ def test_the_batchs_kl_is_of_the_moments_that_were_asked_for(estimator):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["aggregate", "posterior"])
 def test_the_moments_that_were_asked_for_come_near_the_priors(estimator):
     model, _ = trained(SampleVAE, epochs=60, estimator=estimator)
