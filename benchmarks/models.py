@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ae_lightning.networks import MLP, Conv, Network, ResNet, Shape
+from ae_lightning.spec import DataSpec
 from benchmarks.arguments import LATENT_DIM
 from benchmarks.torch_layers import torch_layers
 
@@ -65,5 +66,5 @@ def build_model(name: str, input_shape: Shape, *, own_layers: bool) -> LoopModel
     network = NETWORKS[name]
     if isinstance(network, Conv) and not own_layers:
         return LoopModel(*torch_layers(input_shape, num_outputs), is_variational)
-    encoder = network.build_encoder(input_shape, num_outputs)
-    return LoopModel(encoder, network.build_decoder(LATENT_DIM, input_shape), is_variational)
+    encoder = network.build_encoder(DataSpec(input_shape), num_outputs)
+    return LoopModel(encoder, network.build_decoder(LATENT_DIM, DataSpec(input_shape)), is_variational)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, write_images
 
 SHAPE = (1, 8, 8)
 NUM_TRAIN = 22
-SMALL = {"input_shape": SHAPE, "network": Linear(), "latent_dim": 3}
+SMALL = {"spec": DataSpec(SHAPE), "network": Linear(), "latent_dim": 3}
 
 
 def small_data(folder):

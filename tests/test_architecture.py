@@ -17,7 +17,7 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "places", "__init__"}
+GROUND = {"checks", "errors", "places", "spec", "__init__"}
 """What every file may import."""
 
 LAYERS = {
@@ -25,6 +25,7 @@ LAYERS = {
     "places": set(),
     "draws": set(),
     "checks": set(),
+    "spec": set(),
     "machine": set(),
     "training": set(),
     "priors": {"draws"},

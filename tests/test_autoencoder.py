@@ -8,6 +8,7 @@ import torch
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import (
     build_trainer,
     draws_for,
@@ -37,12 +38,12 @@ class TwoTerms(Autoencoder):
 @pytest.mark.parametrize("latent_dim", [0, -3])
 def test_a_code_without_a_dimension_is_refused(latent_dim):
     with pytest.raises(ConfigError, match=rf"^model\.latent_dim: {latent_dim} is not allowed; it must be at least 1"):
-        VanillaAE(input_shape=SHAPE, latent_dim=latent_dim)
+        VanillaAE(spec=DataSpec(SHAPE), latent_dim=latent_dim)
 
 
 def test_a_negative_beta_is_refused():
     with pytest.raises(ConfigError, match=r"^model\.beta: -1"):
-        VAE(input_shape=SHAPE, beta=-1.0)
+        VAE(spec=DataSpec(SHAPE), beta=-1.0)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +56,16 @@ def test_a_negative_beta_is_refused():
 )
 def test_what_cannot_be_built_is_refused_by_its_key(options, key):
     with pytest.raises(ConfigError, match=rf"^model\.{key}: "):
-        VanillaAE(input_shape=SHAPE, **options)
+        VanillaAE(spec=DataSpec(SHAPE), **options)
 
 
 def test_an_unknown_argument_is_refused():
     with pytest.raises(TypeError, match="latentdim"):
-        VanillaAE(input_shape=SHAPE, latentdim=3)
+        VanillaAE(spec=DataSpec(SHAPE), latentdim=3)
 
 
 def test_weights_are_channels_last():
-    model = VanillaAE(input_shape=(3, 8, 8))
+    model = VanillaAE(spec=DataSpec((3, 8, 8)))
     weights = [parameter for parameter in model.parameters() if parameter.dim() == 4]
     assert weights
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
@@ -81,7 +82,7 @@ def test_a_variant_that_says_nothing_reconstructs():
 
 def test_the_recipe_is_shared_and_its_weights_are_not():
     network = Conv(filters=[4])
-    one, other = (VanillaAE(input_shape=SHAPE, network=network) for _ in range(2))
+    one, other = (VanillaAE(spec=DataSpec(SHAPE), network=network) for _ in range(2))
     assert {id(parameter) for parameter in one.parameters()}.isdisjoint(map(id, other.parameters()))
 
 

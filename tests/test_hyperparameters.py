@@ -12,6 +12,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_hyperparameters, plain_value
 from ae_lightning.networks import MLP, Conv, Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, write_images
 from ae_lightning.variants.vae import VAE
 
@@ -32,7 +33,7 @@ def is_plain(value):
 def saved(tmp_path):
     """A checkpoint of a model that was built in Python, with everything other than by default."""
     model = VAE(
-        input_shape=SHAPE,
+        spec=DataSpec(SHAPE),
         network=MLP(hidden=[6], activation="tanh"),
         latent_dim=3,
         beta=0.5,
@@ -71,7 +72,7 @@ def test_plain_values_stay_as_they_are(value):
 
 
 def test_a_tuple_becomes_a_list():
-    assert plain_value("input_shape", (1, 8, 8)) == [1, 8, 8]
+    assert plain_value("shape", (1, 8, 8)) == [1, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_tuple_becomes_a_list():
 )
 def test_a_function_without_a_class_is_refused_by_name(optimizer):
     with pytest.raises(ConfigError, match=r"^model\.optimizer: .* cannot be kept in a checkpoint; give a class"):
-        VAE(input_shape=SHAPE, optimizer=optimizer)
+        VAE(spec=DataSpec(SHAPE), optimizer=optimizer)
 
 
 def half(epoch):
@@ -93,14 +94,14 @@ def test_a_function_among_the_arguments_is_refused_by_name(function):
     """Pickled by its name it would make a checkpoint that refuses to load; a lambda fails as late as the saving."""
     scheduler = partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=function)
     with pytest.raises(ConfigError, match=r"^model\.scheduler\.lr_lambda: .* cannot be kept in a checkpoint"):
-        VAE(input_shape=SHAPE, scheduler=scheduler)
+        VAE(spec=DataSpec(SHAPE), scheduler=scheduler)
 
 
 def test_the_class_and_how_to_build_it_are_kept():
-    plain = plain_hyperparameters(VAE, {"beta": 2.0, "input_shape": (1, 8, 8)})
+    plain = plain_hyperparameters(VAE, {"beta": 2.0, "spec": DataSpec((1, 8, 8))})
     assert plain["_class_path"] == "ae_lightning.variants.vae.VAE"
     assert plain["_instantiator"] == "lightning.pytorch.cli.instantiate_module"
-    assert (plain["beta"], plain["input_shape"]) == (2.0, [1, 8, 8])
+    assert (plain["beta"], plain["spec"]["shape"]) == (2.0, [1, 8, 8])
 
 
 def test_a_models_hyperparameters_are_plain_and_complete(saved):

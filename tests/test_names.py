@@ -6,6 +6,7 @@ import pytest
 
 from ae_lightning.data import ImageDataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.double import DoubleAE
@@ -30,7 +31,7 @@ SHAPE = (1, 8, 8)
 )
 def test_a_variant_refuses_a_name_that_it_does_not_know(variant, key, wrong, nearest):
     with pytest.raises(ConfigError, match=rf"^model\.{key}: '{wrong}' is not known; .*Allowed: .*{nearest}"):
-        variant(input_shape=SHAPE, **{key: wrong})
+        variant(spec=DataSpec(SHAPE), **{key: wrong})
 
 
 @pytest.mark.parametrize(("key", "wrong"), [("scaling", "max"), ("on_error", "ignore"), ("predict_split", "tset")])

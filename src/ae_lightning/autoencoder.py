@@ -31,11 +31,12 @@ from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.loader import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import refusal_explained
-from ae_lightning.hyperparameters import plain_hyperparameters
+from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
-from ae_lightning.networks import Conv, Network, Shape
+from ae_lightning.networks import Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
+from ae_lightning.spec import DataSpec
 from ae_lightning.training.fused_optimizers import use_fused
 from ae_lightning.training.logged_steps import is_step_read
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
@@ -70,7 +71,7 @@ class Autoencoder(pl.LightningModule):
     """An encoder, a decoder, and the training of both on a sum of loss terms.
 
     Args:
-        input_shape: Channels, height and width of the images; the data give it.
+        spec: What a sample is; the data give it.
         network: The recipe for encoder and decoder.
         latent_dim: Length of a code.
         reconstruction: Loss between image and reconstruction, summed over the pixels of an image.
@@ -93,7 +94,7 @@ class Autoencoder(pl.LightningModule):
     def __init__(
         self,
         *,
-        input_shape: Shape,
+        spec: DataSpec,
         network: Network = Conv(),  # noqa: B008  (a recipe is never changed)
         latent_dim: int = 32,
         reconstruction: ReconstructionName = "mse",
@@ -109,9 +110,13 @@ class Autoencoder(pl.LightningModule):
         self.save_hyperparameters(logger=False)
         if "_class_path" not in self.hparams:
             self._set_hparams(plain_hyperparameters(type(self), self.hparams))
-        self.input_shape = input_shape
+        # The command line gives it as it comes from the data.
+        self.hparams["spec"] = plain_value("spec", spec)
+        self.spec = spec
         self.latent_dim = latent_dim
-        self.reconstruction = build_reconstruction(reconstruction, output_activation, is_linear=network.is_linear)
+        self.reconstruction = build_reconstruction(
+            reconstruction, output_activation, spec.value_range, is_linear=network.is_linear
+        )
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)
@@ -119,10 +124,10 @@ class Autoencoder(pl.LightningModule):
         self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
         self.phase = 0
-        self.encoder = network.build_encoder(input_shape, self.outputs_per_latent * latent_dim)
-        self.decoder = network.build_decoder(latent_dim, input_shape)
+        self.encoder = network.build_encoder(spec, self.outputs_per_latent * latent_dim)
+        self.decoder = network.build_decoder(latent_dim, spec)
         self.to(memory_format=torch.channels_last)
-        self.example_input_array = torch.zeros(2, *input_shape)
+        self.example_input_array = torch.zeros(2, *spec.shape)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute: at once where Lightning notes which hook it calls, some forty times a training step."""
@@ -244,7 +249,7 @@ class Autoencoder(pl.LightningModule):
         """
         # A single image comes first in an epoch, if at all: a last batch is never smaller.
         if batch_idx == 0 and len(batch.images) == 1:
-            require_single_images_taken(self.encoder, self.input_shape)
+            require_single_images_taken(self.encoder, self.spec.shape)
             require_single_images_taken(self.decoder, (self.latent_dim,))
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches

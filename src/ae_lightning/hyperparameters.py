@@ -7,8 +7,12 @@ from dataclasses import asdict, is_dataclass
 from functools import partial
 from typing import Any
 
+from jsonargparse import set_parsing_settings
+from jsonargparse.typing import register_type
+
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks.base import Network
+from ae_lightning.spec import DataSpec, Factors
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 """What `load_from_checkpoint` builds a module with from plain values."""
@@ -36,7 +40,7 @@ def plain_value(name: str, value: Any) -> Any:
             arguments = {key: plain_value(f"{name}.{key}", inner) for key, inner in value.keywords.items()}
             return {"class_path": class_path(classes[-1]), "init_args": arguments}
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {key: plain_value(f"{name}.{key}", inner) for key, inner in asdict(value).items()}
     if isinstance(value, tuple):
         return list(value)
     if callable(value):
@@ -54,3 +58,23 @@ def plain_hyperparameters(cls: type, values: Mapping[str, Any]) -> dict[str, Any
     """
     plain = {name: plain_value(name, value) for name, value in values.items()}
     return {"_class_path": class_path(cls), **plain, "_instantiator": INSTANTIATOR}
+
+
+def _plain_spec(spec: DataSpec) -> dict[str, Any]:
+    plain: dict[str, Any] = plain_value("spec", spec)
+    return plain
+
+
+def _spec_of(plain: Mapping[str, Any]) -> DataSpec:
+    """Build a `DataSpec` from the mapping that `plain_value` makes of it."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    factors = values.get("factors")
+    if isinstance(factors, Mapping):
+        values["factors"] = Factors(tuple(factors["names"]), tuple(factors["sizes"]))
+    return DataSpec(**values)
+
+
+# As one value: jsonargparse would make an argument of each of a dataclass's fields, which no link from the data could
+# give.
+set_parsing_settings(subclasses_enabled=[DataSpec])
+register_type(DataSpec, _plain_spec, _spec_of, deserializer_exceptions=(TypeError, KeyError, ConfigError))

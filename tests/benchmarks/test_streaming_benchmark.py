@@ -20,7 +20,7 @@ def data_of(images):
 def test_both_places_hold_as_many_images_of_the_same_kind(tmp_path):
     in_memory = data_of(write_archive(tmp_path / "images.npz", 1500))
     on_disk = data_of(write_stream(tmp_path / "stream", 1500))
-    assert in_memory.input_shape == on_disk.input_shape == (1, 28, 28)
+    assert in_memory.spec.shape == on_disk.spec.shape == (1, 28, 28)
     assert in_memory.num_images("train") == on_disk.num_images("train") == 1500
     expected = torch.from_numpy(np.concatenate([*portions(1500)]))
     assert torch.equal(on_disk.split("train").images, expected)

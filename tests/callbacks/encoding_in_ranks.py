@@ -39,7 +39,7 @@ class Encoding(Callback):
 def encode(folder, sizes, **options):
     torch.manual_seed(0)
     data = ImageDataModule()
-    model = VAE(input_shape=data.input_shape, latent_dim=2)
+    model = VAE(spec=data.spec, latent_dim=2)
     build_trainer(callbacks=[Encoding(folder, sizes)], **options).test(model, data, verbose=False)
 
 

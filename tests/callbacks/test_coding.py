@@ -11,6 +11,7 @@ from ae_lightning.callbacks.coding import corrupt_images, model_coder, overlay_i
 from ae_lightning.data import ImageDataModule
 from ae_lightning.evaluation.encoded import EncodedSplit
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.vae import VAE
@@ -28,7 +29,7 @@ def images(monkeypatch):
 
 def build(cls, **options):
     torch.manual_seed(0)
-    return cls(input_shape=SHAPE, latent_dim=3, network=Linear(), **options).eval()
+    return cls(spec=DataSpec(SHAPE), latent_dim=3, network=Linear(), **options).eval()
 
 
 @torch.no_grad()

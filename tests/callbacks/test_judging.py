@@ -224,7 +224,7 @@ class OneProcess:
 
 def test_a_split_is_encoded_in_its_own_order():
     data = ImageDataModule()
-    model = VAE(input_shape=data.input_shape, latent_dim=2).eval()
+    model = VAE(spec=data.spec, latent_dim=2).eval()
     encoded = encode_split(OneProcess(), model, data, "train")
     images = data.scale(data.split("train").images)
     assert len(images) > CHUNK_SIZE

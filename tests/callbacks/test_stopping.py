@@ -14,6 +14,7 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, weights_of, write_images
 from ae_lightning.variants.vae import VAE
 
@@ -49,7 +50,7 @@ def train(tmp_path):
 
     def run(name, *callbacks, data=None, checkpoint=None, **options):
         torch.manual_seed(0)
-        model = VAE(input_shape=SHAPE, network=Linear(), latent_dim=3)
+        model = VAE(spec=DataSpec(SHAPE), network=Linear(), latent_dim=3)
         images = ImageDataModule(**{"name": "npz", "path": path, "batch_size": 8, "num_val": 5, **(data or {})})
         checkpoints = RunCheckpoint(str(tmp_path / name), every_n_epochs=EPOCHS)
         settings = {"validate": True, "enable_checkpointing": True, **options}

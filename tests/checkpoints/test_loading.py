@@ -18,7 +18,7 @@ def trained(bare_workspace):
     """A Trainer after a step, in the working directory."""
     data = ImageDataModule(name="digits", batch_size=512)
     trainer = build_trainer(1, max_steps=1)
-    trainer.fit(VAE(input_shape=data.input_shape, network=Linear(), latent_dim=2), data)
+    trainer.fit(VAE(spec=data.spec, network=Linear(), latent_dim=2), data)
     return trainer
 
 

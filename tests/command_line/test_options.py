@@ -61,7 +61,7 @@ def test_help_of_a_variant_explains_every_argument(name):
         for action in parser._actions
         if action.dest.startswith("model.") and not action.dest.endswith(".help")
     }
-    assert {"input_shape", "latent_dim", "network", "optimizer", "seed"} <= explained.keys()
+    assert {"spec", "latent_dim", "network", "optimizer", "seed"} <= explained.keys()
     assert all(explained.values()), explained
     assert vars(parser.get_defaults().model).keys() == explained.keys(), "an argument has no default"
 

@@ -86,7 +86,7 @@ def test_the_seed_of_the_model_is_that_of_everything(refuse, spelling):
 
 
 def test_the_shape_of_images_is_the_datas(refuse):
-    assert "the data give it" in refuse("fit", *VAE, "--model.input_shape", "[1,8,8]")
+    assert "the data give it" in refuse("fit", *VAE, "--model.spec", "{shape: [1,8,8]}")
 
 
 @pytest.mark.parametrize("name", ["LBFGS", "SparseAdam"])

@@ -42,7 +42,7 @@ def test_a_tenth_is_held_out_by_default(npz):
 def test_mnist_holds_out_5000(real_data):
     data = ImageDataModule("mnist", root=str(real_data))
     assert [len(data.split(name)) for name in ("train", "val", "test")] == [55_000, 5_000, 10_000]
-    assert data.input_shape == (1, 28, 28)
+    assert data.spec.shape == (1, 28, 28)
 
 
 def test_the_root_comes_from_the_environment(real_data, monkeypatch):
@@ -85,7 +85,7 @@ def test_wrong_settings_are_refused_at_once(settings, words):
 def test_a_missing_file_is_found_out_when_the_shape_is_asked_for(tmp_path):
     data = ImageDataModule("npz", path=str(tmp_path / "none.npz"))
     with pytest.raises(DataError, match="there is no file"):
-        _ = data.input_shape
+        _ = data.spec.shape
 
 
 def test_classes(npz):
@@ -112,7 +112,7 @@ def test_images_are_read_once(npz, monkeypatch):
     data.prepare_data()
     monkeypatch.setattr("ae_lightning.data.datamodule.load_images", None)
     data.setup("fit")
-    assert data.input_shape == (3, 4, 5)
+    assert data.spec.shape == (3, 4, 5)
 
 
 def test_all_is_mixed_but_what_is_predicted(npz):
@@ -179,5 +179,5 @@ def test_a_folder_with_classes(tmp_path):
         for number in range(10):
             Image.new("RGB", (6, 6), (number, 0, 0)).save(tmp_path / name / f"{number}.png")
     data = ImageDataModule("folder", path=str(tmp_path), image_size=4)
-    assert data.input_shape == (3, 4, 4)
+    assert data.spec.shape == (3, 4, 4)
     assert data.class_names == ("cat", "dog")

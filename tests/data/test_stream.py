@@ -29,7 +29,7 @@ def rows(images):
 def require_same(stored, original):
     """Every split has the same images and labels: those to train on in another order, the others in their own."""
     assert stored.split_names == original.split_names
-    assert (stored.class_names, stored.input_shape) == (original.class_names, original.input_shape)
+    assert (stored.class_names, stored.spec.shape) == (original.class_names, original.spec.shape)
     assert (stored.novel_class, stored.num_skipped) == (original.novel_class, original.num_skipped)
     for name in original.split_names:
         found, expected = stored.split(name), original.split(name)
@@ -174,7 +174,7 @@ def test_overfitting_gets_the_same_batches_each_epoch(digits):
 
     data = ImageDataModule("stream", path=digits.path)
     trainer = build_trainer(2, overfit_batches=2)
-    trainer.fit(VanillaAE(input_shape=data.input_shape, network=Linear(), latent_dim=2), data)
+    trainer.fit(VanillaAE(spec=data.spec, network=Linear(), latent_dim=2), data)
     assert trainer.global_step == 4
 
 

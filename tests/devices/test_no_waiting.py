@@ -18,6 +18,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Conv
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
 from ae_lightning.testing.ranks import train_in_ranks
 from ae_lightning.testing.training import TrainingJob, build_trainer, write_images
@@ -77,7 +78,7 @@ class DrawsOnMeta(Draws):
 
 def build(variant, mode):
     torch.manual_seed(0)
-    return variant(input_shape=SHAPE, network=Conv(filters=[4, 8]), latent_dim=3, **mode)
+    return variant(spec=DataSpec(SHAPE), network=Conv(filters=[4, 8]), latent_dim=3, **mode)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ class StoppableVAE(VAE):
 
 @pytest.mark.slow
 def test_ranks_that_may_be_told_to_end_wait_for_no_number_either(images):
-    options = {"input_shape": SHAPE, "network": Conv(filters=[4]), "latent_dim": 3}
+    options = {"spec": DataSpec(SHAPE), "network": Conv(filters=[4]), "latent_dim": 3}
     data = {"name": "npz", "path": str(images), "batch_size": 2 * BATCH_SIZE, "num_val": 4}
     (left,) = train_in_ranks([TrainingJob(StoppableVAE, options, data, 1)])
     assert len(left.gradients) > 1

@@ -105,7 +105,7 @@ def test_what_is_trained_does_not_depend_on_it(on_device):
     for setting in ("auto", on_device):
         torch.manual_seed(0)
         data = ImageDataModule(name="digits", batch_size=512, on_device=setting)
-        model = find_variants()["VanillaAE"](input_shape=data.input_shape, latent_dim=2)
+        model = find_variants()["VanillaAE"](spec=data.spec, latent_dim=2)
         build_trainer(1).fit(model, data)
         trained.append(weights_of(model))
     assert torch.equal(*trained)

@@ -6,6 +6,7 @@ from torch import nn
 
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm, keep_largest, l1_activity, latent_cycle
 from ae_lightning.networks import MLP, Conv, ResNet
+from ae_lightning.spec import DataSpec
 
 SHAPE = (2, 6, 5)
 LATENT_DIM = 3
@@ -22,7 +23,7 @@ NETWORKS = {
 def encoder(request) -> nn.Module:
     """In eval mode: a code is a function of its own image alone."""
     torch.manual_seed(0)
-    return NETWORKS[request.param].build_encoder(SHAPE, LATENT_DIM).double().eval()
+    return NETWORKS[request.param].build_encoder(DataSpec(SHAPE), LATENT_DIM).double().eval()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ REFERENCES = {"mse": reference_mse, "bce": reference_bce, "l1": reference_l1, "s
 
 
 def build(name, output_activation="auto", is_linear=False):
-    return build_reconstruction(name, output_activation, is_linear=is_linear)
+    return build_reconstruction(name, output_activation, (0.0, 1.0), is_linear=is_linear)
 
 
 def images_and_logits(num_images=6, scale=3.0):

@@ -8,6 +8,7 @@ from ranks import on_ranks
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ae_lightning.machine.sharding import whole_parameters
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE
 
 NUM_RANKS = 2
@@ -16,7 +17,7 @@ IMAGES = torch.linspace(0, 1, 4 * 64).view(4, 1, 8, 8)
 
 def build_model():
     torch.manual_seed(0)
-    return VanillaAE(input_shape=(1, 8, 8), latent_dim=4)
+    return VanillaAE(spec=DataSpec((1, 8, 8)), latent_dim=4)
 
 
 @torch.no_grad()

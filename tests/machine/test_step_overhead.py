@@ -9,6 +9,7 @@ import torch
 
 from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
 from ae_lightning.networks import Conv
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE
 from quick_options import JUDGED_QUICKLY
 
@@ -50,7 +51,7 @@ def test_a_profile_that_is_wanted_is_made(workspace):
 
 
 def test_the_model_knows_the_hook_and_its_layers():
-    model = VanillaAE(input_shape=(1, 8, 8), network=Conv(filters=[4]), latent_dim=2)
+    model = VanillaAE(spec=DataSpec((1, 8, 8)), network=Conv(filters=[4]), latent_dim=2)
     model._current_fx_name = "training_step"
     assert model._current_fx_name == "training_step"
     with pytest.raises(TypeError, match="cannot assign"):

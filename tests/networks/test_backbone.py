@@ -12,6 +12,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Backbone
 from ae_lightning.networks.backbone import weights_follow
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, generate_batch, write_images
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -40,7 +41,7 @@ SHOWN_AT_ONCE = ("googlenet", "resnet18", "squeezenet1_1", "vit_b_32")
 
 def build_encoder(name, shape):
     torch.manual_seed(0)
-    return Backbone(name).build_encoder(shape, NUM_OUTPUTS)
+    return Backbone(name).build_encoder(DataSpec(shape), NUM_OUTPUTS)
 
 
 def check_it_trains(encoder, shape):
@@ -90,14 +91,14 @@ def test_a_code_may_be_negative(name):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_decoder_gives_back_the_shape(shape):
-    images = Backbone().build_decoder(NUM_OUTPUTS, shape)(torch.zeros(2, NUM_OUTPUTS))
+    images = Backbone().build_decoder(NUM_OUTPUTS, DataSpec(shape))(torch.zeros(2, NUM_OUTPUTS))
     assert images.shape == (2, *shape)
 
 
 def test_encoder_and_decoder_have_one_stage_each():
     """A trunk has no mirror: the whole decoder undoes it."""
     network = Backbone()
-    assert len(network.build_encoder((1, 8, 8), 2)) == len(network.build_decoder(2, (1, 8, 8))) == 1
+    assert len(network.build_encoder(DataSpec((1, 8, 8)), 2)) == len(network.build_decoder(2, DataSpec((1, 8, 8)))) == 1
 
 
 def test_a_grey_image_is_the_colour_image_of_equal_channels():
@@ -117,7 +118,7 @@ def test_images_that_are_large_enough_keep_their_size():
 
 def test_other_channels_are_refused():
     with pytest.raises(ConfigError, match=r"^model\.network: Backbone takes images of 1 or 3 channels, not 4"):
-        Backbone().build_encoder((4, 32, 32), 2)
+        Backbone().build_encoder(DataSpec((4, 32, 32)), 2)
 
 
 def test_an_unknown_trunk_is_refused_with_the_nearest():
@@ -141,7 +142,7 @@ def test_weights_that_cannot_be_downloaded_say_where_to_put_them(name, tmp_path,
     # urllib keeps what it first makes of these variables: for this test alone, let it make that anew.
     monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / 'hub'}/checkpoints")) as caught:
-        Backbone(name, weights="DEFAULT").build_encoder((3, 32, 32), 2)
+        Backbone(name, weights="DEFAULT").build_encoder(DataSpec((3, 32, 32)), 2)
     assert str(caught.value).startswith(f"model.network.weights: DEFAULT of {name} cannot be downloaded")
     assert "leave weights at null" in str(caught.value)
 
@@ -162,7 +163,7 @@ def squeezenet(tmp_path, monkeypatch):
 
 def test_weights_in_the_folder_are_used(squeezenet):
     """The file lies where the error says, and its trunk sees white as (1 − mean) / std of ImageNet."""
-    encoder = Backbone("squeezenet1_1", weights="DEFAULT").build_encoder((3, 32, 32), 2)
+    encoder = Backbone("squeezenet1_1", weights="DEFAULT").build_encoder(DataSpec((3, 32, 32)), 2)
     white = encoder[0][0](torch.ones(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(white, torch.tensor([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225]))
     assert torch.equal(encoder[0][1].features[0].weight, squeezenet.features[0].weight)
@@ -172,7 +173,7 @@ def test_weights_in_the_folder_are_used(squeezenet):
 def pretrained(squeezenet, tmp_path, monkeypatch):
     """A model with a pretrained trunk and its checkpoint, where there is no network and no weights any more."""
     model = VanillaAE(
-        input_shape=(3, 32, 32), latent_dim=2, network=Backbone("squeezenet1_1", weights="DEFAULT", widths=(4,))
+        spec=DataSpec((3, 32, 32)), latent_dim=2, network=Backbone("squeezenet1_1", weights="DEFAULT", widths=(4,))
     )
     images = write_images(tmp_path, (3, 32, 32), 4)
     trainer = build_trainer()
@@ -210,5 +211,5 @@ def test_the_command_line_takes_the_weights_of_a_checkpoint(pretrained, bare_wor
 )
 def test_without_its_weights_a_trunk_is_built_as_with_them(name, weights, setting, value):
     with weights_follow():
-        encoder = Backbone(name, weights=weights).build_encoder((3, 32, 32), 2)
+        encoder = Backbone(name, weights=weights).build_encoder(DataSpec((3, 32, 32)), 2)
     assert getattr(encoder[0][1], setting) == value

@@ -9,6 +9,7 @@ from torch import nn
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv
 from ae_lightning.networks.conv import SamePadding
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.networks import is_affine, pixel_sensitivity, stage_shapes
 
 LATENT_DIM = 3
@@ -40,7 +41,10 @@ def buildable(draw):
 @given(buildable())
 def test_gives_back_height_and_width(built):
     network, shape = built
-    encoder, decoder = network.build_encoder(shape, LATENT_DIM), network.build_decoder(LATENT_DIM, shape)
+    encoder, decoder = (
+        network.build_encoder(DataSpec(shape), LATENT_DIM),
+        network.build_decoder(LATENT_DIM, DataSpec(shape)),
+    )
     encoded = stage_shapes(encoder, torch.rand(2, *shape))
     decoded = stage_shapes(decoder, torch.rand(2, LATENT_DIM))
     assert decoded == encoded[::-1]
@@ -51,7 +55,9 @@ def test_gives_back_height_and_width(built):
 @given(buildable())
 def test_every_pixel_depends_on_the_code(built):
     network, shape = built
-    sensitivity = pixel_sensitivity(network.build_decoder(LATENT_DIM, shape), torch.full((1, LATENT_DIM), 0.5))
+    sensitivity = pixel_sensitivity(
+        network.build_decoder(LATENT_DIM, DataSpec(shape)), torch.full((1, LATENT_DIM), 0.5)
+    )
     assert (sensitivity > 0).all()
 
 
@@ -81,13 +87,13 @@ def test_a_side_becomes_its_ceiling(kernel_size, stride):
 def test_takes_as_many_layers_as_the_image_allows(side, stride):
     allowed = num_layers_allowed(side, stride, limit=99)
     deepest = Conv(filters=[1] * allowed, kernel_size=stride, stride=stride)
-    assert deepest.build_encoder((1, side, side), 2)(torch.rand(1, 1, side, side)).shape == (1, 2)
-    assert deepest.build_decoder(2, (1, side, side))(torch.rand(1, 2)).shape == (1, 1, side, side)
+    assert deepest.build_encoder(DataSpec((1, side, side)), 2)(torch.rand(1, 1, side, side)).shape == (1, 2)
+    assert deepest.build_decoder(2, DataSpec((1, side, side)))(torch.rand(1, 2)).shape == (1, 1, side, side)
     too_deep = Conv(filters=[1] * (allowed + 1), kernel_size=stride, stride=stride)
     message = rf"^model.network.filters: layer {allowed + 1} of {allowed + 1} .* allow {allowed} layers"
     for build in (
-        lambda: too_deep.build_encoder((1, side, side), 2),
-        lambda: too_deep.build_decoder(2, (1, side, side)),
+        lambda: too_deep.build_encoder(DataSpec((1, side, side)), 2),
+        lambda: too_deep.build_decoder(2, DataSpec((1, side, side))),
     ):
         with pytest.raises(ConfigError, match=message):
             build()
@@ -112,7 +118,7 @@ def test_refusals_name_the_key(options, key):
 @pytest.mark.parametrize("shape", [(1, 6, 28), (1, 28, 6)])
 def test_a_kernel_larger_than_the_image_is_refused(shape):
     with pytest.raises(ConfigError, match=r"^model\.network\.kernel_size: 7 is larger than the image"):
-        Conv(kernel_size=7).build_encoder(shape, 2)
+        Conv(kernel_size=7).build_encoder(DataSpec(shape), 2)
 
 
 def test_an_unknown_activation_is_answered_with_the_nearest():
@@ -123,25 +129,31 @@ def test_an_unknown_activation_is_answered_with_the_nearest():
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_no_activation_on_either_side_of_the_bottleneck(batch_norm):
     network = Conv(batch_norm=batch_norm)
-    encoder, decoder = network.build_encoder((1, 28, 28), LATENT_DIM), network.build_decoder(LATENT_DIM, (1, 28, 28))
+    encoder, decoder = (
+        network.build_encoder(DataSpec((1, 28, 28)), LATENT_DIM),
+        network.build_decoder(LATENT_DIM, DataSpec((1, 28, 28))),
+    )
     assert is_affine(encoder[-1], torch.Size((64, 7, 7)))
     assert is_affine(decoder[0], torch.Size((LATENT_DIM,)))
 
 
 def test_an_activation_behind_the_decoders_affine_map_on_request():
     plain, activated = Conv(activation="leaky_relu"), Conv(activation="leaky_relu", activate_dense=True)
-    decoders = [network.build_decoder(LATENT_DIM, (1, 28, 28)) for network in (plain, activated)]
+    decoders = [network.build_decoder(LATENT_DIM, DataSpec((1, 28, 28))) for network in (plain, activated)]
     decoders[1].load_state_dict(decoders[0].state_dict())
     codes = torch.randn(8, LATENT_DIM)
     mapped, activated_map = (decoder[0](codes) for decoder in decoders)
     torch.testing.assert_close(activated_map, torch.nn.functional.leaky_relu(mapped))
-    assert is_affine(activated.build_encoder((1, 28, 28), LATENT_DIM)[-1], torch.Size((64, 7, 7)))
+    assert is_affine(activated.build_encoder(DataSpec((1, 28, 28)), LATENT_DIM)[-1], torch.Size((64, 7, 7)))
 
 
 def test_every_layer_but_the_last_is_activated():
     """A stage that is affine would add nothing to its neighbours."""
     network = Conv(filters=(4, 8))
-    encoder, decoder = network.build_encoder((1, 16, 16), LATENT_DIM), network.build_decoder(LATENT_DIM, (1, 16, 16))
+    encoder, decoder = (
+        network.build_encoder(DataSpec((1, 16, 16)), LATENT_DIM),
+        network.build_decoder(LATENT_DIM, DataSpec((1, 16, 16))),
+    )
     assert not is_affine(encoder[0], torch.Size((1, 16, 16)))
     assert not is_affine(encoder[1], torch.Size((4, 8, 8)))
     assert not is_affine(decoder[1], torch.Size((8, 4, 4)))
@@ -149,7 +161,7 @@ def test_every_layer_but_the_last_is_activated():
 
 
 def test_batch_norm_normalises_what_training_sees():
-    stage = Conv(filters=[4], batch_norm=True, activation="tanh").build_encoder((1, 8, 8), 2)[0][:-1].train()
+    stage = Conv(filters=[4], batch_norm=True, activation="tanh").build_encoder(DataSpec((1, 8, 8)), 2)[0][:-1].train()
     h_BCHW = stage(100 + 50 * torch.randn(64, 1, 8, 8))
     torch.testing.assert_close(h_BCHW.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(h_BCHW.var(dim=(0, 2, 3)), torch.ones(4), atol=1e-2, rtol=0)

@@ -10,13 +10,14 @@ from torch import nn
 
 from ae_lightning.networks import MLP, Backbone, Conv, Linear, ResNet, Unpool
 from ae_lightning.networks.deconvolution import convolution_layers, project_back
+from ae_lightning.spec import DataSpec
 
 SHAPE = (2, 17, 14)
 
 
 def encoder_of(network, shape=SHAPE):
     torch.manual_seed(0)
-    return network.build_encoder(shape, 4).eval()
+    return network.build_encoder(DataSpec(shape), 4).eval()
 
 
 def images(num=3, shape=SHAPE):
@@ -80,7 +81,7 @@ def test_activations_in_place_are_rectified_too_and_left_as_they_were():
 
 
 def test_looking_leaves_running_statistics_alone():
-    encoder = Backbone("resnet18").build_encoder((1, 20, 20), 4).train()
+    encoder = Backbone("resnet18").build_encoder(DataSpec((1, 20, 20)), 4).train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     convolution_layers(encoder, images(2, (1, 20, 20)))
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())

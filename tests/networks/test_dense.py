@@ -8,6 +8,7 @@ from torch import nn
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.networks import is_affine, stage_shapes
 
 SHAPE = (3, 5, 4)
@@ -15,13 +16,13 @@ CODE = torch.Size((2,))
 
 
 def test_linear_is_affine_each_way():
-    assert is_affine(Linear().build_encoder(SHAPE, 2), torch.Size(SHAPE))
-    assert is_affine(Linear().build_decoder(2, SHAPE), CODE)
+    assert is_affine(Linear().build_encoder(DataSpec(SHAPE), 2), torch.Size(SHAPE))
+    assert is_affine(Linear().build_decoder(2, DataSpec(SHAPE)), CODE)
     assert Linear.is_linear
 
 
 def test_linear_reaches_every_pixel_from_every_code_dimension():
-    decoder = Linear().build_decoder(2, SHAPE)
+    decoder = Linear().build_decoder(2, DataSpec(SHAPE))
     jacobian = torch.autograd.functional.jacobian(decoder, torch.zeros(1, 2))
     assert jacobian.shape == (1, *SHAPE, 1, 2)
     assert (jacobian != 0).all()
@@ -30,7 +31,7 @@ def test_linear_reaches_every_pixel_from_every_code_dimension():
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "sigmoid"])
 def test_mlp_is_affine_at_code_and_output_alone(activation):
     network = MLP(hidden=[7, 6], activation=activation)
-    encoder, decoder = network.build_encoder(SHAPE, 2), network.build_decoder(2, SHAPE)
+    encoder, decoder = network.build_encoder(DataSpec(SHAPE), 2), network.build_decoder(2, DataSpec(SHAPE))
     assert [is_affine(stage, shape[1:]) for stage, shape in with_inputs(encoder, SHAPE)] == [False, False, True]
     assert [is_affine(stage, shape[1:]) for stage, shape in with_inputs(decoder, (2,))] == [False, False, True]
     assert not MLP.is_linear
@@ -42,16 +43,16 @@ def with_inputs(stages: nn.Sequential, shape):
 
 def test_mlp_widths_mirror():
     network = MLP(hidden=[7, 6])
-    encoded = stage_shapes(network.build_encoder(SHAPE, 2), torch.rand(4, *SHAPE))
-    decoded = stage_shapes(network.build_decoder(2, SHAPE), torch.rand(4, 2))
+    encoded = stage_shapes(network.build_encoder(DataSpec(SHAPE), 2), torch.rand(4, *SHAPE))
+    decoded = stage_shapes(network.build_decoder(2, DataSpec(SHAPE)), torch.rand(4, 2))
     assert [tuple(shape) for shape in encoded] == [(4, *SHAPE), (4, 7), (4, 6), (4, 2)]
     assert decoded == encoded[::-1]
 
 
 def test_mlp_without_hidden_layers_is_linear():
     network = MLP(hidden=[])
-    assert is_affine(network.build_encoder(SHAPE, 2), torch.Size(SHAPE))
-    assert is_affine(network.build_decoder(2, SHAPE), CODE)
+    assert is_affine(network.build_encoder(DataSpec(SHAPE), 2), torch.Size(SHAPE))
+    assert is_affine(network.build_decoder(2, DataSpec(SHAPE)), CODE)
 
 
 def test_mlp_refusals_name_the_key():

@@ -9,6 +9,7 @@ from torch import nn
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import ResNet
 from ae_lightning.networks.resnet import ResidualBlock
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.networks import stage_shapes
 from ae_lightning.testing.training import generate_batch
 from ae_lightning.variants.vanilla import VanillaAE
@@ -25,8 +26,8 @@ def blocks_of(module):
 @pytest.mark.parametrize("widths", [[4], [4, 5, 6]], ids=str)
 def test_each_stage_halves_the_side_and_the_mirror_gives_it_back(shape, widths):
     network = ResNet(widths=widths)
-    encoded = stage_shapes(network.build_encoder(shape, LATENT_DIM), generate_batch(shape, 2))
-    decoded = stage_shapes(network.build_decoder(LATENT_DIM, shape), torch.rand(2, LATENT_DIM))
+    encoded = stage_shapes(network.build_encoder(DataSpec(shape), LATENT_DIM), generate_batch(shape, 2))
+    decoded = stage_shapes(network.build_decoder(LATENT_DIM, DataSpec(shape)), torch.rand(2, LATENT_DIM))
     assert [size[1] for size in encoded[1:-1]] == widths
     for before, after in pairwise(encoded[:-1]):
         assert after[2:] == (-(-before[2] // 2), -(-before[3] // 2))
@@ -36,7 +37,10 @@ def test_each_stage_halves_the_side_and_the_mirror_gives_it_back(shape, widths):
 @pytest.mark.parametrize("depth", [1, 3])
 def test_depth_is_the_number_of_blocks_a_stage(depth):
     network = ResNet(widths=[4, 5], depth=depth)
-    for stages in (network.build_encoder((1, 8, 8), 2)[:-1], network.build_decoder(2, (1, 8, 8))[1:]):
+    for stages in (
+        network.build_encoder(DataSpec((1, 8, 8)), 2)[:-1],
+        network.build_decoder(2, DataSpec((1, 8, 8)))[1:],
+    ):
         assert [len(blocks_of(stage)) for stage in stages] == [depth, depth]
 
 
@@ -50,14 +54,14 @@ def test_a_block_without_a_residual_is_the_shortcut():
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_batch_norm_is_there_when_asked_for(batch_norm):
-    encoder = ResNet(widths=[4], batch_norm=batch_norm).build_encoder((1, 8, 8), 2)
+    encoder = ResNet(widths=[4], batch_norm=batch_norm).build_encoder(DataSpec((1, 8, 8)), 2)
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in encoder.modules()) == batch_norm
 
 
 @pytest.mark.parametrize("depth", [1, 8])
 def test_gradients_reach_the_first_layer_of_a_deep_network(depth):
     torch.manual_seed(0)
-    encoder = ResNet(widths=[4, 4], depth=depth).build_encoder((1, 8, 8), LATENT_DIM)
+    encoder = ResNet(widths=[4, 4], depth=depth).build_encoder(DataSpec((1, 8, 8)), LATENT_DIM)
     encoder(generate_batch((1, 8, 8), 4)).square().sum().backward()
     first = next(encoder.parameters()).grad
     assert first.isfinite().all()
@@ -86,7 +90,7 @@ def test_images_on_white_do_not_drive_the_output_into_saturation():
         row, column = torch.randint(4, 12, (2,), generator=generator).tolist()
         image[:, row : row + 8, column : column + 8] = colour[:, None, None]
     torch.manual_seed(0)
-    model = VanillaAE(input_shape=(3, 24, 24), network=ResNet(), latent_dim=64).train()
+    model = VanillaAE(spec=DataSpec((3, 24, 24)), network=ResNet(), latent_dim=64).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in range(40):
         batch_BCHW = x_BCHW[step % 2 :: 2]

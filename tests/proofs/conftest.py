@@ -38,7 +38,7 @@ def train() -> Train:
     def trained(variant, data, epochs, *, num_batches=None, learning_rate=1e-3, **options):
         torch.manual_seed(0)
         adam = {"optimizer": partial(torch.optim.Adam, lr=learning_rate)}
-        model = variant(input_shape=data.input_shape, **adam, **options)
+        model = variant(spec=data.spec, **adam, **options)
         build_trainer(epochs, limit_train_batches=num_batches or 1.0).fit(model, data)
         return model.eval().requires_grad_(False)
 

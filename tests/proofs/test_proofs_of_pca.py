@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import MLP, Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import draws_for
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -42,7 +43,7 @@ def images(digits):
 def linear(images):
     """A linear autoencoder trained by Adam with cosine decay: a loop of its own, since a thousand epochs are short."""
     torch.manual_seed(0)
-    model = VanillaAE(input_shape=(1, 8, 8), network=Linear(), latent_dim=LATENT_DIM)
+    model = VanillaAE(spec=DataSpec((1, 8, 8)), network=Linear(), latent_dim=LATENT_DIM)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-2, fused=True)
     num_batches = math.ceil(len(images) / BATCH_SIZE)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, NUM_EPOCHS * num_batches)

@@ -27,6 +27,7 @@ from ae_lightning.data.npz import read_npz
 from ae_lightning.data.torchvision_sets import read_torchvision_set
 from ae_lightning.errors import UserError
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vae import VAE
 
 MAX_SECONDS = 20
@@ -145,7 +146,7 @@ def make_npz(folder):
 
 def checkpoint():
     """What a Trainer writes of a tiny VAE, as far as it is read here."""
-    model = VAE(network=Linear(), latent_dim=2, input_shape=(1, 8, 8))
+    model = VAE(network=Linear(), latent_dim=2, spec=DataSpec((1, 8, 8)))
     return {
         "state_dict": model.state_dict(),
         "hyper_parameters": dict(model.hparams),

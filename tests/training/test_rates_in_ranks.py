@@ -9,13 +9,14 @@ from lightning.pytorch.cli import ReduceLROnPlateau
 from torch import distributed
 
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.ranks import train_in_ranks
 from ae_lightning.testing.training import TrainingJob
 from ae_lightning.variants.vanilla import VanillaAE
 
 # Nothing is learned, so that the loss goes up and down with the images that a rank is dealt.
 OPTIONS = {
-    "input_shape": (1, 8, 8),
+    "spec": DataSpec((1, 8, 8)),
     "network": Linear(),
     "latent_dim": 2,
     "optimizer": partial(torch.optim.SGD, lr=1e-9),

@@ -13,6 +13,7 @@ from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, weights_of, write_images
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vae import VAE
@@ -52,7 +53,7 @@ def train(tmp_path):
     def run(name, variant, scheduler, *, killed_at=None, checkpoint=None, **options):
         torch.manual_seed(0)
         model = variant(
-            input_shape=SHAPE,
+            spec=DataSpec(SHAPE),
             network=Linear(),
             latent_dim=3,
             optimizer=partial(torch.optim.SGD, lr=1e-4),
@@ -116,7 +117,7 @@ def test_a_plateau_without_a_monitor_is_refused(train, variant):
 def test_a_plateau_may_step_with_the_batches_that_step(tmp_path):
     """Two of an epoch's three: the rate falls after each but the first."""
     model = VAE(
-        input_shape=SHAPE,
+        spec=DataSpec(SHAPE),
         network=Linear(),
         latent_dim=3,
         optimizer=partial(torch.optim.SGD, lr=1.0),

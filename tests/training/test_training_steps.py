@@ -14,6 +14,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv, Linear, ResNet
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import (
     GradientRecorder,
     draws_for,
@@ -149,7 +150,7 @@ def test_the_last_batch_of_an_epoch_is_a_step_however_few_are_accumulated(max_st
 def test_a_single_image_is_refused_where_batch_norm_needs_more(network, tmp_path):
     """Three stages leave 1 × 1 pixels of 8 × 8: one number a channel."""
     data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
-    model = VanillaAE(input_shape=SHAPE, network=network, latent_dim=3)
+    model = VanillaAE(spec=DataSpec(SHAPE), network=network, latent_dim=3)
     with pytest.raises(ConfigError, match=r"^data\.batch_size: batch norm needs at least 2 images a process"):
         fit(model, data)
 
@@ -157,7 +158,7 @@ def test_a_single_image_is_refused_where_batch_norm_needs_more(network, tmp_path
 @pytest.mark.parametrize("network", [ResNet(widths=[4]), Conv(filters=[4, 4, 4]), Linear()], ids=str)
 def test_a_single_image_trains_where_it_can(network, tmp_path):
     data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
-    model = VanillaAE(input_shape=SHAPE, network=network, latent_dim=3)
+    model = VanillaAE(spec=DataSpec(SHAPE), network=network, latent_dim=3)
     before = weights_of(model)
     # A wrong answer would come without a step.
     assert fit(model, data).global_step == 4

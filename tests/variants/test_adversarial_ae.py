@@ -13,6 +13,7 @@ from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
 from ae_lightning.priors import draw_prior
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vanilla import VanillaAE
@@ -20,7 +21,7 @@ from ae_lightning.variants.vanilla import VanillaAE
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
-SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
+SMALL = {"spec": DataSpec(SHAPE), "network": MLP(hidden=[8]), "latent_dim": 3}
 HELD = partial(torch.optim.SGD, lr=0.0)
 NUM_BATCHES = 11
 

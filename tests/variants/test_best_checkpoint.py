@@ -11,6 +11,7 @@ import torch
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import MLP
+from ae_lightning.spec import DataSpec
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.stacked import StackedAE
 from ae_lightning.variants.vanilla import VanillaAE
@@ -38,7 +39,7 @@ def train(variant, folder):
     """Return the losses, and the epoch of the best checkpoint."""
     torch.manual_seed(0)
     options = {"output_activation": "identity", "optimizer": ADAM, "scheduler": RISING}
-    model = variant(input_shape=(1, 8, 8), network=MLP(hidden=[8, 8, 8], activation="tanh"), latent_dim=3, **options)
+    model = variant(spec=DataSpec((1, 8, 8)), network=MLP(hidden=[8, 8, 8], activation="tanh"), latent_dim=3, **options)
     losses = ValidationLosses()
     trainer = pl.Trainer(
         accelerator="cpu",

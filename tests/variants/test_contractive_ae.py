@@ -7,6 +7,7 @@ from torch import nn
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Conv, ResNet
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.contractive import ContractiveAE
 
@@ -19,7 +20,7 @@ BATCH_NORM = {"conv": Conv(filters=[4, 6], batch_norm=True), "residual": ResNet(
 
 def build(network=None, **options):
     torch.manual_seed(0)
-    return ContractiveAE(input_shape=SHAPE, network=network or MLP(hidden=[8]), latent_dim=LATENT_DIM, **options)
+    return ContractiveAE(spec=DataSpec(SHAPE), network=network or MLP(hidden=[8]), latent_dim=LATENT_DIM, **options)
 
 
 def jacobian_term(model, x_BCHW, stream="test"):

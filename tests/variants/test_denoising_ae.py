@@ -8,6 +8,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.vanilla import VanillaAE
@@ -15,7 +16,7 @@ from ae_lightning.variants.vanilla import VanillaAE
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
-SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
+SMALL = {"spec": DataSpec(SHAPE), "network": MLP(hidden=[8]), "latent_dim": 3}
 CORRUPTIONS = ("gaussian", "masking", "salt_and_pepper")
 
 

@@ -8,6 +8,7 @@ import torch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.double_sample_vae import DoubleSampleVAE
@@ -15,7 +16,7 @@ from ae_lightning.variants.double_sample_vae import DoubleSampleVAE
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
-SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
+SMALL = {"spec": DataSpec(SHAPE), "network": MLP(hidden=[8]), "latent_dim": 3}
 
 
 class Recorded(DoubleAE):

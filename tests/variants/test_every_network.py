@@ -10,6 +10,7 @@ import torch
 from ae_lightning import networks
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import Conv, Network
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, write_images
 from ae_lightning.variants import find_variants
 
@@ -38,7 +39,7 @@ def data(tmp_path_factory):
 def test_a_step_trains(variant, network, data):
     """Forward, backward and step, twice; the last step is that of a phased variant's last phase."""
     torch.manual_seed(0)
-    model = VARIANTS[variant](input_shape=(3, 9, 8), network=NETWORKS[network], latent_dim=3)
+    model = VARIANTS[variant](spec=DataSpec((3, 9, 8)), network=NETWORKS[network], latent_dim=3)
     before = [parameter.clone() for parameter in model.encoder.parameters()]
     trainer = build_trainer(1)
     trainer.fit(model, data)

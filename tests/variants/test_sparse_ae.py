@@ -7,6 +7,7 @@ from torch.distributions import Bernoulli, kl_divergence
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.sparse import SparseAE
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
 LATENT_DIM = 20
-SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": LATENT_DIM}
+SMALL = {"spec": DataSpec(SHAPE), "network": MLP(hidden=[8]), "latent_dim": LATENT_DIM}
 
 
 def build(**options):

@@ -7,6 +7,7 @@ import torch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, generate_batch
 from ae_lightning.variants.stacked import StackedAE
 
@@ -52,7 +53,7 @@ def stage_states(model):
 @pytest.fixture(scope="module", params=NETWORKS)
 def training(request):
     torch.manual_seed(0)
-    model = StackedAE(input_shape=SHAPE, network=NETWORKS[request.param], latent_dim=3)
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS[request.param], latent_dim=3)
     snapshots = Snapshots()
     build_trainer(2, callbacks=[snapshots]).fit(model, ImageDataModule(name="digits"))
     return snapshots
@@ -73,7 +74,7 @@ def test_fine_tuning_changes_every_stage(training):
 
 
 def test_the_first_layer_learns_the_image_and_later_ones_what_comes_before_them():
-    model = StackedAE(input_shape=SHAPE, network=NETWORKS["mlp"], latent_dim=3)
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
     x_BCHW = generate_batch(SHAPE, 5)
     first = model.encoder[0](x_BCHW)
     second = model.encoder[1](first)
@@ -94,7 +95,7 @@ class Recorded(StackedAE):
 
 def test_each_phase_minimises_its_own_term():
     torch.manual_seed(0)
-    model = Recorded(input_shape=SHAPE, network=NETWORKS["mlp"], latent_dim=3)
+    model = Recorded(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
     build_trainer(20).fit(model, ImageDataModule(name="digits"))
     names = ["layer_1", "layer_2", "layer_3", "reconstruction"]
     assert [{name for terms in model.seen[phase] for name in terms} for phase in range(4)] == [{n} for n in names]
@@ -104,7 +105,7 @@ def test_each_phase_minimises_its_own_term():
 
 
 def test_validation_judges_the_whole_from_the_start():
-    model = StackedAE(input_shape=SHAPE, network=NETWORKS["mlp"], latent_dim=3)
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
     data = ImageDataModule(name="digits")
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
     x_BCHW = data.scale(data.split("val").images)

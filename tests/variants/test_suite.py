@@ -10,6 +10,7 @@ import torch
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.divergence import gaussian_kl
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.cases import choices, describe, modes, optimizer_arguments, pairwise_cases
 from ae_lightning.testing.ranks import train_in_ranks
@@ -21,7 +22,7 @@ pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
-CASE = {"input_shape": SHAPE, "latent_dim": 2}
+CASE = {"spec": DataSpec(SHAPE), "latent_dim": 2}
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ class Failing(VanillaAE):
 
 def test_a_rank_that_fails_is_reported_at_once(tmp_path):
     path = write_images(tmp_path, SHAPE, 24)
-    job = TrainingJob(Failing, {"input_shape": SHAPE}, {"name": "npz", "path": str(path), "batch_size": 8}, 1)
+    job = TrainingJob(Failing, {"spec": DataSpec(SHAPE)}, {"name": "npz", "path": str(path), "batch_size": 8}, 1)
     with pytest.raises(RuntimeError, match="ArithmeticError: on purpose"):
         train_in_ranks([job])
 
@@ -213,6 +214,7 @@ from typing import Literal
 from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.testing import VariantSuite
+from ae_lightning.spec import DataSpec
 
 
 class MyVAE(Autoencoder):

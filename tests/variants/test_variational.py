@@ -9,6 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.training.schedules import Annealing
 from ae_lightning.variants.sample_vae import SampleVAE
@@ -17,7 +18,7 @@ from ae_lightning.variants.vae import VAE
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
 SHAPE = (1, 8, 8)
-SMALL = {"input_shape": SHAPE, "network": MLP(hidden=[8]), "latent_dim": 3}
+SMALL = {"spec": DataSpec(SHAPE), "network": MLP(hidden=[8]), "latent_dim": 3}
 NUM_BATCHES = 11
 VARIANTS = (VAE, SampleVAE)
 

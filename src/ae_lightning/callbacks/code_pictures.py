@@ -40,7 +40,7 @@ def draw_latent_grid(subject: Subject) -> Figure | None:
 
     if subject.model.latent_dim != 2:
         return None
-    return latent_grid(subject.decode(grid_codes(grid_side(chunk_size(subject.model.input_shape)))))
+    return latent_grid(subject.decode(grid_codes(grid_side(chunk_size(subject.model.spec.shape)))))
 
 
 def draw_samples(subject: Subject) -> Figure:

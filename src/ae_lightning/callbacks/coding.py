@@ -83,6 +83,6 @@ def _with_draws(
 
 def _in_chunks(model: Autoencoder, rows: Rows, function: Callable[[Tensor, int], Tensor]) -> Rows:
     """Apply a function of a chunk and its number."""
-    chunks = torch.split(torch.from_numpy(rows), chunk_size(model.input_shape))
+    chunks = torch.split(torch.from_numpy(rows), chunk_size(model.spec.shape))
     pieces = (function(chunk.to(model.device), number) for number, chunk in enumerate(chunks))
     return collect(len(rows), pieces).numpy()

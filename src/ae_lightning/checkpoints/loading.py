@@ -23,7 +23,7 @@ from ae_lightning.places import WEIGHTS_SUFFIX
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
 
-LINKED_KEYS = ("input_shape", "seed")
+LINKED_KEYS = ("spec", "seed")
 """Hyperparameters that the command line derives, and therefore does not take."""
 
 

@@ -87,7 +87,7 @@ class AutoencoderCLI(LightningCLI):
             default=COMPILES_BY_DEFAULT,
             help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
-        parser.link_arguments("data.input_shape", "model.init_args.input_shape", apply_on="instantiate")
+        parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
         for target in ("model.init_args.seed", "data.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
 
@@ -302,7 +302,7 @@ class AutoencoderCLI(LightningCLI):
             return
         data = self.datamodule
         sizes = [f"{data.num_images(name):,} {name}" for name in data.split_names]
-        shape = " × ".join(map(str, data.input_shape))
+        shape = " × ".join(map(str, data.spec.shape))
         Console(stderr=True).print(
             f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "
             f"{num_parameters(self.model):,} parameters on {data.dataset_name} ({shape}; {', '.join(sizes)}), "

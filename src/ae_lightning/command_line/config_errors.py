@@ -44,7 +44,7 @@ CLASS_KINDS: dict[str, type] = {
 
 DEFAULT_CLASSES = {"model.network": "Conv", "model.optimizer": "Adam", "trainer.logger": "MLflowTracker"}
 
-GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "input_shape": "the data give it"}
+GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "spec": "the data give it"}
 """Arguments of a model that its key cannot set, and what does."""
 
 DERIVED_ARGUMENTS = frozenset({"self", "params", "optimizer_", *GIVEN_BY_OTHERS})

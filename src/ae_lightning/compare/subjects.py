@@ -120,7 +120,7 @@ def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.in
 def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     if model.latent_dim != 2:
         return None
-    codes_BL = torch.from_numpy(grid_codes(grid_side(chunk_size(model.input_shape))))
+    codes_BL = torch.from_numpy(grid_codes(grid_side(chunk_size(model.spec.shape))))
     decoded: NDArray[np.float32] = model.decode(codes_BL).numpy()
     return decoded
 

@@ -26,7 +26,7 @@ LATENT_DIM = "model.latent_dim"
 COLUMNS = ("model", LATENT_DIM)
 """Parameters that have a column of their own."""
 
-UNTOLD = ("num_parameters", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory")
+UNTOLD = ("num_parameters", "model.spec", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory")
 """Parameters that follow from others or change no result: repetitions may differ in them too."""
 
 UNTOLD_GROUP = "trainer.logger"

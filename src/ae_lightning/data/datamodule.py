@@ -23,6 +23,7 @@ from ae_lightning.data.sources import STREAM, check_source, load_images
 from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import ConfigError
+from ae_lightning.spec import DataSpec
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
 
@@ -116,13 +117,15 @@ class ImageDataModule(LightningDataModule):
         self._contents: Contents | None = None
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image; loads the images.
+    def spec(self) -> DataSpec:
+        """What an image is, as scaled; loads the images.
 
         Raises:
             DataError: If the images are missing or damaged.
         """
-        return self._load().image_shape
+        contents = self._load()
+        classes = contents.class_names or ()
+        return DataSpec(contents.image_shape, num_train=contents.num_images["train"], num_classes=len(classes))
 
     @property
     def class_names(self) -> tuple[str, ...] | None:

@@ -105,15 +105,18 @@ class Reconstruction:
         return q_BCHW * in_full(x_BCHW).sum(dim=(1, 2, 3), keepdim=True)
 
 
-def build_reconstruction(name: str, output_activation: str, *, is_linear: bool) -> Reconstruction:
+def build_reconstruction(
+    name: str, output_activation: str, value_range: tuple[float, float] | None, *, is_linear: bool
+) -> Reconstruction:
     """Pair a reconstruction loss with its output activation.
 
-    `auto` is the identity for a linear network under `mse` and `l1`, else the activation that the loss asks for:
-    a sigmoid for `mse`, `l1` and `bce`, a softmax for `softmax`.
+    `auto` is the identity under `mse` and `l1` for a linear network and for values without bounds, else the activation
+    that the loss asks for: a sigmoid for `mse`, `l1` and `bce`, a softmax for `softmax`.
 
     Args:
         name: `mse`, `bce`, `l1` or `softmax`.
         output_activation: `auto`, `identity`, `sigmoid` or `softmax`.
+        value_range: Smallest and largest value of a sample; None where values have no bounds.
         is_linear: Whether the network is an affine map each way.
 
     Raises:
@@ -122,6 +125,10 @@ def build_reconstruction(name: str, output_activation: str, *, is_linear: bool) 
     require_name("model.reconstruction", name, ReconstructionName)
     require_name("model.output_activation", output_activation, OutputActivation)
     allowed = {"bce": ("sigmoid",), "softmax": ("softmax",)}.get(name, ("sigmoid", "identity"))
+    if value_range != (0.0, 1.0):
+        if "identity" not in allowed:
+            raise ConfigError(f"model.reconstruction: {name!r} takes values from 0 to 1, which these data's are not")
+        allowed = ("identity",)
     if output_activation == "auto":
         output_activation = "identity" if is_linear and "identity" in allowed else allowed[0]
     if output_activation not in allowed:

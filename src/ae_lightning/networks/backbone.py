@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.base import Network
 from ae_lightning.networks.resnet import ResNet
+from ae_lightning.spec import DataSpec
 
 MIN_SIDE = 32
 """Smaller images are enlarged to this side at least: most trunks halve the side five times."""
@@ -93,9 +94,9 @@ class Backbone(Network):
         self.widths = list(widths)
         self._decoder = ResNet(widths)
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build the trunk as one stage."""
-        channels, height, width = input_shape
+        channels, height, width = spec.image_shape("Backbone")
         if channels not in (1, 3):
             raise ConfigError(f"model.network: Backbone takes images of 1 or 3 channels, not {channels}")
         trunk = self._build_trunk()
@@ -105,9 +106,9 @@ class Backbone(Network):
         resized = TrunkInput(size if size != (height, width) else None, self.weights is not None)
         return nn.Sequential(nn.Sequential(resized, trunk))
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build the mirrored residual stages as one stage, which undoes the trunk."""
-        return nn.Sequential(self._decoder.build_decoder(latent_dim, output_shape))
+        return nn.Sequential(self._decoder.build_decoder(latent_dim, spec))
 
     def _build_trunk(self) -> nn.Module:
         from torchvision.models import get_model  # type: ignore[import-untyped]

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from ae_lightning.spec import DataSpec
+
 Shape = tuple[int, int, int]
 """Channels, height and width of one image."""
 
@@ -19,34 +21,34 @@ class Network(ABC):
     nothing about what the encoder's outputs mean: a variational model wants ``2 · latent_dim`` of them.
 
     Attributes:
-        is_linear: Whether the network is an affine map of the pixels each way, so that its output needs
+        is_linear: Whether the network is an affine map of the values each way, so that its output needs
             no activation to be compared with PCA.
     """
 
     is_linear: ClassVar[bool] = False
 
     @abstractmethod
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
-        """Build the map from images (B, C, H, W) to (B, num_outputs).
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
+        """Build the map from samples (B, *spec.shape) to (B, num_outputs).
 
         Args:
-            input_shape: Channels, height and width of the images.
-            num_outputs: Length of the vector that each image becomes.
+            spec: What a sample is.
+            num_outputs: Length of the vector that each sample becomes.
 
         Raises:
-            ConfigError: If the network cannot be built for images of this shape.
+            ConfigError: If the network cannot be built for such samples.
         """
 
     @abstractmethod
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
-        """Build the map from codes (B, latent_dim) to (B, C, H, W), before any output activation.
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
+        """Build the map from codes (B, latent_dim) to samples (B, *spec.shape), before any output activation.
 
         Args:
             latent_dim: Length of a code.
-            output_shape: Channels, height and width of the images to give back.
+            spec: What a sample is.
 
         Raises:
-            ConfigError: If the network cannot be built for images of this shape.
+            ConfigError: If the network cannot be built for such samples.
         """
 
     def hyperparameters(self) -> dict[str, Any]:

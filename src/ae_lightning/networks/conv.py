@@ -19,6 +19,7 @@ from ae_lightning.networks.layers import (
     require_filters,
 )
 from ae_lightning.networks.transposed_convolution import TransposedConvolution
+from ae_lightning.spec import DataSpec
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,16 @@ class Conv(Network):
             )
         build_activation(activation)
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build a stage a convolution, and one affine map to the outputs."""
-        shapes = self._layer_shapes(input_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [self._convolution(before, after) for before, after in pairwise(shapes)]
         stages.append(image_to_outputs(shapes[-1], num_outputs))
         return nn.Sequential(*stages)
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build one affine map from the code, and a stage a transposed convolution."""
-        shapes = self._layer_shapes(output_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [inputs_to_image(latent_dim, shapes[-1])]
         if self.activate_dense:
             stages[0].append(build_activation(self.activation))

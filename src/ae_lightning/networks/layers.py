@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812  (the field's own name for it
 from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.networks.base import Shape
+from ae_lightning.spec import DataSpec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -71,6 +72,16 @@ class VectorToImage(nn.Module):
     def extra_repr(self) -> str:
         """Show the shape in the model's summary."""
         return f"shape={self.shape}"
+
+
+def sample_to_vector(spec: DataSpec) -> nn.Module:
+    """Build what flattens samples (B, *spec.shape) to (B, N): images with the channels innermost."""
+    return ImageToVector() if spec.kind == "image" else nn.Flatten()
+
+
+def vector_to_sample(spec: DataSpec) -> nn.Module:
+    """Build what undoes `sample_to_vector`."""
+    return VectorToImage(spec.image_shape("")) if spec.kind == "image" else nn.Unflatten(1, spec.shape)
 
 
 def image_to_outputs(shape: Shape, num_outputs: int) -> nn.Sequential:

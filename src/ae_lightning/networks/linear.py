@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from torch import nn
 
-from ae_lightning.networks.base import Network, Shape
-from ae_lightning.networks.layers import image_to_outputs, inputs_to_image
+from ae_lightning.networks.base import Network
+from ae_lightning.networks.layers import sample_to_vector, vector_to_sample
+from ae_lightning.spec import DataSpec
 
 
 class Linear(Network):
@@ -15,10 +16,10 @@ class Linear(Network):
 
     is_linear: ClassVar[bool] = True
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build one stage: flatten, affine map."""
-        return nn.Sequential(image_to_outputs(input_shape, num_outputs))
+        return nn.Sequential(nn.Sequential(sample_to_vector(spec), nn.Linear(spec.num_values, num_outputs)))
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build one stage: affine map, unflatten."""
-        return nn.Sequential(inputs_to_image(latent_dim, output_shape))
+        return nn.Sequential(nn.Sequential(nn.Linear(latent_dim, spec.num_values), vector_to_sample(spec)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
 
 from torch import nn
 
 from ae_lightning.checks import require_at_least
-from ae_lightning.networks.base import Network, Shape
-from ae_lightning.networks.layers import ImageToVector, build_activation, inputs_to_image
+from ae_lightning.networks.base import Network
+from ae_lightning.networks.layers import build_activation, sample_to_vector, vector_to_sample
+from ae_lightning.spec import DataSpec
 
 
 class MLP(Network):
@@ -31,17 +31,17 @@ class MLP(Network):
             require_at_least("model.network.hidden", width)
         build_activation(activation)
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build a stage a hidden layer, and one affine map to the outputs."""
-        widths = [prod(input_shape), *self.hidden]
+        widths = [spec.num_values, *self.hidden]
         stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
         stages.append(nn.Sequential(nn.Linear(widths[-1], num_outputs)))
-        stages[0].insert(0, ImageToVector())
+        stages[0].insert(0, sample_to_vector(spec))
         return nn.Sequential(*stages)
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build the encoder's stages in reverse; the last has no activation."""
         widths = [latent_dim, *reversed(self.hidden)]
         stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
-        stages.append(inputs_to_image(widths[-1], output_shape))
+        stages.append(nn.Sequential(nn.Linear(widths[-1], spec.num_values), vector_to_sample(spec)))
         return nn.Sequential(*stages)

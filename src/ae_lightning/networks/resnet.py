@@ -16,6 +16,7 @@ from ae_lightning.networks.layers import (
     inputs_to_image,
     require_filters,
 )
+from ae_lightning.spec import DataSpec
 
 
 class ResidualBlock(nn.Module):
@@ -76,9 +77,9 @@ class ResNet(Network):
         self.batch_norm = batch_norm
         build_activation(activation)
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build the stages, and one affine map to the outputs."""
-        shapes = self._layer_shapes(input_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [
             nn.Sequential(
                 *_convolution(before[0], after[0], self.batch_norm, stride=2),
@@ -89,9 +90,9 @@ class ResNet(Network):
         ]
         return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build one affine map from the code, and the mirrored stages."""
-        shapes = self._layer_shapes(output_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             is_last = before is shapes[0]

@@ -17,6 +17,7 @@ from ae_lightning.networks.layers import (
     inputs_to_image,
     require_filters,
 )
+from ae_lightning.spec import DataSpec
 
 
 class Unpool(Network):
@@ -40,9 +41,9 @@ class Unpool(Network):
         self.activation = activation
         build_activation(activation)
 
-    def build_encoder(self, input_shape: Shape, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
         """Build a stage of convolution, activation and pooling a layer, and one affine map to the outputs."""
-        shapes = self._layer_shapes(input_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [
             nn.Sequential(
                 self._convolution(before[0], after[0]),
@@ -53,9 +54,9 @@ class Unpool(Network):
         ]
         return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
 
-    def build_decoder(self, latent_dim: int, output_shape: Shape) -> nn.Sequential:
+    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
         """Build one affine map from the code, and a stage of upsampling and convolution a layer."""
-        shapes = self._layer_shapes(output_shape)
+        shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [inputs_to_image(latent_dim, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             stage = nn.Sequential(Upsample(before[1], before[2]), self._convolution(after[0], before[0]))

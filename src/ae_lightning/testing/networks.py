@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ae_lightning.networks import Network, Shape
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import generate_batch, one_thread
 
 LATENT_DIM = 5
@@ -95,15 +96,16 @@ class NetworkSuite:
         again = type(self.network)(**plain)
         assert again.hyperparameters() == self.network.hyperparameters()
         assert repr(again) == repr(self.network)
-        assert str(again.build_encoder(self.shapes[0], 2)) == str(self.network.build_encoder(self.shapes[0], 2))
+        spec = DataSpec(self.shapes[0])
+        assert str(again.build_encoder(spec, 2)) == str(self.network.build_encoder(spec, 2))
 
     def _encoder(self, shape: Shape, num_outputs: int = LATENT_DIM) -> nn.Sequential:
         torch.manual_seed(0)
-        return self.network.build_encoder(shape, num_outputs).eval().requires_grad_(False)
+        return self.network.build_encoder(DataSpec(shape), num_outputs).eval().requires_grad_(False)
 
     def _decoder(self, shape: Shape) -> nn.Sequential:
         torch.manual_seed(0)
-        return self.network.build_decoder(LATENT_DIM, shape).eval().requires_grad_(False)
+        return self.network.build_decoder(LATENT_DIM, DataSpec(shape)).eval().requires_grad_(False)
 
 
 def stage_shapes(stages: nn.Sequential, batch: Tensor) -> list[torch.Size]:

@@ -18,6 +18,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.evaluation.direction import MEASURED
 from ae_lightning.losses.reconstruction import ReconstructionName
 from ae_lightning.networks import Shape
+from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import choices, describe, find_networks, pairwise_cases
 from ae_lightning.testing.training import (
     GradientRecorder,
@@ -66,12 +67,12 @@ class VariantSuite(TwoProcesses):
         """Return the modes; or with every network, combinations in which any two values of all that is free meet."""
         small = cls.small_options()
         if not cls.with_every_network:
-            settled = {name: small[name] for name in ("input_shape", "latent_dim")}
+            settled = {name: small[name] for name in ("spec", "latent_dim")}
             return [{**settled, **cls.options, **mode} for mode in cls.modes()]
         own = {name: values for name, values in choices(cls.variant).items() if name not in cls._settled()}
         factors = {
             "network": find_networks(),
-            "input_shape": cls.shapes,
+            "spec": [DataSpec(shape) for shape in cls.shapes],
             "latent_dim": cls.latent_dims,
             "reconstruction": get_args(ReconstructionName),
             **own,
@@ -119,7 +120,7 @@ class VariantSuite(TwoProcesses):
     def test_shapes(self, case: dict[str, Any]) -> None:
         """Codes, reconstructions and samples have the shapes that the case asks for, and are float32."""
         model = self.build(**case).eval()
-        x_BCHW = generate_batch(case["input_shape"], 3)
+        x_BCHW = generate_batch(case["spec"].shape, 3)
         with torch.no_grad():
             z_BL = model.encode(x_BCHW)
             images = [model.decode(z_BL), model.reconstruct(x_BCHW), model(x_BCHW), model.sample(3)]
@@ -139,7 +140,7 @@ class VariantSuite(TwoProcesses):
     def test_loss_is_finite_and_differentiable(self, case: dict[str, Any]) -> None:
         """The objective is one finite number, and so is every gradient that it gives."""
         model = self.build(**case).train()
-        x_BCHW = generate_batch(case["input_shape"], 4)
+        x_BCHW = generate_batch(case["spec"].shape, 4)
         total, _ = model.objective(x_BCHW, draws_for(model, x_BCHW, "train"))
         total.backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
@@ -152,7 +153,7 @@ class VariantSuite(TwoProcesses):
     def test_terms_are_per_image_and_sum_to_the_total(self, case: dict[str, Any]) -> None:
         """Each term has shape (B,) or (), and their weighted averages make the objective."""
         model = self.build(**case).eval()
-        x_BCHW = generate_batch(case["input_shape"], 4)
+        x_BCHW = generate_batch(case["spec"].shape, 4)
         terms = model.loss_terms(x_BCHW, draws_for(model, x_BCHW))
         total, means = model.objective(x_BCHW, draws_for(model, x_BCHW))
         weights = model.term_weights()
