@@ -26,7 +26,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.machine.sharding import whole_parameters
+from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
 
