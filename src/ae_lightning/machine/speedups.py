@@ -17,6 +17,8 @@ M_MMAP_THRESHOLD = -3
 KEPT_BYTES = 1 << 30
 """Buffers up to this size stay with the process when they are freed, and so much free memory at the heap's end."""
 
+_NOTHING = nullcontext()
+
 
 def keep_freed_memory() -> bool:
     """Let glibc keep freed buffers, where it is the allocator, instead of giving each back to the kernel.
@@ -32,9 +34,6 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return all(libc.mallopt(setting, KEPT_BYTES) == 1 for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD))
-
-
-_NOTHING = nullcontext()
 
 
 class NoProfiler(PassThroughProfiler):
