@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ae_lightning.machine.allocator import KEPT_BYTES
+from ae_lightning.machine.speedups import KEPT_BYTES
 from benchmarks.arguments import Task
 from benchmarks.images import Images
 from benchmarks.models import FIT_OPTIONS
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 ROWS, COLUMNS = 50, 160
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MEMORY_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
-"""glibc's own names for what `ae_lightning.machine.allocator` sets, for programs that do not call it."""
+"""glibc's own names for what `ae_lightning.machine.speedups` sets, for programs that do not call it."""
 
 
 class ContenderError(Exception):

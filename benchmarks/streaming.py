@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ae_lightning.data.contents import SplitName
-from ae_lightning.data.streaming.description import StreamDescription
+from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.streaming.stream_description import StreamDescription
 from ae_lightning.data.streaming.writer import BlockWriter, sizes_for
 from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions

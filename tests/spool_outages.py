@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager
 
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.leftover_spools import find_spools
 
 
 @contextmanager

@@ -37,12 +37,10 @@ from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionN
 from ae_lightning.networks import Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
 from ae_lightning.spec import DataSpec
-from ae_lightning.training.fused_optimizers import use_fused
-from ae_lightning.training.logged_steps import is_step_read
+from ae_lightning.training.optimizers import require_usable, use_fused
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
-from ae_lightning.training.resuming import end_epochs_once
 from ae_lightning.training.schedules import num_training_batches, phase_of
-from ae_lightning.training.usable_optimizers import require_usable
+from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read
 
 SchedulerInterval = Literal["epoch", "step"]
 

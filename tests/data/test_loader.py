@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ae_lightning.data.dealing import Deal
-from ae_lightning.data.loader import BatchLoader, BatchSampler
+from ae_lightning.data.loader import BatchLoader
+from ae_lightning.data.sampling import BatchSampler, Sampling
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import CheckpointError
 
@@ -12,7 +12,7 @@ NUM_IMAGES = 23
 def loader(shuffle=True, batch_size=4, device=None) -> BatchLoader:
     images = torch.arange(NUM_IMAGES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
     split = ImageSplit(images, torch.zeros(NUM_IMAGES, dtype=torch.int64))
-    return BatchLoader(split, BatchSampler(NUM_IMAGES, Deal(batch_size, shuffle, seed=5)), device)
+    return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(batch_size, shuffle, seed=5)), device)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -2,8 +2,7 @@
 
 import pytest
 
-from ae_lightning.data.cgroups import memory_left
-from ae_lightning.data.memory import require_memory
+from ae_lightning.data.memory import memory_left, require_memory
 from ae_lightning.errors import DataError
 
 GIB = 1 << 30

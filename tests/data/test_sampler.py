@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ae_lightning.data.dealing import Deal
-from ae_lightning.data.loader import BatchSampler
+from ae_lightning.data.sampling import BatchSampler, Sampling
 from ae_lightning.errors import ConfigError
 
 counts = st.integers(1, 200)
@@ -18,7 +17,7 @@ def ranks(num_images, batch_size, world_size, shuffle, seed=0, epoch=0):
     """All batches of every rank: [rank][step] = (positions, offset, global size)."""
     dealt = []
     for rank in range(world_size):
-        sampler = BatchSampler(num_images, Deal(batch_size, shuffle, seed, rank, world_size))
+        sampler = BatchSampler(num_images, Sampling(batch_size, shuffle, seed, rank, world_size))
         sampler.set_epoch(epoch)
         batches = [(indices.tolist(), offset, size) for indices, offset, size in sampler]
         assert len(sampler) == len(batches)
@@ -103,9 +102,9 @@ def test_the_order_does_not_touch_the_global_generator():
 
 def test_a_batch_size_below_one_is_refused():
     with pytest.raises(ConfigError, match=r"data.batch_size: 0 is not allowed; it must be at least 1"):
-        BatchSampler(10, Deal(0, shuffle=False))
+        BatchSampler(10, Sampling(0, shuffle=False))
 
 
 def test_fewer_images_than_ranks_are_refused():
     with pytest.raises(ConfigError, match="3 images cannot be shared by 4 ranks"):
-        BatchSampler(3, Deal(1, shuffle=False, world_size=4))
+        BatchSampler(3, Sampling(1, shuffle=False, world_size=4))

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out, hold_out_test
+from ae_lightning.data.holding_out import hold_out, hold_out_test
+from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.errors import DataError
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ae_lightning.data.dealing import Deal
+from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.loader import StreamLoader
 from ae_lightning.data.streaming.windows import WindowSampler
@@ -39,7 +39,7 @@ def reader(tmp_path_factory):
 
 
 def loader(reader, batch_size=4, shuffle=True, seed=5, rank=0, world_size=1, epoch=0):
-    sampler = WindowSampler(NUM_IMAGES, BLOCK, WINDOW, Deal(batch_size, shuffle, seed, rank, world_size))
+    sampler = WindowSampler(NUM_IMAGES, BLOCK, WINDOW, Sampling(batch_size, shuffle, seed, rank, world_size))
     sampler.set_epoch(epoch)
     return StreamLoader(reader, sampler)
 
@@ -182,7 +182,7 @@ def test_the_order_does_not_touch_the_global_generator(reader):
 
 def test_fewer_images_than_ranks_are_refused():
     with pytest.raises(ConfigError, match="3 images cannot be shared by 4 ranks"):
-        WindowSampler(3, BLOCK, WINDOW, Deal(1, shuffle=True, world_size=4))
+        WindowSampler(3, BLOCK, WINDOW, Sampling(1, shuffle=True, world_size=4))
 
 
 def test_a_chunk_that_goes_away_while_it_is_trained_on_is_named(tmp_path):

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from ae_lightning.machine.compilation import compile_networks
+from ae_lightning.machine.speedups import compile_networks
 from ae_lightning.variants import find_variants
 from quick_options import JUDGED_QUICKLY, QUICK
 

@@ -11,7 +11,7 @@ import pytest
 NUM_BYTES = 256 << 20
 PROGRAM = f"""
 import psutil, torch
-from ae_lightning.machine.allocator import keep_freed_memory
+from ae_lightning.machine.speedups import keep_freed_memory
 if {{keep}}:
     assert keep_freed_memory()
 before = psutil.Process().memory_info().rss

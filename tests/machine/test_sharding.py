@@ -7,7 +7,7 @@ import torch
 from ranks import on_ranks
 from torch.distributed.fsdp import FullyShardedDataParallel
 
-from ae_lightning.machine.sharding import whole_parameters
+from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE
 

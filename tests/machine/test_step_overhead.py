@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
+from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE

@@ -16,7 +16,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ae_lightning.tracking import MLflowTracker
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.leftover_spools import find_spools
 from mlflow_servers import serving
 
 # Written into the working directory: what the test wants to happen happens after an epoch.

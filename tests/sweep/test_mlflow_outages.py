@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.leftover_spools import find_spools
 
 # Written into the working directory: the store fails in the middle of the first trial.
 BREAKING = """

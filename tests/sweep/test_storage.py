@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.heartbeat import Heartbeat
-from ae_lightning.sweep.ledger import bury_lost, claim, counts, num_done, put_back, recover
 from ae_lightning.sweep.storage import PatientStorage, is_sqlite, lock_path, open_storage, retried, retry_once
+from ae_lightning.sweep.trial_queue import bury_lost, claim, counts, num_done, put_back, recover
 
 GONE = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.leftover_spools import find_spools
 from ae_lightning.tracking.operations import (
     Artifacts,
     LoggedModel,

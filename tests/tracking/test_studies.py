@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 
-from ae_lightning.tracking.left_behind import find_spools
+from ae_lightning.tracking.leftover_spools import find_spools
 from ae_lightning.tracking.models import register_model
 from ae_lightning.tracking.operations import Status
 from ae_lightning.tracking.spool import Origin, Spool, held

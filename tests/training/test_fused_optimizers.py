@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.training.fused_optimizers import like_parameter, use_fused
+from ae_lightning.training.optimizers import like_parameter, use_fused
 
 SHAPE = (4, 3, 2, 5)
 ORDERS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.evaluation.encoded import EncodedSplit
 

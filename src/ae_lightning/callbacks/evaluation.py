@@ -21,12 +21,12 @@ from ae_lightning.callbacks.leaving_out import left_out
 from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
 from ae_lightning.callbacks.subject import Subject
 from ae_lightning.checks import require_at_least
-from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import ConfigError
 from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.machine.sharding import whole_parameters
+from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.plots.projection import ProjectionName, require_projection
 from ae_lightning.tracking import trackers
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import UserError, first_line
-from ae_lightning.machine.exhaustion import is_exhausted
+from ae_lightning.machine.resource_errors import is_exhausted
 
 
 @contextmanager

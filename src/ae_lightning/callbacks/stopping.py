@@ -15,7 +15,7 @@ from torch import distributed
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.checkpoints.files import LAST_CHECKPOINT
 from ae_lightning.machine.signals import SIGKILL, Requests
-from ae_lightning.training.validation import is_validated_next
+from ae_lightning.training.trainer_progress import is_validated_next
 
 
 class Stopping(Callback):

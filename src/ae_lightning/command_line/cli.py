@@ -35,12 +35,10 @@ from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distribut
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
-from ae_lightning.machine.allocator import keep_freed_memory
-from ae_lightning.machine.compilation import compile_networks
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
-from ae_lightning.machine.slurm import requeued_after, take_over_requeueing
-from ae_lightning.machine.step_overhead import NoProfiler, answer_at_once_for_gpus
+from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
+from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.tracking import (

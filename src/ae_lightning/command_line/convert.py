@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     from ae_lightning.data.datamodule import ImageDataModule
     from ae_lightning.data.sources import STREAM
     from ae_lightning.data.streaming.conversion import convert
-    from ae_lightning.data.streaming.library import require_litdata
+    from ae_lightning.data.streaming.litdata_import import require_litdata
 
     data = ImageDataModule(**{key.removeprefix("data."): value for key, value in options.items()})
     if data.name == STREAM:

@@ -21,7 +21,7 @@ from ae_lightning.command_line.refusals import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.machine.exhaustion import exhaustion_explained
+from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> None:
     if run_id is not None:
         resume = _point_of_run(run_id, arguments) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
-    with exhaustion_explained(), with_checkpoint_below(arguments, path) as layered:
+    with resource_errors_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
 
 

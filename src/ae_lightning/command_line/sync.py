@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     if not options.spool.is_dir() and options.spool != Path(DEFAULT_SPOOL):
         raise ConfigError(f"sync: --spool: {options.spool} is no folder")
     # So that --help need not wait for torch.
-    from ae_lightning.tracking.undelivered import deliver_all
+    from ae_lightning.tracking.leftover_spools import deliver_all
 
     return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri) else 0
 

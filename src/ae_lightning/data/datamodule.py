@@ -12,12 +12,12 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least, require_name
-from ae_lightning.data.contents import Contents, LoadedImages, SplitName
-from ae_lightning.data.dealing import Deal
-from ae_lightning.data.division import MAX_DEFAULT_VAL, Divider, Division
 from ae_lightning.data.faults import OnError
+from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider, TrainValDivision
 from ae_lightning.data.loader import Batch, ResumableLoader
-from ae_lightning.data.residence import OnDevice, residence
+from ae_lightning.data.memory import OnDevice, device_to_keep_on
+from ae_lightning.data.opened_data import LoadedImages, OpenedData, SplitName
+from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.scaling import Scaling, scale
 from ae_lightning.data.sources import STREAM, check_source, load_images
 from ae_lightning.data.splits import ImageSet, ImageSplit
@@ -114,7 +114,7 @@ class ImageDataModule(LightningDataModule):
         self.on_error: OnError = require_name("data.on_error", on_error, OnError)
         self.follow_links = follow_links
         self.on_device: OnDevice = on_device
-        self._contents: Contents | None = None
+        self._contents: OpenedData | None = None
 
     @property
     def spec(self) -> DataSpec:
@@ -260,12 +260,12 @@ class ImageDataModule(LightningDataModule):
         # runs of other seeds are judged on the same batches
         fixed = order == "mixed"
         seed = self.split_seed if fixed else self.seed
-        deal = Deal(self.batch_size, order != "stored", seed, rank, world_size, fixed)
-        return self._contents_with(name).loader(name, deal, partial(self._residence, name))
+        sampling = Sampling(self.batch_size, order != "stored", seed, rank, world_size, fixed)
+        return self._contents_with(name).loader(name, sampling, partial(self._kept_on, name))
 
-    def _residence(self, name: SplitName, split: ImageSplit) -> torch.device | None:
+    def _kept_on(self, name: SplitName, split: ImageSplit) -> torch.device | None:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        return residence(self.on_device, device, split.images.nbytes, f"the {name} split")
+        return device_to_keep_on(self.on_device, device, split.images.nbytes, f"the {name} split")
 
     def read_images(self) -> ImageSet:
         """Read the data set as its source has it, before anything is held out or left out.
@@ -283,21 +283,21 @@ class ImageDataModule(LightningDataModule):
             follow_links=self.follow_links,
         )
 
-    def divider(self, max_default_val: int) -> Divider:
+    def divider(self, max_default_val: int) -> TrainValDivider:
         """Return what divides the images of a source as the settings say.
 
         Args:
             max_default_val: How many images are held out at most where ``num_val`` leaves it open.
         """
-        return Divider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
+        return TrainValDivider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
 
-    def _contents_with(self, name: SplitName) -> Contents:
+    def _contents_with(self, name: SplitName) -> OpenedData:
         contents = self._load()
         if name not in contents.num_images:
             raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
         return contents
 
-    def _load(self) -> Contents:
+    def _load(self) -> OpenedData:
         if self._contents is None:
             contents = self._open_stream() if self.name == STREAM else self._read_into_memory()
             if self.overlay and len(contents.class_names or ()) < 2:
@@ -306,7 +306,7 @@ class ImageDataModule(LightningDataModule):
             self._contents = contents
         return self._contents
 
-    def _open_stream(self) -> Contents:
+    def _open_stream(self) -> OpenedData:
         # What describes a stream takes a tenth of a second to import.
         from ae_lightning.data.streaming.stream import Stream
 
@@ -320,7 +320,7 @@ class ImageDataModule(LightningDataModule):
         return LoadedImages(_parts(images, division), images.class_names, division.novel_class, images.num_skipped)
 
 
-def _parts(images: ImageSet, division: Division) -> dict[SplitName, ImageSplit]:
+def _parts(images: ImageSet, division: TrainValDivision) -> dict[SplitName, ImageSplit]:
     is_whole = len(division.train) == len(images.train)
     train = images.train if is_whole else images.train.select(division.train)
     val: dict[SplitName, ImageSplit] = {"val": images.train.select(division.val)} if len(division.val) else {}

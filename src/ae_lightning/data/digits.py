@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out_test
+from ae_lightning.data.holding_out import hold_out_test
+from ae_lightning.data.splits import ImageSet, ImageSplit
 
 BRIGHTEST = 16
 TEST_SHARE = 0.2

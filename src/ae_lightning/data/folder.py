@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ae_lightning.data.faults import Faults, OnError
-from ae_lightning.data.folder_contents import FolderContents, look_through
+from ae_lightning.data.folder_files import FolderFiles, find_readable_images
+from ae_lightning.data.holding_out import hold_out_test
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
-from ae_lightning.data.splits import ImageSet, ImageSplit, hold_out_test
+from ae_lightning.data.splits import ImageSet, ImageSplit
 
 TEST_SHARE = 0.1
 
@@ -41,7 +42,7 @@ def read_folder(
         DataError: If the folder is missing or holds no image, or a file is damaged and ``on_error`` is ``raise``.
         UnreadableError: If the machine does not give a file.
     """
-    contents = look_through(path, image_size, Faults(on_error), follow_links)
+    contents = find_readable_images(path, image_size, Faults(on_error), follow_links)
     pixels, kept = _read_images(contents)
     class_names, labels = contents.labelled(kept)
     everything = ImageSplit(pixels, labels)
@@ -53,7 +54,7 @@ def read_folder(
     return ImageSet(train, test, class_names, num_skipped=contents.faults.num_skipped)
 
 
-def _read_images(contents: FolderContents) -> tuple[Tensor, list[int]]:
+def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:
     """Read images of one size; give them, uint8 of shape (N, C, H, W), and the positions of their files."""
     width, height = contents.size
     num_images = len(contents.files)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ae_lightning.data.dealing import Deal, Dealer
+from ae_lightning.data.sampling import BatchSampler, EpochSampler
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import CheckpointError
 
@@ -31,41 +31,6 @@ class Batch(NamedTuple):
     global_size: int
 
 
-class BatchSampler(Dealer):
-    """Deals the positions of a split out to batches and ranks.
-
-    Args:
-        num_images: How many images the split has.
-        deal: Batch size, order and share.
-        device: Where the positions of a shuffled order lie; by default in the host's memory. They are sent there once
-            an epoch.
-
-    Raises:
-        ConfigError: If the batch size is below 1 or there are fewer images than ranks.
-    """
-
-    def __init__(self, num_images: int, deal: Deal, device: torch.device | None = None) -> None:
-        super().__init__(num_images, deal)
-        self.device = device
-
-    def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:
-        """Yield this rank's (indices, offset, global size), batch by batch.
-
-        Yields:
-            Positions in the split, int64, shape (B,); where they begin within the global batch; and how many
-            images that has.
-        """
-        order = self._order()
-        for share in self.shares():
-            yield order[share.start : share.start + share.num_images], share.offset, share.global_size
-
-    def _order(self) -> Tensor:
-        if not self.shuffle:
-            return torch.arange(self.num_images)
-        # drawn by the host, whatever the device: the order is the same everywhere
-        return torch.randperm(self.num_images, generator=self.generator()).to(self.device)
-
-
 class ResumableLoader(ABC):
     """A data loader as Lightning's Trainer takes it, whose state says how far into which epoch it is.
 
@@ -75,7 +40,7 @@ class ResumableLoader(ABC):
         sampler: Deals out the images. Lightning sets the epoch on this attribute.
     """
 
-    def __init__(self, sampler: Dealer) -> None:
+    def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
         # Lightning asks every loader that has a sampler for this too
         self.batch_sampler = None

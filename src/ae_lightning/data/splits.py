@@ -101,50 +101,6 @@ def require_named_labels(split: ImageSplit, class_names: tuple[str, ...] | None,
         raise DataError(f"{what} has label {int(split.labels.max())}, which names no class")
 
 
-def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw the positions of the images to hold out, and list the others.
-
-    Args:
-        num_images: How many images there are.
-        num_held_out: How many of them to hold out.
-        seed: The draw is a function of this and the two counts.
-
-    Returns:
-        Positions kept and positions held out: int64, each in ascending order, disjoint.
-    """
-    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(seed))
-    return order[num_held_out:].sort().values, order[:num_held_out].sort().values
-
-
-def hold_out_test(images: ImageSplit, share: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
-    """Divide images that come in one piece into a train and a test split.
-
-    Args:
-        images: All images.
-        share: The share of them that become the test split, rounded down, at least one image.
-        seed: Fixes which images these are.
-
-    Returns:
-        The train and the test split.
-
-    Raises:
-        DataError: If there are fewer than two images.
-    """
-    train, test = hold_out(len(images), num_held_out_for_test(len(images), share), seed)
-    return images.select(train), images.select(test)
-
-
-def num_held_out_for_test(num_images: int, share: float) -> int:
-    """Return how many of so many images become the test split: a share, rounded down, at least one.
-
-    Raises:
-        DataError: If there are fewer than two images.
-    """
-    if num_images < 2:
-        raise DataError("one image alone cannot be divided into a train and a test split")
-    return max(1, int(num_images * share))
-
-
 def _check_labels(labels: Tensor, num_images: int) -> None:
     if labels.dtype != torch.int64 or labels.ndim != 1:
         given = f"{labels.dtype} of shape {tuple(labels.shape)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +14,14 @@ import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
-from ae_lightning.data.idx_files import check_idx_file
 from ae_lightning.data.splits import ImageSet, ImageSplit
 from ae_lightning.errors import DataError
 
 IDX_SETS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST}
 TORCHVISION_SETS = (*IDX_SETS, "cifar10")
-
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 3600.0
+UINT8_TYPE = 8
 
 
 def read_torchvision_set(name: str, root: Path) -> ImageSet:
@@ -112,3 +113,34 @@ def _downloading(name: str, root: Path, folder: Path, files: list[str]) -> Itera
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
+
+
+def check_idx_file(path: Path, num_dimensions: int) -> tuple[int, ...]:
+    """Check that an idx file of bytes is whole: torchvision's reader says neither which file is damaged nor how.
+
+    Args:
+        path: The file, not compressed.
+        num_dimensions: How many dimensions its array must have.
+
+    Returns:
+        The shape of its array.
+
+    Raises:
+        DataError: If the file cannot be read, is of another format, or holds more or less than it declares.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(4 + 4 * num_dimensions)
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    if len(header) < 4 + 4 * num_dimensions:
+        raise DataError(f"{path} is truncated: it holds {size} bytes; delete it and get it again")
+    magic, *shape = struct.unpack(f">{1 + num_dimensions}I", header)
+    if magic != UINT8_TYPE << 8 | num_dimensions:
+        raise DataError(f"{path} is corrupt: it is no idx file of bytes in {num_dimensions} dimensions")
+    declared = len(header) + math.prod(shape)
+    if size != declared:
+        fault = "truncated" if size < declared else "corrupt"
+        raise DataError(f"{path} is {fault}: {size} bytes instead of {declared}; delete it and get it again")
+    return tuple(shape)

@@ -1,11 +1,13 @@
-"""What ranks compute together."""
+"""What ranks compute together, and parameters that are divided among them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 T = TypeVar("T")
@@ -42,3 +44,26 @@ def mean_over_batch(values_BN: Tensor) -> Tensor:
     count = values_BN.new_full((1,), len(values_BN))
     sums_and_count = sum_over_ranks(torch.cat([values_BN.sum(dim=0), count]))
     return sums_and_count[:-1] / sums_and_count[-1]
+
+
+@contextmanager
+def whole_parameters(module: nn.Module | None) -> Iterator[None]:
+    """Give a module that FSDP has wrapped all its parameters, for as long as its parts are called past the wrapper.
+
+    FSDP puts parameters together for the wrapper's own forward alone; an encoder that is called by itself would find
+    a shard of them. Every rank must enter and leave at the same time. Nothing changes for any other module.
+
+    Args:
+        module: As the strategy has wrapped it.
+    """
+    if not has_peers():
+        yield
+        return
+    # Imported where it may be needed: it takes as long as a good part of the program's start.
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    if not isinstance(module, FullyShardedDataParallel):
+        yield
+        return
+    with FullyShardedDataParallel.summon_full_params(module, writeback=False):
+        yield

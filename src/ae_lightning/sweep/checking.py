@@ -12,7 +12,7 @@ from lightning.pytorch.accelerators import CUDAAccelerator
 from ae_lightning.command_line.config_errors import CLASS_KINDS
 from ae_lightning.errors import ConfigError, UserError, unknown_name
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
-from ae_lightning.sweep.devices import share_of_gpus
+from ae_lightning.sweep.gpu_shares import share_of_gpus
 from ae_lightning.sweep.space import Parameter, arguments, choose
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import QUIET, UNTRACKED, build_only, probe_metrics

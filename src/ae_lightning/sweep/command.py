@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
         UserError: If something is wrong that the user can mend.
     """
     if arguments[:1] == [TRAINING_OPTION]:
-        from ae_lightning.sweep.apart import train_for_parent
+        from ae_lightning.sweep.trial_process import train_for_parent
 
         return train_for_parent(Path(arguments[1]))
     options = parse_options(arguments)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ae_lightning.errors import NotFiniteError, UserError
-from ae_lightning.machine.exhaustion import is_out_of_memory
+from ae_lightning.machine.resource_errors import is_out_of_memory
 
 NOT_FINITE = re.compile(r"\bnot finite\b|\bnan\b", re.IGNORECASE)
 

@@ -16,8 +16,8 @@ from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import UserError
 from ae_lightning.sweep.figures import write_figures
-from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
 from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.sweep.trial_queue import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
 from ae_lightning.tracking.models import register_model, set_alias
 from ae_lightning.tracking.studies import StudyRun
 

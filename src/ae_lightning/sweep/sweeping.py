@@ -14,8 +14,7 @@ from optuna.exceptions import StorageInternalError
 from ae_lightning.command_line.launch import prepare
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings, check_study
-from ae_lightning.sweep.ledger import best_trials
-from ae_lightning.sweep.opening import agree_on_constraints, open_run, open_study, recover_with_runs
+from ae_lightning.sweep.open_study import agree_on_constraints, open_run, open_study, recover_with_runs
 from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import check_continues
@@ -23,9 +22,10 @@ from ae_lightning.sweep.stopping import Stop, StopReason
 from ae_lightning.sweep.storage import is_sqlite, sole_sweep
 from ae_lightning.sweep.study_file import StudyFile, read_study
 from ae_lightning.sweep.summary import TrialProgress, has_improved, summary_line
-from ae_lightning.sweep.supervision import WorkerGroup
 from ae_lightning.sweep.trial import TrialRunner
+from ae_lightning.sweep.trial_queue import best_trials
 from ae_lightning.sweep.worker import SweepFailedError, Worker
+from ae_lightning.sweep.worker_group import WorkerGroup
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.studies import StudyRun
 

@@ -12,10 +12,10 @@ from lightning.pytorch.callbacks import Callback
 from pydantic import BaseModel, ConfigDict
 
 from ae_lightning.sweep.checking import fit_arguments
-from ae_lightning.sweep.ledger import CHECKPOINT, CONFIGURATION, RUN_ID
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import run_fit
+from ae_lightning.sweep.trial_queue import CHECKPOINT, CONFIGURATION, RUN_ID
 from ae_lightning.sweep.watching import TrialWatch
 from ae_lightning.tracking import trackers
 

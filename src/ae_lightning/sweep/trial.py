@@ -18,15 +18,15 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError, NotFiniteError, TrackingError, unknown_name
-from ae_lightning.sweep.apart import train_apart
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.failures import Failure, failure_of
 from ae_lightning.sweep.heartbeat import Heartbeat
-from ae_lightning.sweep.ledger import KIND, REASON, RUN_ID, WORKER, put_back
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.training import Order, train
+from ae_lightning.sweep.trial_process import train_in_own_process
+from ae_lightning.sweep.trial_queue import KIND, REASON, RUN_ID, WORKER, put_back
 from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun
 
@@ -114,7 +114,7 @@ class TrialRunner:
             seed=self.surroundings.seed + repetition if self.file.seeds > 1 else None,
         )
         if self.surroundings.num_devices > 1:
-            return train_apart(order, self.stop)
+            return train_in_own_process(order, self.stop)
         return train(order, trial, self.stop)
 
     def _tell(

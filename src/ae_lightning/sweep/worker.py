@@ -10,11 +10,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import UserError
-from ae_lightning.sweep.exhaustion import is_exhausted, note_exhaustion
-from ae_lightning.sweep.ledger import KIND, REASON, bury_lost, claim, is_running, is_wanted
+from ae_lightning.sweep.exhausted_sampler import is_exhausted, note_exhaustion
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.storage import GRACE_PER_PATIENCE
 from ae_lightning.sweep.trial import TrialRunner
+from ae_lightning.sweep.trial_queue import KIND, REASON, bury_lost, claim, is_running, is_wanted
 
 NUM_ALIKE_FAILURES = 5
 SECONDS_BETWEEN_LOOKS = 2.0

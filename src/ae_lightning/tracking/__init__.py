@@ -1,7 +1,7 @@
 """MLflow: the one folder that imports it."""
 
 from ae_lightning.tracking.keys import command_line_keys
-from ae_lightning.tracking.left_behind import deliver_left_behind
+from ae_lightning.tracking.leftover_spools import deliver_left_behind
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
 from ae_lightning.tracking.store import (
     connect,

@@ -15,7 +15,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
-from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
+from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
 from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command

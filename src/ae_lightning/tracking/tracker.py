@@ -22,7 +22,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.places import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
-from ae_lightning.tracking.left_behind import deliver_left_of_run
+from ae_lightning.tracking.leftover_spools import deliver_left_of_run
 from ae_lightning.tracking.models import model_key, save_model
 from ae_lightning.tracking.operations import (
     MODEL_FOLDER,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.data.splits import ImageSplit
-from ae_lightning.data.streaming.library import require_litdata
+from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.errors import DataError, first_line
 
 

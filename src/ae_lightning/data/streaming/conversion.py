@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ae_lightning.data.contents import SplitName
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.data.division import MAX_DEFAULT_VAL, Division
 from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_contents import look_through
+from ae_lightning.data.folder_files import find_readable_images
+from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
-from ae_lightning.data.streaming.description import StreamDescription
-from ae_lightning.data.streaming.originals import FolderOriginal, LoadedOriginal, Original
+from ae_lightning.data.streaming.conversion_sources import ConversionSource, FolderSource, LoadedSource
+from ae_lightning.data.streaming.stream_description import StreamDescription
 from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
 from ae_lightning.errors import DataError
 
@@ -57,16 +57,16 @@ def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> 
     return description
 
 
-def _open(data: ImageDataModule) -> Original:
+def _open(data: ImageDataModule) -> ConversionSource:
     if data.name != "folder":
-        return LoadedOriginal(data.read_images())
+        return LoadedSource(data.read_images())
     path = Path(data.path or "").expanduser()
-    return FolderOriginal(
-        look_through(path, data.image_size, Faults(data.on_error), data.follow_links), data.split_seed
+    return FolderSource(
+        find_readable_images(path, data.image_size, Faults(data.on_error), data.follow_links), data.split_seed
     )
 
 
-def _splits(original: Original, division: Division, seed: int) -> dict[SplitName, Tensor]:
+def _splits(original: ConversionSource, division: TrainValDivision, seed: int) -> dict[SplitName, Tensor]:
     """Return the positions of each split in the order in which they are stored: what is trained on at random."""
     mixed = torch.randperm(len(division.train), generator=torch.Generator().manual_seed(seed))
     val: dict[SplitName, Tensor] = {"val": original.train[division.val]} if len(division.val) else {}
@@ -74,7 +74,7 @@ def _splits(original: Original, division: Division, seed: int) -> dict[SplitName
 
 
 def _write(
-    original: Original, splits: Mapping[SplitName, Tensor], folder: Path, block_size: int
+    original: ConversionSource, splits: Mapping[SplitName, Tensor], folder: Path, block_size: int
 ) -> dict[SplitName, int]:
     writers = {name: BlockWriter(folder / name, block_size) for name in splits}
     parts = [(name, part) for name, positions in splits.items() for part in torch.split(positions, block_size)]

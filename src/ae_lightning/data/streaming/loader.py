@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.dealing import Share
 from ae_lightning.data.loader import Batch, ResumableLoader
+from ae_lightning.data.sampling import RankShare
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.windows import Window, WindowSampler
 
@@ -124,7 +124,7 @@ def _pages(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.frombuffer(room, np.uint8, size).reshape(shape)
 
 
-def _batch(held: list[_Piece], share: Share) -> Batch:
+def _batch(held: list[_Piece], share: RankShare) -> Batch:
     stop = share.start + share.num_images
     parts = [(piece, piece.within(share.start, stop)) for piece in held]
     images = _joined([piece.images[run] for piece, run in parts])

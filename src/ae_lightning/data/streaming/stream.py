@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from ae_lightning.data.contents import Contents, SplitName
-from ae_lightning.data.dealing import Deal
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import require_memory
+from ae_lightning.data.opened_data import OpenedData, SplitName
+from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.splits import ImageSplit, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
-from ae_lightning.data.streaming.description import read_description
-from ae_lightning.data.streaming.library import require_litdata
+from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader
+from ae_lightning.data.streaming.stream_description import read_description
 from ae_lightning.data.streaming.windows import WindowSampler
 
 SAMPLE_IMAGES = 60_000
@@ -23,7 +23,7 @@ SAMPLE_BYTES = 1 << 28
 """Of the train split, what is read into memory for measures and pictures at most."""
 
 
-class Stream(Contents):
+class Stream(OpenedData):
     """Images on disk: the train split is read as it is trained on, the others are read into memory at first need.
 
     Args:
@@ -67,14 +67,14 @@ class Stream(Contents):
         return self._read[name]
 
     def loader(
-        self, name: SplitName, deal: Deal, residence_of: Callable[[ImageSplit], torch.device | None]
+        self, name: SplitName, sampling: Sampling, kept_on: Callable[[ImageSplit], torch.device | None]
     ) -> ResumableLoader:
         """Return batches of a whole split, those of the train split read from disk as they are asked for."""
         if name != "train":
-            return super().loader(name, deal, residence_of)
+            return super().loader(name, sampling, kept_on)
         reader = self._reader(name)
         window_size = self._description.window_size
-        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, deal))
+        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, sampling))
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ae_lightning.data.dealing import Deal, Dealer
+from ae_lightning.data.sampling import EpochSampler, Sampling
 
 
 class Window(NamedTuple):
@@ -23,7 +23,7 @@ class Window(NamedTuple):
     positions: Tensor
 
 
-class WindowSampler(Dealer):
+class WindowSampler(EpochSampler):
     """Deals out images that lie on disk in blocks.
 
     When shuffling, the blocks of the split are permuted; as many of them as a window holds come together, and the
@@ -34,14 +34,14 @@ class WindowSampler(Dealer):
         num_images: How many images the split has.
         block_size: Images of a block; the last may have fewer.
         window_size: Blocks of a window.
-        deal: Batch size, order and share.
+        sampling: Batch size, order and share.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(self, num_images: int, block_size: int, window_size: int, deal: Deal) -> None:
-        super().__init__(num_images, deal)
+    def __init__(self, num_images: int, block_size: int, window_size: int, sampling: Sampling) -> None:
+        super().__init__(num_images, sampling)
         self.block_size = block_size
         self.window_size = window_size
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.data.streaming.library import require_litdata
+from ae_lightning.data.streaming.litdata_import import require_litdata
 
 BLOCK_BYTES = 1 << 20
 """An item an image would cost a call of Python each."""

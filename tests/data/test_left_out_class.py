@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ae_lightning.data import ImageDataModule
-from ae_lightning.data.class_removal import find_class
+from ae_lightning.data.holding_out import find_class
 from ae_lightning.errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""No memory, no disk space: what says so, whichever library says it, and what the user can do."""
+"""Errors for want of memory or disk space: what says so, whichever library says it, and what the user can do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _says(error: BaseException, words: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def exhaustion_explained() -> Iterator[None]:
+def resource_errors_explained() -> Iterator[None]:
     """Say in one line that there is no memory or disk space left, and what to do about it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How the images of an epoch's order become batches and ranks' shares of them."""
+"""Samplers: an order of the images for each epoch, in batches and ranks' shares of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
 
 
-class Share(NamedTuple):
+class RankShare(NamedTuple):
     """What one rank takes of one global batch.
 
     Attributes:
@@ -28,8 +29,8 @@ class Share(NamedTuple):
     global_size: int
 
 
-class Deal(NamedTuple):
-    """How a split is dealt out; `Dealer` explains.
+class Sampling(NamedTuple):
+    """How a split is dealt out; `EpochSampler` explains.
 
     Attributes:
         batch_size: Images per batch and rank.
@@ -48,7 +49,7 @@ class Deal(NamedTuple):
     fixed: bool = False
 
 
-class Dealer:
+class EpochSampler:
     """Deals the images of a split out to batches and ranks.
 
     The global batch t is the next ``batch_size * world_size`` images of an order that is a function of
@@ -63,25 +64,25 @@ class Dealer:
 
     Args:
         num_images: How many images the split has.
-        deal: Batch size, order and share.
+        sampling: Batch size, order and share.
 
     Raises:
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(self, num_images: int, deal: Deal) -> None:
-        require_at_least("data.batch_size", deal.batch_size)
-        if num_images < deal.world_size:
-            raise ConfigError(f"a split of {num_images} images cannot be shared by {deal.world_size} ranks")
+    def __init__(self, num_images: int, sampling: Sampling) -> None:
+        require_at_least("data.batch_size", sampling.batch_size)
+        if num_images < sampling.world_size:
+            raise ConfigError(f"a split of {num_images} images cannot be shared by {sampling.world_size} ranks")
         self.num_images = num_images
-        self.deal = deal
-        self.global_batch_size = deal.batch_size * deal.world_size
+        self.sampling = sampling
+        self.global_batch_size = sampling.batch_size * sampling.world_size
         self.epoch = 0
 
     @property
     def shuffle(self) -> bool:
         """Whether the order is another than the split's own."""
-        return self.deal.shuffle
+        return self.sampling.shuffle
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration follows; Lightning calls this.
@@ -89,30 +90,30 @@ class Dealer:
         Args:
             epoch: Counted from 0.
         """
-        if not self.deal.fixed:
+        if not self.sampling.fixed:
             self.epoch = epoch
 
     def __len__(self) -> int:
         """Count the batches of an epoch, the same on every rank."""
         num_full, remainder = divmod(self.num_images, self.global_batch_size)
-        smallest = self.deal.world_size * (2 if self.shuffle else 1)
+        smallest = self.sampling.world_size * (2 if self.shuffle else 1)
         # with no batch before it, even a single image has to stand alone
         return num_full + (remainder >= smallest or (num_full == 0 and remainder > 0))
 
-    def shares(self, first: int = 0) -> Iterator[Share]:
+    def shares(self, first: int = 0) -> Iterator[RankShare]:
         """Yield what this rank takes of each batch.
 
         Args:
             first: The batch to begin with.
         """
         num_batches = len(self)
-        rank, world_size = self.deal.rank, self.deal.world_size
+        rank, world_size = self.sampling.rank, self.sampling.world_size
         for position in range(first, num_batches):
             start = position * self.global_batch_size
             stop = self.num_images if position == num_batches - 1 else start + self.global_batch_size
             num_each, num_extra = divmod(stop - start, world_size)
             offset = rank * num_each + min(rank, num_extra)
-            yield Share(start + offset, num_each + (rank < num_extra), offset, stop - start)
+            yield RankShare(start + offset, num_each + (rank < num_extra), offset, stop - start)
 
     def generator(self, *part: int) -> torch.Generator:
         """Return the generator of the epoch's order, or of a part of it.
@@ -121,5 +122,40 @@ class Dealer:
             part: Numbers that tell this part from others.
         """
         # a sum of seed and epoch would give neighbouring seeds the same orders, one epoch apart
-        mixed = np.random.SeedSequence([self.deal.seed, self.epoch, *part]).generate_state(1, np.uint64)
+        mixed = np.random.SeedSequence([self.sampling.seed, self.epoch, *part]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(mixed[0]))
+
+
+class BatchSampler(EpochSampler):
+    """Deals the positions of a split out to batches and ranks.
+
+    Args:
+        num_images: How many images the split has.
+        sampling: Batch size, order and share.
+        device: Where the positions of a shuffled order lie; by default in the host's memory. They are sent there once
+            an epoch.
+
+    Raises:
+        ConfigError: If the batch size is below 1 or there are fewer images than ranks.
+    """
+
+    def __init__(self, num_images: int, sampling: Sampling, device: torch.device | None = None) -> None:
+        super().__init__(num_images, sampling)
+        self.device = device
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int, int]]:
+        """Yield this rank's (indices, offset, global size), batch by batch.
+
+        Yields:
+            Positions in the split, int64, shape (B,); where they begin within the global batch; and how many
+            images that has.
+        """
+        order = self._order()
+        for share in self.shares():
+            yield order[share.start : share.start + share.num_images], share.offset, share.global_size
+
+    def _order(self) -> Tensor:
+        if not self.shuffle:
+            return torch.arange(self.num_images)
+        # drawn by the host, whatever the device: the order is the same everywhere
+        return torch.randperm(self.num_images, generator=self.generator()).to(self.device)

@@ -19,7 +19,7 @@ ENDS = (TrialPruned, TrialInterrupted, TrackingError, StorageInternalError, Upda
 """Ends that are no failure of the training's own: they go on as what they are where it was ordered."""
 
 
-def outcome_of(training: Callable[[], dict[str, float]]) -> dict[str, Any]:
+def result_of(training: Callable[[], dict[str, float]]) -> dict[str, Any]:
     """Train, and return how that ended as JSON takes it."""
     try:
         return {"metrics": training()}
@@ -31,19 +31,19 @@ def outcome_of(training: Callable[[], dict[str, float]]) -> dict[str, Any]:
         return {"failed": asdict(failure_of(error))}
 
 
-def write_outcome(order: Path, outcome: dict[str, Any]) -> None:
-    """Write an outcome, whole or not at all: this process may be killed any moment."""
+def write_result(order: Path, result: dict[str, Any]) -> None:
+    """Write a result, whole or not at all: this process may be killed any moment."""
     unfinished = order.with_name("unfinished.json")
-    unfinished.write_text(json.dumps(outcome))
+    unfinished.write_text(json.dumps(result))
     unfinished.replace(_place_of(order))
 
 
-def has_outcome(order: Path) -> bool:
+def has_result(order: Path) -> bool:
     """Whether the training has said how it ended."""
     return _place_of(order).is_file()
 
 
-def read_outcome(order: Path, code: int) -> dict[str, float]:
+def read_result(order: Path, code: int) -> dict[str, float]:
     """Return the metrics of a training, or raise what it raised.
 
     Args:
@@ -57,16 +57,16 @@ def read_outcome(order: Path, code: int) -> dict[str, float]:
         UpdateFinishedTrialError: If the trial was taken for lost.
         KnownFailureError: If the training failed.
     """
-    if not has_outcome(order):
+    if not has_result(order):
         reason = f"its processes ended with code {code}"
         raise KnownFailureError(Failure(reason, reason))
-    outcome = json.loads(_place_of(order).read_text())
+    result = json.loads(_place_of(order).read_text())
     for end in ENDS:
-        if end.__name__ in outcome:
-            raise end(outcome[end.__name__])
-    if "failed" in outcome:
-        raise KnownFailureError(Failure(**outcome["failed"]))
-    return {name: float(value) for name, value in outcome["metrics"].items()}
+        if end.__name__ in result:
+            raise end(result[end.__name__])
+    if "failed" in result:
+        raise KnownFailureError(Failure(**result["failed"]))
+    return {name: float(value) for name, value in result["metrics"].items()}
 
 
 def _place_of(order: Path) -> Path:

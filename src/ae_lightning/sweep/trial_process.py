@@ -17,17 +17,17 @@ from pathlib import Path
 import optuna
 
 from ae_lightning.command_line.launch import prepare
-from ae_lightning.sweep.opening import open_study
+from ae_lightning.sweep.open_study import open_study
 from ae_lightning.sweep.options import TRAINING_OPTION
-from ae_lightning.sweep.outcome import has_outcome, outcome_of, read_outcome, write_outcome
 from ae_lightning.sweep.stopping import SECONDS_FOR_A_TRAINING, Stop
 from ae_lightning.sweep.training import Order, train
+from ae_lightning.sweep.trial_result import has_result, read_result, result_of, write_result
 from ae_lightning.sweep.watching import TrialInterrupted
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def train_apart(order: Order, stop: Stop) -> dict[str, float]:
+def train_in_own_process(order: Order, stop: Stop) -> dict[str, float]:
     """Train what an order says, in processes of their own.
 
     Returns:
@@ -35,7 +35,7 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
 
     Raises:
         TrialInterrupted: If the night is over.
-        Exception: As `read_outcome` says.
+        Exception: As `read_result` says.
     """
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "order.json")
@@ -49,10 +49,10 @@ def train_apart(order: Order, stop: Stop) -> dict[str, float]:
         except BaseException:
             _kill(process)
             raise
-        if stop.reason is not None and not has_outcome(path):
+        if stop.reason is not None and not has_result(path):
             # It was asked to end before it could answer, or took too long to.
             raise TrialInterrupted(stop.reason)
-        return read_outcome(path, process.returncode)
+        return read_result(path, process.returncode)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -84,7 +84,7 @@ def train_for_parent(path: Path) -> int:
         return train(order, trial, stop)
 
     with stop.on_signals():
-        outcome = outcome_of(training)
+        result = result_of(training)
     if is_first_rank:
-        write_outcome(path, outcome)
+        write_result(path, result)
     return 0

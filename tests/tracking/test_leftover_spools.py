@@ -6,7 +6,7 @@ from threading import Timer
 
 import pytest
 
-from ae_lightning.tracking.left_behind import deliver_left_behind, find_spools
+from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
 from spool_outages import log_a_bit, require_all, without_runs
 
 

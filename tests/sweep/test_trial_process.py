@@ -8,12 +8,12 @@ import pytest
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.sweep import apart
+from ae_lightning.sweep import trial_process
 from ae_lightning.sweep.failures import KnownFailureError, failure_of
-from ae_lightning.sweep.outcome import outcome_of, read_outcome, write_outcome
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import read_study
 from ae_lightning.sweep.training import Order
+from ae_lightning.sweep.trial_result import read_result, result_of, write_result
 from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
 
 PARENT = "mlflow.parentRunId"
@@ -32,7 +32,7 @@ def order(write_study, tmp_path):
 
 def test_a_night_that_ends_while_the_processes_start_interrupts_the_trial(order):
     with pytest.raises(TrialInterrupted, match="timeout"):
-        apart.train_apart(order, Stop(timeout=0))
+        trial_process.train_in_own_process(order, Stop(timeout=0))
 
 
 def test_processes_that_do_not_end_are_killed_and_the_trial_is_interrupted(order, tmp_path, monkeypatch):
@@ -40,9 +40,9 @@ def test_processes_that_do_not_end_are_killed_and_the_trial_is_interrupted(order
     program.write_text(DEAF)
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(apart, "SECONDS_FOR_A_TRAINING", 1.0)
+    monkeypatch.setattr(trial_process, "SECONDS_FOR_A_TRAINING", 1.0)
     with pytest.raises(TrialInterrupted, match="timeout"):
-        apart.train_apart(order, Stop(timeout=1))
+        trial_process.train_in_own_process(order, Stop(timeout=1))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_why_a_training_ended_is_known_to_the_process_that_ordered_it(tmp_path, 
         raise error
 
     path = tmp_path / "order.json"
-    write_outcome(path, outcome_of(training))
+    write_result(path, result_of(training))
     kind = type(error) if isinstance(error, TrackingError | TrialPruned) else KnownFailureError
     with pytest.raises(kind) as raised:
-        read_outcome(path, 0)
+        read_result(path, 0)
     assert failure_of(raised.value) == failure_of(error)
 
 

@@ -1,4 +1,4 @@
-"""Fused optimizers, and what makes them right.
+"""Optimizers: fused ones with what makes them right, and those that cannot be used.
 
 A fused step walks a parameter, its gradient and its state as flat memory. Where one of them has another memory order
 than the parameter (`channels_last` weights beside a restored or hand-made contiguous tensor), it silently updates the
@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer, SparseAdam
+
+from ae_lightning.errors import ConfigError
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
@@ -102,3 +104,26 @@ def use_fused(optimizer: Optimizer) -> Optimizer:
         optimizer.register_step_pre_hook(align_step)
         optimizer.register_load_state_dict_post_hook(align_state)
     return optimizer
+
+
+def require_usable(key: str, optimizer: Optimizer, *, has_closure: bool) -> None:
+    """Refuse an optimizer whose steps would fail.
+
+    Args:
+        key: The model's argument that gave it, for the error.
+        optimizer: Any optimizer.
+        has_closure: Whether its steps are given what computes the loss anew.
+
+    Raises:
+        ConfigError: If it wants sparse gradients, a closure that there is not, or weights that lie in one row, which
+            those of convolutions in `channels_last` do not.
+    """
+    if isinstance(optimizer, SparseAdam):
+        raise ConfigError(f"{key}: 'SparseAdam' is not allowed; it takes sparse gradients alone, and these are dense")
+    if isinstance(optimizer, LBFGS) and not (has_closure and _is_contiguous(optimizer)):
+        reason = "it takes one loss for all weights, and none that lie in channels_last"
+        raise ConfigError(f"{key}: 'LBFGS' is not allowed; {reason}")
+
+
+def _is_contiguous(optimizer: Optimizer) -> bool:
+    return all(parameter.is_contiguous() for group in optimizer.param_groups for parameter in group["params"])

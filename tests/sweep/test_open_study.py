@@ -9,11 +9,11 @@ import pytest
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.sweep import opening
+from ae_lightning.sweep import open_study as open_study_module
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.ledger import RUN_ID
-from ae_lightning.sweep.opening import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study
+from ae_lightning.sweep.open_study import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study
 from ae_lightning.sweep.study_file import read_study
+from ae_lightning.sweep.trial_queue import RUN_ID
 from mlflow_servers import serving
 
 FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
@@ -83,7 +83,7 @@ def surroundings(workspace):
 
 def test_the_machines_share_one_run(file, workspace, surroundings, monkeypatch):
     study = open_study(file)
-    original = opening.open_study_run
+    original = open_study_module.open_study_run
     opened = []
 
     def overtaken(*arguments):
@@ -94,7 +94,7 @@ def test_the_machines_share_one_run(file, workspace, surroundings, monkeypatch):
             study.set_user_attr(PARENT_RUN, [workspace.uri, other.run_id, other.experiment_id])
         return run
 
-    monkeypatch.setattr(opening, "open_study_run", overtaken)
+    monkeypatch.setattr(open_study_module, "open_study_run", overtaken)
     run = open_run(study, file, surroundings)
     assert run.run_id == study.user_attrs[PARENT_RUN][1] != opened[0]
     statuses = {run.info.run_id: run.info.status for run in workspace.runs()}

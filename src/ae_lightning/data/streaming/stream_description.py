@@ -17,7 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from ae_lightning.data.contents import SplitName
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.errors import DataError
 
 FILE_NAME = "stream.json"

@@ -9,9 +9,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.data.dealing import Deal
-from ae_lightning.data.loader import BatchLoader, BatchSampler
-from ae_lightning.data.residence import residence
+from ae_lightning.data.loader import BatchLoader
+from ae_lightning.data.memory import device_to_keep_on
+from ae_lightning.data.sampling import BatchSampler, Sampling
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.testing.training import build_trainer, generate_images, weights_of
 from ae_lightning.variants import find_variants
@@ -39,7 +39,7 @@ class TransferCounter(TorchDispatchMode):
 
 def build_loader(device, shuffle=True):
     split = ImageSplit(torch.from_numpy(generate_images((1, 4, 4), NUM_IMAGES)))
-    return BatchLoader(split, BatchSampler(NUM_IMAGES, Deal(BATCH_SIZE, shuffle, seed=5), device), device)
+    return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(BATCH_SIZE, shuffle, seed=5), device), device)
 
 
 @pytest.mark.parametrize(("shuffle", "num_sent"), [(True, NUM_IMAGES), (False, 0)])
@@ -81,22 +81,22 @@ def test_a_resident_split_gives_the_same_batches(shuffle):
 
 @pytest.mark.parametrize("on_device", ["auto", True, False])
 def test_on_a_cpu_there_is_nothing_to_move(on_device):
-    assert residence(on_device, torch.device("cpu"), 1 << 50, "the train split") is None
+    assert device_to_keep_on(on_device, torch.device("cpu"), 1 << 50, "the train split") is None
 
 
 def test_a_device_that_tells_no_free_memory_is_used_only_on_request():
-    assert residence("auto", ELSEWHERE, 1, "the train split") is None
-    assert residence(True, ELSEWHERE, 1, "the train split") == ELSEWHERE
-    assert residence(False, ELSEWHERE, 1, "the train split") is None
+    assert device_to_keep_on("auto", ELSEWHERE, 1, "the train split") is None
+    assert device_to_keep_on(True, ELSEWHERE, 1, "the train split") == ELSEWHERE
+    assert device_to_keep_on(False, ELSEWHERE, 1, "the train split") is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_keeps_what_fits_into_a_quarter_of_its_free_memory():
     device = torch.device("cuda", 0)
-    assert residence("auto", device, 1 << 20, "the train split") == device
-    assert residence("auto", device, 1 << 50, "the train split") is None
+    assert device_to_keep_on("auto", device, 1 << 20, "the train split") == device
+    assert device_to_keep_on("auto", device, 1 << 50, "the train split") is None
     with pytest.raises(Exception, match="on_device"):
-        residence(True, device, 1 << 50, "the train split")
+        device_to_keep_on(True, device, 1 << 50, "the train split")
 
 
 @pytest.mark.parametrize("on_device", ["auto", True, False])

@@ -8,14 +8,14 @@ from typing import Literal
 
 import torch
 
-from ae_lightning.data.dealing import Deal
-from ae_lightning.data.loader import BatchLoader, BatchSampler, ResumableLoader
+from ae_lightning.data.loader import BatchLoader, ResumableLoader
+from ae_lightning.data.sampling import BatchSampler, Sampling
 from ae_lightning.data.splits import ImageSplit
 
 SplitName = Literal["train", "val", "test"]
 
 
-class Contents(ABC):
+class OpenedData(ABC):
     """The splits of a data set.
 
     Attributes:
@@ -40,24 +40,24 @@ class Contents(ABC):
         """Return a split in memory, or of what is larger a fixed sample."""
 
     def loader(
-        self, name: SplitName, deal: Deal, residence_of: Callable[[ImageSplit], torch.device | None]
+        self, name: SplitName, sampling: Sampling, kept_on: Callable[[ImageSplit], torch.device | None]
     ) -> ResumableLoader:
         """Return batches of a whole split.
 
         Args:
             name: Of the split.
-            deal: How it is dealt out.
-            residence_of: Where the images of a split in memory are kept; None leaves them where they are.
+            sampling: How it is dealt out.
+            kept_on: Where the images of a split in memory are kept; None leaves them where they are.
 
         Raises:
             ConfigError: If there are fewer images than ranks.
         """
         split = self.split(name)
-        device = residence_of(split)
-        return BatchLoader(split, BatchSampler(len(split), deal, device), device)
+        device = kept_on(split)
+        return BatchLoader(split, BatchSampler(len(split), sampling, device), device)
 
 
-class LoadedImages(Contents):
+class LoadedImages(OpenedData):
     """A data set in memory.
 
     Args:

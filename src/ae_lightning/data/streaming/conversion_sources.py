@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.data.folder import TEST_SHARE
-from ae_lightning.data.folder_contents import FolderContents
-from ae_lightning.data.splits import ImageSet, hold_out, num_held_out_for_test
+from ae_lightning.data.folder_files import FolderFiles
+from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
+from ae_lightning.data.splits import ImageSet
 
 
-class Original(ABC):
+class ConversionSource(ABC):
     """Images to be converted.
 
     Attributes:
@@ -51,7 +52,7 @@ class Original(ABC):
         """
 
 
-class LoadedOriginal(Original):
+class LoadedSource(ConversionSource):
     """Images that a source has read into memory.
 
     Args:
@@ -82,7 +83,7 @@ class LoadedOriginal(Original):
         return split.images[positions - before].numpy(), positions
 
 
-class FolderOriginal(Original):
+class FolderSource(ConversionSource):
     """Images of a folder, read as they are asked for. A palette counts as colour, even where all its colours are grey.
 
     Args:
@@ -90,7 +91,7 @@ class FolderOriginal(Original):
         split_seed: Fixes the test split, where the folder does not say.
     """
 
-    def __init__(self, contents: FolderContents, split_seed: int) -> None:
+    def __init__(self, contents: FolderFiles, split_seed: int) -> None:
         self._contents = contents
         width, height = contents.size
         self.image_shape = contents.num_channels, height, width

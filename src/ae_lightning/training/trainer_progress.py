@@ -1,0 +1,44 @@
+"""Where Lightning's Trainer is in a training: what it reads next, and where an epoch ends."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+
+
+def is_step_read(trainer: pl.Trainer) -> bool:
+    """Whether the metrics of the training step at hand are read: logged, or there when an epoch or its part ends."""
+    is_last = trainer.max_steps != -1 and trainer.global_step + len(trainer.optimizers) >= trainer.max_steps
+    return bool(
+        trainer._logger_connector.should_update_logs
+        or trainer.fast_dev_run  # type: ignore[attr-defined]
+        or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        or is_last
+        or is_validated_next(trainer)
+    )
+
+
+def is_validated_next(trainer: pl.Trainer) -> bool:
+    """Whether a validation is due after the batch at hand; it may be counted over epochs."""
+    loop = trainer.fit_loop.epoch_loop
+    position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
+    return (position + 1) % (trainer.val_check_batch or math.inf) == 0
+
+
+def end_epochs_once(trainer: pl.Trainer) -> None:
+    """Let a training with `max_steps` go on from the end of an epoch as one with `max_epochs` alone does.
+
+    With `max_steps` Lightning takes every checkpoint for one from within an epoch: it would end the epoch once more,
+    count it twice, and give the epochs after it the orders and draws of later ones.
+
+    Args:
+        trainer: Before it restores its state.
+    """
+    fit_loop = trainer.fit_loop
+    batches = fit_loop.epoch_loop.batch_progress
+
+    def is_within_epoch() -> bool:
+        return trainer.max_steps != -1 and not batches.is_last_batch
+
+    fit_loop._iteration_based_training = is_within_epoch  # type: ignore[method-assign]
