@@ -11,7 +11,7 @@ from contextlib import suppress
 import numpy as np
 
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.evaluation.direction import best_of
+from ae_lightning.judging.directions import best_of
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from experiments.trainings import FIRST_DOCUMENT, LATENT_DIMS, Training, all_trainings

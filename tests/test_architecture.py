@@ -17,11 +17,12 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "places", "spec", "__init__"}
+GROUND = {"checks", "errors", "parts", "places", "spec", "__init__"}
 """What every file may import."""
 
 LAYERS = {
     "errors": set(),
+    "parts": set(),
     "places": set(),
     "draws": set(),
     "checks": set(),
@@ -33,8 +34,7 @@ LAYERS = {
     "data": {"labels"},
     "networks": set(),
     "losses": set(),
-    "evaluation": {"labels", "losses"},
-    "plots": {"evaluation"},
+    "judging": {"labels"},
     "hyperparameters": {"networks"},
     "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "training"},
     "variational": {"autoencoder", "draws", "losses", "training"},
@@ -48,16 +48,16 @@ LAYERS = {
     "serving": {"checkpoints"},
     "tracking": {"data"},
     "callbacks": {
-        *("autoencoder", "checkpoints", "data", "draws", "evaluation", "hyperparameters", "labels", "machine"),
-        *("networks", "plots", "tracking", "training"),
+        *("autoencoder", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
+        *("networks", "tracking", "training"),
     },
-    "testing": {"autoencoder", "checkpoints", "data", "draws", "evaluation", "losses", "networks"},
+    "testing": {"autoencoder", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
-        *("autoencoder", "callbacks", "checkpoints", "data", "evaluation", "machine", "networks", "tracking"),
+        *("autoencoder", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "tracking"),
         "variants",
     },
     "compare": {
-        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "evaluation", "networks", "plots"),
+        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },
     "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
@@ -73,8 +73,7 @@ ONLY_IN = {
 """Libraries that only these parts import."""
 
 NOT_IN = {
-    "evaluation": {"lightning", "mlflow", "optuna"},
-    "plots": {"lightning", "mlflow", "optuna"},
+    "judging": {"lightning", "mlflow", "optuna"},
     "networks": {"lightning", "mlflow", "optuna"},
     "losses": {"lightning", "mlflow", "optuna"},
     "data": {"mlflow", "optuna"},
@@ -155,10 +154,9 @@ def test_a_part_does_without_what_is_above_it(part):
     }
 
 
-@pytest.mark.parametrize("part", ["evaluation", "plots"])
-def test_judging_knows_no_model(part):
+def test_judging_knows_no_model():
     for path in FILES:
-        if part_of(path) == part:
+        if part_of(path) == "judging":
             assert not parts_imported(path) & {"autoencoder", "variants", "networks", "checkpoints", "callbacks"}
 
 

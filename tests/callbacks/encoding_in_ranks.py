@@ -15,12 +15,13 @@ from torch import distributed
 
 from ae_lightning.callbacks import encoding
 from ae_lightning.data import ImageDataModule
+from ae_lightning.judging import chunks
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
 
 NUM_RANKS = 2
 # Several chunks, and in the last one an odd number of images.
-encoding.CHUNK_SIZE = 50
+chunks.CHUNK_SIZE = 50
 
 
 class Encoding(Callback):

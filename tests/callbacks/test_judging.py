@@ -7,12 +7,13 @@ import json
 import pytest
 import torch
 
-from ae_lightning.callbacks.encoding import CHUNK_SIZE, chunk_size, collect, encode_split, fixed_sample, num_within
+from ae_lightning.callbacks.encoding import collect, encode_split, fixed_sample
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data import ImageDataModule
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.compression import OPERATING_BITS
+from ae_lightning.judging.chunks import CHUNK_SIZE, chunk_size, num_within
+from ae_lightning.judging.measures.compression import OPERATING_BITS
 from ae_lightning.variants.vae import VAE
 
 MEASURES = {

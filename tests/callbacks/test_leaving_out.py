@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from ae_lightning.callbacks.leaving_out import left_out
-from ae_lightning.callbacks.pictures import PICTURES, Picture
+from ae_lightning.callbacks.evaluation import left_out
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.evaluation import measures
+from ae_lightning.judging.measures.ssim import StructuralSimilarity
+from ae_lightning.judging.pictures.reconstructions import Reconstructions
 
 CHOSEN = ("--evaluation.measures", "[mse, ssim, active_units]", "--evaluation.pictures", "[reconstructions, samples]")
 
@@ -26,11 +24,8 @@ def failing(error):
 def fit(workspace, monkeypatch):
     """Train and judge with one measure, or one picture, that raises."""
 
-    def run(error, *, measure=None, picture=None):
-        found = [replace(one, compute=failing(error)) if one.name == measure else one for one in measures.MEASURES]
-        monkeypatch.setattr(measures, "MEASURES", tuple(found))
-        if picture is not None:
-            monkeypatch.setitem(PICTURES, picture, Picture(failing(error)))
+    def run(error, *, part):
+        monkeypatch.setattr(part, "compute" if part is StructuralSimilarity else "draw", failing(error))
         return workspace.fit(*CHOSEN, "--evaluation.pca", "true", "--evaluation.cache", "null")
 
     return run
@@ -45,7 +40,7 @@ def judged(workspace):
 
 def test_a_measure_that_raises_is_left_out_with_its_reason(workspace, fit):
     with pytest.warns(UserWarning, match="left out of the evaluation: the measure ssim.*ValueError: too odd") as said:
-        outcome = fit(ValueError("too odd"), measure="ssim")
+        outcome = fit(ValueError("too odd"), part=StructuralSimilarity)
     assert outcome.code == 0, outcome.err
     assert any("the measure ssim of PCA" in str(one.message) for one in said)
     measured, drawn = judged(workspace)
@@ -55,7 +50,7 @@ def test_a_measure_that_raises_is_left_out_with_its_reason(workspace, fit):
 
 def test_a_picture_that_raises_is_left_out_with_its_reason(workspace, fit):
     with pytest.warns(UserWarning, match="the picture reconstructions.png, which raised RuntimeError: no such shape"):
-        outcome = fit(RuntimeError("no such shape"), picture="reconstructions")
+        outcome = fit(RuntimeError("no such shape"), part=Reconstructions)
     assert outcome.code == 0, outcome.err
     measured, drawn = judged(workspace)
     assert measured >= {"mse", "ssim"}
@@ -63,7 +58,7 @@ def test_a_picture_that_raises_is_left_out_with_its_reason(workspace, fit):
 
 
 def test_the_measures_are_logged_before_anything_is_drawn(workspace, fit):
-    outcome = fit(MemoryError("not enough memory for the picture"), picture="reconstructions")
+    outcome = fit(MemoryError("not enough memory for the picture"), part=Reconstructions)
     assert outcome.code == 1
     assert "out of memory" in outcome.err
     measured, drawn = judged(workspace)

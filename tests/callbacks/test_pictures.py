@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from ae_lightning.callbacks.code_pictures import MAX_PRIOR_BYTES, num_prior_codes
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.callbacks.pictures import PICTURES, select_pictures
-from ae_lightning.callbacks.pixel_pictures import draw_reconstructions
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.picture import known_pictures, select_pictures
+from ae_lightning.judging.pictures.code_histograms import MAX_PRIOR_BYTES, num_prior_codes
+from ae_lightning.judging.pictures.reconstructions import Reconstructions
 
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
 OF_SOME_RUNS = {"novelty", "compression"}
 OF_CONVOLUTIONS = {"filters", "activations"}
-IN_EVERY_RUN = set(PICTURES) - OF_SOME_RUNS
+IN_EVERY_RUN = {picture.name for picture in known_pictures()} - OF_SOME_RUNS
 """Every picture of a labelled data set, a network of convolutions and a code of two dimensions."""
 
 PAGES = {"latent_scatter.html", "interpolations.html", "latent_traversals.html"}
@@ -72,7 +72,7 @@ def test_images_come_from_all_over_a_split_that_lies_class_by_class():
     labels = np.repeat(np.arange(10), 30)
     images = np.random.default_rng(0).random((len(labels), 1, 4, 4), dtype=np.float32)
     split = EncodedSplit(images, np.zeros((len(labels), 2), np.float32), images, labels)
-    figure = draw_reconstructions(SimpleNamespace(evaluated=split, class_names=None))
+    figure = Reconstructions().draw(SimpleNamespace(evaluated=split, class_names=None))
     assert {str(label) for label in range(10)} <= {text.get_text() for text in figure.findobj(Text)}
 
 
@@ -113,7 +113,8 @@ def test_the_prior_is_drawn_in_bounded_memory(latent_dim):
 
 
 def test_one_picture_is_chosen_by_its_name():
-    assert select_pictures("evaluation.pictures", "filters") == ["filters"]
+    (chosen,) = select_pictures("evaluation.pictures", "filters")
+    assert chosen.name == "filters"
     with pytest.raises(ConfigError, match="did you mean 'latent_grid'"):
         select_pictures("evaluation.pictures", "latent_gird")
 

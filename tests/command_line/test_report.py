@@ -6,10 +6,11 @@ import pytest
 from rich.console import Console
 
 from ae_lightning.command_line.report import measure_table, print_report, ui_hint
+from ae_lightning.judging.measure import Measure
 
 
-def rows(values, stage="test"):
-    table = measure_table(stage, values)
+def rows(values, stage="test", measures=()):
+    table = measure_table(stage, values, measures)
     return list(zip(*(list(column.cells) for column in table.columns), strict=True))
 
 
@@ -56,3 +57,16 @@ def test_the_table_can_be_drawn():
     console = Console(width=80, record=True, quiet=False)
     console.print(measure_table("test", {"test/mse": 0.5, "test/pca_mse": 0.25}))
     assert "0.2500" in console.export_text()
+
+
+def test_a_measure_of_ones_own_knows_which_way_it_is_better():
+    class Softness(Measure):
+        name = "softness"
+        metrics = {"softness": "lower"}  # noqa: RUF012  # as a user would write it
+
+        def compute(self, case):
+            return {"softness": 0.0}
+
+    values = {"test/softness": 0.1, "test/pca_softness": 0.2}
+    assert rows(values) == [("softness", "0.1000", "0.2000")]
+    assert rows(values, measures=[Softness()]) == [("softness", "[bold]0.1000[/bold]", "0.2000")]

@@ -1,9 +1,8 @@
-"""One pass over a split: codes and reconstructions, from every rank."""
+"""A model as functions on arrays, and one pass of a split through it, from every rank."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import lightning.pytorch as pl
@@ -14,14 +13,13 @@ from torch import Tensor
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import ImageSplit
-from ae_lightning.evaluation.encoded import EncodedSplit
-
-CHUNK_SIZE = 1024
-"""Images that go through a model at once, at most."""
-
-MAX_CHUNK_BYTES = 1 << 26
-"""Bytes of 32-bit images that go through a model at once, at most: larger images come in smaller chunks."""
+from ae_lightning.draws import Draws
+from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
+from ae_lightning.judging.chunks import chunk_size
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.numpy_model import NumpyModel, Rows
 
 
 def encode_split(
@@ -77,16 +75,6 @@ def fixed_sample(split: ImageSplit, num_images: int | None) -> ImageSplit:
     return split.select(order[:num_images].sort().values)
 
 
-def chunk_size(image_shape: Sequence[int]) -> int:
-    """Return how many images of a shape (C, H, W) go through a model at once, at least 1."""
-    return min(CHUNK_SIZE, num_within(MAX_CHUNK_BYTES, image_shape))
-
-
-def num_within(num_bytes: int, shape: Sequence[int]) -> int:
-    """Return how many 32-bit images, or codes, of a shape so many bytes hold, at least 1."""
-    return max(1, num_bytes // (4 * math.prod(shape)))
-
-
 def collect(num_rows: int, pieces: Iterable[Tensor]) -> Tensor:
     """Put rows together on the CPU, each piece as it comes, without gradients.
 
@@ -125,3 +113,77 @@ def _on_all_ranks(
         if num_ranks > 1:
             result = trainer.strategy.all_gather(result.contiguous()).transpose(0, 1).flatten(0, 1)[: len(block)]
         yield result
+
+
+def numpy_model(model: Autoencoder) -> NumpyModel:
+    """Give what measures ask of a model, in eval mode and without gradients.
+
+    Args:
+        model: In eval mode; images and codes go to its device in chunks and come back.
+    """
+
+    def draw_posterior(images: Rows, seed: int) -> Rows:
+        return _with_draws(model, images, "posterior", seed, model.draw_posterior_codes)
+
+    def draw_prior(num: int, seed: int) -> Rows:
+        codes: Rows = model.sample_codes(num, seed).float().cpu().numpy()
+        return codes
+
+    return NumpyModel(
+        encode=lambda images: _in_chunks(model, images, lambda chunk, _: model.encode(chunk)),
+        decode=lambda codes: _in_chunks(model, codes, lambda chunk, _: model.decode(chunk)),
+        restore=lambda images: _in_chunks(model, images, lambda chunk, _: model.reconstruct(chunk)),
+        draw_posterior=draw_posterior,
+        draw_prior=draw_prior,
+    )
+
+
+def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> CorruptedImages:
+    """Corrupt images of a split in the model's own way.
+
+    Args:
+        model: Knows the corruption.
+        evaluated: At most ``MAX_CORRUPTED`` of its images are corrupted.
+        seed: Fixes which ones, and the noise.
+    """
+    clean = evaluated.sample(MAX_CORRUPTED, seed).images
+    return CorruptedImages(clean, corrupt(model, clean, seed))
+
+
+def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
+    """Corrupt images in the model's own way; the seed fixes the noise."""
+    return _with_draws(model, images, "corruption", seed, model.corrupt)
+
+
+def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> OverlaidImages | None:
+    """Overlay images of a split where ``data.overlay`` asks for it and the split has labels of two classes.
+
+    Args:
+        data: Scales the images.
+        split: The images, at most ``MAX_OVERLAID`` of which are overlaid.
+        seed: Fixes the pairs.
+    """
+    overlaid = overlay(fixed_sample(split, MAX_OVERLAID), seed) if data.overlay else None
+    if overlaid is None:
+        return None
+    return OverlaidImages(data.scale(overlaid.images).numpy(), overlaid.labels.numpy())
+
+
+def _with_draws(
+    model: Autoencoder, images: Rows, stream: str, seed: int, function: Callable[[Tensor, Draws], Tensor]
+) -> Rows:
+    """Apply a function that draws; each chunk is a batch of the stream."""
+
+    def apply(chunk: Tensor, number: int) -> Tensor:
+        size = len(chunk)
+        draws = Draws(seed, stream, (number,), offset=0, num_images=size, global_size=size, device=model.device)
+        return function(chunk, draws)
+
+    return _in_chunks(model, images, apply)
+
+
+def _in_chunks(model: Autoencoder, rows: Rows, function: Callable[[Tensor, int], Tensor]) -> Rows:
+    """Apply a function of a chunk and its number."""
+    chunks = torch.split(torch.from_numpy(rows), chunk_size(model.spec.shape))
+    pieces = (function(chunk.to(model.device), number) for number, chunk in enumerate(chunks))
+    return collect(len(rows), pieces).numpy()

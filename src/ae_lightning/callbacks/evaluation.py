@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,28 +16,35 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import encode_split, fixed_sample, num_within
-from ae_lightning.callbacks.filter_pictures import require_convolution
-from ae_lightning.callbacks.leaving_out import left_out
-from ae_lightning.callbacks.pictures import Choice, draw_pictures, select_pictures
-from ae_lightning.callbacks.subject import Subject
+from ae_lightning.autoencoder import DEFAULT_NOISE, Autoencoder
+from ae_lightning.callbacks.convolutions import numpy_convolutions, require_convolution
+from ae_lightning.callbacks.encoding import (
+    corrupt,
+    corrupt_images,
+    encode_split,
+    fixed_sample,
+    numpy_model,
+    overlay_images,
+)
 from ae_lightning.checks import require_at_least
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import ImageSplit
-from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.encoded import EncodedSplit
+from ae_lightning.errors import ConfigError, UserError, first_line
+from ae_lightning.judging.cache import Cache
+from ae_lightning.judging.case import Case
+from ae_lightning.judging.chunks import num_within
+from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.judgement import Judgement, judge
+from ae_lightning.judging.measure import Measure
+from ae_lightning.judging.measuring import needs_of, require_comparable, select_measures
+from ae_lightning.judging.part import Choice
+from ae_lightning.judging.picture import draw_pictures, select_pictures
+from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
-from ae_lightning.plots.projection import ProjectionName, require_projection
+from ae_lightning.machine.resource_errors import is_exhausted
 from ae_lightning.tracking import trackers
-
-MYPY = False
-"""True for mypy alone: jsonargparse runs what stands under `TYPE_CHECKING`, and would import scikit-learn for help."""
-
-if MYPY:
-    from ae_lightning.evaluation.case import Case
-    from ae_lightning.evaluation.judging import Judgement
 
 
 class Evaluation(Callback):
@@ -49,10 +58,12 @@ class Evaluation(Callback):
         every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
         draw_every_n_epochs: During `fit`, draw too where the number of epochs is a multiple of this; 0 for never.
         num_images: During `fit`, judge on at most this many images, and fit on as many training codes.
-        training_measures: Measures during `fit`: names, or `cheap`, or `all`.
-        measures: Measures of `validate` and `test`: names, or `cheap`, or `all`.
-        training_pictures: Pictures during `fit`, without their HTML pages: names, or `cheap`, or `all`.
-        pictures: Pictures of `validate` and `test`: names, or `cheap`, or `all`.
+        training_measures: Measures during `fit`: names, or dotted paths of your own (classes derived from
+            `ae_lightning.judging.measure.Measure`), or `cheap`, or `all`.
+        measures: Measures of `validate` and `test`: names, or dotted paths, or `cheap`, or `all`.
+        training_pictures: Pictures during `fit`, without their HTML pages: names, or dotted paths of your own (classes
+            derived from `ae_lightning.judging.picture.Picture`), or `cheap`, or `all`.
+        pictures: Pictures of `validate` and `test`: names, or dotted paths, or `cheap`, or `all`.
         projection: How pictures lay out codes of more than two dimensions: `pca`, or `umap` (the extra of that
             name; at its first use in a process it compiles, which can take a minute or more).
         convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
@@ -87,8 +98,6 @@ class Evaluation(Callback):
         seed: int = 0,
         cache: str | None = "cache",
     ) -> None:
-        from ae_lightning.evaluation.cache import Cache
-        from ae_lightning.evaluation.measures import select_measures
 
         for key, value, lowest in (
             ("every_n_epochs", every_n_epochs, 0),
@@ -100,14 +109,12 @@ class Evaluation(Callback):
             require_at_least(f"evaluation.{key}", value, lowest)
         if not max_gib > 0:
             raise ConfigError(f"evaluation.max_gib: {max_gib} is not allowed; it must be above 0")
-        # Unknown names are refused here, before a run is opened and trained for.
-        for choice in (training_measures, measures):
-            select_measures(choice)
         self.every_n_epochs = every_n_epochs
         self.draw_every_n_epochs = draw_every_n_epochs
         self.num_images = num_images
-        self.training_measures: Choice = training_measures
-        self.measures: Choice = measures
+        # Unknown names are refused here, before a run is opened and trained for.
+        self.training_measures = select_measures("evaluation.training_measures", training_measures)
+        self.measures = select_measures("evaluation.measures", measures)
         self.training_pictures = select_pictures("evaluation.training_pictures", training_pictures)
         self.pictures = select_pictures("evaluation.pictures", pictures)
         self.projection = require_projection(projection)
@@ -117,7 +124,7 @@ class Evaluation(Callback):
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
-        self._subject: Subject | None = None
+        self._shown: PictureCase | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -152,7 +159,7 @@ class Evaluation(Callback):
         trainer: pl.Trainer,
         model: pl.LightningModule,
         stage: Literal["val", "test"],
-        measures: Choice,
+        measures: Sequence[Measure],
         num_images: int | None,
         num_train_images: int,
     ) -> None:
@@ -160,7 +167,6 @@ class Evaluation(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
             return
-        from ae_lightning.evaluation.measures import require_comparable
 
         with whole_parameters(trainer.strategy.model):
             num_train_images = self._num_held(data, "train", num_train_images)
@@ -174,8 +180,7 @@ class Evaluation(Callback):
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
                 judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
-                shown = self.projection, self.convolution
-                self._subject = Subject(model, case, data.class_names, judgement.codecs, *shown)
+                self._shown = self._picture_case(model, data, case, judgement)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
@@ -198,26 +203,38 @@ class Evaluation(Callback):
         train: EncodedSplit,
         evaluated: EncodedSplit,
         split: ImageSplit,
-        measures: Choice,
+        measures: Sequence[Measure],
     ) -> Case:
-        from ae_lightning.callbacks.coding import corrupt_images, model_coder, overlay_images
-        from ae_lightning.evaluation.case import Case
-        from ae_lightning.evaluation.measures import needs_of
 
         needs = needs_of(measures)
         return Case(
             train=train,
             evaluated=evaluated,
             seed=self.seed,
-            coder=model_coder(model),
+            model=numpy_model(model),
             corrupted=corrupt_images(model, evaluated, self.seed) if "corrupted images" in needs else None,
             overlaid=overlay_images(data, split, self.seed) if "overlaid images" in needs else None,
             novel_class=data.novel_class,
             cache=self._cache,
         )
 
-    def _measure(self, trainer: pl.Trainer, stage: str, measures: Choice, case: Case, latent_dim: int) -> Judgement:
-        from ae_lightning.evaluation.judging import judge
+    def _picture_case(self, model: Autoencoder, data: ImageDataModule, case: Case, judgement: Judgement) -> PictureCase:
+        is_own = type(model).corrupt is not Autoencoder.corrupt
+        description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
+        return PictureCase(
+            case=case,
+            model_name=type(model).__name__,
+            corruption=Corruption(description, partial(corrupt, model)),
+            convolutions=partial(numpy_convolutions, model),
+            class_names=data.class_names,
+            codecs=judgement.codecs,
+            projection=self.projection,
+            convolution=self.convolution,
+        )
+
+    def _measure(
+        self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case, latent_dim: int
+    ) -> Judgement:
 
         judgement = judge(measures, case, latent_dim, with_pca=self.pca, guard=left_out)
         if trainer.state.fn != TrainerFn.FITTING:
@@ -236,9 +253,9 @@ class Evaluation(Callback):
 
     def _draw(self, trainer: pl.Trainer, stage: str) -> None:
         # Encoded splits are large: they are let go whatever becomes of the pictures.
-        subject, self._subject = self._subject, None
+        shown, self._shown = self._shown, None
         found = trackers(trainer)
-        if subject is None or not found:
+        if shown is None or not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"
         # MLflow's image grid shows runs at one step: epochs align runs of any batch size; its slider starts at 0.
@@ -247,12 +264,31 @@ class Evaluation(Callback):
             folder = f"{folder}/epoch-{epoch:04d}"
         if epoch and (not self.draw_every_n_epochs or epoch % self.draw_every_n_epochs):
             return
-        names = self.training_pictures if epoch else self.pictures
+        pictures = self.training_pictures if epoch else self.pictures
         with tempfile.TemporaryDirectory() as temporary:
-            for path in draw_pictures(names, subject, Path(temporary), with_pages=not epoch):
+            for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=left_out):
                 for tracker in found:
                     tracker.log_file(path, folder)
                     if path.suffix == ".png":
                         tracker.log_picture(path, f"{stage}/{path.stem}", epoch)
         # A figure refers to itself and holds megabytes: left to itself, the collector comes for it much later.
         gc.collect()
+
+
+@contextmanager
+def left_out(what: str) -> Iterator[None]:
+    """Make one of several measures or pictures, and warn that it is left out, and why, if that fails.
+
+    Args:
+        what: Names it, such as `the measure ssim`.
+
+    Raises:
+        UserError: If that is what it raises: a wrong setting concerns all of them.
+        Exception: Whatever says that memory or disk space is used up: no other has more of them.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or is_exhausted(error):
+            raise
+        rank_zero_warn(f"left out of the evaluation: {what}, which raised {type(error).__name__}: {first_line(error)}")

@@ -328,7 +328,8 @@ class AutoencoderCLI(LightningCLI):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
             if tracker.spooled is not None:
                 hints.append(tracker.spooled.hint)
-        print_report(stage, {name: float(value) for name, value in self.trainer.callback_metrics.items()}, hints)
+        values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        print_report(stage, values, hints, self._get(self.config_init, "evaluation").measures)
 
 
 def take_weights(model: Autoencoder, path: str, trains: bool) -> None:

@@ -11,7 +11,7 @@ from ae_lightning.command_line.arguments import given_options
 from ae_lightning.command_line.checkpoint_overlay import LIGHTNING_KEYWORDS
 from ae_lightning.command_line.config_errors import GIVEN_BY_OTHERS, no_model
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.direction import is_measure
+from ae_lightning.judging.directions import is_measure
 from ae_lightning.variants import holds_variants
 
 LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}

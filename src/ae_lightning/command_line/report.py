@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
-from ae_lightning.evaluation.direction import best_of
+from ae_lightning.judging.directions import best_of
+from ae_lightning.judging.measure import Measure
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 
 
-def measure_table(stage: str, values: Mapping[str, float]) -> Table:
+def measure_table(stage: str, values: Mapping[str, float], measures: Sequence[Measure] = ()) -> Table:
     """Return a table of a stage's measures beside PCA's, the better of the two in bold.
 
     Args:
         stage: `val` or `test`.
         values: Metrics by full name, such as `test/mse`.
+        measures: Those that gave them; a user's own know which way they are better.
     """
     own = {name.removeprefix(f"{stage}/"): value for name, value in values.items() if name.startswith(f"{stage}/")}
     table = Table(title=f"{stage} split", title_justify="left")
@@ -32,7 +34,7 @@ def measure_table(stage: str, values: Mapping[str, float]) -> Table:
         if pca is None:
             table.add_row(name, f"{value:.4f}", "")
             continue
-        best = best_of(name, (value, pca))
+        best = best_of(name, (value, pca), measures)
         table.add_row(name, *(f"[bold]{one:.4f}[/bold]" if one == best else f"{one:.4f}" for one in (value, pca)))
     return table
 
@@ -54,9 +56,9 @@ def resume_hint(tracking_uri: str, run_id: str | None) -> str:
     return f"fit --resume {run_id}{option}"
 
 
-def print_report(stage: str, values: Mapping[str, float], hints: list[str]) -> None:
+def print_report(stage: str, values: Mapping[str, float], hints: list[str], measures: Sequence[Measure] = ()) -> None:
     """Print the table and the hints to standard output."""
     console = Console()
-    console.print(measure_table(stage, values))
+    console.print(measure_table(stage, values, measures))
     for hint in hints:
         console.print(hint, soft_wrap=True, highlight=False, markup=False)

@@ -15,11 +15,11 @@ from ae_lightning.compare.report import Illustrations, to_html
 from ae_lightning.compare.subjects import Subject, load_subjects
 from ae_lightning.compare.table import Comparison, compare_runs
 from ae_lightning.errors import ConfigError
-from ae_lightning.plots.interactive import Scene
-from ae_lightning.plots.latent_grid import latent_grid
-from ae_lightning.plots.latent_scatter_page import latent_scene
-from ae_lightning.plots.plane import to_plane
-from ae_lightning.plots.side_by_side import worst_side_by_side
+from ae_lightning.judging.drawing.interactive import Scene
+from ae_lightning.judging.drawing.latent_scene import latent_scene
+from ae_lightning.judging.drawing.plane import to_plane
+from ae_lightning.judging.drawing.side_by_side import worst_side_by_side
+from ae_lightning.judging.pictures.latent_grid import latent_grid
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from ae_lightning.variants import find_variants

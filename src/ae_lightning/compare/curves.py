@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects
 
-from ae_lightning.plots.interactive import drawn_text
-from ae_lightning.plots.style import PALETTE
+from ae_lightning.judging.drawing.interactive import drawn_text
+from ae_lightning.judging.drawing.style import PALETTE
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 """One for each time the palette is used up."""

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from ae_lightning.compare.table import PCA, Comparison, Row
-from ae_lightning.plots.interactive import Scene, fragment
-from ae_lightning.plots.style import to_png
+from ae_lightning.judging.drawing.interactive import Scene, fragment
+from ae_lightning.judging.drawing.style import to_png
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as InteractiveFigure

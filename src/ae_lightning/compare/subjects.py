@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from ae_lightning.autoencoder import Autoencoder
-from ae_lightning.callbacks.encoding import chunk_size, collect, fixed_sample, num_within
+from ae_lightning.callbacks.encoding import collect, fixed_sample
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import CheckpointError, UserError
-from ae_lightning.evaluation.encoded import EncodedSplit
-from ae_lightning.plots.latent_grid import grid_codes, grid_side
+from ae_lightning.judging.chunks import chunk_size, num_within
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.pictures.latent_grid import grid_codes, grid_side
 
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs, as far as memory allows."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ae_lightning.compare.defaults import complete
 from ae_lightning.errors import ConfigError
-from ae_lightning.evaluation.direction import best_of
+from ae_lightning.judging.directions import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 from ae_lightning.tracking.keys import short_keys
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ae_lightning.autoencoder import Autoencoder
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.evaluation.direction import MEASURED
+from ae_lightning.judging.directions import metric_names
 from ae_lightning.losses.reconstruction import ReconstructionName
 from ae_lightning.networks import Shape
 from ae_lightning.spec import DataSpec
@@ -174,7 +174,7 @@ class VariantSuite(TwoProcesses):
         """A term called `loss`, or as a measure is, would be logged in its place, or it in the term's."""
         model = self.build(**mode)
         x_BCHW = generate_batch(SMALL_SHAPE, 4)
-        assert not {"loss", *MEASURED} & set(model.loss_terms(x_BCHW, draws_for(model, x_BCHW)))
+        assert not {"loss", *metric_names()} & set(model.loss_terms(x_BCHW, draws_for(model, x_BCHW)))
 
     # Evaluation.
 

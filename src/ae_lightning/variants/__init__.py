@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
 from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 
 from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.parts import find_parts
 
 
-@cache
 def find_variants() -> Mapping[str, type[Autoencoder]]:
     """Import every file of this folder and return the autoencoders that they define, by class name."""
-    modules = [import_module(info.name) for info in pkgutil.iter_modules(__path__, prefix=f"{__name__}.")]
-    return {
-        name: member
-        for module in modules
-        for name, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Autoencoder) and member.__module__ == module.__name__
-    }
+    return find_parts(__name__, Autoencoder)
 
 
 def holds_variants(module: str) -> bool:

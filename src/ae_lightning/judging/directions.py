@@ -1,0 +1,48 @@
+"""Which way a metric is better, as the measures say themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from ae_lightning.judging.measure import Measure
+from ae_lightning.judging.measuring import known_measures
+
+
+def is_measure(logged: str) -> bool:
+    """Whether a value of the validation split is a measure's, or PCA's, and no term of an objective.
+
+    Args:
+        logged: Its name in the log, such as `val/pca_psnr`.
+    """
+    return logged.removeprefix("val/").removeprefix("pca_") in metric_names()
+
+
+def metric_names() -> frozenset[str]:
+    """Return all that this package's measures give; whatever else is logged of a split is a term of an objective."""
+    return frozenset(metric for measure in known_measures() for metric in measure.metrics)
+
+
+def best_of(name: str, values: Iterable[float], own_measures: Sequence[Measure] = ()) -> float | None:
+    """Return the best of several values of a metric.
+
+    Args:
+        name: The metric, without `val/`, `test/` or `pca_`; or a term of an objective.
+        values: Those that are NaN or infinite take no part.
+        own_measures: A user's measures, where they are at hand: of other metrics than theirs and this package's no
+            value is better.
+
+    Returns:
+        The least or the greatest, whichever is better, the first of several that are equally good; None where neither
+        is better, or there is no value.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    measure = next((one for one in (*known_measures(), *own_measures) if name in one.metrics), None)
+    if measure is None or not finite:
+        return None
+    if name in measure.not_below_zero:
+        return min(finite, key=lambda value: max(0.0, value))
+    direction = measure.metrics[name]
+    if direction == "lower":
+        return min(finite)
+    return max(finite) if direction == "higher" else None

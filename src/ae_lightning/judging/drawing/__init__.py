@@ -1,0 +1,1 @@
+"""What several pictures share: style, tiles, planes and pages."""

@@ -1,0 +1,154 @@
+"""The measures of a model, and PCA's beside them."""
+
+from __future__ import annotations
+
+import time
+from collections import ChainMap
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_lightning.judging.cache import Arrays, fingerprint
+from ae_lightning.judging.case import Case
+from ae_lightning.judging.image_codecs import image_codec_curves
+from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults
+from ae_lightning.judging.measuring import applicable_measures, run_measures
+from ae_lightning.judging.part import Guard
+from ae_lightning.judging.pca import pca_counterpart
+
+_VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that is logged of an evaluation.
+
+    Attributes:
+        values: Value by metric name; PCA's are named ``pca_NAME``.
+        seconds: Wall time by measure name, PCA's as ``pca_NAME``, JPEG's and WebP's curves as ``image_codecs``; what is
+            kept counts with the time that it once took.
+        codecs: Columns of rate and distortion by codec: ``autoencoder``, ``pca``, and those of ``image_codec_curves``;
+            empty where compression was not measured.
+    """
+
+    values: dict[str, float]
+    seconds: dict[str, float]
+    codecs: dict[str, Curve]
+
+
+def judge(
+    measures: Sequence[Measure], case: Case, latent_dim: int, *, with_pca: bool, guard: Guard = nullcontext
+) -> Judgement:
+    """Run measures on a model's case, and on PCA's of the same images.
+
+    What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure. Of a user's own
+    measures nothing is kept, since what they compute may change without a trace in the keys.
+
+    Args:
+        measures: From ``select_measures``.
+        case: The model's.
+        latent_dim: Components of PCA.
+        with_pca: Whether PCA is measured at all.
+        guard: What surrounds each measure, see ``run_measures``.
+
+    Raises:
+        ValueError: If codes or reconstructions are not finite.
+    """
+    own = run_measures(measures, case, guard)
+    pca = _pca_results(measures, case, latent_dim, guard) if with_pca else MeasureResults()
+    codecs: dict[str, Curve] = {}
+    for codec, results in (("autoencoder", own), ("pca", pca)):
+        if "compression" in results.curves:
+            codecs[codec] = results.curves["compression"]
+    seconds = _beside(own.seconds, pca.seconds)
+    if codecs:
+        with guard("the curves of JPEG and WebP"):
+            curves, seconds["image_codecs"] = _image_codecs(case)
+            codecs |= curves
+    return Judgement(_beside(own.values, pca.values), seconds, codecs)
+
+
+class _PcaCase:
+    """PCA's case, for which PCA is fitted when the first measure asks for it and not before."""
+
+    def __init__(self, case: Case, latent_dim: int) -> None:
+        self._case = case
+        self._latent_dim = latent_dim
+
+    @cached_property
+    def case(self) -> Case:
+        train, evaluated, model = pca_counterpart(
+            self._case.train, self._case.evaluated, self._latent_dim, self._case.seed
+        )
+        return replace(self._case, train=train, evaluated=evaluated, model=model)
+
+    @cached_property
+    def _splits(self) -> str:
+        train, evaluated = self._case.train, self._case.evaluated
+        arrays = train.images, train.labels, evaluated.images, evaluated.labels
+        return fingerprint(*arrays, self._latent_dim, self._case.seed)
+
+    def key(self, measure: Measure) -> str:
+        """Name the result of a measure by everything that goes into it."""
+        case = self._case
+        parts: list[str | int | NDArray[np.generic] | None] = ["pca", measure.name, self._splits]
+        if "corrupted images" in measure.needs and case.corrupted is not None:
+            parts.append(case.corrupted.corrupted)
+        if "overlaid images" in measure.needs and case.overlaid is not None:
+            parts += [case.overlaid.images, case.overlaid.labels]
+        if "novel class" in measure.needs:
+            parts.append(case.novel_class)
+        return fingerprint(*parts)
+
+
+def _pca_results(measures: Sequence[Measure], case: Case, latent_dim: int, guard: Guard) -> MeasureResults:
+    pca = _PcaCase(case, latent_dim)
+    results = MeasureResults()
+    for measure in applicable_measures(measures, case):
+        with guard(f"the measure {measure.name} of PCA"):
+            if measure.is_built_in:
+                results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
+            else:
+                results.add(measure, *measure.timed(pca.case))
+    return results
+
+
+def _measured(measure: Measure, pca: _PcaCase) -> Arrays:
+    found, seconds = measure.timed(pca.case)
+    values = {f"{_VALUE}{name}": np.array(value) for name, value in found.values.items()}
+    return values | _columns(found.curve, _CURVE) | {_SECONDS: np.array(seconds)}
+
+
+def _unpacked(kept: Arrays) -> tuple[Found, float]:
+    values = {name.removeprefix(_VALUE): float(kept[name]) for name in kept if name.startswith(_VALUE)}
+    return Found(values, _curve(kept, _CURVE)), float(kept[_SECONDS])
+
+
+def _image_codecs(case: Case) -> tuple[dict[str, Curve], float]:
+    """Return the curves of JPEG and WebP and the seconds they took when they were computed."""
+
+    def compute() -> Arrays:
+        start = time.perf_counter()
+        curves = image_codec_curves(case.evaluated, case.seed)
+        columns = [_columns(curve, f"{codec}/") for codec, curve in curves.items()]
+        return dict(ChainMap(*reversed(columns))) | {_SECONDS: np.array(time.perf_counter() - start)}
+
+    kept = case.cache.get(fingerprint("image codecs", case.evaluated.images, case.seed), compute)
+    codecs = dict.fromkeys(name.split("/")[0] for name in kept if name != _SECONDS)
+    return {codec: _curve(kept, f"{codec}/") for codec in codecs}, float(kept[_SECONDS])
+
+
+def _columns(curve: Curve, prefix: str) -> Arrays:
+    return {f"{prefix}{name}": np.array(column) for name, column in curve.items()}
+
+
+def _curve(kept: Arrays, prefix: str) -> Curve:
+    return {name.removeprefix(prefix): kept[name].tolist() for name in kept if name.startswith(prefix)}
+
+
+def _beside(own: dict[str, float], pca: dict[str, float]) -> dict[str, float]:
+    return own | {f"pca_{name}": value for name, value in pca.items()}

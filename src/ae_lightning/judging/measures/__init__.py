@@ -1,0 +1,1 @@
+"""Measures: one a file, found by scanning this folder and never listed by hand."""

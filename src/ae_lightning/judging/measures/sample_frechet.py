@@ -1,0 +1,65 @@
+"""Whether drawn images look like real ones to a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_lightning.judging.case import Case
+from ae_lightning.judging.chunks import chunks, sample_rows
+from ae_lightning.judging.measure import Direction, Measure
+
+NUM_DRAWN = 5_000
+"""Images drawn, and real images at most, for a Fréchet distance."""
+
+
+class SampleFrechet(Measure):
+    """Fréchet distances between drawn images, of the prior and of a mixture, and real ones."""
+
+    name = "sample_frechet"
+    metrics: ClassVar[Mapping[str, Direction]] = {"sample_frechet": "lower", "sample_frechet_gmm": "lower"}
+    needs = frozenset({"model", "training labels", "two images"})
+
+    def compute(self, case: Case) -> dict[str, float]:
+        """See ``Measure.compute``."""
+        real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
+        codes = {
+            "sample_frechet": case.given_model.draw_prior(NUM_DRAWN, case.seed),
+            "sample_frechet_gmm": case.mixture.sample(NUM_DRAWN, case.seed),
+        }
+        return {name: frechet_distance(_decoded_features(case, drawn), real) for name, drawn in codes.items()}
+
+
+def frechet_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Fréchet distance between the Gaussians of two sets of features (Dowson and Landau 1982; Heusel et al. 2017).
+
+    ‖m₁ − m₂‖² + tr(S₁ + S₂ − 2 (S₁ S₂)^½). Singular covariances are no trouble: the trace of the root is that of
+    the symmetric S₁^½ S₂ S₁^½, whose eigenvalues are not negative.
+
+    Args:
+        first: Shape (N, k), N ≥ 2.
+        second: Shape (M, k), M ≥ 2.
+
+    Returns:
+        The distance, in squared units of the features, 0 at best.
+    """
+    (mean, covariance), (other_mean, other_covariance) = (_moments(features) for features in (first, second))
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ other_covariance @ root).clip(min=0)
+    spread = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(product).sum()
+    return float(max(0.0, np.square(mean - other_mean).sum() + spread))
+
+
+def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    features = features.astype(np.float64)
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+def _decoded_features(case: Case, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features of the images of codes, which are never held all together."""
+    pieces = chunks(len(codes), case.evaluated.images[0].size)
+    return np.concatenate([case.classifier_features(case.given_model.decode(codes[rows])) for rows in pieces])

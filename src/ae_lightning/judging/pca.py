@@ -1,0 +1,108 @@
+"""The baseline that every autoencoder stands beside: principal components of the pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.numpy_model import NumpyModel, Rows
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
+
+MAX_FIT_IMAGES = 100_000
+"""Training images that the components are fitted to; of larger sets a fixed random sample."""
+
+_EXACT_SIDE = 1_000
+
+
+def pca_counterpart(
+    train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int
+) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
+    """Encode both splits by PCA of the flattened training images (Pearson 1901).
+
+    The components are exact where images or pixels number at most 1,000, and otherwise those of a
+    randomised decomposition with power iterations (Halko, Martinsson and Tropp 2011).
+
+    PCA has no prior and its codes are no distributions: the model draws the code itself for a sample of a posterior,
+    and N(0, diag(v)) for the prior, v being the variances of the training codes.
+
+    Args:
+        train: Its images give the components.
+        evaluated: Encoded and reconstructed by them.
+        latent_dim: Components to keep, at least 1; limited to the number of training images or pixel values.
+        seed: Fixes the sample of a large training set and the randomised decomposition.
+
+    Returns:
+        The two splits with the same images and labels, codes of PCA, and PCA's reconstructions for
+        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them. Decoded images are
+        not clipped to [0, 1].
+
+    Raises:
+        ValueError: If ``latent_dim`` is below 1.
+    """
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
+    pca = _fit(_flat(train.sample(MAX_FIT_IMAGES, seed).images), latent_dim, seed)
+    image_shape = train.images.shape[1:]
+    train_codes = _encode(pca, train.images)
+    model = _numpy_model(pca, image_shape, train_codes.std(axis=0, dtype=np.float64))
+    codes = model.encode(evaluated.images)
+    return (
+        EncodedSplit(images=train.images, codes=train_codes, labels=train.labels),
+        EncodedSplit(
+            images=evaluated.images,
+            codes=codes,
+            reconstructions=model.decode(codes),
+            labels=evaluated.labels,
+        ),
+        model,
+    )
+
+
+def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+    def encode(images: Rows) -> Rows:
+        return _encode(pca, images)
+
+    def decode(codes: Rows) -> Rows:
+        return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *image_shape)
+
+    def draw_prior(num: int, seed: int) -> Rows:
+        draws = np.random.default_rng(seed).normal(size=(num, len(deviations)))
+        return np.asarray(draws * deviations, dtype=np.float32)
+
+    return NumpyModel(
+        encode=encode,
+        decode=decode,
+        restore=lambda images: decode(encode(images)),
+        draw_posterior=lambda images, seed: encode(images),
+        draw_prior=draw_prior,
+    )
+
+
+def _fit(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
+    from sklearn.decomposition import PCA
+
+    num_components = min(latent_dim, *pixels.shape)
+    pca = PCA(num_components, svd_solver=_solver(*pixels.shape), random_state=seed)
+    # Images that are all the same have no variance for scikit-learn to divide its shares by.
+    with np.errstate(invalid="ignore"):
+        return pca.fit(pixels)
+
+
+def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "randomized"]:
+    if min(num_images, num_pixels) > _EXACT_SIDE:
+        return "randomized"
+    # For so tall a matrix scikit-learn's own choice is the covariance's eigenvectors: exact, and the fastest.
+    return "auto" if num_images >= 10 * num_pixels else "full"
+
+
+def _encode(pca: PCA, images: Rows) -> Rows:
+    return np.asarray(pca.transform(_flat(images)), dtype=np.float32)
+
+
+def _flat(images: Rows) -> Rows:
+    return images.reshape(len(images), -1)

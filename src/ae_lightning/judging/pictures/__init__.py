@@ -1,0 +1,1 @@
+"""Pictures: one a file, found by scanning this folder and never listed by hand."""

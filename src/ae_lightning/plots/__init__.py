@@ -1,1 +1,0 @@
-"""Figures from arrays: pure functions that know no model and no tracking, and touch no global state."""

@@ -1,0 +1,90 @@
+"""A model as functions on arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ae_lightning.callbacks.encoding import corrupt_images, numpy_model, overlay_images
+from ae_lightning.data import ImageDataModule
+from ae_lightning.judging import chunks
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.networks import Linear
+from ae_lightning.spec import DataSpec
+from ae_lightning.variants.adversarial import AdversarialAE
+from ae_lightning.variants.denoising import DenoisingAE
+from ae_lightning.variants.vae import VAE
+from ae_lightning.variants.vanilla import VanillaAE
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture
+def images(monkeypatch):
+    """More images than one chunk holds."""
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 16)
+    return np.random.default_rng(0).random((50, *SHAPE), dtype=np.float32)
+
+
+def build(cls, **options):
+    torch.manual_seed(0)
+    return cls(spec=DataSpec(SHAPE), latent_dim=3, network=Linear(), **options).eval()
+
+
+@torch.no_grad()
+def test_each_function_is_the_models_own(images):
+    model = build(VAE)
+    arrays, x_BCHW = numpy_model(model), torch.from_numpy(images)
+    codes = arrays.encode(images)
+    assert codes == pytest.approx(model.encode(x_BCHW).numpy(), abs=1e-5)
+    assert arrays.decode(codes) == pytest.approx(model.decode(torch.from_numpy(codes)).numpy(), abs=1e-5)
+    assert arrays.restore(images) == pytest.approx(model.reconstruct(x_BCHW).numpy(), abs=1e-5)
+    assert np.array_equal(arrays.draw_prior(20, 4), model.sample_codes(20, 4).numpy())
+
+
+def test_a_vaes_codes_are_drawn_and_others_are_not(images):
+    model = build(VAE)
+    with torch.no_grad():
+        mean, log_variance = (part.numpy() for part in model.posterior(torch.from_numpy(images)))
+    drawn = np.stack([numpy_model(model).draw_posterior(images, seed) for seed in range(300)])
+    assert drawn.mean(axis=0) == pytest.approx(mean, abs=0.4)
+    assert drawn.std(axis=0) == pytest.approx(np.exp(log_variance / 2), rel=0.3)
+    # Chunks differ in their noise.
+    noise = (drawn[0] - mean) / np.exp(log_variance / 2)
+    assert not np.allclose(noise[:16], noise[16:32], atol=1e-2)
+    vanilla = numpy_model(build(VanillaAE))
+    assert np.array_equal(vanilla.draw_posterior(images, 0), vanilla.encode(images))
+
+
+def test_the_prior_is_the_variants_own():
+    radii = np.linalg.norm(numpy_model(build(AdversarialAE, prior="mixture")).draw_prior(500, 0)[:, :2], axis=1)
+    assert np.median(radii) == pytest.approx(3, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("model", "share_of_zeros"), [(build(VanillaAE), 0.0), (build(DenoisingAE, corruption="masking", p=0.7), 0.7)]
+)
+def test_the_corruption_is_the_variants_own(images, model, share_of_zeros):
+    split = EncodedSplit(0.5 * images + 0.25, np.zeros((50, 3), np.float32))
+    corrupted = corrupt_images(model, split, seed=0)
+    assert np.array_equal(corrupted.clean, split.images)
+    assert ((corrupted.corrupted == 0) & (corrupted.clean > 0.3)).mean() == pytest.approx(share_of_zeros, abs=0.1)
+    assert np.array_equal(corrupted.corrupted, corrupt_images(model, split, seed=0).corrupted)
+
+
+def test_noise_of_a_third_is_the_corruption_of_all_others():
+    grey = EncodedSplit(np.full((200, *SHAPE), 0.5, np.float32), np.zeros((200, 3), np.float32))
+    corrupted = corrupt_images(build(VAE), grey, seed=0).corrupted
+    assert np.std(np.random.default_rng(0).normal(0.5, 0.3, 100_000).clip(0, 1)) == pytest.approx(
+        float(corrupted.std()), rel=0.02
+    )
+
+
+def test_images_are_overlaid_only_on_demand():
+    data = ImageDataModule(overlay=True, scaling="image_max")
+    overlaid = overlay_images(data, data.split("val"), seed=0)
+    assert overlaid.images.shape == (len(data.split("val")), *SHAPE)
+    assert overlaid.images.max(axis=(1, 2, 3)) == pytest.approx(1)
+    assert overlaid.labels[:, 0].tolist() == data.split("val").labels.tolist()
+    assert overlay_images(ImageDataModule(), data.split("val"), seed=0) is None

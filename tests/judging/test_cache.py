@@ -1,0 +1,90 @@
+"""What is kept of a data set: exact, shared by processes, and never in the way."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ae_lightning.judging import cache as cache_module
+from ae_lightning.judging.cache import Cache, fingerprint
+
+
+def refuse() -> dict[str, np.ndarray]:
+    raise AssertionError("computed though it was kept")
+
+
+ARRAYS = {"a/b": np.arange(6).reshape(2, 3), "seconds": np.array(0.1)}
+
+
+def assert_same(found: dict[str, np.ndarray]) -> None:
+    assert set(found) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_what_was_computed_is_read_by_another_process(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there"
+    assert_same(Cache(folder).get("key", lambda: dict(ARRAYS)))
+    assert_same(Cache(folder).get("key", refuse))
+    assert [path.name for path in folder.iterdir()] == ["key.npz"]
+
+
+def test_without_a_folder_memory_serves() -> None:
+    kept = Cache()
+    kept.get("key", lambda: dict(ARRAYS))
+    assert_same(kept.get("key", refuse))
+
+
+def test_whoever_may_read_the_folder_may_read_what_is_kept(tmp_path: Path) -> None:
+    Cache(tmp_path).get("key", lambda: dict(ARRAYS))
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "key.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 half of one"])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "key.npz").write_bytes(content)
+    assert_same(Cache(tmp_path).get("key", lambda: dict(ARRAYS)))
+    assert_same(Cache(tmp_path).get("key", refuse))
+
+
+def test_a_folder_that_cannot_be_written_to_costs_time_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert_same(Cache(tmp_path / "file" / "folder").get("key", lambda: dict(ARRAYS)))
+
+
+def write_and_read(folder: Path) -> bool:
+    large = {"values": np.full(200_000, 7.0)}
+    return all(
+        (Cache(folder).get("key", lambda: dict(large))["values"] == 7).all()
+        and Cache(folder)._written("key", large) is large
+        for _ in range(20)
+    )
+
+
+def test_eight_processes_share_a_folder(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(8) as pool:
+        assert all(pool.map(write_and_read, [tmp_path] * 8))
+    assert [path.name for path in tmp_path.iterdir()] == ["key.npz"]
+
+
+def test_a_fingerprint_tells_every_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.arange(12, dtype=np.float32)
+    changed = images.copy()
+    changed[5] += 1e-6
+    versions = [
+        fingerprint("pca", images, 3),
+        fingerprint("pca", images, 4),
+        fingerprint("pca", images, None),
+        fingerprint("pca", changed, 3),
+        fingerprint("pca", images.reshape(3, 4), 3),
+        fingerprint("pca", images.astype(np.float64), 3),
+        fingerprint("pc", "a", images, 3),
+    ]
+    assert len(set(versions)) == len(versions)
+    assert fingerprint("pca", images[::-1][::-1], 3) == versions[0]
+    monkeypatch.setattr(cache_module, "measures_version", lambda: "another")
+    assert fingerprint("pca", images, 3) not in versions

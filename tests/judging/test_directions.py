@@ -1,0 +1,69 @@
+"""Which way each metric is better, and which of several values is the best."""
+
+from __future__ import annotations
+
+import pytest
+
+from ae_lightning.judging.case import NEEDS, Case
+from ae_lightning.judging.directions import best_of, is_measure, metric_names
+from ae_lightning.judging.measure import Measure
+from ae_lightning.judging.measuring import known_measures
+
+LOWER = {"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm"}
+WITHOUT = {"active_units", "bits_per_pixel"}
+HIGHER = {
+    *("class_gaussian_accuracy", "compression_psnr", "denoising_psnr_gain", "few_shot_accuracy_1"),
+    *("few_shot_accuracy_5", "few_shot_accuracy_10", "gmm_accuracy", "hash_map", "kmeans_accuracy", "kmeans_ari"),
+    *("kmeans_nmi", "knn_accuracy", "linear_probe_accuracy", "nearest_centroid_accuracy", "novelty_auroc"),
+    *("novelty_auroc_code", "overlay_one_accuracy", "overlay_pair_accuracy", "psnr", "retrieval_map", "ssim"),
+}
+
+
+class Sharpness(Measure):
+    """A user's own."""
+
+    name = "sharpness"
+    metrics = {"sharpness": "lower"}  # noqa: RUF012  # as a user would write it
+
+    def compute(self, case: Case) -> dict[str, float]:
+        return {"sharpness": 0.0}
+
+
+def directed(direction: str) -> set[str]:
+    return {name for measure in known_measures() for name, own in measure.metrics.items() if own == direction}
+
+
+def test_each_metric_has_its_direction_and_one_measure() -> None:
+    assert (directed("lower"), directed("higher"), directed("none")) == (LOWER, HIGHER, WITHOUT)
+    assert len(metric_names()) == sum(len(measure.metrics) for measure in known_measures())
+
+
+def test_measures_need_what_a_case_may_hold() -> None:
+    for measure in known_measures():
+        assert measure.needs <= NEEDS
+        assert all(measure.metrics[name] == "lower" for name in measure.not_below_zero)
+
+
+@pytest.mark.parametrize(
+    ("name", "best"), [("mse", 0.1), ("ssim", 0.3), ("active_units", None), ("bits_per_pixel", None), ("kl", None)]
+)
+def test_the_best_is_the_least_or_the_greatest_or_none(name: str, best: float | None) -> None:
+    assert best_of(name, (0.2, 0.1, 0.3)) == best
+
+
+def test_an_estimate_below_zero_is_no_better_than_another() -> None:
+    assert best_of("prior_mmd", (0.01, -0.001, -0.004)) == -0.001
+    assert best_of("prior_mmd", (-0.004, -0.001)) == -0.004
+    assert best_of("prior_mmd", (0.01, 0.002)) == 0.002
+
+
+def test_a_users_own_measure_knows_its_direction_where_it_is_at_hand() -> None:
+    assert best_of("sharpness", (0.2, 0.1)) is None
+    assert best_of("sharpness", (0.2, 0.1), [Sharpness()]) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("logged", "expected"), [("val/mse", True), ("val/pca_psnr", True), ("val/loss", False), ("val/kl", False)]
+)
+def test_measures_are_told_from_terms(logged: str, expected: bool) -> None:
+    assert is_measure(logged) == expected

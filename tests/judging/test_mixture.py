@@ -1,0 +1,70 @@
+"""The Gaussian mixture of codes against scikit-learn's, in the codes' own units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.mixture import GaussianMixture
+
+from ae_lightning.judging import chunks
+from ae_lightning.judging.mixture import fit_mixture
+
+
+@pytest.fixture(scope="module")
+def codes() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 0, 0], [400, 0, 0], [0, 300, 100]])
+    mixed = centres[np.arange(900) % 3] + rng.normal(scale=[30, 60, 10], size=(900, 3))
+    return mixed.astype(np.float32)
+
+
+def test_it_is_scikit_learns(codes: np.ndarray) -> None:
+    mixture = fit_mixture(codes, 3, seed=0)
+    reference = GaussianMixture(3, random_state=1, tol=1e-6, n_init=3).fit(codes)
+    difference = mixture.log_likelihood(codes) - reference.score_samples(codes)
+    # The densities differ by the change of units, which is one constant, and by the floor.
+    assert np.ptp(difference) < 1
+    responsibilities = softmax(mixture.log_responsibilities(codes), axis=1)
+    np.testing.assert_array_equal(responsibilities.argmax(axis=1), mixture.components(codes))
+    np.testing.assert_allclose(
+        np.sort(responsibilities, axis=1), np.sort(reference.predict_proba(codes), axis=1), atol=0.02
+    )
+
+
+def test_draws_have_the_codes_moments(codes: np.ndarray) -> None:
+    mixture = fit_mixture(codes, 3, seed=0)
+    drawn = mixture.sample(20_000, seed=5)
+    np.testing.assert_allclose(drawn.mean(axis=0), codes.mean(axis=0), atol=6)
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(codes.T), atol=900)
+    np.testing.assert_array_equal(drawn, mixture.sample(20_000, seed=5))
+    assert not np.array_equal(drawn, mixture.sample(20_000, seed=6))
+
+
+def test_far_away_the_order_of_components_survives(codes: np.ndarray) -> None:
+    far = codes[:2] + np.float32(1e5)
+    scores = fit_mixture(codes, 3, seed=0).log_responsibilities(far)
+    assert np.isfinite(scores).all()
+    assert all(len(set(row)) == 3 for row in scores)
+
+
+def test_pieces_give_what_the_whole_gives(codes: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture = fit_mixture(codes, 3, seed=0)
+    whole = mixture.log_likelihood(codes)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 100)
+    np.testing.assert_allclose(mixture.log_likelihood(codes), whole)
+
+
+@pytest.mark.parametrize("num_components", [1, 3])
+def test_a_single_code_has_one_narrow_gaussian_around_it(num_components: int) -> None:
+    code = np.array([[3, -2]], np.float32)
+    mixture = fit_mixture(code, num_components, seed=0)
+    assert mixture.num_components == 1
+    np.testing.assert_allclose(mixture.sample(500, seed=0).mean(axis=0), code[0], atol=0.01)
+    assert mixture.log_likelihood(code)[0] > mixture.log_likelihood(code + 1)[0]
+
+
+def test_collapsed_codes_have_finite_densities_and_draws() -> None:
+    mixture = fit_mixture(np.full((50, 4), 2, np.float32), 3, seed=0)
+    assert np.isfinite(mixture.log_likelihood(np.zeros((3, 4), np.float32))).all()
+    np.testing.assert_allclose(mixture.sample(10, seed=0), 2, atol=0.2)

@@ -1,0 +1,62 @@
+"""Inputs lie over outputs, and the worst come first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ae_lightning.judging.drawing.style import to_png
+from ae_lightning.judging.pictures.reconstructions import MAX_PAIRS, reconstructions
+from ae_lightning.judging.pictures.worst_reconstructions import worst_reconstructions
+
+
+def pair(num: int, channels: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return tuple(rng.random((2, num, channels, 5, 5), dtype=np.float32))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("num", "num_axes"), [(1, 1), (12, 1), (13, 2), (100, MAX_PAIRS // 12)])
+def test_twelve_pairs_a_row(num: int, num_axes: int) -> None:
+    figure = reconstructions(*pair(num), title="of the test split")
+    assert len(figure.axes) == num_axes
+    assert figure.get_suptitle() == "of the test split"
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "output"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_outputs_lie_under_their_inputs_in_an_incomplete_row_too(channels: int) -> None:
+    inputs, outputs = pair(15, channels)
+    shown = reconstructions(inputs, outputs).axes[1].images[0].get_array()
+    for column in range(3):
+        left = column * 6
+        for top, images in ((0, inputs), (6, outputs)):
+            tile = np.broadcast_to(images[12 + column].transpose(1, 2, 0), (5, 5, 3))
+            np.testing.assert_array_equal(shown[top : top + 5, left : left + 5], tile)
+
+
+def test_class_names_stand_above() -> None:
+    figure = reconstructions(*pair(3), labels=np.array([1, -1, 0]), class_names=["cat", "dog"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["dog", "unlabelled", "cat"]
+    to_png(figure)
+
+
+def test_worst_come_first_with_their_error_below() -> None:
+    inputs, outputs = pair(4)
+    figure = worst_reconstructions(inputs, outputs, np.array([0.1, 0.4, 0.2, 0.3]), np.arange(4))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [
+        "1", "3", "2", "0", "mse\n0.4000", "mse\n0.3000", "mse\n0.2000", "mse\n0.1000",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(axes.images[0].get_array()[:5, :5, 0], inputs[1, 0])
+    to_png(figure)
+
+
+def test_what_does_not_pair_is_refused() -> None:
+    inputs, outputs = pair(4)
+    with pytest.raises(ValueError, match="one and the same is needed"):
+        reconstructions(inputs, outputs[:3])
+    with pytest.raises(ValueError, match="one and the same is needed"):
+        reconstructions(inputs[:0], outputs[:0])
+    with pytest.raises(ValueError, match="3 errors for 4 images"):
+        worst_reconstructions(inputs, outputs, np.zeros(3))
