@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch.utils.flop_counter import FlopCounterMode
 
 from ae_lightning.networks import Conv
+from ae_lightning.spec import DataSpec
 from benchmarks.arguments import LATENT_DIM
 from benchmarks.tables import markdown_table
 
@@ -89,7 +90,10 @@ def multiply_adds(point: Point) -> int:
     """Return the multiply-adds with which an image goes through encoder and decoder."""
     network = Conv([point.filters, 2 * point.filters])
     shape = (1, point.side, point.side)
-    encoder, decoder = network.build_encoder(shape, LATENT_DIM), network.build_decoder(LATENT_DIM, shape)
+    encoder, decoder = (
+        network.build_encoder(DataSpec(shape), LATENT_DIM),
+        network.build_decoder(LATENT_DIM, DataSpec(shape)),
+    )
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         decoder(encoder(torch.zeros(1, *shape)))
     return int(counter.get_total_flops()) // 2

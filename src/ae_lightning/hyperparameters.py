@@ -67,7 +67,7 @@ def _plain_spec(spec: DataSpec) -> dict[str, Any]:
 
 def _spec_of(plain: Mapping[str, Any]) -> DataSpec:
     """Build a `DataSpec` from the mapping that `plain_value` makes of it."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     factors = values.get("factors")
     if isinstance(factors, Mapping):
         values["factors"] = Factors(tuple(factors["names"]), tuple(factors["sizes"]))

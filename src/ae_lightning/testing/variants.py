@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -70,7 +70,7 @@ class VariantSuite(TwoProcesses):
             settled = {name: small[name] for name in ("spec", "latent_dim")}
             return [{**settled, **cls.options, **mode} for mode in cls.modes()]
         own = {name: values for name, values in choices(cls.variant).items() if name not in cls._settled()}
-        factors = {
+        factors: dict[str, Sequence[Any]] = {
             "network": find_networks(),
             "spec": [DataSpec(shape) for shape in cls.shapes],
             "latent_dim": cls.latent_dims,
