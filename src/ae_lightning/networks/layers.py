@@ -81,7 +81,10 @@ def sample_to_vector(spec: DataSpec) -> nn.Module:
 
 def vector_to_sample(spec: DataSpec) -> nn.Module:
     """Build what undoes `sample_to_vector`."""
-    return VectorToImage(spec.image_shape("")) if spec.kind == "image" else nn.Unflatten(1, spec.shape)
+    if spec.kind != "image":
+        return nn.Unflatten(1, spec.shape)
+    channels, height, width = spec.shape
+    return VectorToImage((channels, height, width))
 
 
 def image_to_outputs(shape: Shape, num_outputs: int) -> nn.Sequential:
