@@ -36,28 +36,24 @@ LAYERS = {
     "losses": set(),
     "judging": {"labels"},
     "hyperparameters": {"networks"},
-    "autoencoder": {"data", "draws", "hyperparameters", "losses", "networks", "training"},
-    "variational": {"autoencoder", "draws", "losses", "training"},
-    "batch_posterior": {"losses", "machine", "variational"},
-    "latent_cycle": {"autoencoder", "draws", "losses"},
+    "models": {"data", "draws", "hyperparameters", "losses", "machine", "networks", "training"},
     "variants": {
-        *("autoencoder", "batch_posterior", "data", "draws", "latent_cycle", "losses"),
-        *("machine", "networks", "priors", "variational"),
+        *("data", "draws", "losses", "machine", "models", "networks", "priors", "training"),
     },
-    "checkpoints": {"autoencoder", "networks"},
+    "checkpoints": {"models", "networks"},
     "serving": {"checkpoints"},
     "tracking": {"data"},
     "callbacks": {
-        *("autoencoder", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
+        *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
         *("networks", "tracking", "training"),
     },
-    "testing": {"autoencoder", "checkpoints", "data", "draws", "judging", "losses", "networks"},
+    "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
-        *("autoencoder", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "tracking"),
+        *("models", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "tracking"),
         "variants",
     },
     "compare": {
-        *("autoencoder", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
+        *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },
     "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
@@ -157,7 +153,7 @@ def test_a_part_does_without_what_is_above_it(part):
 def test_judging_knows_no_model():
     for path in FILES:
         if part_of(path) == "judging":
-            assert not parts_imported(path) & {"autoencoder", "variants", "networks", "checkpoints", "callbacks"}
+            assert not parts_imported(path) & {"models", "variants", "networks", "checkpoints", "callbacks"}
 
 
 def test_no_variant_imports_another():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec

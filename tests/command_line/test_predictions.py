@@ -7,7 +7,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from ae_lightning.autoencoder import Prediction
+from ae_lightning.models.autoencoder import Prediction
 from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.errors import ConfigError
 

@@ -174,7 +174,7 @@ def test_images_that_rows_have_in_common_are_held_once(compared):
 
 
 OWN = """
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 
 class Own(Autoencoder):
     def __init__(self, **options):

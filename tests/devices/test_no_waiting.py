@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ae_lightning.autoencoder import weighted_sum
+from ae_lightning.models.autoencoder import weighted_sum
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.spec import DataSpec
@@ -212,7 +212,7 @@ def test_a_rank_that_fails_is_reported_at_once(tmp_path):
 USERS_FILE = """
 from typing import Literal
 from ae_lightning.losses.divergence import gaussian_kl
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.testing import VariantSuite
 from ae_lightning.spec import DataSpec
 

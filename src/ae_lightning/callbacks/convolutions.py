@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.numpy_model import Rows

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
@@ -19,7 +19,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.numpy_model import NumpyModel, Rows
+from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
 
 
 def encode_split(
@@ -44,21 +44,28 @@ def encode_split(
         reconstruct: Whether the reconstructions are wanted too.
 
     Returns:
-        Images, codes, reconstructions and labels in the order of the split.
+        Images, codes, latents, reconstructions and labels in the order of the split.
     """
     split = fixed_sample(data.split(split_name), num_images)
     images = data.scale(split.images)
     in_chunks = partial(_on_all_ranks, trainer, len(images), chunk_size(images.shape[1:]))
-    codes = collect(len(images), in_chunks(lambda chosen: model.encode(_on(model, images[chosen]))))
-    reconstructions = None
-    if reconstruct:
-        decoded = in_chunks(lambda chosen: model.decode_like(_on(model, codes[chosen]), _on(model, images[chosen])))
-        reconstructions = collect(len(images), decoded).numpy()
+    given = split.labels_or_missing() if model.needs_labels else None
+
+    def encode(chosen: Tensor) -> Tensor:
+        return model.encode(_on(model, images[chosen]), None if given is None else _on(model, given[chosen]))
+
+    def decode(chosen: Tensor) -> Tensor:
+        known = None if given is None else _on(model, given[chosen])
+        return model.decode_like(_on(model, latents[chosen]), _on(model, images[chosen]), known)
+
+    latents = collect(len(images), in_chunks(encode))
+    codes = collect(len(images), (model.features(_on(model, piece)) for piece in latents.split(chunk_size(images.shape[1:]))))
     return EncodedSplit(
         images=np.ascontiguousarray(images.numpy()),
         codes=codes.numpy(),
-        reconstructions=reconstructions,
+        reconstructions=collect(len(images), in_chunks(decode)).numpy() if reconstruct else None,
         labels=None if split.labels is None else split.labels.numpy(),
+        latents=None if codes.shape == latents.shape and torch.equal(codes, latents) else latents.numpy(),
     )
 
 
@@ -83,14 +90,15 @@ def collect(num_rows: int, pieces: Iterable[Tensor]) -> Tensor:
         pieces: On any device, the first axes of which are the rows.
 
     Returns:
-        float32, shape (num_rows, …).
+        Shape (num_rows, …): float32, or int64 where the pieces hold whole numbers.
     """
     rows: Tensor | None = None
     end = 0
     with torch.no_grad():
         for piece in pieces:
             if rows is None:
-                rows = torch.empty(num_rows, *piece.shape[1:], dtype=torch.float32)
+                dtype = torch.float32 if piece.is_floating_point() else torch.int64
+                rows = torch.empty(num_rows, *piece.shape[1:], dtype=dtype)
             rows[end : end + len(piece)] = piece
             end += len(piece)
     assert rows is not None
@@ -122,20 +130,37 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         model: In eval mode; images and codes go to its device in chunks and come back.
     """
 
-    def draw_posterior(images: Rows, seed: int) -> Rows:
-        return _with_draws(model, images, "posterior", seed, model.draw_posterior_codes)
+    def classes(num: int, given: Labels | None) -> Tensor | None:
+        """Return what a model that needs labels is given: where nothing is said, one class after the other."""
+        if not model.needs_labels:
+            return None
+        return torch.arange(num) % model.spec.num_classes if given is None else torch.from_numpy(given)
+
+    def encode(images: Rows, given: Labels | None = None) -> Rows:
+        known = classes(len(images), given)
+        return _in_chunks(model, images, lambda chunk, _, part: model.features(model.encode(chunk, part)), known)
+
+    def decode(latents: Rows, given: Labels | None = None) -> Rows:
+        known = classes(len(latents), given)
+        return _in_chunks(model, latents, lambda chunk, _, part: model.decode(chunk, part), known)
+
+    def restore(images: Rows, given: Labels | None = None) -> Rows:
+        known = classes(len(images), given)
+        return _in_chunks(model, images, lambda chunk, _, part: model.reconstruct(chunk, part), known)
+
+    def draw_posterior(images: Rows, seed: int, given: Labels | None = None) -> Rows:
+        def draw(chunk: Tensor, draws: Draws, part: Tensor | None) -> Tensor:
+            return model.features(model.draw_posterior_codes(chunk, draws, part))
+
+        return _with_draws(model, images, "posterior", seed, draw, classes(len(images), given))
 
     def draw_prior(num: int, seed: int) -> Rows:
-        codes: Rows = model.sample_codes(num, seed).float().cpu().numpy()
-        return codes
+        return model.sample_codes(num, seed).cpu().numpy()
 
-    return NumpyModel(
-        encode=lambda images: _in_chunks(model, images, lambda chunk, _: model.encode(chunk)),
-        decode=lambda codes: _in_chunks(model, codes, lambda chunk, _: model.decode(chunk)),
-        restore=lambda images: _in_chunks(model, images, lambda chunk, _: model.reconstruct(chunk)),
-        draw_posterior=draw_posterior,
-        draw_prior=draw_prior,
-    )
+    def features(latents: Rows) -> Rows:
+        return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
+
+    return NumpyModel(encode, decode, restore, draw_posterior, draw_prior, features)
 
 
 def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> CorruptedImages:
@@ -146,13 +171,13 @@ def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> Co
         evaluated: At most ``MAX_CORRUPTED`` of its images are corrupted.
         seed: Fixes which ones, and the noise.
     """
-    clean = evaluated.sample(MAX_CORRUPTED, seed).images
-    return CorruptedImages(clean, corrupt(model, clean, seed))
+    chosen = evaluated.sample(MAX_CORRUPTED, seed)
+    return CorruptedImages(chosen.images, corrupt(model, chosen.images, seed), chosen.labels)
 
 
 def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
     """Corrupt images in the model's own way; the seed fixes the noise."""
-    return _with_draws(model, images, "corruption", seed, model.corrupt)
+    return _with_draws(model, images, "corruption", seed, lambda chunk, draws, _: model.corrupt(chunk, draws))
 
 
 def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> OverlaidImages | None:
@@ -170,20 +195,38 @@ def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> Overl
 
 
 def _with_draws(
-    model: Autoencoder, images: Rows, stream: str, seed: int, function: Callable[[Tensor, Draws], Tensor]
+    model: Autoencoder,
+    images: Rows,
+    stream: str,
+    seed: int,
+    function: Callable[[Tensor, Draws, Tensor | None], Tensor],
+    given: Tensor | None = None,
 ) -> Rows:
     """Apply a function that draws; each chunk is a batch of the stream."""
 
-    def apply(chunk: Tensor, number: int) -> Tensor:
+    def apply(chunk: Tensor, number: int, part: Tensor | None) -> Tensor:
         size = len(chunk)
         draws = Draws(seed, stream, (number,), offset=0, num_images=size, global_size=size, device=model.device)
-        return function(chunk, draws)
+        return function(chunk, draws, part)
 
-    return _in_chunks(model, images, apply)
+    return _in_chunks(model, images, apply, given)
 
 
-def _in_chunks(model: Autoencoder, rows: Rows, function: Callable[[Tensor, int], Tensor]) -> Rows:
-    """Apply a function of a chunk and its number."""
-    chunks = torch.split(torch.from_numpy(rows), chunk_size(model.spec.shape))
-    pieces = (function(chunk.to(model.device), number) for number, chunk in enumerate(chunks))
+def _in_chunks(
+    model: Autoencoder,
+    rows: Rows,
+    function: Callable[[Tensor, int, Tensor | None], Tensor],
+    given: Tensor | None = None,
+) -> Rows:
+    """Apply a function of a chunk, its number and the classes given with it."""
+    size = chunk_size(model.spec.shape)
+    starts = range(0, len(rows), size)
+    pieces = (
+        function(
+            _on(model, torch.from_numpy(rows[start : start + size])),
+            number,
+            None if given is None else _on(model, given[start : start + size]),
+        )
+        for number, start in enumerate(starts)
+    )
     return collect(len(rows), pieces).numpy()

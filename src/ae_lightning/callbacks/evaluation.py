@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.autoencoder import DEFAULT_NOISE, Autoencoder
+from ae_lightning.models.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.callbacks.convolutions import numpy_convolutions, require_convolution
 from ae_lightning.callbacks.encoding import (
     corrupt,

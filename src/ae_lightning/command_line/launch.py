@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from lightning.pytorch.callbacks import Callback
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.command_line.arguments import find_option
 from ae_lightning.command_line.checkpoint_overlay import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI

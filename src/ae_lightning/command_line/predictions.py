@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ae_lightning.autoencoder import Prediction
+from ae_lightning.models.autoencoder import Prediction
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.distributed import gather_objects
@@ -48,7 +48,7 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
     Returns:
         `indices` (N,), `codes` (N, latent_dim) and `reconstructions` (N, C, H, W).
     """
-    fields = Prediction._fields
+    fields = ("indices", "codes", "reconstructions")
     own = {name: torch.cat([getattr(batch, name) for batch in predictions]).cpu().numpy() for name in fields}
     ranks = gather_objects(own)
     joined = {name: np.concatenate([rank[name] for rank in ranks]) for name in fields}

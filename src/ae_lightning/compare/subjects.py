@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import collect, fixed_sample
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint

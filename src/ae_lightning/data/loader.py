@@ -5,30 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ae_lightning.data.batch import Batch
 from ae_lightning.data.sampling import BatchSampler, EpochSampler
 from ae_lightning.data.splits import ImageSplit
 from ae_lightning.errors import CheckpointError
-
-
-class Batch(NamedTuple):
-    """One rank's images of one step.
-
-    Attributes:
-        images: Shape (B, C, H, W); uint8 as the loader gives them, float32 once scaled on the device.
-        indices: Positions of the images in their split, int64, shape (B,).
-        offset: Position of this rank's first image within the global batch.
-        global_size: How many images the global batch has, over all ranks.
-    """
-
-    images: Tensor
-    indices: Tensor
-    offset: int
-    global_size: int
 
 
 class ResumableLoader(ABC):
@@ -111,16 +96,25 @@ class BatchLoader(ResumableLoader):
     It has no worker processes: one index operation a batch costs less than handing a batch over.
 
     Args:
-        split: The images. Labels are left behind: they never are in a batch.
+        split: The images and labels.
         sampler: Deals out the positions.
         device: Where the images are kept and the batches come from; None leaves them where they are.
+        with_labels: Whether batches bring labels; all missing where the split has none.
     """
 
     sampler: BatchSampler
 
-    def __init__(self, split: ImageSplit, sampler: BatchSampler, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        split: ImageSplit,
+        sampler: BatchSampler,
+        device: torch.device | None = None,
+        *,
+        with_labels: bool = False,
+    ) -> None:
         super().__init__(sampler)
         self._images = split.images if device is None else split.images.to(device)
+        self._labels = split.labels_or_missing().to(self._images.device) if with_labels else None
 
     def _batches(self, first: int) -> Iterator[Batch]:
         for indices, offset, global_size in islice(self.sampler, first, None):
@@ -129,8 +123,10 @@ class BatchLoader(ResumableLoader):
     def _batch(self, indices: Tensor, offset: int, global_size: int) -> Batch:
         if self.sampler.shuffle:
             indices = indices.to(self._images.device)
-            return Batch(self._images[indices], indices, offset, global_size)
+            labels = None if self._labels is None else self._labels[indices]
+            return Batch(self._images[indices], labels, indices, offset, global_size)
         # without shuffling the positions are the host's, and need not be sent anywhere
-        start = int(indices[0])
-        places = torch.arange(start, start + len(indices), device=self._images.device)
-        return Batch(self._images.narrow(0, start, len(indices)), places, offset, global_size)
+        start, size = int(indices[0]), len(indices)
+        places = torch.arange(start, start + size, device=self._images.device)
+        labels = None if self._labels is None else self._labels.narrow(0, start, size)
+        return Batch(self._images.narrow(0, start, size), labels, places, offset, global_size)

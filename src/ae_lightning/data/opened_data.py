@@ -40,7 +40,12 @@ class OpenedData(ABC):
         """Return a split in memory, or of what is larger a fixed sample."""
 
     def loader(
-        self, name: SplitName, sampling: Sampling, kept_on: Callable[[ImageSplit], torch.device | None]
+        self,
+        name: SplitName,
+        sampling: Sampling,
+        kept_on: Callable[[ImageSplit], torch.device | None],
+        *,
+        with_labels: bool = False,
     ) -> ResumableLoader:
         """Return batches of a whole split.
 
@@ -48,13 +53,14 @@ class OpenedData(ABC):
             name: Of the split.
             sampling: How it is dealt out.
             kept_on: Where the images of a split in memory are kept; None leaves them where they are.
+            with_labels: Whether batches bring labels.
 
         Raises:
             ConfigError: If there are fewer images than ranks.
         """
         split = self.split(name)
         device = kept_on(split)
-        return BatchLoader(split, BatchSampler(len(split), sampling, device), device)
+        return BatchLoader(split, BatchSampler(len(split), sampling, device), device, with_labels=with_labels)
 
 
 class LoadedImages(OpenedData):

@@ -43,6 +43,10 @@ class ImageSplit:
         """Count the images."""
         return len(self.images)
 
+    def labels_or_missing(self) -> Tensor:
+        """Return the labels, int64, shape (N,): all of them missing where the split has none."""
+        return torch.full((len(self),), MISSING_LABEL) if self.labels is None else self.labels
+
     def select(self, indices: Tensor) -> ImageSplit:
         """Copy some of the images, and their labels, into a split of their own.
 

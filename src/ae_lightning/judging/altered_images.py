@@ -21,10 +21,12 @@ class CorruptedImages:
     Attributes:
         clean: Shape (N, C, H, W), in [0, 1].
         corrupted: Of the same shape, in [0, 1].
+        labels: Their classes, shape (N,), −1 where missing; None where there are none.
     """
 
     clean: NDArray[np.float32]
     corrupted: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

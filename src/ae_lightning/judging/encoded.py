@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class EncodedSplit:
         codes: Mean codes, shape (N, d), float32.
         reconstructions: Decoded codes, shape (N, C, H, W), float32, or None where nothing needs them.
         labels: Class of each image, shape (N,), int64, −1 where it is missing; None for an unlabelled split.
+        latents: What the decoder takes, of any shape (N, …); None where that is the codes.
 
     Raises:
         ValueError: If a shape, a dtype or the range of the images is another, or the split is empty.
@@ -31,6 +33,7 @@ class EncodedSplit:
     codes: NDArray[np.float32]
     reconstructions: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
+    latents: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
@@ -88,6 +91,7 @@ class EncodedSplit:
             codes=self.codes[chosen],
             reconstructions=None if self.reconstructions is None else self.reconstructions[chosen],
             labels=None if self.labels is None else self.labels[chosen],
+            latents=None if self.latents is None else self.latents[chosen],
         )
 
     def labelled(self, num: int | None = None, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

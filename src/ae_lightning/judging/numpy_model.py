@@ -4,28 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.float32]
+Rows = NDArray[Any]
+"""One row a sample: float32, but for latents that are indices."""
+
+Labels = NDArray[np.int64]
+"""Classes of samples, −1 where missing."""
+
+
+class RowsToRows(Protocol):
+    """From rows, and classes of a model that needs them, to rows; without classes it takes one after the other."""
+
+    def __call__(self, rows: Rows, given: Labels | None = None, /) -> Rows:
+        """Apply."""
+
+
+class DrawnRows(Protocol):
+    """As `RowsToRows`, with a seed that fixes what is drawn."""
+
+    def __call__(self, rows: Rows, seed: int, given: Labels | None = None, /) -> Rows:
+        """Apply."""
 
 
 @dataclass(frozen=True)
 class NumpyModel:
     """An encoder and a decoder as functions on arrays, in memory bounded by their own chunks.
 
+    Codes are what measures look at, (N, F); latents are what is decoded, of any shape: of most models the same.
+
     Attributes:
-        encode: From images (N, C, H, W) in [0, 1] to mean codes (N, d).
-        decode: From codes (N, d) to images (N, C, H, W), which may lie outside [0, 1].
-        restore: From images to their reconstructions, which may use an image's sum besides its code.
-        draw_posterior: From images and a seed to codes as training draws them: of a VAE, samples of q(z | x); the mean
+        encode: From samples (N, …) to mean codes.
+        decode: From latents to samples, which may lie outside the range of clean ones.
+        restore: From samples to their reconstructions, which may use a sample's sum besides its latent.
+        draw_posterior: From samples and a seed to codes as training draws them: of a VAE, samples of q(z | x); the mean
             codes where a code is no distribution.
-        draw_prior: From a number and a seed to codes (number, d) of the prior.
+        draw_prior: From a number and a seed to latents of the prior.
+        features: From latents to codes.
     """
 
-    encode: Callable[[Rows], Rows]
-    decode: Callable[[Rows], Rows]
-    restore: Callable[[Rows], Rows]
-    draw_posterior: Callable[[Rows, int], Rows]
+    encode: RowsToRows
+    decode: RowsToRows
+    restore: RowsToRows
+    draw_posterior: DrawnRows
     draw_prior: Callable[[int, int], Rows]
+    features: Callable[[Rows], Rows]

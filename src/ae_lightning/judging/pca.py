@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.numpy_model import NumpyModel, Rows
+from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -64,10 +64,10 @@ def pca_counterpart(
 
 
 def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
-    def encode(images: Rows) -> Rows:
+    def encode(images: Rows, given: Labels | None = None) -> Rows:
         return _encode(pca, images)
 
-    def decode(codes: Rows) -> Rows:
+    def decode(codes: Rows, given: Labels | None = None) -> Rows:
         return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *image_shape)
 
     def draw_prior(num: int, seed: int) -> Rows:
@@ -77,9 +77,10 @@ def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.
     return NumpyModel(
         encode=encode,
         decode=decode,
-        restore=lambda images: decode(encode(images)),
-        draw_posterior=lambda images, seed: encode(images),
+        restore=lambda images, given=None: decode(encode(images)),
+        draw_posterior=lambda images, seed, given=None: encode(images),
         draw_prior=draw_prior,
+        features=lambda codes: codes,
     )
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.networks.base import Network
+from ae_lightning.networks.base import Code, CodeMap, Network
+from ae_lightning.networks.layers import Upsample
 from ae_lightning.networks.resnet import ResNet
 from ae_lightning.spec import DataSpec
 
@@ -39,13 +40,15 @@ class TrunkInput(nn.Module):
     """Makes images what a trunk for colour photographs expects: three channels, and a size that it takes.
 
     Args:
+        channels: Of the images: 1 is repeated, 3 are taken as they are, any other number is mixed by a 1 × 1 convolution.
         size: Height and width that images are resized to; None leaves them as they are.
         normalise: Subtract ImageNet's mean and divide by its standard deviation, as pretrained weights expect.
     """
 
-    def __init__(self, size: tuple[int, int] | None, normalise: bool) -> None:
+    def __init__(self, channels: int, size: tuple[int, int] | None, normalise: bool) -> None:
         super().__init__()
         self.size = size
+        self.mix = nn.Identity() if channels in (1, 3) else nn.Conv2d(channels, 3, 1)
         mean, std = (IMAGENET_MEAN, IMAGENET_STD) if normalise else ((0.0,) * 3, (1.0,) * 3)
         self.mean: Tensor
         self.std: Tensor
@@ -53,8 +56,8 @@ class TrunkInput(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Repeat a grey channel, resize, normalise."""
-        x_BCHW = x_BCHW.expand(-1, 3, -1, -1)
+        """Make three channels of what there are, resize, normalise."""
+        x_BCHW = self.mix(x_BCHW).expand(-1, 3, -1, -1)
         if self.size is not None:
             x_BCHW = F.interpolate(x_BCHW, self.size, mode="bilinear", antialias=False)
         return (x_BCHW - self.mean) / self.std
@@ -64,7 +67,7 @@ class Backbone(Network):
     """A torchvision trunk as the encoder, its last layer replaced; residual stages as the decoder.
 
     Document 000, future directions ("mainstream image processing networks"). Grey images are repeated over three
-    channels and small ones enlarged to the trunk's smallest side, 32 pixels at least, so that any trunk and its
+    channels, and small ones enlarged to the trunk's smallest side, 32 pixels at least, so that any trunk and its
     pretrained weights apply. A trunk that takes one size alone, as `vit_b_16` does, has all images resized to it.
     Auxiliary classifiers are left out, and a trunk's dropout stays.
 
@@ -94,21 +97,31 @@ class Backbone(Network):
         self.widths = list(widths)
         self._decoder = ResNet(widths)
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
-        """Build the trunk as one stage."""
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
+        """Build the trunk as one stage; for a map, without what pools and classifies."""
         channels, height, width = spec.image_shape("Backbone")
-        if channels not in (1, 3):
-            raise ConfigError(f"model.network: Backbone takes images of 1 or 3 channels, not {channels}")
         trunk = self._build_trunk()
         drop_auxiliary_classifiers(trunk)
-        replace_last_layer(trunk, num_outputs)
+        if not isinstance(code, CodeMap):
+            replace_last_layer(trunk, code)
         size = self._input_size(trunk, height, width)
-        resized = TrunkInput(size if size != (height, width) else None, self.weights is not None)
-        return nn.Sequential(nn.Sequential(resized, trunk))
+        resized = TrunkInput(channels, size if size != (height, width) else None, self.weights is not None)
+        if not isinstance(code, CodeMap):
+            return nn.Sequential(nn.Sequential(resized, trunk))
+        layers = convolutional_layers(trunk)
+        num_features = channels_of_maps(layers, size)
+        if num_features is None:
+            raise ConfigError(f"model.network.name: {self.name} has no maps; a trunk of convolutions, as resnet18, does")
+        return nn.Sequential(nn.Sequential(resized, layers, nn.Conv2d(num_features, code.channels, 1)))
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
         """Build the mirrored residual stages as one stage, which undoes the trunk."""
-        return nn.Sequential(self._decoder.build_decoder(latent_dim, spec))
+        decoder = self._decoder.build_decoder(code, spec)
+        if isinstance(code, CodeMap):
+            # The trunk's maps have another size than those that the mirror begins with.
+            _, height, width = self._decoder.last_shape(spec)
+            decoder.insert(0, Upsample(height, width))
+        return nn.Sequential(decoder)
 
     def _build_trunk(self) -> nn.Module:
         from torchvision.models import get_model  # type: ignore[import-untyped]
@@ -177,6 +190,29 @@ def drop_auxiliary_classifiers(trunk: nn.Module) -> None:
         if hasattr(trunk, name):
             trunk.aux_logits = False  # type: ignore[assignment]
             setattr(trunk, name, None)
+
+
+def convolutional_layers(trunk: nn.Module) -> nn.Sequential:
+    """Return a classifier's layers up to its pooling, which ends what has places."""
+    kept = nn.Sequential()
+    for name, layer in trunk.named_children():
+        if isinstance(layer, nn.AdaptiveAvgPool2d | nn.Linear) or name == "classifier":
+            break
+        kept.add_module(name, layer)
+    return kept
+
+
+def channels_of_maps(layers: nn.Module, size: tuple[int, int]) -> int | None:
+    """Return how many channels layers make of photographs of a size; None where they make no maps of them."""
+    was_training = layers.training
+    try:
+        with torch.no_grad():
+            maps = layers.eval()(torch.zeros(1, 3, *size))
+    except (RuntimeError, ValueError, NotImplementedError, TypeError):
+        return None
+    finally:
+        layers.train(was_training)
+    return maps.shape[1] if isinstance(maps, Tensor) and maps.ndim == 4 else None
 
 
 def replace_last_layer(trunk: nn.Module, num_outputs: int) -> None:

@@ -10,12 +10,12 @@ from torch import nn
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
-from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.base import Code, Network, Shape
 from ae_lightning.networks.layers import (
     Crop,
     build_activation,
-    image_to_outputs,
-    inputs_to_image,
+    code_to_map,
+    map_to_code,
     require_filters,
 )
 from ae_lightning.networks.transposed_convolution import TransposedConvolution
@@ -117,17 +117,17 @@ class Conv(Network):
             )
         build_activation(activation)
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
-        """Build a stage a convolution, and one affine map to the outputs."""
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
+        """Build a stage a convolution, and what makes the code."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [self._convolution(before, after) for before, after in pairwise(shapes)]
-        stages.append(image_to_outputs(shapes[-1], num_outputs))
+        stages.append(map_to_code(shapes[-1], code))
         return nn.Sequential(*stages)
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
-        """Build one affine map from the code, and a stage a transposed convolution."""
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
+        """Build what undoes the code, and a stage a transposed convolution."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
-        stages = [inputs_to_image(latent_dim, shapes[-1])]
+        stages = [code_to_map(code, shapes[-1])]
         if self.activate_dense:
             stages[0].append(build_activation(self.activation))
         for after, before in pairwise(reversed(shapes)):

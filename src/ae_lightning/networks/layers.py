@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812  (the field's own name for it
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.networks.base import Shape
+from ae_lightning.networks.base import Code, CodeMap, Shape
 from ae_lightning.spec import DataSpec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -87,14 +87,18 @@ def vector_to_sample(spec: DataSpec) -> nn.Module:
     return VectorToImage((channels, height, width))
 
 
-def image_to_outputs(shape: Shape, num_outputs: int) -> nn.Sequential:
-    """Build the affine stage from maps (B, *shape) to (B, num_outputs)."""
-    return nn.Sequential(ImageToVector(), nn.Linear(prod(shape), num_outputs))
+def map_to_code(shape: Shape, code: Code) -> nn.Sequential:
+    """Build the stage without activation from a network's last maps (B, *shape) to the code."""
+    if isinstance(code, CodeMap):
+        return nn.Sequential(nn.Conv2d(shape[0], code.channels, 1))
+    return nn.Sequential(ImageToVector(), nn.Linear(prod(shape), code))
 
 
-def inputs_to_image(num_inputs: int, shape: Shape) -> nn.Sequential:
-    """Build the affine stage from (B, num_inputs) to maps (B, *shape): undoes `image_to_outputs`."""
-    return nn.Sequential(nn.Linear(num_inputs, prod(shape)), VectorToImage(shape))
+def code_to_map(code: Code, shape: Shape) -> nn.Sequential:
+    """Build the stage without activation from the code to maps (B, *shape): undoes `map_to_code`."""
+    if isinstance(code, CodeMap):
+        return nn.Sequential(nn.Conv2d(code.channels, shape[0], 1))
+    return nn.Sequential(nn.Linear(code, prod(shape)), VectorToImage(shape))
 
 
 class Crop(nn.Module):

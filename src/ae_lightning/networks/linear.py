@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from ae_lightning.networks.base import Network
+from ae_lightning.networks.base import Code, Network
 from ae_lightning.networks.layers import sample_to_vector, vector_to_sample
 from ae_lightning.spec import DataSpec
 
@@ -16,10 +16,10 @@ class Linear(Network):
 
     is_linear: ClassVar[bool] = True
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
         """Build one stage: flatten, affine map."""
-        return nn.Sequential(nn.Sequential(sample_to_vector(spec), nn.Linear(spec.num_values, num_outputs)))
+        return nn.Sequential(nn.Sequential(sample_to_vector(spec), nn.Linear(spec.num_values, self.vector_length(code))))
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
         """Build one stage: affine map, unflatten."""
-        return nn.Sequential(nn.Sequential(nn.Linear(latent_dim, spec.num_values), vector_to_sample(spec)))
+        return nn.Sequential(nn.Sequential(nn.Linear(self.vector_length(code), spec.num_values), vector_to_sample(spec)))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import nn
 
 from ae_lightning.checks import require_at_least
-from ae_lightning.networks.base import Network
+from ae_lightning.networks.base import Code, Network
 from ae_lightning.networks.layers import build_activation, sample_to_vector, vector_to_sample
 from ae_lightning.spec import DataSpec
 
@@ -31,17 +31,17 @@ class MLP(Network):
             require_at_least("model.network.hidden", width)
         build_activation(activation)
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
-        """Build a stage a hidden layer, and one affine map to the outputs."""
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
+        """Build a stage a hidden layer, and what makes the code."""
         widths = [spec.num_values, *self.hidden]
         stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
-        stages.append(nn.Sequential(nn.Linear(widths[-1], num_outputs)))
+        stages.append(nn.Sequential(nn.Linear(widths[-1], self.vector_length(code))))
         stages[0].insert(0, sample_to_vector(spec))
         return nn.Sequential(*stages)
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
         """Build the encoder's stages in reverse; the last has no activation."""
-        widths = [latent_dim, *reversed(self.hidden)]
+        widths = [self.vector_length(code), *reversed(self.hidden)]
         stages = [nn.Sequential(nn.Linear(a, b), build_activation(self.activation)) for a, b in pairwise(widths)]
         stages.append(nn.Sequential(nn.Linear(widths[-1], spec.num_values), vector_to_sample(spec)))
         return nn.Sequential(*stages)

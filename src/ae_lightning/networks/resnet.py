@@ -8,12 +8,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ae_lightning.checks import require_at_least
-from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.base import Code, Network, Shape
 from ae_lightning.networks.layers import (
     Upsample,
     build_activation,
-    image_to_outputs,
-    inputs_to_image,
+    code_to_map,
+    map_to_code,
     require_filters,
 )
 from ae_lightning.spec import DataSpec
@@ -77,8 +77,8 @@ class ResNet(Network):
         self.batch_norm = batch_norm
         build_activation(activation)
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
-        """Build the stages, and one affine map to the outputs."""
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
+        """Build the stages, and what makes the code."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [
             nn.Sequential(
@@ -88,12 +88,12 @@ class ResNet(Network):
             )
             for before, after in pairwise(shapes)
         ]
-        return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
+        return nn.Sequential(*stages, map_to_code(shapes[-1], code))
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
-        """Build one affine map from the code, and the mirrored stages."""
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
+        """Build what undoes the code, and the mirrored stages."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
-        stages = [inputs_to_image(latent_dim, shapes[-1])]
+        stages = [code_to_map(code, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             is_last = before is shapes[0]
             stage = nn.Sequential(*self._blocks(after[0]), Upsample(before[1], before[2]))
@@ -102,6 +102,10 @@ class ResNet(Network):
                 stage.append(build_activation(self.activation))
             stages.append(stage)
         return nn.Sequential(*stages)
+
+    def last_shape(self, spec: DataSpec) -> Shape:
+        """Return the shape of the maps next to the code."""
+        return self._layer_shapes(spec.image_shape(type(self).__name__))[-1]
 
     def _blocks(self, channels: int) -> list[ResidualBlock]:
         return [ResidualBlock(channels, self.activation, self.batch_norm) for _ in range(self.depth)]

@@ -9,12 +9,12 @@ from torch import nn
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.errors import ConfigError
-from ae_lightning.networks.base import Network, Shape
+from ae_lightning.networks.base import Code, Network, Shape
 from ae_lightning.networks.layers import (
     Upsample,
     build_activation,
-    image_to_outputs,
-    inputs_to_image,
+    code_to_map,
+    map_to_code,
     require_filters,
 )
 from ae_lightning.spec import DataSpec
@@ -41,8 +41,8 @@ class Unpool(Network):
         self.activation = activation
         build_activation(activation)
 
-    def build_encoder(self, spec: DataSpec, num_outputs: int) -> nn.Sequential:
-        """Build a stage of convolution, activation and pooling a layer, and one affine map to the outputs."""
+    def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
+        """Build a stage of convolution, activation and pooling a layer, and what makes the code."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
         stages = [
             nn.Sequential(
@@ -52,12 +52,12 @@ class Unpool(Network):
             )
             for before, after in pairwise(shapes)
         ]
-        return nn.Sequential(*stages, image_to_outputs(shapes[-1], num_outputs))
+        return nn.Sequential(*stages, map_to_code(shapes[-1], code))
 
-    def build_decoder(self, latent_dim: int, spec: DataSpec) -> nn.Sequential:
-        """Build one affine map from the code, and a stage of upsampling and convolution a layer."""
+    def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
+        """Build what undoes the code, and a stage of upsampling and convolution a layer."""
         shapes = self._layer_shapes(spec.image_shape(type(self).__name__))
-        stages = [inputs_to_image(latent_dim, shapes[-1])]
+        stages = [code_to_map(code, shapes[-1])]
         for after, before in pairwise(reversed(shapes)):
             stage = nn.Sequential(Upsample(before[1], before[2]), self._convolution(after[0], before[0]))
             if before is not shapes[0]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes, optimizer_arguments

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.judging.directions import metric_names

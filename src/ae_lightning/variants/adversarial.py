@@ -10,9 +10,10 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder, weighted_sum
+from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.checks import require_name, require_non_negative
-from ae_lightning.data.loader import Batch
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.networks.discriminator import build_discriminator
@@ -59,8 +60,8 @@ class AdversarialAE(Autoencoder):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
         draws = self.begin_training_step(batch, batch_idx)
-        z_BL = self.encode(batch.images)
-        reconstruction = self.reconstruction_term(batch.images, z_BL)
+        z_BL = self.encode(batch.x, batch.labels)
+        reconstruction = self.reconstruction_term(batch, z_BL)
         terms = {"reconstruction": reconstruction, "encoder": encoder_loss(self.discriminator(z_BL))}
         loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
         self.manual_step(0, loss * self.share_of_global_batch(batch))

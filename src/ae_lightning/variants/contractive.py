@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_non_negative
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.networks.layers import running_statistics
@@ -34,23 +36,22 @@ class ContractiveAE(Autoencoder):
         self.contraction = require_non_negative("model.contraction", contraction)
         self.exact = exact
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction and the squared norm of the encoder's Jacobian."""
         v_BL = draws.normal(self.latent_dim)
         return {
-            "reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW)),
-            "jacobian": self.jacobian_term(x_BCHW, v_BL),
+            "reconstruction": self.reconstruction_term(batch, self.encode(batch.x, batch.labels)),
+            "jacobian": self.jacobian_term(batch.x, v_BL, batch.labels),
         }
 
-    def jacobian_term(self, x_BCHW: Tensor, v_BL: Tensor) -> Tensor:
-        """Return ‖∂f/∂x‖²_F of each image, or its estimate from one random vector a code, shape (B,)."""
-        precision = torch.autocast(x_BCHW.device.type, enabled=False)
+    def jacobian_term(self, x: Tensor, v_BL: Tensor, given: Tensor | None = None) -> Tensor:
+        """Return ‖∂f/∂x‖²_F of each sample, or its estimate from one random vector a code, shape (B,)."""
+        precision = torch.autocast(x.device.type, enabled=False)
         # Validation runs in inference mode, whose tensors have no Jacobian: copies made outside of it do.
         with torch.inference_mode(False), precision, running_statistics(self.encoder):
-            x_BCHW, v_BL = x_BCHW.clone(), v_BL.clone()
-            if self.exact:
-                return exact_jacobian_norm(self.encode, x_BCHW)
-            return jacobian_norm(self.encode, x_BCHW, v_BL)
+            x, v_BL = x.clone(), v_BL.clone()
+            encode = partial(self.encode, given=given)
+            return exact_jacobian_norm(encode, x) if self.exact else jacobian_norm(encode, x, v_BL)
 
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the Jacobian's norm by λ."""

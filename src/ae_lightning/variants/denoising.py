@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_name, require_non_negative, require_share
 from ae_lightning.data.corruption import CorruptionName, corrupt
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 
 
@@ -40,13 +41,14 @@ class DenoisingAE(Autoencoder):
         self.std = require_non_negative("model.std", std)
         self.p = require_share("model.p", p)
 
-    def corrupt(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
-        """Return corrupted images in [0, 1]."""
-        shape = x_BCHW.shape[1:]
+    def corrupt(self, x: Tensor, draws: Draws) -> Tensor:
+        """Return corrupted samples, in the range of clean ones."""
+        shape = x.shape[1:]
         if self.corruption == "gaussian":
-            return corrupt(x_BCHW, "gaussian", draws.normal(*shape), self.std)
-        return corrupt(x_BCHW, self.corruption, draws.uniform(*shape), self.p)
+            return corrupt(x, "gaussian", draws.normal(*shape), self.std)
+        return corrupt(x, self.corruption, draws.uniform(*shape), self.p)
 
-    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction of clean images from corrupted ones."""
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(self.corrupt(x_BCHW, draws)))}
+    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction of clean samples from corrupted ones."""
+        latent = self.encode(self.corrupt(batch.x, draws), batch.labels)
+        return {"reconstruction": self.reconstruction_term(batch, latent)}

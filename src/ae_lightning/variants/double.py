@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.latent_cycle import LatentCycle
+from ae_lightning.models.latent_cycle import LatentCycle
 
 
 class DoubleAE(LatentCycle):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ae_lightning.batch_posterior import BatchPosterior
-from ae_lightning.latent_cycle import LatentCycle
+from ae_lightning.models.batch_posterior import BatchPosterior
+from ae_lightning.models.latent_cycle import LatentCycle
 
 
 class DoubleSampleVAE(LatentCycle, BatchPosterior):

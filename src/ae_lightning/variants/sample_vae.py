@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.batch_posterior import BatchPosterior
+from ae_lightning.models.batch_posterior import BatchPosterior
 
 
 class SampleVAE(BatchPosterior):

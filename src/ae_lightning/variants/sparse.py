@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_at_least, require_name, require_non_negative
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
@@ -51,15 +52,15 @@ class SparseAE(Autoencoder):
         self.sparsity_weight = require_non_negative("model.sparsity_weight", sparsity_weight)
         self.k = require_at_least("model.k", k)
 
-    def encode(self, x_BCHW: Tensor) -> Tensor:
+    def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """Return sparse codes, shape (B, L), float32: sigmoids, or the k largest of a linear code."""
-        z_BL = super().encode(x_BCHW)
+        z_BL = super().encode(x, given)
         return keep_largest(z_BL, self.k) if self.penalty == "topk" else z_BL.sigmoid()
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction and, but for `topk`, the sparsity penalty."""
-        z_BL = self.encode(x_BCHW)
-        terms = {"reconstruction": self.reconstruction_term(x_BCHW, z_BL)}
+        z_BL = self.encode(batch.x, batch.labels)
+        terms = {"reconstruction": self.reconstruction_term(batch, z_BL)}
         if self.penalty == "kl":
             terms["sparsity"] = bernoulli_kl(self.rho, mean_over_batch(z_BL))
         if self.penalty == "l1":

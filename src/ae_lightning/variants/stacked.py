@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import mse
@@ -29,20 +30,20 @@ class StackedAE(Autoencoder):
         """One a stage, and one for all of them."""
         return len(self.encoder) + 1
 
-    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of this phase's layer; in the last phase, of the image."""
         if self.in_last_phase:
-            return self.loss_terms(x_BCHW, draws)
-        return {f"layer_{self.phase + 1}": self.layer_term(x_BCHW, self.phase)}
+            return self.loss_terms(batch, draws)
+        return {f"layer_{self.phase + 1}": self.layer_term(batch.x, self.phase)}
 
-    def layer_term(self, x_BCHW: Tensor, layer: int) -> Tensor:
+    def layer_term(self, x: Tensor, layer: int) -> Tensor:
         """Return the error of one stage's round trip, shape (B,).
 
         Args:
-            x_BCHW: Images.
+            x: Samples.
             layer: Which stage of the encoder, from 0.
         """
         with torch.no_grad(), running_statistics(self.encoder[:layer]):
-            hidden = self.encoder[:layer](x_BCHW)
+            hidden = self.encoder[:layer](x)
         output = self.decoder[len(self.encoder) - 1 - layer](self.encoder[layer](hidden))
-        return self.reconstruction.loss(x_BCHW, output) if layer == 0 else mse(in_full(hidden), in_full(output))
+        return self.reconstruction.loss(x, output) if layer == 0 else mse(in_full(hidden), in_full(output))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ae_lightning.losses.divergence import gaussian_kl
-from ae_lightning.variational import VariationalAutoencoder
+from ae_lightning.models.variational import VariationalAutoencoder
 
 
 class VAE(VariationalAutoencoder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 
 
 class VanillaAE(Autoencoder):

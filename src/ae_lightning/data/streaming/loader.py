@@ -16,10 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.loader import Batch, ResumableLoader
+from ae_lightning.data.batch import Batch
+from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.sampling import RankShare
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.windows import Window, WindowSampler
+from ae_lightning.labels import MISSING_LABEL
 
 
 class _Piece(NamedTuple):
@@ -29,11 +31,13 @@ class _Piece(NamedTuple):
         places: Of its images in the order of the epoch, ascending, shape (n,).
         positions: Of its images in the split, shape (n,).
         images: uint8, shape (n, C, H, W).
+        labels: int64, −1 where missing, shape (n,); None where they are not asked for.
     """
 
     places: Tensor
     positions: Tensor
     images: Tensor
+    labels: Tensor | None
 
     @property
     def last(self) -> int:
@@ -55,13 +59,15 @@ class StreamLoader(ResumableLoader):
     Args:
         reader: Reads the blocks.
         sampler: Deals out the images.
+        with_labels: Whether batches bring labels; all missing where the split has none.
     """
 
     sampler: WindowSampler
 
-    def __init__(self, reader: BlockReader, sampler: WindowSampler) -> None:
+    def __init__(self, reader: BlockReader, sampler: WindowSampler, *, with_labels: bool = False) -> None:
         super().__init__(sampler)
         self._reader = reader
+        self._with_labels = with_labels
 
     def _batches(self, first: int) -> Iterator[Batch]:
         held: list[_Piece] = []
@@ -91,6 +97,7 @@ class StreamLoader(ResumableLoader):
         places = self._own_places(window, first)
         positions = window.positions[places - window.start]
         pixels = _pages((len(places), *self._reader.image_shape))
+        labels = np.full(len(places), MISSING_LABEL)
         block_of = (positions // self._reader.block_size).numpy()
         by_block = block_of.argsort(kind="stable")
         blocks, starts = np.unique(block_of[by_block], return_index=True)
@@ -100,8 +107,13 @@ class StreamLoader(ResumableLoader):
                 break
             rows = by_block[start:stop]
             within = positions.numpy()[rows] - block * self._reader.block_size
-            pixels[rows] = self._reader.read(block).images[within]
-        return _Piece(places, positions, torch.from_numpy(pixels))
+            read = self._reader.read(block)
+            pixels[rows] = read.images[within]
+            if read.labels is not None:
+                labels[rows] = read.labels[within]
+        return _Piece(
+            places, positions, torch.from_numpy(pixels), torch.from_numpy(labels) if self._with_labels else None
+        )
 
     def _own_places(self, window: Window, first: int) -> Tensor:
         end = window.start + len(window.positions)
@@ -128,7 +140,9 @@ def _batch(held: list[_Piece], share: RankShare) -> Batch:
     stop = share.start + share.num_images
     parts = [(piece, piece.within(share.start, stop)) for piece in held]
     images = _joined([piece.images[run] for piece, run in parts])
-    return Batch(images, _joined([piece.positions[run] for piece, run in parts]), share.offset, share.global_size)
+    positions = _joined([piece.positions[run] for piece, run in parts])
+    labels = [piece.labels[run] for piece, run in parts if piece.labels is not None]
+    return Batch(images, _joined(labels) if labels else None, positions, share.offset, share.global_size)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -67,14 +67,20 @@ class Stream(OpenedData):
         return self._read[name]
 
     def loader(
-        self, name: SplitName, sampling: Sampling, kept_on: Callable[[ImageSplit], torch.device | None]
+        self,
+        name: SplitName,
+        sampling: Sampling,
+        kept_on: Callable[[ImageSplit], torch.device | None],
+        *,
+        with_labels: bool = False,
     ) -> ResumableLoader:
         """Return batches of a whole split, those of the train split read from disk as they are asked for."""
         if name != "train":
-            return super().loader(name, sampling, kept_on)
+            return super().loader(name, sampling, kept_on, with_labels=with_labels)
         reader = self._reader(name)
         window_size = self._description.window_size
-        return StreamLoader(reader, WindowSampler(reader.num_images, reader.block_size, window_size, sampling))
+        sampler = WindowSampler(reader.num_images, reader.block_size, window_size, sampling)
+        return StreamLoader(reader, sampler, with_labels=with_labels)
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description

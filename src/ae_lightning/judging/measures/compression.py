@@ -33,7 +33,7 @@ class Compression(Measure):
 
     name = "compression"
     metrics: ClassVar[Mapping[str, Direction]] = {"bits_per_pixel": "none", "compression_psnr": "higher"}
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "vector codes"})
 
     def compute(self, case: Case) -> Found:
         """See ``Measure.compute``."""
@@ -68,7 +68,7 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: Numpy
         symbols = quantiser.symbols(chosen.codes)
         curve["bits"].append(float(bits))
         curve["bits_per_pixel"].append(quantiser.code_length(symbols) / len(chosen) / num_pixels)
-        curve["psnr"].append(psnr(chosen.images, model.decode(quantiser.codes(symbols))))
+        curve["psnr"].append(psnr(chosen.images, model.decode(quantiser.codes(symbols), chosen.labels)))
     return curve
 
 

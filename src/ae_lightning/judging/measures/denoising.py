@@ -35,5 +35,5 @@ def denoising_psnr_gain(images: CorruptedImages, model: NumpyModel) -> float:
     Returns:
         The gain in dB, see ``psnr``; negative where the reconstruction is further from the clean image.
     """
-    restored = model.restore(images.corrupted)
+    restored = model.restore(images.corrupted, images.labels)
     return psnr(images.clean, restored) - psnr(images.clean, images.corrupted)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.chunks import chunks, sample_rows
+from ae_lightning.judging.chunks import chunks
 from ae_lightning.judging.measure import Direction, Measure
 
 MAX_COMPARED_CODES = 5_000
@@ -33,9 +33,9 @@ class PriorDistance(Measure):
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
-        images = sample_rows(case.evaluated.images, MAX_COMPARED_CODES, case.seed)
-        codes = case.given_model.draw_posterior(images, case.seed)
-        draws = case.given_model.draw_prior(len(images), case.seed)
+        model, compared = case.given_model, case.evaluated.sample(MAX_COMPARED_CODES, case.seed)
+        codes = model.draw_posterior(compared.images, case.seed, compared.labels)
+        draws = model.features(model.draw_prior(len(compared), case.seed))
         return {"prior_mmd": prior_mmd(codes, draws), "prior_swd": prior_swd(codes, draws, case.seed)}
 
 

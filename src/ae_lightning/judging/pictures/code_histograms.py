@@ -39,7 +39,7 @@ class CodeHistograms(Picture):
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
         codes = case.evaluated.codes
-        prior = case.model.draw_prior(num_prior_codes(codes.shape[1]), case.seed)
+        prior = case.model.features(case.model.draw_prior(num_prior_codes(codes.shape[1]), case.seed))
         return code_histograms(codes, prior)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ae_lightning.checks import require_name
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
 from ae_lightning.machine.distributed import mean_over_batch
-from ae_lightning.variational import VariationalAutoencoder
+from ae_lightning.models.variational import VariationalAutoencoder
 
 Estimator = Literal["aggregate", "posterior"]
 

@@ -1,16 +1,11 @@
-"""The base LightningModule: what every variant shares.
-
-A variant overrides `loss_terms`, which returns its terms by name, unweighted; the base weighs, sums, averages, logs
-and optimises them.
-
-Shape suffixes: B batch, C channels, H height, W width, L latent_dim, N pixels of an image (C·H·W).
-"""
+"""The LightningModule below every model: it weighs, sums, averages, logs and optimises what a model calls its terms."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -26,17 +21,10 @@ from lightning.pytorch.utilities.types import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ae_lightning.checks import require_at_least, require_name
-from ae_lightning.data.corruption import corrupt
-from ae_lightning.data.loader import Batch
+from ae_lightning.checks import require_name
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import refusal_explained
-from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
-from ae_lightning.losses.in_full import in_full
-from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
-from ae_lightning.networks import Conv, Network
-from ae_lightning.networks.single_images import require_single_images_taken
-from ae_lightning.spec import DataSpec
 from ae_lightning.training.optimizers import require_usable, use_fused
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.training.schedules import num_training_batches, phase_of
@@ -44,47 +32,22 @@ from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read
 
 SchedulerInterval = Literal["epoch", "step"]
 
-DEFAULT_NOISE = 0.3
-"""Standard deviation of the noise that variants without a corruption of their own are judged on."""
-
 _MONITORED = "monitored"
 """Where a checkpoint keeps what the scheduler follows."""
 
 
-class Prediction(NamedTuple):
-    """What `predict` gives for a batch.
-
-    Attributes:
-        indices: Positions of the images in their split, shape (B,).
-        codes: Shape (B, latent_dim), float32.
-        reconstructions: Shape (B, C, H, W), float32.
-    """
-
-    indices: Tensor
-    codes: Tensor
-    reconstructions: Tensor
-
-
-class Autoencoder(pl.LightningModule):
-    """An encoder, a decoder, and the training of both on a sum of loss terms.
+class TrainedModule(pl.LightningModule):
+    """What trains on a sum of loss terms, and is validated and tested on it.
 
     Args:
-        spec: What a sample is; the data give it.
-        network: The recipe for encoder and decoder.
-        latent_dim: Length of a code.
-        reconstruction: Loss between image and reconstruction, summed over the pixels of an image.
-        output_activation: `auto` follows the network and the loss.
         optimizer: Makes the optimizer from the parameters; its fused step is used where there is one.
         scheduler: Makes the learning-rate scheduler from the optimizer; `ReduceLROnPlateau` names its `monitor`.
         scheduler_interval: Whether the scheduler steps once an epoch or once a batch.
-        seed: Fixes every random draw of training and validation; follows `seed_everything`.
+        seed: Fixes every random draw of training and validation.
 
     Raises:
-        ConfigError: If a value is out of range, or the network cannot be built for these images.
+        ConfigError: If the interval is unknown.
     """
-
-    outputs_per_latent: ClassVar[int] = 1
-    """Encoder outputs a latent dimension: 2 where it gives a mean and a log-variance."""
 
     leaves_parameters_out: ClassVar[bool] = False
     """Whether some step uses only some of the parameters, which data-parallel training must be told."""
@@ -92,29 +55,12 @@ class Autoencoder(pl.LightningModule):
     def __init__(
         self,
         *,
-        spec: DataSpec,
-        network: Network = Conv(),  # noqa: B008  (a recipe is never changed)
-        latent_dim: int = 32,
-        reconstruction: ReconstructionName = "mse",
-        output_activation: OutputActivation = "auto",
-        optimizer: OptimizerCallable = torch.optim.Adam,
-        scheduler: LRSchedulerCallable | None = None,
-        scheduler_interval: SchedulerInterval = "epoch",
-        seed: int = 0,
+        optimizer: OptimizerCallable,
+        scheduler: LRSchedulerCallable | None,
+        scheduler_interval: SchedulerInterval,
+        seed: int,
     ) -> None:
         super().__init__()
-        require_at_least("model.latent_dim", latent_dim)
-        # Not for the logger: the recorder logs them under the command line's keys.
-        self.save_hyperparameters(logger=False)
-        if "_class_path" not in self.hparams:
-            self._set_hparams(plain_hyperparameters(type(self), self.hparams))
-        # The command line gives it as it comes from the data.
-        self.hparams["spec"] = plain_value("spec", spec)
-        self.spec = spec
-        self.latent_dim = latent_dim
-        self.reconstruction = build_reconstruction(
-            reconstruction, output_activation, spec.value_range, is_linear=network.is_linear
-        )
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)
@@ -122,10 +68,26 @@ class Autoencoder(pl.LightningModule):
         self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
         self.phase = 0
-        self.encoder = network.build_encoder(spec, self.outputs_per_latent * latent_dim)
-        self.decoder = network.build_decoder(latent_dim, spec)
-        self.to(memory_format=torch.channels_last)
-        self.example_input_array = torch.zeros(2, *spec.shape)
+
+    @abstractmethod
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the terms of the objective by name, unweighted.
+
+        Args:
+            batch: Clean samples, as scaled; with labels if the model says that it needs them.
+            draws: The random numbers of this batch.
+
+        Returns:
+            Terms of shape (B,), one value a sample, or of shape () for one of the whole batch.
+        """
+
+    @abstractmethod
+    def require_trains_on_one(self) -> None:
+        """Refuse a batch of a single sample where batch norm needs more.
+
+        Raises:
+            ConfigError: If it does.
+        """
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute: at once where Lightning notes which hook it calls, some forty times a training step."""
@@ -144,98 +106,31 @@ class Autoencoder(pl.LightningModule):
         """Whether the last phase has begun: no checkpoint from before it can be the best."""
         return self.phase == self.num_phases - 1
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.
-
-        Args:
-            x_BCHW: Clean images in [0, 1], float32.
-            draws: The random numbers of this batch.
-
-        Returns:
-            Terms of shape (B,), one value an image, or of shape () for one of the whole batch.
-        """
-        return {"reconstruction": self.reconstruction_term(x_BCHW, self.encode(x_BCHW))}
-
     def term_weights(self) -> Mapping[str, float]:
         """Return the weights of the objective's terms by name; a term that is not named has weight 1."""
         return {}
 
-    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms that a training step minimises: the objective's, unless a variant trains in phases."""
-        return self.loss_terms(x_BCHW, draws)
+        return self.loss_terms(batch, draws)
 
     def training_weights(self) -> Mapping[str, float]:
         """Return the weights of a training step: the objective's, unless a variant anneals them."""
         return self.term_weights()
 
-    def encode(self, x_BCHW: Tensor) -> Tensor:
-        """Return the codes of images, shape (B, L), in full precision; of a distribution over codes, its mean."""
-        z_BL: Tensor = self.encoder(x_BCHW)
-        return in_full(z_BL)
-
-    def decode(self, z_BL: Tensor) -> Tensor:
-        """Return the images of codes, shape (B, C, H, W), float32; they depend on the codes alone."""
-        return self.reconstruction.activate(self.decoder(z_BL))
-
-    def reconstruct(self, x_BCHW: Tensor) -> Tensor:
-        """Return the images of the images' own mean codes, shape (B, C, H, W), float32."""
-        return self.decode_like(self.encode(x_BCHW), x_BCHW)
-
-    def decode_like(self, z_BL: Tensor, x_BCHW: Tensor) -> Tensor:
-        """Return the reconstructions of images from their codes, shape (B, C, H, W), float32."""
-        return self.reconstruction.activate(self.decoder(z_BL), x_BCHW)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Reconstruct."""
-        return self.reconstruct(x_BCHW)
-
-    def draw_posterior_codes(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
-        """Return a code of each image as training draws it, shape (B, L); the code itself where it is no distribution.
-
-        Args:
-            x_BCHW: Clean images in [0, 1], float32.
-            draws: The random numbers of this batch.
-        """
-        return self.encode(x_BCHW)
-
-    def corrupt(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
-        """Return corrupted images in [0, 1]: what denoising is measured on, and what a variant may train on.
-
-        Gaussian noise of standard deviation 0.3, unless a variant has a corruption of its own.
-        """
-        return corrupt(x_BCHW, "gaussian", draws.normal(*x_BCHW.shape[1:]), DEFAULT_NOISE)
-
-    def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw a code for each image of a batch from the prior, N(0, I): shape (B, L)."""
-        return draws.normal(self.latent_dim)
-
-    def sample_codes(self, num_images: int, seed: int = 0) -> Tensor:
-        """Draw codes from the prior: shape (num_images, L), on the model's device, the same ones for a seed."""
-        draws = Draws(seed, "sample", (), offset=0, num_images=num_images, global_size=num_images, device=self.device)
-        return self.draw_prior(draws)
-
-    @torch.no_grad()
-    def sample(self, num_images: int, seed: int = 0) -> Tensor:
-        """Draw images by decoding codes of the prior: shape (num_images, C, H, W), float32."""
-        return self.decode(self.sample_codes(num_images, seed))
-
-    def reconstruction_term(self, x_BCHW: Tensor, z_BL: Tensor) -> Tensor:
-        """Return rec(x, g(z)) of each image, shape (B,)."""
-        return self.reconstruction.loss(x_BCHW, self.decoder(z_BL))
-
-    def objective(self, x_BCHW: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+    def objective(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the final objective of a batch, and the average of each of its terms.
 
         Args:
-            x_BCHW: Clean images in [0, 1], float32.
+            batch: As `loss_terms` takes it.
             draws: The random numbers of this batch.
         """
-        return weighted_sum(self.loss_terms(x_BCHW, draws), self.term_weights())
+        return weighted_sum(self.loss_terms(batch, draws), self.term_weights())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Return what a batch's step minimises, and log it with its terms."""
         draws = self.begin_training_step(batch, batch_idx)
-        loss, means = weighted_sum(self.training_terms(batch.images, draws), self.training_weights())
+        loss, means = weighted_sum(self.training_terms(batch, draws), self.training_weights())
         self.log_training_terms(loss, means, batch)
         return loss * self.share_of_global_batch(batch)
 
@@ -246,9 +141,8 @@ class Autoencoder(pl.LightningModule):
             ConfigError: If it is a single image, and batch norm needs more.
         """
         # A single image comes first in an epoch, if at all: a last batch is never smaller.
-        if batch_idx == 0 and len(batch.images) == 1:
-            require_single_images_taken(self.encoder, self.spec.shape)
-            require_single_images_taken(self.decoder, (self.latent_dim,))
+        if batch_idx == 0 and len(batch.x) == 1:
+            self.require_trains_on_one()
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         number = self.current_epoch * num_batches + batch_idx
@@ -265,7 +159,7 @@ class Autoencoder(pl.LightningModule):
         if not (follows_each_step or is_step_read(self.trainer)):
             return
         terms = {f"train/{name}": mean.detach() for name, mean in means.items()}
-        self.log_dict({"train/loss": loss.detach(), **terms}, batch_size=len(batch.images))
+        self.log_dict({"train/loss": loss.detach(), **terms}, batch_size=len(batch.x))
 
     def manual_step(self, index: int, loss: Tensor) -> None:
         """Take a step of one of several optimizers, for variants that optimise manually.
@@ -321,7 +215,7 @@ class Autoencoder(pl.LightningModule):
 
     def share_of_global_batch(self, batch: Batch) -> float:
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
-        return len(batch.images) * self.trainer.world_size / batch.global_size
+        return len(batch.x) * self.trainer.world_size / batch.global_size
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the objective of the validation split, with draws that are the same every time."""
@@ -330,11 +224,6 @@ class Autoencoder(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the objective of the test split, with draws that are the same every time."""
         self._evaluate("test", batch, batch_idx)
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """Return the codes and reconstructions of a batch."""
-        z_BL = self.encode(batch.images)
-        return Prediction(batch.indices, z_BL, self.decode_like(z_BL, batch.images))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer over all parameters, and its scheduler."""
@@ -369,7 +258,7 @@ class Autoencoder(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
-        loss, means = self.objective(batch.images, self._draws(stage, batch, batch_idx))
+        loss, means = self.objective(batch, self._draws(stage, batch, batch_idx))
         # Lightning averages the ranks' counts as whole numbers, so that every rank counts the global batch instead.
         share = self.share_of_global_batch(batch)
         values = {f"{stage}/{name}": share * value for name, value in {"loss": loss, **means}.items()}
@@ -381,9 +270,9 @@ class Autoencoder(pl.LightningModule):
             stream,
             key,
             offset=batch.offset,
-            num_images=len(batch.images),
+            num_images=len(batch.x),
             global_size=batch.global_size,
-            device=batch.images.device,
+            device=batch.x.device,
         )
 
 

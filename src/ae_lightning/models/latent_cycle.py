@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_name, require_non_negative
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 
@@ -38,20 +39,21 @@ class LatentCycle(Autoencoder):
         """Two a round when alternating."""
         return 2 * NUM_ROUNDS if self.schedule == "alternating" else 1
 
-    def cycle_term(self, draws: Draws) -> dict[str, Tensor]:
-        """Return ‖z − f(g(z))‖² for a code drawn for each image of the batch."""
+    def cycle_term(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return ‖z − f(g(z))‖² for a code drawn for each sample of the batch."""
         z_BL = self.draw_prior(draws)
-        return {"latent_cycle": latent_cycle(z_BL, self.encode(self.decode(z_BL)))}
+        drawn = self.decode(z_BL, batch.labels)
+        return {"latent_cycle": latent_cycle(z_BL, self.encode(drawn, batch.labels))}
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the variant's own terms and the latent cycle."""
-        return {**super().loss_terms(x_BCHW, draws), **self.cycle_term(draws)}
+        return {**super().loss_terms(batch, draws), **self.cycle_term(batch, draws)}
 
-    def training_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of this half of the round when alternating, else all."""
         if self.schedule == "joint":
-            return self.loss_terms(x_BCHW, draws)
-        return self.cycle_term(draws) if self.phase % 2 == 0 else super().loss_terms(x_BCHW, draws)
+            return self.loss_terms(batch, draws)
+        return self.cycle_term(batch, draws) if self.phase % 2 == 0 else super().loss_terms(batch, draws)
 
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the latent cycle as well."""

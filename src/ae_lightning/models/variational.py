@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ae_lightning.autoencoder import Autoencoder
+from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.losses.in_full import in_full
 from ae_lightning.training.schedules import Annealing, as_annealing
 
 
@@ -29,22 +29,22 @@ class VariationalAutoencoder(Autoencoder):
         super().__init__(**options)
         self.beta = as_annealing("model.beta", beta)
 
-    def posterior(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return μ and log σ² of q(z | x), shape (B, L) each, float32."""
-        mean_BL, log_variance_BL = in_full(self.encoder(x_BCHW)).chunk(2, dim=1)
+    def posterior(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return μ and log σ² of q(z | x), shape (B, L) each, float32; of a conditional variant, of q(z | x, given)."""
+        mean_BL, log_variance_BL = self.encoder_output(x, given).chunk(2, dim=1)
         return mean_BL, log_variance_BL
 
-    def encode(self, x_BCHW: Tensor) -> Tensor:
+    def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """Return the mean codes, shape (B, L), float32."""
-        return self.posterior(x_BCHW)[0]
+        return self.posterior(x, given)[0]
 
     def draw_posterior(self, mean_BL: Tensor, log_variance_BL: Tensor, draws: Draws) -> Tensor:
         """Return z = μ + σ·ε with ε ~ N(0, I), shape (B, L) (Kingma & Welling 2014, section 2.4)."""
-        return mean_BL + (0.5 * log_variance_BL).exp() * draws.normal(self.latent_dim)
+        return mean_BL + (0.5 * log_variance_BL).exp() * draws.normal(*self.code_shape)
 
-    def draw_posterior_codes(self, x_BCHW: Tensor, draws: Draws) -> Tensor:
-        """Return a sample of q(z | x) for each image, shape (B, L)."""
-        return self.draw_posterior(*self.posterior(x_BCHW), draws)
+    def draw_posterior_codes(self, x: Tensor, draws: Draws, given: Tensor | None = None) -> Tensor:
+        """Return a draw from q(z | x) for each sample, shape (B, L)."""
+        return self.draw_posterior(*self.posterior(x, given), draws)
 
     def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
         """Return the variant's KL to the prior in nats, shape (B,), or () for one of the whole batch.
@@ -55,12 +55,12 @@ class VariationalAutoencoder(Autoencoder):
         """
         raise NotImplementedError
 
-    def loss_terms(self, x_BCHW: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction from a drawn code, and the KL."""
-        mean_BL, log_variance_BL = self.posterior(x_BCHW)
+        mean_BL, log_variance_BL = self.posterior(batch.x, batch.labels)
         z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
         return {
-            "reconstruction": self.reconstruction_term(x_BCHW, z_BL),
+            "reconstruction": self.reconstruction_term(batch, z_BL),
             "kl": self.kl_term(mean_BL, log_variance_BL),
         }
 

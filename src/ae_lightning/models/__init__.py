@@ -1,0 +1,1 @@
+"""What every model shares: the base that trains and answers, and the bases between it and the variants."""
