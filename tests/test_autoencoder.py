@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import (
+    batch_of,
     build_trainer,
     draws_for,
     generate_batch,
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 class TwoTerms(Autoencoder):
     """One term an image, one of the whole batch, each weighed."""
 
-    def loss_terms(self, x_BCHW, draws):
-        z_BL = self.encode(x_BCHW)
-        return {"reconstruction": self.reconstruction_term(x_BCHW, z_BL), "size": z_BL.square().mean()}
+    def loss_terms(self, batch, draws):
+        z_BL = self.encode(batch.x)
+        return {"reconstruction": self.reconstruction_term(batch, z_BL), "size": z_BL.square().mean()}
 
     def term_weights(self):
         return {"size": 3.0}
@@ -74,7 +75,7 @@ def test_weights_are_channels_last():
 def test_a_variant_that_says_nothing_reconstructs():
     model = Autoencoder(**SMALL)
     x_BCHW = generate_batch(SHAPE, 2)
-    total, terms = model.objective(x_BCHW, draws_for(model, x_BCHW))
+    total, terms = model.objective(batch_of(x_BCHW), draws_for(model, x_BCHW))
     expected = (x_BCHW - model.reconstruct(x_BCHW)).square().sum() / 2
     assert set(terms) == {"reconstruction"}
     torch.testing.assert_close(total, expected)
@@ -127,7 +128,7 @@ def test_outputs_are_float32_under_autocast():
     x_BCHW = generate_batch(SHAPE, 2)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = (model.encode(x_BCHW), model.reconstruct(x_BCHW), model.sample(2))
-        terms = model.loss_terms(x_BCHW, draws_for(model, x_BCHW))
+        terms = model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
     assert {output.dtype for output in (*outputs, *terms.values())} == {torch.float32}
 
 
@@ -147,7 +148,7 @@ def test_predictions_carry_their_positions(tmp_path):
 def test_terms_are_weighed_once_and_kept_unweighed():
     model = TwoTerms(**SMALL)
     x_BCHW = generate_batch(SHAPE, 4)
-    total, means = model.objective(x_BCHW, draws_for(model, x_BCHW))
+    total, means = model.objective(batch_of(x_BCHW), draws_for(model, x_BCHW))
     squares = (x_BCHW - model.reconstruct(x_BCHW)).square().sum(dim=(1, 2, 3)).mean()
     size = model.encode(x_BCHW).square().mean()
     torch.testing.assert_close(means, {"reconstruction": squares, "size": size})
@@ -160,7 +161,7 @@ def test_the_kl_is_logged_without_its_weight():
     for beta in (0.0, 1.0, 8.0):
         torch.manual_seed(0)
         model = VAE(**SMALL, beta=beta)
-        total, means = model.objective(x_BCHW, draws_for(model, x_BCHW))
+        total, means = model.objective(batch_of(x_BCHW), draws_for(model, x_BCHW))
         torch.testing.assert_close(total, means["reconstruction"] + beta * means["kl"])
         found.append(means["kl"].item())
     assert found[0] > 0

@@ -7,9 +7,9 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from ae_lightning.models.autoencoder import Prediction
 from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.errors import ConfigError
+from ae_lightning.models.autoencoder import Prediction
 
 
 def batch(*indices):

@@ -146,12 +146,12 @@ def test_what_judges_an_objective_over_a_batch_has_batches_of_all_classes(tmp_pa
     np.savez(tmp_path / "sorted.npz", x_train=images, x_test=images)
     data = ImageDataModule("npz", path=tmp_path / "sorted.npz", batch_size=64, num_val=128)
     for loader in (data.val_dataloader(), data.test_dataloader()):
-        assert all(len(batch.images.unique()) == 4 for batch in loader)
+        assert all(len(batch.x.unique()) == 4 for batch in loader)
 
 
 def test_predict_split_is_chosen(npz):
     data = ImageDataModule("npz", path=npz, predict_split="val")
-    assert sum(len(batch.images) for batch in data.predict_dataloader()) == 5
+    assert sum(len(batch.x) for batch in data.predict_dataloader()) == 5
 
 
 @pytest.mark.parametrize("scaling", ["unit", "image_max"])
@@ -160,17 +160,17 @@ def test_a_transferred_batch_is_scaled_and_channels_last(npz, scaling):
     raw = next(iter(data.test_dataloader()))
     batch = data.on_after_batch_transfer(raw, 0)
     assert isinstance(batch, Batch)
-    assert batch.images.dtype == torch.float32
-    assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(batch.images, data.scale(raw.images))
-    assert raw.images.dtype == torch.uint8
+    assert batch.x.dtype == torch.float32
+    assert batch.x.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(batch.x, data.scale(raw.x))
+    assert raw.x.dtype == torch.uint8
     assert batch[1:] == raw[1:]
 
 
 def test_a_grey_batch_has_the_strides_of_channels_last():
     data = ImageDataModule()
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
-    assert batch.images.stride() == (64, 1, 8, 1)
+    assert batch.x.stride() == (64, 1, 8, 1)
 
 
 def test_a_folder_with_classes(tmp_path):

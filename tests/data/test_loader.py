@@ -21,15 +21,15 @@ def test_images_are_those_of_the_indices(shuffle, device):
     batches = list(loader(shuffle, device=device))
     assert len(batches) == len(loader(shuffle))
     for batch in batches:
-        assert batch.images.dtype == torch.uint8
-        assert batch.images.shape == (len(batch.indices), 1, 2, 2)
-        assert batch.images[:, 0, 0, 0].tolist() == batch.indices.tolist()
+        assert batch.x.dtype == torch.uint8
+        assert batch.x.shape == (len(batch.indices), 1, 2, 2)
+        assert batch.x[:, 0, 0, 0].tolist() == batch.indices.tolist()
         assert (batch.offset, batch.global_size) == (0, len(batch.indices))
 
 
 def test_without_shuffling_images_are_not_copied():
     first, second, *_ = loader(shuffle=False)
-    assert first.images.untyped_storage().data_ptr() == second.images.untyped_storage().data_ptr()
+    assert first.x.untyped_storage().data_ptr() == second.x.untyped_storage().data_ptr()
 
 
 def test_the_epoch_counts_that_is_set_after_the_iterator_was_made():

@@ -134,7 +134,7 @@ def test_an_epoch_has_every_image_once(digits):
     assert len(seen) == -(-1295 // digits.batch_size)
     assert sorted(torch.cat([batch.indices for batch in seen]).tolist()) == list(range(1295))
     train = digits.split("train")
-    assert all(torch.equal(batch.images, train.images[batch.indices]) for batch in seen)
+    assert all(torch.equal(batch.x, train.images[batch.indices]) for batch in seen)
 
 
 def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
@@ -158,7 +158,7 @@ def test_predict_goes_through_all_images_to_train_on_in_order(digits):
     data = ImageDataModule("stream", path=digits.path, predict_split="train")
     batches = list(data.predict_dataloader())
     assert torch.cat([batch.indices for batch in batches]).tolist() == list(range(1295))
-    assert torch.equal(torch.cat([batch.images for batch in batches]), data.split("train").images)
+    assert torch.equal(torch.cat([batch.x for batch in batches]), data.split("train").images)
 
 
 def test_the_train_split_in_memory_is_bounded(digits, monkeypatch):

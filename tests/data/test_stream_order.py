@@ -93,7 +93,7 @@ def test_ranks_together_see_what_one_process_sees(reader, batch_size, world_size
         for batch in step:
             assert batch.global_size == len(whole)
             assert whole[batch.offset : batch.offset + len(batch.indices)] == batch.indices.tolist()
-            assert np.array_equal(batch.images.numpy(), PIXELS[batch.indices.numpy()])
+            assert np.array_equal(batch.x.numpy(), PIXELS[batch.indices.numpy()])
 
 
 def test_the_order_is_fixed_by_seed_and_epoch(reader):

@@ -21,16 +21,16 @@ class Recorder(LightningModule):
         self.validated = 0
 
     def training_step(self, batch, batch_idx):
-        assert batch.images.dtype == torch.float32
-        assert batch.images.max() <= 1
+        assert batch.x.dtype == torch.float32
+        assert batch.x.max() <= 1
         self.seen.append((self.current_epoch, batch_idx, batch.indices.tolist()))
-        return (self.weight - batch.images.mean()) ** 2
+        return (self.weight - batch.x.mean()) ** 2
 
     def validation_step(self, batch, batch_idx):
-        self.validated += len(batch.images)
+        self.validated += len(batch.x)
 
     def test_step(self, batch, batch_idx):
-        self.validated += len(batch.images)
+        self.validated += len(batch.x)
 
     def predict_step(self, batch, batch_idx):
         return batch.indices

@@ -50,16 +50,16 @@ def test_an_epoch_sends_its_order_and_no_image(shuffle, num_sent):
         batches = [data.on_after_batch_transfer(batch, 0) for batch in resident]
     assert counter.transfers == (Counter({"meta": num_sent}) if num_sent else Counter())
     for batch in batches:
-        assert batch.images.device == batch.indices.device == ELSEWHERE
-        assert batch.images.dtype == torch.float32
-    assert [len(batch.images) for batch in batches] == [len(batch.images) for batch in build_loader(None, shuffle)]
+        assert batch.x.device == batch.indices.device == ELSEWHERE
+        assert batch.x.dtype == torch.float32
+    assert [len(batch.x) for batch in batches] == [len(batch.x) for batch in build_loader(None, shuffle)]
 
 
 def test_images_of_the_host_are_sent_batch_by_batch():
     """Else the test above could not fail."""
     with TransferCounter() as counter:
         for batch in build_loader(None):
-            batch.images.to(ELSEWHERE)
+            batch.x.to(ELSEWHERE)
     assert counter.transfers["meta"] == NUM_IMAGES * 16
 
 
@@ -68,14 +68,14 @@ def test_a_batch_is_sent_only_where_it_is_not():
     batch = next(iter(build_loader(None)))
     assert data.transfer_batch_to_device(batch, torch.device("cpu"), 0) is batch
     sent = data.transfer_batch_to_device(batch, ELSEWHERE, 0)
-    assert sent.images.device == sent.indices.device == ELSEWHERE
-    assert sent[2:] == batch[2:]
+    assert sent.x.device == sent.indices.device == ELSEWHERE
+    assert sent[3:] == batch[3:]
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_resident_split_gives_the_same_batches(shuffle):
     for resident, usual in zip(build_loader(torch.device("cpu"), shuffle), build_loader(None, shuffle), strict=True):
-        assert torch.equal(resident.images, usual.images)
+        assert torch.equal(resident.x, usual.x)
         assert torch.equal(resident.indices, usual.indices)
 
 

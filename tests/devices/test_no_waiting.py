@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ae_lightning.models.autoencoder import weighted_sum
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
@@ -17,11 +16,12 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
+from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
 from ae_lightning.testing.ranks import train_in_ranks
-from ae_lightning.testing.training import TrainingJob, build_trainer, write_images
+from ae_lightning.testing.training import TrainingJob, batch_of, build_trainer, write_images
 from ae_lightning.variants import find_variants
 from ae_lightning.variants.vae import VAE
 
@@ -161,8 +161,8 @@ def test_a_loss_needs_no_number_of_its_device(variant, mode):
     if variant.__name__ == "ContractiveAE":
         pytest.skip("torch has no autocast for `meta`; its norms are tested below")
     model = build(variant, mode).to("meta")
-    x_BCHW = torch.empty(BATCH_SIZE, *SHAPE, device="meta")
-    loss, means = weighted_sum(model.training_terms(x_BCHW, DrawsOnMeta(BATCH_SIZE)), model.training_weights())
+    batch = batch_of(torch.empty(BATCH_SIZE, *SHAPE, device="meta"))
+    loss, means = weighted_sum(model.training_terms(batch, DrawsOnMeta(BATCH_SIZE)), model.training_weights())
     loss.backward()
     tensors = [loss, *means.values(), *(p.grad for p in model.parameters() if p.grad is not None)]
     assert {tensor.device.type for tensor in tensors} == {"meta"}

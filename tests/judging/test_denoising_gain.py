@@ -18,5 +18,9 @@ def refuse(*arguments: object) -> np.ndarray:
 def test_what_is_left_of_the_error_gives_the_decibels(left: float, expected: float) -> None:
     clean = np.full((5, 1, 4, 4), 0.25, np.float32)
     corrupted = clean + np.float32(0.1)
-    model = NumpyModel(refuse, refuse, lambda images: clean + np.float32(left) * (images - clean), refuse, refuse)
+
+    def restore(images: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
+        return clean + np.float32(left) * (images - clean)
+
+    model = NumpyModel(refuse, refuse, restore, refuse, refuse, refuse)
     assert denoising_psnr_gain(CorruptedImages(clean, corrupted), model) == pytest.approx(expected, abs=1e-4)

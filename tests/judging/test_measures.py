@@ -150,11 +150,12 @@ def test_images_too_small_for_structure_have_every_other_measure(shape: tuple[in
 def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
     """A VAE that has given up: every image has the same code, and every code decodes to the same image."""
     model = NumpyModel(
-        encode=lambda images: np.zeros((len(images), 3), np.float32),
-        decode=lambda codes: np.full((len(codes), 1, 6, 6), 0.5, np.float32),
-        restore=lambda images: np.full_like(images, 0.5),
-        draw_posterior=lambda images, seed: np.zeros((len(images), 3), np.float32),
+        encode=lambda images, given=None: np.zeros((len(images), 3), np.float32),
+        decode=lambda codes, given=None: np.full((len(codes), 1, 6, 6), 0.5, np.float32),
+        restore=lambda images, given=None: np.full_like(images, 0.5),
+        draw_posterior=lambda images, seed, given=None: np.zeros((len(images), 3), np.float32),
         draw_prior=lambda num, seed: np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32),
+        features=lambda codes: codes,
     )
     splits = {
         name: replace(split, codes=np.zeros_like(split.codes))

@@ -5,8 +5,8 @@ import torch
 from torch.distributions import Independent, MixtureSameFamily, Normal, kl_divergence
 from torch.distributions.categorical import Categorical
 
-from ae_lightning.models.batch_posterior import batch_posterior_kl
 from ae_lightning.losses.divergence import diagonal_gaussian_kl, gaussian_kl
+from ae_lightning.models.batch_posterior import batch_posterior_kl
 
 ESTIMATORS = ("aggregate", "posterior")
 TOLERANCES = [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)]

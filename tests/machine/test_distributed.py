@@ -9,9 +9,9 @@ import torch
 from ranks import on_ranks
 from torch import distributed
 
-from ae_lightning.models.batch_posterior import batch_posterior_kl
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.machine.distributed import mean_over_batch, sum_over_ranks
+from ae_lightning.models.batch_posterior import batch_posterior_kl
 
 SHARES = (7, 4)
 NUM_IMAGES = sum(SHARES)

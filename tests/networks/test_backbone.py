@@ -116,9 +116,16 @@ def test_images_that_are_large_enough_keep_their_size():
     assert seen == [(2, 3, 40, 33)]
 
 
-def test_other_channels_are_refused():
-    with pytest.raises(ConfigError, match=r"^model\.network: Backbone takes images of 1 or 3 channels, not 4"):
-        Backbone().build_encoder(DataSpec((4, 32, 32)), 2)
+def test_any_number_of_channels_is_mixed_to_three():
+    encoder = Backbone().build_encoder(DataSpec((4, 32, 32)), 2).eval()
+    images = torch.rand(3, 4, 32, 32)
+    weights = encoder[0][0].mix.weight
+    assert weights.shape == (3, 4, 1, 1)
+    assert encoder(images).shape == (3, 2)
+    with torch.no_grad():
+        before = encoder(images)
+        images[:, 3] += 1
+        assert not torch.allclose(encoder(images), before)
 
 
 def test_an_unknown_trunk_is_refused_with_the_nearest():

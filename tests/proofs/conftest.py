@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.testing.training import build_trainer
 
 Train = Callable[..., Autoencoder]

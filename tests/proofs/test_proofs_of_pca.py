@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.networks import MLP, Linear
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import draws_for
+from ae_lightning.testing.training import batch_of, draws_for
 from ae_lightning.variants.vanilla import VanillaAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -50,7 +50,7 @@ def linear(images):
     for _ in range(NUM_EPOCHS):
         for batch in images[torch.randperm(len(images))].split(BATCH_SIZE):
             optimizer.zero_grad()
-            model.objective(batch, draws_for(model, batch))[0].backward()
+            model.objective(batch_of(batch), draws_for(model, batch))[0].backward()
             optimizer.step()
             scheduler.step()
     return model.requires_grad_(False)

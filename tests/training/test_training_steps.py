@@ -10,8 +10,8 @@ import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
+from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.data.loader import Batch
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv, Linear, ResNet
 from ae_lightning.spec import DataSpec
@@ -55,7 +55,7 @@ def test_labels_never_reach_a_training_step(tmp_path):
         fit(model, ImageDataModule(name="npz", path=str(path), batch_size=8, num_val=2), callbacks=[seen])
         assert {type(batch) for batch in seen.batches} == {Batch}
         ends.append(weights_of(model))
-    assert Batch._fields == ("images", "indices", "offset", "global_size")
+        assert [batch.labels for batch in seen.batches] == [None] * len(seen.batches)
     assert torch.equal(ends[0], ends[1])
 
 
@@ -64,10 +64,10 @@ def test_a_step_follows_the_mean_over_the_batchs_images(data):
     model = VanillaAE(**SMALL, optimizer=partial(torch.optim.SGD, lr=0.0))
     recorder, seen = GradientRecorder(), LearningRates()
     fit(model, data, callbacks=[recorder, seen])
-    assert [len(batch.images) for batch in seen.batches] == [8, 8, 6]
+    assert [len(batch.x) for batch in seen.batches] == [8, 8, 6]
     for batch, gradients in zip(seen.batches, recorder.steps, strict=True):
         model.zero_grad()
-        (batch.images - model.reconstruct(batch.images)).square().sum(dim=(1, 2, 3)).mean().backward()
+        (batch.x - model.reconstruct(batch.x)).square().sum(dim=(1, 2, 3)).mean().backward()
         torch.testing.assert_close(gradients, {name: parameter.grad for name, parameter in model.named_parameters()})
 
 
@@ -77,15 +77,15 @@ def test_uneven_ranks_average_to_the_global_mean(data):
     model = VanillaAE(**SMALL)
     losses = []
     for offset, num_images in ((0, 5), (5, 3)):
-        batch = Batch(images[offset : offset + num_images], torch.arange(num_images), offset, 8)
+        batch = Batch(images[offset : offset + num_images], None, torch.arange(num_images), offset, 8)
         losses.append(training_loss(model, batch, world_size=2))
-    alone = training_loss(model, Batch(images, torch.arange(8), 0, 8), world_size=1)
+    alone = training_loss(model, Batch(images, None, torch.arange(8), 0, 8), world_size=1)
     torch.testing.assert_close(sum(losses) / 2, alone)
     assert not torch.isclose(losses[0], alone)
 
 
 def training_loss(model, batch, world_size):
-    objective, _ = model.objective(batch.images, draws_for(model, batch.images))
+    objective, _ = model.objective(batch, draws_for(model, batch.x))
     model._trainer = type("Ranks", (), {"world_size": world_size})()
     share = model.share_of_global_batch(batch)
     model._trainer = None

@@ -101,7 +101,7 @@ def test_the_first_step_logs_the_losses_of_the_fresh_players():
     data.setup("fit")
     loader = data.train_dataloader()
     for batch, logged in zip(loader, steps.logged, strict=True):
-        logits = model.discriminator(model.encode(data.scale(batch.images)))
+        logits = model.discriminator(model.encode(data.scale(batch.x)))
         assert logged["train/encoder"] == pytest.approx(encoder_loss(logits).mean().item(), rel=1e-4)
         # The draws of the prior are the run's own: only the codes' half is known here.
         assert logged["train/discriminator"] > torch.nn.functional.softplus(logits).mean().item()

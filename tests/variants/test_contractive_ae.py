@@ -8,7 +8,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Conv, ResNet
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
+from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.contractive import ContractiveAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -24,7 +24,7 @@ def build(network=None, **options):
 
 
 def jacobian_term(model, x_BCHW, stream="test"):
-    return model.loss_terms(x_BCHW, draws_for(model, x_BCHW, stream))["jacobian"]
+    return model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW, stream))["jacobian"]
 
 
 def reference_norm(model, x_BCHW):

@@ -9,7 +9,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch, validation_terms
+from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch, validation_terms
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.vanilla import VanillaAE
 
@@ -38,7 +38,7 @@ def test_training_gives_back_the_clean_image_from_the_corrupted_one(corruption):
     model = build(corruption=corruption)
     x_BCHW = generate_batch(SHAPE, 6)
     noisy_BCHW = corrupted_by_hand(model, x_BCHW)
-    found = model.training_terms(x_BCHW, draws_for(model, x_BCHW))
+    found = model.training_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
     assert found.keys() == {"reconstruction"}
     torch.testing.assert_close(found["reconstruction"], mse(x_BCHW, model.reconstruct(noisy_BCHW)))
     for other in (mse(noisy_BCHW, model.reconstruct(noisy_BCHW)), mse(x_BCHW, model.reconstruct(x_BCHW))):

@@ -9,7 +9,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
+from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.double_sample_vae import DoubleSampleVAE
 
@@ -82,7 +82,7 @@ def test_the_cycle_is_the_distance_of_prior_codes_to_their_images_codes():
     model = DoubleAE(**SMALL)
     x_BCHW = generate_batch(SHAPE, 5)
     z_BL = draws_for(model, x_BCHW).normal(3)
-    found = model.cycle_term(draws_for(model, x_BCHW))["latent_cycle"]
+    found = model.cycle_term(batch_of(x_BCHW), draws_for(model, x_BCHW))["latent_cycle"]
     expected = (z_BL - model.encode(model.decode(z_BL))).norm(dim=1).square()
     torch.testing.assert_close(found, expected)
 
@@ -90,7 +90,7 @@ def test_the_cycle_is_the_distance_of_prior_codes_to_their_images_codes():
 def test_the_cycle_trains_encoder_and_decoder():
     model = DoubleAE(**SMALL)
     x_BCHW = generate_batch(SHAPE, 5)
-    model.cycle_term(draws_for(model, x_BCHW))["latent_cycle"].sum().backward()
+    model.cycle_term(batch_of(x_BCHW), draws_for(model, x_BCHW))["latent_cycle"].sum().backward()
     assert all(parameter.grad.abs().max() > 0 for parameter in model.parameters())
 
 

@@ -8,7 +8,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
+from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch
 from ae_lightning.variants.sparse import SparseAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -24,7 +24,7 @@ def build(**options):
 
 
 def terms_of(model, x_BCHW):
-    return model.loss_terms(x_BCHW, draws_for(model, x_BCHW))
+    return model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
 
 
 @pytest.mark.parametrize("k", [1, 5, LATENT_DIM])
@@ -74,7 +74,7 @@ def test_l1_is_the_sum_of_each_codes_activations():
 @pytest.mark.parametrize("penalty", ["kl", "l1"])
 def test_the_penalty_is_weighed(penalty):
     model, x_BCHW = build(penalty=penalty, sparsity_weight=0.3), generate_batch(SHAPE, 9)
-    loss, means = model.objective(x_BCHW, draws_for(model, x_BCHW))
+    loss, means = model.objective(batch_of(x_BCHW), draws_for(model, x_BCHW))
     torch.testing.assert_close(loss, means["reconstruction"] + 0.3 * means["sparsity"])
 
 

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.losses.divergence import gaussian_kl
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.cases import choices, describe, modes, optimizer_arguments, pairwise_cases
@@ -37,38 +37,38 @@ def suite_of(cls):
 class GlobalNoise(VAE):
     """Consumes the global generator."""
 
-    def loss_terms(self, x_BCHW, draws):
-        mean_BL, log_variance_BL = self.posterior(x_BCHW)
+    def loss_terms(self, batch, draws):
+        mean_BL, log_variance_BL = self.posterior(batch.x)
         z_BL = mean_BL + torch.randn_like(mean_BL)
-        return {"reconstruction": self.reconstruction_term(x_BCHW, z_BL), "kl": gaussian_kl(mean_BL, log_variance_BL)}
+        return {"reconstruction": self.reconstruction_term(batch, z_BL), "kl": gaussian_kl(mean_BL, log_variance_BL)}
 
 
 class LocalNoise(VAE):
     """Draws the same on every rank, as if each had the whole batch."""
 
     def _draws(self, stream, batch, *key):
-        return super()._draws(stream, batch._replace(offset=0, global_size=len(batch.images)), *key)
+        return super()._draws(stream, batch._replace(offset=0, global_size=len(batch.x)), *key)
 
 
 class LocalStatistic(VanillaAE):
     """A statistic of this rank's images that is no mean: ranks do not average to that of the global batch."""
 
-    def loss_terms(self, x_BCHW, draws):
-        terms = super().loss_terms(x_BCHW, draws)
-        return {**terms, "spread": self.encode(x_BCHW).var(dim=0).sum()}
+    def loss_terms(self, batch, draws):
+        terms = super().loss_terms(batch, draws)
+        return {**terms, "spread": self.encode(batch.x).var(dim=0).sum()}
 
 
 class NamedAsMeasure(VanillaAE):
     """Calls a term what a measure is called."""
 
-    def loss_terms(self, x_BCHW, draws):
-        return {"mse": super().loss_terms(x_BCHW, draws)["reconstruction"]}
+    def loss_terms(self, batch, draws):
+        return {"mse": super().loss_terms(batch, draws)["reconstruction"]}
 
 
 class NoisyEncoder(VanillaAE):
     """Its codes are draws, also where the mean is asked for."""
 
-    def encode(self, x_BCHW):
+    def encode(self, x_BCHW, given=None):
         z_BL = super().encode(x_BCHW)
         return z_BL + torch.randn_like(z_BL)
 
@@ -83,16 +83,16 @@ class WrongName(VAE):
 class WeighedTwice(VAE):
     """Its total is not the weighted sum of what it logs."""
 
-    def objective(self, x_BCHW, draws):
-        total, means = super().objective(x_BCHW, draws)
+    def objective(self, batch, draws):
+        total, means = super().objective(batch, draws)
         return total + means["kl"], means
 
 
 class PerPixel(VanillaAE):
     """A term a pixel."""
 
-    def loss_terms(self, x_BCHW, draws):
-        return {"reconstruction": (x_BCHW - self.reconstruct(x_BCHW)).square()}
+    def loss_terms(self, batch, draws):
+        return {"reconstruction": (batch.x - self.reconstruct(batch.x)).square()}
 
 
 class Unused(VanillaAE):
@@ -106,9 +106,9 @@ class Unused(VanillaAE):
 class Stuck(VanillaAE):
     """Cuts the gradient between decoder and encoder, and forgets the decoder's."""
 
-    def loss_terms(self, x_BCHW, draws):
-        z_BL = self.encode(x_BCHW)
-        return {"reconstruction": self.reconstruction_term(x_BCHW, z_BL.detach()).detach() + 0 * z_BL.sum(dim=1)}
+    def loss_terms(self, batch, draws):
+        z_BL = self.encode(batch.x)
+        return {"reconstruction": self.reconstruction_term(batch, z_BL.detach()).detach() + 0 * z_BL.sum(dim=1)}
 
 
 class Forgetful(VanillaAE):
@@ -122,14 +122,14 @@ class Forgetful(VanillaAE):
         self.shift += 0.1
         return super().training_step(batch, batch_idx)
 
-    def encode(self, x_BCHW):
+    def encode(self, x_BCHW, given=None):
         return super().encode(x_BCHW) + self.shift
 
 
 class HalfPrecise(VanillaAE):
     """Gives images in the precision of autocast."""
 
-    def decode(self, z_BL):
+    def decode(self, z_BL, given=None):
         return super().decode(z_BL).bfloat16()
 
 
@@ -224,14 +224,14 @@ class MyVAE(Autoencoder):
         super().__init__(**options)
         self.gamma, self.noise = gamma, noise
 
-    def encode(self, x_BCHW):
+    def encode(self, x_BCHW, given=None):
         return super().encode(x_BCHW).chunk(2, dim=1)[0]
 
-    def loss_terms(self, x_BCHW, draws):
-        mean_BL, log_variance_BL = self.encoder(x_BCHW).float().chunk(2, dim=1)
+    def loss_terms(self, batch, draws):
+        mean_BL, log_variance_BL = self.encoder(batch.x).float().chunk(2, dim=1)
         noise = draws.normal(self.latent_dim) if self.noise == "normal" else draws.uniform(self.latent_dim) - 0.5
         z_BL = mean_BL + (0.5 * log_variance_BL).exp() * noise
-        return {"reconstruction": self.reconstruction_term(x_BCHW, z_BL), "kl": gaussian_kl(mean_BL, log_variance_BL)}
+        return {"reconstruction": self.reconstruction_term(batch, z_BL), "kl": gaussian_kl(mean_BL, log_variance_BL)}
 
     def term_weights(self):
         return {"kl": self.gamma}

@@ -10,7 +10,7 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
-from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
+from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch
 from ae_lightning.training.schedules import Annealing
 from ae_lightning.variants.sample_vae import SampleVAE
 from ae_lightning.variants.vae import VAE
@@ -94,9 +94,9 @@ def test_the_reconstruction_in_training_is_of_a_drawn_code(variant):
     mean_BL, log_variance_BL = model.posterior(x_BCHW)
     z_BL = Normal(mean_BL, (0.5 * log_variance_BL).exp()).mean
     z_BL = z_BL + (0.5 * log_variance_BL).exp() * draws_for(model, x_BCHW).normal(3)
-    found = model.loss_terms(x_BCHW, draws_for(model, x_BCHW))["reconstruction"]
-    torch.testing.assert_close(found, model.reconstruction_term(x_BCHW, z_BL))
-    assert not torch.allclose(found, model.reconstruction_term(x_BCHW, mean_BL))
+    found = model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))["reconstruction"]
+    torch.testing.assert_close(found, model.reconstruction_term(batch_of(x_BCHW), z_BL))
+    assert not torch.allclose(found, model.reconstruction_term(batch_of(x_BCHW), mean_BL))
 
 
 def moments(model, x_BCHW, estimator):
@@ -113,7 +113,7 @@ def test_the_batchs_kl_is_of_the_moments_that_were_asked_for(estimator):
     mean_L, variance_L = moments(model, x_BCHW, estimator)
     gaussian = Normal(mean_L, variance_L.sqrt())
     expected = kl_divergence(gaussian, Normal(torch.zeros(3), torch.ones(3))).sum()
-    found = model.loss_terms(x_BCHW, draws_for(model, x_BCHW))["kl"]
+    found = model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))["kl"]
     assert found.shape == ()
     torch.testing.assert_close(found, expected)
 

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.numpy_model import Rows
 from ae_lightning.judging.picture_case import NumpyConvolution
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.deconvolution import ConvolutionLayer, convolution_layers, project_back
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
@@ -20,6 +19,7 @@ from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, Cor
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
+from ae_lightning.models.autoencoder import Autoencoder
 
 
 def encode_split(
@@ -59,7 +59,8 @@ def encode_split(
         return model.decode_like(_on(model, latents[chosen]), _on(model, images[chosen]), known)
 
     latents = collect(len(images), in_chunks(encode))
-    codes = collect(len(images), (model.features(_on(model, piece)) for piece in latents.split(chunk_size(images.shape[1:]))))
+    pieces = torch.split(latents, chunk_size(images.shape[1:]))
+    codes = collect(len(images), (model.features(_on(model, piece)) for piece in pieces))
     return EncodedSplit(
         images=np.ascontiguousarray(images.numpy()),
         codes=codes.numpy(),

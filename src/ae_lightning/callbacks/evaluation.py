@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.models.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.callbacks.convolutions import numpy_convolutions, require_convolution
 from ae_lightning.callbacks.encoding import (
     corrupt,
@@ -44,6 +43,7 @@ from ae_lightning.judging.picture import draw_pictures, select_pictures
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.machine.resource_errors import is_exhausted
+from ae_lightning.models.autoencoder import DEFAULT_NOISE, Autoencoder
 from ae_lightning.tracking import trackers
 
 

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ae_lightning.callbacks.checkpointing import newest_checkpoint
-from ae_lightning.data.loader import Batch
+from ae_lightning.data.batch import Batch
 from ae_lightning.errors import NotFiniteError, TrackingError
 from ae_lightning.machine.distributed import gather_objects
 from ae_lightning.tracking import trackers

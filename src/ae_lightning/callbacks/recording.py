@@ -19,10 +19,10 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
 PACKAGES = (

@@ -8,7 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
-from ae_lightning.data.loader import Batch
+from ae_lightning.data.batch import Batch
 
 
 class Throughput(Callback):

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from lightning.pytorch.cli import instantiate_module
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.places import WEIGHTS_SUFFIX
 

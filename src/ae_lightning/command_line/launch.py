@@ -12,7 +12,6 @@ from typing import Literal, TypeVar
 
 from lightning.pytorch.callbacks import Callback
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.command_line.arguments import find_option
 from ae_lightning.command_line.checkpoint_overlay import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
@@ -23,6 +22,7 @@ from ae_lightning.command_line.store_option import named_store
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 

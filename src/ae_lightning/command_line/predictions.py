@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ae_lightning.models.autoencoder import Prediction
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.distributed import gather_objects
+from ae_lightning.models.autoencoder import Prediction
 
 SUFFIXES = (".npz", ".parquet")
 

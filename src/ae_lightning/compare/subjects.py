@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.callbacks.encoding import collect, fixed_sample
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
@@ -22,6 +21,7 @@ from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.judging.chunks import chunk_size, num_within
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.pictures.latent_grid import grid_codes, grid_side
+from ae_lightning.models.autoencoder import Autoencoder
 
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs, as far as memory allows."""

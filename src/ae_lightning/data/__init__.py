@@ -1,7 +1,8 @@
 """Images in, batches out: every source of images behind one data module."""
 
+from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import ImageDataModule
-from ae_lightning.data.loader import Batch, BatchLoader
+from ae_lightning.data.loader import BatchLoader
 from ae_lightning.data.sampling import BatchSampler
 from ae_lightning.data.scaling import Scaling, scale, scale_image_max, scale_unit
 from ae_lightning.data.sources import SOURCES, load_images

@@ -262,8 +262,7 @@ class ImageDataModule(LightningDataModule):
         fixed = order == "mixed"
         seed = self.split_seed if fixed else self.seed
         sampling = Sampling(self.batch_size, order != "stored", seed, rank, world_size, fixed)
-        model = self.trainer.lightning_module if self.trainer else None
-        with_labels = bool(getattr(model, "needs_labels", False))
+        with_labels = getattr(getattr(self.trainer, "lightning_module", None), "needs_labels", False)
         return self._contents_with(name).loader(name, sampling, partial(self._kept_on, name), with_labels=with_labels)
 
     def _kept_on(self, name: SplitName, split: ImageSplit) -> torch.device | None:

@@ -98,9 +98,7 @@ class Autoencoder(TrainedModule):
         scheduler_interval: SchedulerInterval = "epoch",
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval, seed=seed
-        )
+        super().__init__(optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval, seed=seed)
         require_at_least("model.latent_dim", latent_dim)
         if self.needs_labels and not spec.num_classes:
             raise ConfigError(f"model: {type(self).__name__} needs labels, and these data have none")

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_name, require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
+from ae_lightning.models.autoencoder import Autoencoder
 
 Schedule = Literal["alternating", "joint"]
 NUM_ROUNDS = 10

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.training.schedules import Annealing, as_annealing
 
 

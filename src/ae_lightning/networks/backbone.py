@@ -40,7 +40,7 @@ class TrunkInput(nn.Module):
     """Makes images what a trunk for colour photographs expects: three channels, and a size that it takes.
 
     Args:
-        channels: Of the images: 1 is repeated, 3 are taken as they are, any other number is mixed by a 1 × 1 convolution.
+        channels: Of the images: 1 is repeated, 3 are taken as they are, others are mixed by a 1 × 1 convolution.
         size: Height and width that images are resized to; None leaves them as they are.
         normalise: Subtract ImageNet's mean and divide by its standard deviation, as pretrained weights expect.
     """
@@ -111,7 +111,9 @@ class Backbone(Network):
         layers = convolutional_layers(trunk)
         num_features = channels_of_maps(layers, size)
         if num_features is None:
-            raise ConfigError(f"model.network.name: {self.name} has no maps; a trunk of convolutions, as resnet18, does")
+            raise ConfigError(
+                f"model.network.name: {self.name} has no maps; a trunk of convolutions, as resnet18, does"
+            )
         return nn.Sequential(nn.Sequential(resized, layers, nn.Conv2d(num_features, code.channels, 1)))
 
     def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
@@ -208,7 +210,7 @@ def channels_of_maps(layers: nn.Module, size: tuple[int, int]) -> int | None:
     try:
         with torch.no_grad():
             maps = layers.eval()(torch.zeros(1, 3, *size))
-    except (RuntimeError, ValueError, NotImplementedError, TypeError):
+    except (RuntimeError, ValueError, NotImplementedError, TypeError, AssertionError):
         return None
     finally:
         layers.train(was_training)

@@ -35,8 +35,8 @@ class Network(ABC):
     """A recipe: hyperparameters, and how to build an encoder and a decoder from them.
 
     Both are sequences of stages; decoder stage ``n − 1 − i`` undoes encoder stage ``i``. A recipe asks
-    nothing about what the encoder's outputs mean: a variational model wants ``2 · latent_dim`` of them. Where convolutions
-    end in a map, a 1 × 1 convolution takes the place of the affine map to the code, and of the one back.
+    nothing about what the encoder's outputs mean: a variational model wants ``2 · latent_dim`` of them. Where
+    convolutions end in a map, a 1 × 1 convolution takes the place of the affine map to the code, and of the one back.
 
     Attributes:
         is_linear: Whether the network is an affine map of the values each way, so that its output needs

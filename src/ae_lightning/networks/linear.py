@@ -18,8 +18,12 @@ class Linear(Network):
 
     def build_encoder(self, spec: DataSpec, code: Code) -> nn.Sequential:
         """Build one stage: flatten, affine map."""
-        return nn.Sequential(nn.Sequential(sample_to_vector(spec), nn.Linear(spec.num_values, self.vector_length(code))))
+        return nn.Sequential(
+            nn.Sequential(sample_to_vector(spec), nn.Linear(spec.num_values, self.vector_length(code)))
+        )
 
     def build_decoder(self, code: Code, spec: DataSpec) -> nn.Sequential:
         """Build one stage: affine map, unflatten."""
-        return nn.Sequential(nn.Sequential(nn.Linear(self.vector_length(code), spec.num_values), vector_to_sample(spec)))
+        return nn.Sequential(
+            nn.Sequential(nn.Linear(self.vector_length(code), spec.num_values), vector_to_sample(spec))
+        )

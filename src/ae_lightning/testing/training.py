@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.draws import Draws
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Shape
+from ae_lightning.spec import DataSpec
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -35,47 +37,98 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def generate_images(shape: Shape, num_images: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Draw bright round spots on black, each of its own place, size and colour.
+NUM_CLASSES = 4
+"""Classes of generated samples: the quarter of the image that a spot lies in."""
+
+
+def generate_samples(spec: DataSpec, num: int, seed: int = 0) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Draw samples and their classes.
 
     Args:
-        shape: Channels, height and width.
-        num_images: How many.
+        spec: What they are: of images, bright round spots on black, each of its own place, size and colour; of vectors
+            and sequences, points near a plane, of very different size along each axis.
+        num: How many.
         seed: Fixes them.
 
     Returns:
-        Shape (num_images, C, H, W).
+        Shape (num, *spec.shape), uint8 of images, else float32; and classes from 0 to 3, shape (num,).
     """
-    channels, height, width = shape
     random = np.random.default_rng(seed)
+    places = random.uniform(0.2, 0.8, (2, num))
+    classes = 2 * (places[0] > 0.5).astype(np.int64) + (places[1] > 0.5)
+    if spec.kind == "image":
+        return _spots(spec.shape, places, random), classes
+    # The plane and the sizes are the same whatever is drawn.
+    fixed = np.random.default_rng(0)
+    plane, sizes = fixed.normal(size=(2, spec.num_values)), 10 ** fixed.uniform(-1, 2, spec.num_values)
+    points = (2 * places.T - 1) @ plane + 0.05 * random.normal(size=(num, spec.num_values))
+    return (points * sizes + sizes).astype(np.float32).reshape(num, *spec.shape), classes
+
+
+def _spots(
+    shape: tuple[int, ...], places: npt.NDArray[np.float64], random: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    channels, height, width = shape
+    num = places.shape[1]
     rows, columns = np.mgrid[0:height, 0:width]
-    place = random.uniform(0.2, 0.8, (2, num_images, 1, 1, 1)) * np.array([height, width]).reshape(2, 1, 1, 1, 1)
-    radius = random.uniform(0.15, 0.35, (num_images, 1, 1, 1)) * min(height, width)
-    colour = random.uniform(0.4, 1.0, (num_images, channels, 1, 1))
-    squares = (rows - place[0]) ** 2 + (columns - place[1]) ** 2
+    centre = places.reshape(2, num, 1, 1, 1) * np.array([height, width]).reshape(2, 1, 1, 1, 1)
+    radius = random.uniform(0.15, 0.35, (num, 1, 1, 1)) * min(height, width)
+    colour = random.uniform(0.4, 1.0, (num, channels, 1, 1))
+    squares = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2
     images: npt.NDArray[np.float64] = 255 * colour * np.exp(-squares / (2 * radius**2))
     return np.rint(images).astype(np.uint8)
 
 
-def generate_batch(shape: Shape, num_images: int, seed: int = 0) -> Tensor:
-    """Draw the same spots as the model sees them: float32 in [0, 1], shape (num_images, C, H, W)."""
-    return torch.from_numpy(generate_images(shape, num_images, seed)).float().div(255)
+def generate_images(shape: Shape, num_images: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Draw images of bright round spots on black: shape (num_images, C, H, W)."""
+    return generate_samples(DataSpec(shape), num_images, seed)[0]
 
 
-def write_images(folder: Path, shape: Shape, num_train: int, num_test: int = 2) -> Path:
-    """Write generated images to an archive that `ImageDataModule(name="npz")` reads; return its path."""
-    path = folder / "images.npz"
-    images = generate_images(shape, num_train + num_test)
-    np.savez(path, x_train=images[:num_train], x_test=images[num_train:])
+def generate_batch(shape: tuple[int, ...] | DataSpec, num: int, seed: int = 0) -> Tensor:
+    """Draw samples as a model sees them: float32, shape (num, …); images in [0, 1], all else about 1 in size.
+
+    Args:
+        shape: What they are, or the shape of images.
+        num: How many.
+        seed: Fixes them.
+    """
+    spec = shape if isinstance(shape, DataSpec) else DataSpec(shape)
+    samples = generate_samples(spec, num, seed)[0]
+    if spec.kind == "image":
+        return torch.from_numpy(samples).float().div(255)
+    known = generate_samples(spec, 1000, 1)[0]
+    return torch.from_numpy((samples - known.mean(axis=0)) / known.std(axis=0))
+
+
+def generate_classes(num: int, seed: int = 0) -> Tensor:
+    """Return the classes of the same samples: int64, shape (num,)."""
+    return torch.from_numpy(generate_samples(DataSpec((1, 1, 1)), num, seed)[1])
+
+
+def write_images(folder: Path, shape: tuple[int, ...] | DataSpec, num_train: int, num_test: int = 2) -> Path:
+    """Write generated samples and their classes to an archive that `data.name` npz reads; return its path."""
+    path = folder / "samples.npz"
+    spec = shape if isinstance(shape, DataSpec) else DataSpec(shape)
+    samples, classes = generate_samples(spec, num_train + num_test)
+    np.savez(
+        path,
+        x_train=samples[:num_train],
+        x_test=samples[num_train:],
+        y_train=classes[:num_train],
+        y_test=classes[num_train:],
+    )
     return path
 
 
-def draws_for(model: Autoencoder, x_BCHW: Tensor, stream: str = "test") -> Draws:
+def batch_of(x: Tensor, labels: Tensor | None = None) -> Batch:
+    """Return one process's batch of samples, shape (B, …), as a loss takes it."""
+    return Batch(x, labels, torch.arange(len(x)), offset=0, global_size=len(x))
+
+
+def draws_for(model: Autoencoder, x: Tensor, stream: str = "test") -> Draws:
     """Return the random numbers of one process's batch."""
-    num_images = len(x_BCHW)
-    return Draws(
-        model.seed, stream, (0,), offset=0, num_images=num_images, global_size=num_images, device=x_BCHW.device
-    )
+    num_images = len(x)
+    return Draws(model.seed, stream, (0,), offset=0, num_images=num_images, global_size=num_images, device=x.device)
 
 
 def build_trainer(

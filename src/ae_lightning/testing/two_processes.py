@@ -16,12 +16,13 @@ from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes, optimizer_arguments
 from ae_lightning.testing.ranks import train_in_ranks
-from ae_lightning.testing.training import Training, TrainingJob, write_images
+from ae_lightning.testing.training import NUM_CLASSES, Training, TrainingJob, write_images
 
 Mode = Mapping[str, Any]
 """Constructor arguments that are tried beside the suite's own."""
 
 SMALL_SHAPE = (1, 8, 8)
+SMALL_SPEC = DataSpec(SMALL_SHAPE, num_classes=NUM_CLASSES)
 
 
 class TwoProcesses:
@@ -30,6 +31,7 @@ class TwoProcesses:
     Attributes:
         variant: The class under test, importable by its name.
         options: Constructor arguments that every test passes.
+        spec: The samples that the variant is trained on; of vectors, give `options` a network that takes them.
         epochs: Of a short training, 8 batches each; enough that every phase has its turn.
         rank_strategy: The Trainer's strategy of two processes; by default `ddp`, told of unused parameters where the
             variant has some; None where equality cannot hold, with a reason given in the subclass.
@@ -38,6 +40,7 @@ class TwoProcesses:
 
     variant: ClassVar[type[Autoencoder]]
     options: ClassVar[Mapping[str, Any]] = {}
+    spec: ClassVar[DataSpec] = SMALL_SPEC
     epochs: ClassVar[int] = 3
     rank_strategy: ClassVar[str | None] = "auto"
     rank_tolerance: ClassVar[float] = 2e-6
@@ -57,17 +60,22 @@ class TwoProcesses:
         """Return what the training tests build the variant with, unless it is given otherwise."""
         optimizer = partial(torch.optim.Adam, lr=3e-3)
         return {
-            "spec": DataSpec(SMALL_SHAPE),
+            "spec": cls.spec,
             "network": Conv(filters=[8, 16], kernel_size=3),
             "latent_dim": 8,
             "optimizer": optimizer,
         }
 
+    @classmethod
+    def data_options(cls) -> dict[str, Any]:
+        """Return what the data module is told of samples that are no images."""
+        return {} if cls.spec.kind == "image" else {"scaling": "standard"}
+
     @pytest.fixture(scope="class")
     @classmethod
     def rank_archive(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Write 75 images, the last of whose global batches of 10 is uneven, and 7 to validate on."""
-        return write_images(tmp_path_factory.mktemp("ranks"), SMALL_SHAPE, num_train=82)
+        return write_images(tmp_path_factory.mktemp("ranks"), cls.spec, num_train=82)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -75,7 +83,7 @@ class TwoProcesses:
         """Give a mode's training in one process and in two; the modes beside the defaults share one launch."""
         if cls.rank_strategy is None:
             pytest.skip("this variant's training in two processes is not that in one")
-        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7}
+        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7, **cls.data_options()}
         leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
         strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
         trained: dict[str, tuple[Training, Training]] = {}

@@ -8,30 +8,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checkpoints.loading import load_autoencoder
+from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.judging.directions import metric_names
 from ae_lightning.losses.reconstruction import ReconstructionName
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Shape
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import choices, describe, find_networks, pairwise_cases
 from ae_lightning.testing.training import (
+    NUM_CLASSES,
     GradientRecorder,
     Precision,
+    batch_of,
     build_trainer,
     draws_for,
     generate_batch,
+    generate_classes,
     one_thread,
     validation_terms,
     weights_of,
     write_images,
 )
-from ae_lightning.testing.two_processes import SMALL_SHAPE, Mode, TwoProcesses
+from ae_lightning.testing.two_processes import Mode, TwoProcesses
 
 SLOW_MARK = "slow: a mode of a variant that takes seconds to train, beside its defaults"
 
@@ -72,7 +77,7 @@ class VariantSuite(TwoProcesses):
         own = {name: values for name, values in choices(cls.variant).items() if name not in cls._settled()}
         factors: dict[str, Sequence[Any]] = {
             "network": find_networks(),
-            "spec": [DataSpec(shape) for shape in cls.shapes],
+            "spec": [DataSpec(shape, num_classes=NUM_CLASSES) for shape in cls.shapes],
             "latent_dim": cls.latent_dims,
             "reconstruction": get_args(ReconstructionName),
             **own,
@@ -108,25 +113,44 @@ class VariantSuite(TwoProcesses):
     @classmethod
     def archive(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Write 128 training and 16 validation images; return the file."""
-        return write_images(tmp_path_factory.mktemp("images"), SMALL_SHAPE, num_train=144)
+        return write_images(tmp_path_factory.mktemp("images"), cls.spec, num_train=144)
 
     @pytest.fixture
     def data(self, archive: Path) -> ImageDataModule:
         """Give those images in batches of 16."""
-        return ImageDataModule(name="npz", path=str(archive), batch_size=16, num_val=16)
+        return self.data_in(archive)
+
+    def data_in(self, archive: Path) -> ImageDataModule:
+        """Read an archive as this suite's data module does."""
+        return ImageDataModule(name="npz", path=str(archive), batch_size=16, num_val=16, **self.data_options())
+
+    def given(self, num: int) -> Tensor | None:
+        """Return the classes of generated samples, where the variant needs them."""
+        return generate_classes(num) if self.variant.needs_labels else None
+
+    def batch(self, x: Tensor) -> Batch:
+        """Return a batch of generated samples, with their classes where the variant needs them."""
+        return batch_of(x, self.given(len(x)))
 
     # Shapes and the objective: any network, shape, code and loss.
 
     def test_shapes(self, case: dict[str, Any]) -> None:
         """Codes, reconstructions and samples have the shapes that the case asks for, and are float32."""
         model = self.build(**case).eval()
-        x_BCHW = generate_batch(case["spec"].shape, 3)
+        x, given = generate_batch(case["spec"], 3), self.given(3)
         with torch.no_grad():
-            z_BL = model.encode(x_BCHW)
-            images = [model.decode(z_BL), model.reconstruct(x_BCHW), model(x_BCHW), model.sample(3)]
-        assert z_BL.shape == (3, case["latent_dim"])
-        assert [image.shape for image in images] == [x_BCHW.shape] * 4
-        assert {tensor.dtype for tensor in (z_BL, *images)} == {torch.float32}
+            latent = model.encode(x, given)
+            samples = [model.decode(latent, given), model.reconstruct(x, given), model(x, given), model.sample(3)]
+            features = model.features(latent)
+        assert latent.shape == model.sample_codes(3).shape
+        assert len(features) == 3
+        assert features.ndim == 2
+        if latent.is_floating_point():
+            assert latent.shape == (3, *model.code_shape)
+            assert features.shape[1] == latent[0].numel()
+        assert [sample.shape for sample in samples] == [x.shape] * 4
+        assert {tensor.dtype for tensor in (features, *samples)} == {torch.float32}
+        assert latent.dtype in (torch.float32, torch.int64)
 
     def test_samples_are_images(self, case: dict[str, Any]) -> None:
         """Samples lie in [0, 1] wherever the output has an activation, and are finite everywhere."""
@@ -140,8 +164,8 @@ class VariantSuite(TwoProcesses):
     def test_loss_is_finite_and_differentiable(self, case: dict[str, Any]) -> None:
         """The objective is one finite number, and so is every gradient that it gives."""
         model = self.build(**case).train()
-        x_BCHW = generate_batch(case["spec"].shape, 4)
-        total, _ = model.objective(x_BCHW, draws_for(model, x_BCHW, "train"))
+        x = generate_batch(case["spec"], 4)
+        total, _ = model.objective(self.batch(x), draws_for(model, x, "train"))
         total.backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         assert total.shape == ()
@@ -153,9 +177,9 @@ class VariantSuite(TwoProcesses):
     def test_terms_are_per_image_and_sum_to_the_total(self, case: dict[str, Any]) -> None:
         """Each term has shape (B,) or (), and their weighted averages make the objective."""
         model = self.build(**case).eval()
-        x_BCHW = generate_batch(case["spec"].shape, 4)
-        terms = model.loss_terms(x_BCHW, draws_for(model, x_BCHW))
-        total, means = model.objective(x_BCHW, draws_for(model, x_BCHW))
+        x = generate_batch(case["spec"], 4)
+        terms = model.loss_terms(self.batch(x), draws_for(model, x))
+        total, means = model.objective(self.batch(x), draws_for(model, x))
         weights = model.term_weights()
         expected = sum(weights.get(name, 1.0) * term.mean().item() for name, term in terms.items())
         assert {term.shape for term in terms.values()} <= {(4,), ()}
@@ -167,43 +191,53 @@ class VariantSuite(TwoProcesses):
     def test_weights_name_terms(self, mode: Mode) -> None:
         """A weight that names no term would weigh nothing, in silence."""
         model = self.build(**mode)
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
-        assert set(model.term_weights()) <= set(model.loss_terms(x_BCHW, draws_for(model, x_BCHW)))
+        x = generate_batch(self.spec, 4)
+        assert set(model.term_weights()) <= set(model.loss_terms(self.batch(x), draws_for(model, x)))
 
     def test_terms_are_named_unlike_what_is_logged_beside_them(self, mode: Mode) -> None:
         """A term called `loss`, or as a measure is, would be logged in its place, or it in the term's."""
         model = self.build(**mode)
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
-        assert not {"loss", *metric_names()} & set(model.loss_terms(x_BCHW, draws_for(model, x_BCHW)))
+        x = generate_batch(self.spec, 4)
+        assert not {"loss", *metric_names()} & set(model.loss_terms(self.batch(x), draws_for(model, x)))
 
     # Evaluation.
 
     def test_what_measures_draw_fits_the_images(self, mode: Mode) -> None:
-        """Drawn codes have a code's shape, corrupted images are images, and equal draws give equal ones."""
+        """Drawn codes have a code's shape, corrupted samples are samples, and equal draws give equal ones."""
         model = self.build(**mode).eval()
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
+        x = generate_batch(self.spec, 4)
         with torch.no_grad():
-            for draw, shape in ((model.draw_posterior_codes, (4, model.latent_dim)), (model.corrupt, x_BCHW.shape)):
-                first, second = (draw(x_BCHW, draws_for(model, x_BCHW)) for _ in range(2))
-                assert torch.equal(first, second)
-                assert first.shape == shape
-            assert 0 <= first.min() <= first.max() <= 1
+            given = self.given(4)
+            drawn = [model.draw_posterior_codes(x, draws_for(model, x), given) for _ in range(2)]
+            corrupted = [model.corrupt(x, draws_for(model, x)) for _ in range(2)]
+            assert torch.equal(*drawn)
+            assert torch.equal(*corrupted)
+            assert drawn[0].shape == model.encode(x, given).shape
+            assert corrupted[0].shape == x.shape
+            if self.spec.value_range is not None:
+                assert self.spec.value_range[0] <= corrupted[0].min() <= corrupted[0].max() <= self.spec.value_range[1]
 
     def test_evaluation_is_deterministic(self, mode: Mode) -> None:
         """In eval mode the same images give the same codes and reconstructions, the same seed the same samples."""
         model = self.build(**mode).eval()
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
-        first, second = ([model.encode(x_BCHW), model.reconstruct(x_BCHW), model.sample(4, seed=3)] for _ in range(2))
+        x = generate_batch(self.spec, 4)
+        given = self.given(4)
+
+        def answers() -> list[Tensor]:
+            return [model.encode(x, given), model.reconstruct(x, given), model.sample(4, seed=3)]
+
+        first, second = answers(), answers()
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
         assert not torch.equal(first[2], model.sample(4, seed=4))
 
     def test_images_are_evaluated_one_by_one(self, mode: Mode) -> None:
         """In eval mode an image's code and reconstruction do not depend on its neighbours in the batch."""
         model = self.build(**mode).eval()
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
+        x = generate_batch(self.spec, 4)
         with torch.no_grad():
-            torch.testing.assert_close(model.encode(x_BCHW[:1]), model.encode(x_BCHW)[:1])
-            torch.testing.assert_close(model.reconstruct(x_BCHW[:1]), model.reconstruct(x_BCHW)[:1])
+            one, all_four = self.given(1), self.given(4)
+            torch.testing.assert_close(model.encode(x[:1], one), model.encode(x, all_four)[:1])
+            torch.testing.assert_close(model.reconstruct(x[:1], one), model.reconstruct(x, all_four)[:1])
 
     def test_validation_repeats_itself(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """`val/loss` and its terms are the same every time, also later in training with the same weights."""
@@ -251,16 +285,29 @@ class VariantSuite(TwoProcesses):
         assert not torch.equal(ends[0], weights_of(self.build(**trained_mode)))
         assert torch.equal(ends[0], ends[1])
 
+    def test_labels_serve_who_asks_for_them_alone(self, data: ImageDataModule, archive: Path, tmp_path: Path) -> None:
+        """Shuffled labels change the weights of a variant that says `needs_labels`, and no bit of any other's."""
+        with np.load(archive) as stored:
+            arrays = dict(stored)
+        arrays["y_train"] = np.random.default_rng(0).permutation(arrays["y_train"])
+        np.savez(tmp_path / "shuffled.npz", **arrays)
+        ends = []
+        for module in (data, self.data_in(tmp_path / "shuffled.npz")):
+            model = self.build()
+            build_trainer(self.epochs).fit(model, module)
+            ends.append(weights_of(model))
+        assert torch.equal(*ends) == (not self.variant.needs_labels)
+
     def test_bf16_agrees_with_fp32(self, trained_mode: Mode, data: ImageDataModule) -> None:
         """Under bf16 autocast the objective and the reconstructions are those of fp32 within the suite's bounds."""
         model = self.build(**trained_mode)
         build_trainer().fit(model, data)
         exact, rounded = (validation_terms(model, data, precision) for precision in PRECISIONS)
-        x_BCHW = generate_batch(SMALL_SHAPE, 8)
+        x = generate_batch(self.spec, 8)
         with torch.no_grad():
-            expected = model.eval().reconstruct(x_BCHW)
+            expected = model.eval().reconstruct(x, self.given(8))
             with torch.autocast("cpu", torch.bfloat16):
-                found = model.reconstruct(x_BCHW)
+                found = model.reconstruct(x, self.given(8))
         assert rounded["val/loss"] == pytest.approx(exact["val/loss"], rel=self.bf16_tolerance)
         assert (found - expected).abs().mean() < self.bf16_pixel_tolerance
 
@@ -283,9 +330,9 @@ class VariantSuite(TwoProcesses):
         trainer.fit(model, data)
         trainer.save_checkpoint(tmp_path / "last.ckpt")
         loaded = load_autoencoder(tmp_path / "last.ckpt")
-        x_BCHW = generate_batch(SMALL_SHAPE, 4)
+        x = generate_batch(self.spec, 4)
         assert type(loaded) is self.variant
-        assert all(map(torch.equal, _outputs(loaded, x_BCHW), _outputs(model, x_BCHW)))
+        assert all(map(torch.equal, _outputs(loaded, x, self.given(4)), _outputs(model, x, self.given(4))))
         assert validation_terms(loaded, data) == validation_terms(model, data)
 
     def test_hyperparameters_survive(self, mode: Mode, data: ImageDataModule, tmp_path: Path) -> None:
@@ -311,10 +358,10 @@ class VariantSuite(TwoProcesses):
 
 
 @torch.no_grad()
-def _outputs(model: Autoencoder, x_BCHW: Tensor) -> list[Tensor]:
+def _outputs(model: Autoencoder, x: Tensor, given: Tensor | None) -> list[Tensor]:
     model = model.eval()
-    z_BL = model.encode(x_BCHW)
-    return [z_BL, model.decode(z_BL), model.reconstruct(x_BCHW), model.sample(4)]
+    latent = model.encode(x, given)
+    return [latent, model.decode(latent, given), model.reconstruct(x, given), model.sample(4)]
 
 
 def _includes(found: Any, expected: Any) -> bool:

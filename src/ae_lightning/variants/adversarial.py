@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,12 +9,12 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
-from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.checks import require_name, require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
+from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.networks.discriminator import build_discriminator
 from ae_lightning.priors import PriorName, draw_prior
 
@@ -23,16 +22,16 @@ from ae_lightning.priors import PriorName, draw_prior
 class AdversarialAE(Autoencoder):
     """Minimise rec(x, g(f(x))) while the encoder fools a discriminator that tells codes from the prior's draws.
 
-    Makhzani et al. 2015; document 002. Encoder and decoder have one optimizer, the discriminator another.
+    Makhzani et al. 2015. Encoder and decoder have one optimizer, the discriminator another.
 
     Args:
         prior: `normal`, `mixture` (10 Gaussians) or `swiss_roll`.
         adversarial_weight: Weight of the encoder's loss against the discriminator, beside the reconstruction's.
         discriminator_hidden: Widths of the discriminator's hidden layers.
-        discriminator_optimizer: Makes the discriminator's optimizer from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimizer.
 
     Raises:
-        ConfigError: If the prior is unknown, adversarial_weight negative, or a width below 1.
+        ConfigError: If one is unknown or out of range.
     """
 
     leaves_parameters_out: ClassVar[bool] = True
@@ -42,7 +41,7 @@ class AdversarialAE(Autoencoder):
         *,
         prior: PriorName = "normal",
         adversarial_weight: float = 1.0,
-        discriminator_hidden: Sequence[int] = (256, 256),
+        discriminator_hidden: tuple[int, ...] = (256, 256),
         discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
         **options: Any,
     ) -> None:
@@ -54,15 +53,15 @@ class AdversarialAE(Autoencoder):
         self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
 
     def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw a code for each image of a batch: shape (B, L)."""
+        """Draw codes from it."""
         return draw_prior(self.prior, draws, self.latent_dim)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
         draws = self.begin_training_step(batch, batch_idx)
         z_BL = self.encode(batch.x, batch.labels)
-        reconstruction = self.reconstruction_term(batch, z_BL)
-        terms = {"reconstruction": reconstruction, "encoder": encoder_loss(self.discriminator(z_BL))}
+        reconstruction, fooled = self.reconstruction_term(batch, z_BL), encoder_loss(self.discriminator(z_BL))
+        terms = {"reconstruction": reconstruction, "encoder": fooled}
         loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
         self.manual_step(0, loss * self.share_of_global_batch(batch))
 

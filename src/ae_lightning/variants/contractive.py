@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.layers import running_statistics
 
 

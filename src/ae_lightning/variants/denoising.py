@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_name, require_non_negative, require_share
-from ae_lightning.data.corruption import CorruptionName, corrupt
 from ae_lightning.data.batch import Batch
+from ae_lightning.data.corruption import CorruptionName, corrupt
 from ae_lightning.draws import Draws
+from ae_lightning.models.autoencoder import Autoencoder
 
 
 class DenoisingAE(Autoencoder):

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.checks import require_at_least, require_name, require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
@@ -15,6 +14,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.losses.penalty import keep_largest, l1_activity
 from ae_lightning.machine.distributed import mean_over_batch
+from ae_lightning.models.autoencoder import Autoencoder
 
 PenaltyName = Literal["kl", "l1", "topk"]
 

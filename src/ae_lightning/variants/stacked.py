@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import mse
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.layers import running_statistics
 
 
