@@ -118,12 +118,21 @@ class Autoencoder(TrainedModule):
         # Without labels a conditional model gives nothing, and Lightning's summary would ask it.
         self.example_input_array = None if self.conditional else torch.zeros(2, *spec.shape)
 
+    @property
+    def seen_spec(self) -> DataSpec:
+        """What the encoder sees: a sample, and of a conditional variant a channel or value more for each class."""
+        return with_condition(self.spec) if self.conditional else self.spec
+
+    @property
+    def has_vector_codes(self) -> bool:
+        """Whether the latents are real numbers, and measures look at just these."""
+        return self.code_bits() is None and not self.has("features")
+
     def _build(self, network: Network) -> None:
         num_outputs, num_inputs = self.outputs_per_latent * self.latent_dim, self.latent_dim
-        seen = self.spec
+        seen = self.seen_spec
         if self.conditional:
             num_inputs += self.spec.num_classes
-            seen = with_condition(self.spec)
         as_map = self.codes_are_maps
         self.encoder = network.build_encoder(seen, CodeMap(num_outputs) if as_map else num_outputs)
         self.decoder = network.build_decoder(CodeMap(num_inputs) if as_map else num_inputs, self.spec)
@@ -262,7 +271,7 @@ class Autoencoder(TrainedModule):
         """Return the codes and reconstructions of a batch."""
         latent = self.encode(batch.x, batch.labels)
         codes = self.features(latent)
-        kept = None if codes.shape == latent.shape and torch.equal(codes, latent) else latent
+        kept = None if self.has_vector_codes and latent.ndim == 2 else latent
         return Prediction(batch.indices, codes, kept, self.decode_like(latent, batch.x, batch.labels))
 
     def require_trains_on_one(self) -> None:
@@ -271,6 +280,6 @@ class Autoencoder(TrainedModule):
         Raises:
             ConfigError: If it does.
         """
-        seen, num_classes = (with_condition(self.spec), self.spec.num_classes) if self.conditional else (self.spec, 0)
-        require_single_images_taken(self.encoder, seen.shape)
+        num_classes = self.spec.num_classes if self.conditional else 0
+        require_single_images_taken(self.encoder, self.seen_spec.shape)
         require_single_images_taken(self.decoder, (self.latent_dim + num_classes, *self.code_shape[1:]))
