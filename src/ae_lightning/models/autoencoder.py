@@ -24,6 +24,7 @@ from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
+from ae_lightning.models.shapes import output_shape, require_samples_back
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
@@ -138,11 +139,12 @@ class Autoencoder(TrainedModule):
         self.decoder = network.build_decoder(CodeMap(num_inputs) if as_map else num_inputs, self.spec)
         self.code_shape: tuple[int, ...] = (self.latent_dim,)
         """Of what the encoder makes of a sample: (L,), or of a map (L, h, w)."""
-        if as_map:
-            with torch.no_grad():
-                found = self.encoder.eval()(torch.zeros(1, *seen.shape))
-            self.encoder.train()
-            self.code_shape = (self.latent_dim, *found.shape[2:])
+        found = output_shape(self.encoder, seen.shape, "encoder")
+        if found[:1] != (num_outputs,) or len(found) != (3 if as_map else 1):
+            wanted = f"a map of {num_outputs} channels" if as_map else f"{num_outputs} numbers"
+            raise ConfigError(f"model.network: its encoder gives {found}, where {wanted} are needed")
+        self.code_shape = (self.latent_dim, *found[1:])
+        require_samples_back(self.decoder, (num_inputs, *found[1:]), self.spec)
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.types import (
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -29,6 +30,7 @@ from ae_lightning.training.optimizers import require_usable, use_fused
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read
+from ae_lightning.training.unfinished_schedules import unfinished_schedules
 
 SchedulerInterval = Literal["epoch", "step"]
 
@@ -176,6 +178,11 @@ class TrainedModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Let a training that is gone on with end no epoch twice."""
         end_epochs_once(self.trainer)
+
+    def on_train_start(self) -> None:
+        """Say which schedules the training ends before."""
+        for line in unfinished_schedules(self.trainer, vars(self), self.trainer.lr_scheduler_configs):
+            rank_zero_warn(line)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
