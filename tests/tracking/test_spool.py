@@ -1,4 +1,4 @@
-"""The spool on disk: operations in order, each whole or left out, in one process's hands."""
+"""The spool on disk: writes in order, each whole or left out, in one process's hands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.operations import (
+from ae_lightning.tracking.mlflow_writes import (
     Artifacts,
     LoggedModel,
     Metrics,
@@ -23,7 +23,7 @@ from ae_lightning.tracking.operations import (
 )
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
 
-OPERATIONS = [
+WRITES = [
     Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
     Params({"a": "1"}),
     Tags({"b": "ü\n2"}),
@@ -43,11 +43,11 @@ def spool_in(folder):
     return Spool.new(folder, Origin("sqlite:///x.db", "0" * 32))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: type(operation).__name__)
-def test_an_operation_survives_json(operation):
-    again = decoded(json.loads(json.dumps(encoded(operation))))
-    assert json.dumps(encoded(again)) == json.dumps(encoded(operation))
-    assert again.staged == operation.staged
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: type(write).__name__)
+def test_a_write_survives_json(write):
+    again = decoded(json.loads(json.dumps(encoded(write))))
+    assert json.dumps(encoded(again)) == json.dumps(encoded(write))
+    assert again.staged == write.staged
 
 
 def test_metrics_join_up_to_the_next_of_another_kind():

@@ -16,9 +16,9 @@ from lightning.pytorch.cli import instantiate_module
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
 
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""

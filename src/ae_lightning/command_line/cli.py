@@ -25,22 +25,27 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
-from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.parsed_settings import (
+    COMPILES_BY_DEFAULT,
+    is_distributed,
+    require_possible,
+    require_seed,
+    tracker_of,
+)
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.refused_settings import require_possible
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracker_of
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
 from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.tracking import (
     MLflowTracker,
     deliver_left_behind,

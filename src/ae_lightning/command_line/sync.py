@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError
-from ae_lightning.places import DEFAULT_SPOOL
+from ae_lightning.file_names import DEFAULT_SPOOL
 
 EXIT_KEPT = 1
 
