@@ -41,6 +41,10 @@ class RunGoneError(StoreAwayError):
     """The store answers, but the run is deleted or was never there."""
 
 
+class OtherVersionError(Exception):
+    """What waits was written by another version of this package, and this one does not understand it."""
+
+
 def deliver(target: Target, write: MLflowWrite) -> None:
     """Deliver a write; warn of one that a store that has the run will never take, and leave it out.
 

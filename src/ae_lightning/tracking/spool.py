@@ -24,11 +24,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
+from ae_lightning import __version__
 from ae_lightning.file_names import DEFAULT_SPOOL
-from ae_lightning.tracking.delivery import (
-    UndeliverableError,
-    deliver_or_give_up,
-)
+from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
 from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, decoded, encoded, merged
 
 if TYPE_CHECKING:
@@ -50,10 +48,12 @@ class Origin:
     Attributes:
         tracking_uri: The store.
         run_id: The run.
+        version: Of this package, as it wrote them.
     """
 
     tracking_uri: str
     run_id: str
+    version: str = __version__
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ class Spool:
 
         Raises:
             StoreAwayError: If the store does not take it; it and those behind it stay.
+            OtherVersionError: If another version wrote what this one does not understand; likewise.
         """
         write = self._read(record)
         if write is None:
@@ -215,6 +216,7 @@ class Spool:
 
         Raises:
             StoreAwayError: If the store does not take one; it and those behind it stay.
+            OtherVersionError: If another version wrote what this one does not understand; likewise.
         """
         records = self.waiting()
         for record in records:
@@ -275,7 +277,11 @@ class Spool:
     def _read(self, record: Record) -> MLflowWrite | None:
         with (self.folder / _JOURNAL).open("rb") as journal:
             journal.seek(record.start)
-            return _parse(journal.read(record.end - record.start))
+            line = journal.read(record.end - record.start)
+        try:
+            return _parse(line)
+        except (KeyError, TypeError) as error:
+            raise OtherVersionError(f"written by ae_lightning {self.origin.version}, which delivers it") from error
 
 
 def sync_command(root: Path) -> str:
@@ -313,8 +319,7 @@ def _parse(line: bytes) -> MLflowWrite | None:
         return None
     try:
         return decoded(json.loads(content))
-    except (KeyError, TypeError, ValueError):
-        # Written by another version.
+    except ValueError:
         return None
 
 
