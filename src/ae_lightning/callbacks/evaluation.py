@@ -264,6 +264,8 @@ class Evaluation(Callback):
         if epoch and (not self.draw_every_n_epochs or epoch % self.draw_every_n_epochs):
             return
         pictures = self.training_pictures if epoch else self.pictures
+        if not pictures:
+            return
         with tempfile.TemporaryDirectory() as temporary:
             for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=left_out):
                 for tracker in found:
