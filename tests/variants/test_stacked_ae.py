@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
 from ae_lightning.spec import DataSpec
@@ -110,3 +111,44 @@ def test_validation_judges_the_whole_from_the_start():
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
     x_BCHW = data.scale(data.split("val").images)
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
+
+
+class Uneven(MLP):
+    """Its decoder has a stage more than its encoder."""
+
+    def build_decoder(self, code, spec):
+        return torch.nn.Sequential(torch.nn.Identity(), *super().build_decoder(code, spec))
+
+
+class Unlike(MLP):
+    """Its decoder has other widths than its encoder."""
+
+    def build_decoder(self, code, spec):
+        return MLP(hidden=[16, 9]).build_decoder(code, spec)
+
+
+class Reordered(MLP):
+    """Its decoder's first stages take each other's input."""
+
+    def build_decoder(self, code, spec):
+        last, middle, first = super().build_decoder(code, spec)
+        return torch.nn.Sequential(middle, last, first)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Uneven, r"its encoder has 3 stages and its decoder 4"),
+        (Unlike, r"stage 2 of the encoder takes \(16,\), and the one to undo it fails on \(8,\)"),
+        (Reordered, r"stage 2 of the encoder takes \(16,\), and the one to undo it fails on \(8,\)"),
+    ],
+)
+def test_a_network_that_cannot_be_divided_is_refused(network, said):
+    name = network.__name__
+    with pytest.raises(ConfigError, match=rf"^model\.network: {name} cannot be trained layer by layer; {said}$"):
+        StackedAE(spec=DataSpec(SHAPE), network=network(hidden=[16, 8]), latent_dim=3)
+
+
+def test_a_network_is_left_in_training_mode():
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["batch_norm"], latent_dim=3)
+    assert all(module.training for module in model.modules())
