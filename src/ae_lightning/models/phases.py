@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from torch import Tensor, nn
@@ -64,6 +65,13 @@ class Player:
     modules: Sequence[nn.Module]
     terms: Terms | None = None
     optimizer: OptimizerCallable | None = None
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
+    means = {name: term.mean() for name, term in terms.items()}
+    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
+    return total, means
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.types import (
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -26,12 +27,13 @@ from ae_lightning.checks import require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
-from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step
+from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
 from ae_lightning.training.optimizers import configure_optimizer
 from ae_lightning.training.plateaus import configure_scheduler, followed, monitored
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
+from ae_lightning.training.unfinished_schedules import unfinished_schedules
 
 SchedulerInterval = Literal["epoch", "step"]
 
@@ -286,10 +288,12 @@ class TrainedModule(pl.LightningModule):
         stop_early_only_if(self.trainer, lambda: self.in_last_phase)
 
     def on_train_start(self) -> None:
-        """Go on with the gradients that were being accumulated, and with none of an earlier training."""
+        """Go on with the gradients that were being accumulated; say which schedules the training ends before."""
         self.zero_grad()
         restore_gradients(self.trainer, self, self._accumulated)
         self._accumulated = {}
+        for line in unfinished_schedules(self.trainer, vars(self), self.trainer.lr_scheduler_configs):
+            rank_zero_warn(line)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
@@ -390,10 +394,3 @@ class TrainedModule(pl.LightningModule):
             global_size=batch.global_size,
             device=batch.x.device,
         )
-
-
-def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
-    means = {name: term.mean() for name, term in terms.items()}
-    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
-    return total, means

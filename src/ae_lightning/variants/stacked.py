@@ -15,9 +15,9 @@ from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.models.phases import Phase
+from ae_lightning.models.shapes import require_mirrored
 from ae_lightning.networks import Network
 from ae_lightning.networks.layers import running_statistics
-from ae_lightning.networks.mirroring import require_mirrored
 
 FINE_TUNING = Phase("fine-tuning")
 
@@ -37,7 +37,7 @@ class StackedAE(Autoencoder):
 
     def _build(self, network: Network) -> None:
         super()._build(network)
-        require_mirrored(type(network).__name__, self.encoder, self.decoder, self.spec)
+        require_mirrored(self.encoder, self.decoder, self.spec.shape)
 
     def phases(self) -> Sequence[Phase]:
         """Return one phase a stage, and one for all of them."""
