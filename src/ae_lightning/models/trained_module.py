@@ -328,7 +328,7 @@ class TrainedModule(pl.LightningModule):
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the version, which phases have begun, what the scheduler follows, and gradients that are being accumulated.
+        """Keep the version, the phases begun, what the scheduler follows, and gradients being accumulated.
 
         A run that goes on after a validation does not validate again.
         """
