@@ -21,19 +21,20 @@ class AutoencoderPyfunc:
         self._model = load_autoencoder(checkpoint).eval()
 
     @torch.no_grad()
-    def predict(self, images: np.ndarray, params: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
-        """Return codes and reconstructions of images.
+    def predict(self, x: np.ndarray, params: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """Return codes and reconstructions of samples.
 
         Args:
-            images: Shape (N, C, H, W), float32 in [0, 1], scaled as in training.
+            x: Shape (N, …), float32, scaled as in training.
             params: MLflow's inference parameters; there are none.
 
         Returns:
-            `codes` (N, latent_dim) and `reconstructions` (N, C, H, W), float32.
+            `codes` (N, latent_dim) and `reconstructions`, of the shape of the samples, float32.
         """
-        x_BCHW = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-        z_BL = self._model.encode(x_BCHW)
-        return {"codes": z_BL.numpy(), "reconstructions": self._model.decode_like(z_BL, x_BCHW).numpy()}
+        scaled = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+        latent = self._model.encode(scaled)
+        reconstructions = self._model.decode_like(latent, scaled)
+        return {"codes": self._model.features(latent).numpy(), "reconstructions": reconstructions.numpy()}
 
 
 def _load_pyfunc(data_path: str) -> AutoencoderPyfunc:

@@ -45,7 +45,7 @@ def test_parquet_holds_a_row_an_image(predictions, tmp_path):
     assert table.num_rows == 5
     assert table["indices"].to_pylist() == [0, 1, 2, 3, 4]
     assert table["codes"].to_pylist() == predictions["codes"].tolist()
-    shape = tuple(int(side) for side in table.schema.metadata[b"image_shape"].split(b","))
+    shape = tuple(int(side) for side in table.schema.metadata[b"shape"].split(b","))
     pixels = np.array(table["reconstructions"].to_pylist(), np.float32).reshape(-1, *shape)
     assert np.array_equal(pixels, predictions["reconstructions"])
 

@@ -112,7 +112,7 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 def log_best_model(trainer: pl.Trainer, model: pl.LightningModule, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
     data = trainer.datamodule  # type: ignore[attr-defined]
-    example = data.scale(data.split("train").images[:2]).contiguous().numpy()
+    example = data.scale(data.split("train").x[:2]).contiguous().numpy()
     for tracker in trackers(trainer):
         tracker.log_autoencoder(Path(checkpoint), example, int(model.latent_dim))  # type: ignore[arg-type]
 

@@ -23,6 +23,9 @@ from ae_lightning.places import WEIGHTS_SUFFIX
 STATE_KEY = "ae_lightning"
 """Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
 
+DATA_KEY = "DataModule"
+"""Where Lightning keeps the data module's state: the name of its class."""
+
 LINKED_KEYS = ("spec", "seed")
 """Hyperparameters that the command line derives, and therefore does not take."""
 
@@ -35,6 +38,7 @@ class CheckpointContents:
         path: The file.
         model: The variant and its hyperparameters, as a configuration gives them.
         data: The data module's hyperparameters, likewise.
+        scaling: How its samples are scaled, as the data module keeps it; empty where it is not said.
         seed: The run's seed.
         run_id: The MLflow run that wrote it, if any.
         config: The whole configuration of that run, if any.
@@ -43,6 +47,7 @@ class CheckpointContents:
     path: Path
     model: dict[str, Any]
     data: dict[str, Any]
+    scaling: dict[str, Any]
     seed: int
     run_id: str | None
     config: dict[str, Any]
@@ -107,6 +112,7 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
         data=_without_derived(data),
+        scaling=_settings(path, DATA_KEY, state.get(DATA_KEY, {})),
         seed=seed,
         run_id=own.get("run_id"),
         config=config,

@@ -32,7 +32,7 @@ from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracker_of
 from ae_lightning.command_line.store_option import hide_password, tracker_in
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
@@ -59,7 +59,7 @@ class AutoencoderCLI(LightningCLI):
 
     trainer: Trainer
     model: Autoencoder
-    datamodule: ImageDataModule
+    datamodule: DataModule
     answers_signals: ClassVar[bool] = True
 
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
@@ -299,7 +299,7 @@ class AutoencoderCLI(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         data = self.datamodule
-        sizes = [f"{data.num_images(name):,} {name}" for name in data.split_names]
+        sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
         shape = " × ".join(map(str, data.spec.shape))
         Console(stderr=True).print(
             f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "

@@ -19,7 +19,7 @@ from ae_lightning.command_line.parser import Parser
 from ae_lightning.command_line.refusals import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder
@@ -98,7 +98,7 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
     with refusals_explained():
         return cli(
             Autoencoder,
-            ImageDataModule,
+            DataModule,
             subclass_mode_model=True,
             auto_configure_optimizers=False,
             seed_everything_default=0,

@@ -46,7 +46,7 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
         predictions: This rank's batches.
 
     Returns:
-        `indices` (N,), `codes` (N, latent_dim) and `reconstructions` (N, C, H, W).
+        `indices` (N,), `codes` (N, latent_dim) and `reconstructions` (N, …), as scaled.
     """
     fields = ("indices", "codes", "reconstructions")
     own = {name: torch.cat([getattr(batch, name) for batch in predictions]).cpu().numpy() for name in fields}
@@ -76,5 +76,5 @@ def _write_table(predictions: dict[str, np.ndarray], output: Path) -> None:
     columns = {name: pa.array(list(values.reshape(len(values), -1))) for name, values in predictions.items()}
     columns["indices"] = pa.array(predictions["indices"])
     shape = ",".join(map(str, predictions["reconstructions"].shape[1:]))
-    table = pa.table(columns).replace_schema_metadata({"image_shape": shape})
+    table = pa.table(columns).replace_schema_metadata({"shape": shape})
     parquet.write_table(table, output)

@@ -86,14 +86,14 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
 def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
     subjects = load_subjects(comparison.rows, comparison.stage)
     worst = None
-    if subjects.found:
+    if subjects.found and subjects.found[0].encoded.holds_images:
         encoded = subjects.found[0].encoded
         outputs = {
             subject.label: subject.encoded.reconstructions
             for subject in subjects.found
             if subject.encoded.reconstructions is not None
         }
-        worst = worst_side_by_side(encoded.images, outputs, encoded.labels, subjects.found[0].class_names)
+        worst = worst_side_by_side(encoded.x, outputs, encoded.labels, subjects.found[0].class_names)
     return Illustrations(
         worst=worst,
         scatters={subject.label: _scatter(subject) for subject in subjects.found},
@@ -110,7 +110,8 @@ def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
 def _scatter(subject: Subject) -> Scene:
     encoded = subject.encoded
     plane = to_plane(encoded.codes)
-    return latent_scene(plane, encoded.images, encoded.labels, subject.class_names, MAX_POINTS)
+    images = encoded.x if encoded.holds_images else None
+    return latent_scene(plane, images, encoded.labels, subject.class_names, MAX_POINTS)
 
 
 def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:

@@ -226,11 +226,11 @@ class Autoencoder(TrainedModule):
         return self.encode(x, given)
 
     def corrupt(self, x: Tensor, draws: Draws) -> Tensor:
-        """Return corrupted samples, in the range of clean ones: what denoising is measured on.
+        """Return corrupted samples, in the range of clean ones, if they have one: what denoising is measured on.
 
-        Gaussian noise of standard deviation 0.3, unless a variant has a corruption of its own.
+        Gaussian noise of standard deviation 0.3 in the units of the samples as scaled, unless a variant has its own.
         """
-        return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE)
+        return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE, self.spec.value_range)
 
     def draw_prior(self, draws: Draws) -> Tensor:
         """Draw a latent for each sample of a batch from the prior, N(0, I): shape (B, *code_shape)."""

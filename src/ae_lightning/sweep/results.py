@@ -13,7 +13,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import UserError
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.study_file import StudyFile
@@ -103,13 +103,15 @@ class Publisher:
             rank_zero_warn(f"the best model is not registered: {error}")
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
-        data = ImageDataModule(**read_checkpoint(checkpoint).data)
+        contents = read_checkpoint(checkpoint)
+        data = DataModule(**contents.data)
+        data.load_state_dict(contents.scaling)
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
-            data.scale(data.split("train").images[:2]).contiguous().numpy(),
+            data.scale(data.split("train").x[:2]).contiguous().numpy(),
             load_autoencoder(checkpoint).latent_dim,
             registered_name=self.file.name,
         )

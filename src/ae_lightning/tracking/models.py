@@ -24,7 +24,7 @@ def model_key(run_id: str, checkpoint: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.sha256(run_id.encode())).hexdigest()
 
 
-def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+def save_model(folder: Path, run_id: str, checkpoint: Path, example: np.ndarray, latent_dim: int) -> None:
     """Write a checkpoint as an MLflow model with signature and input example; no store is asked.
 
     `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled.
@@ -33,14 +33,14 @@ def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.nda
         folder: Where to; it must not exist yet.
         run_id: The run that trained it.
         checkpoint: A checkpoint of an autoencoder.
-        example_BCHW: A few images in [0, 1], float32.
+        example: A few samples as scaled, float32, shape (N, …).
         latent_dim: Length of a code.
     """
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    shape = (-1, *example_BCHW.shape[1:])
+    shape = (-1, *example.shape[1:])
     kind = np.dtype(np.float32)
     signature = ModelSignature(
         inputs=Schema([TensorSpec(kind, shape)]),
@@ -52,7 +52,7 @@ def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.nda
         loader_module="ae_lightning.serving",
         data_path=str(checkpoint),
         signature=signature,
-        input_example=example_BCHW,
+        input_example=example,
         pip_requirements=["ae_lightning"],
     )
 
@@ -103,7 +103,7 @@ def register_model(
     experiment_id: str,
     run_id: str,
     checkpoint: Path,
-    example_BCHW: np.ndarray,
+    example: np.ndarray,
     latent_dim: int,
     registered_name: str,
 ) -> str:
@@ -114,7 +114,7 @@ def register_model(
         experiment_id: The run's experiment.
         run_id: The run that trained it.
         checkpoint: A checkpoint of an autoencoder.
-        example_BCHW: A few images in [0, 1], float32.
+        example: A few samples as scaled, float32, shape (N, …).
         latent_dim: Length of a code.
         registered_name: The registered model, made where there is none.
 
@@ -125,7 +125,7 @@ def register_model(
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
-        save_model(folder, run_id, checkpoint, example_BCHW, latent_dim)
+        save_model(folder, run_id, checkpoint, example, latent_dim)
         model_id = deliver_model(connect(tracking_uri), run_id, folder, model_key(run_id, checkpoint))
     with module_functions_at(tracking_uri, experiment_id):
         return str(mlflow.register_model(f"models:/{model_id}", registered_name).version)

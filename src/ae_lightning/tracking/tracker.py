@@ -346,17 +346,17 @@ class MLflowTracker(MLFlowLogger):
         self._say(Tags(dict(tags)))
 
     @rank_zero_only
-    def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+    def log_autoencoder(self, checkpoint: Path, example: np.ndarray, latent_dim: int) -> None:
         """Log a checkpoint as an MLflow model.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.
-            example_BCHW: A few images in [0, 1], float32.
+            example: A few samples as scaled, float32, shape (N, …).
             latent_dim: Length of a code.
         """
 
         def save(folder: Path) -> None:
-            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example_BCHW, latent_dim)
+            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example, latent_dim)
 
         staged = self._stage(save)
         if staged is not None:

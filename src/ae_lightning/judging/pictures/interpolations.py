@@ -30,7 +30,7 @@ class Interpolations(Picture):
     """What lies between images."""
 
     name = "interpolations"
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
@@ -165,4 +165,4 @@ def _paths(case: PictureCase) -> Paths:
     starts, ends = choose_pairs(len(split), split.labels, NUM_PATHS, case.seed)
     codes = straight_lines(split.codes[starts], split.codes[ends], NUM_STEPS)
     names = list(zip(case.names_of_images(starts), case.names_of_images(ends), strict=True))
-    return Paths(split.images[starts], split.images[ends], codes, case.decode(codes), names)
+    return Paths(split.x[starts], split.x[ends], codes, case.decode(codes), names)
