@@ -130,7 +130,7 @@ def test_a_table_of_predictions_says_their_shape(trained, best):
     output = trained.folder / "predicted.parquet"
     assert trained("predict", "--ckpt_path", best, "--output", output).code == 0
     table = parquet.read_table(output)
-    assert table.schema.metadata[b"shape"] == b"30"
+    assert table.schema.metadata[b"reconstructions_shape"] == b"30"
     assert len(table["reconstructions"][0]) == 30
 
 

@@ -21,9 +21,10 @@ from ae_lightning.data.corruption import corrupt
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
+from ae_lightning.models.shapes import output_shape, require_samples_back
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
@@ -118,22 +119,32 @@ class Autoencoder(TrainedModule):
         # Without labels a conditional model gives nothing, and Lightning's summary would ask it.
         self.example_input_array = None if self.conditional else torch.zeros(2, *spec.shape)
 
+    @property
+    def seen_spec(self) -> DataSpec:
+        """What the encoder sees: a sample, and of a conditional variant a channel or value more for each class."""
+        return with_condition(self.spec) if self.conditional else self.spec
+
+    @property
+    def has_vector_codes(self) -> bool:
+        """Whether the latents are real numbers, and measures look at just these."""
+        return self.code_bits() is None and not self.has("features")
+
     def _build(self, network: Network) -> None:
         num_outputs, num_inputs = self.outputs_per_latent * self.latent_dim, self.latent_dim
-        seen = self.spec
+        seen = self.seen_spec
         if self.conditional:
             num_inputs += self.spec.num_classes
-            seen = with_condition(self.spec)
         as_map = self.codes_are_maps
         self.encoder = network.build_encoder(seen, CodeMap(num_outputs) if as_map else num_outputs)
         self.decoder = network.build_decoder(CodeMap(num_inputs) if as_map else num_inputs, self.spec)
         self.code_shape: tuple[int, ...] = (self.latent_dim,)
         """Of what the encoder makes of a sample: (L,), or of a map (L, h, w)."""
-        if as_map:
-            with torch.no_grad():
-                found = self.encoder.eval()(torch.zeros(1, *seen.shape))
-            self.encoder.train()
-            self.code_shape = (self.latent_dim, *found.shape[2:])
+        found = output_shape(self.encoder, seen.shape, "encoder")
+        if found[:1] != (num_outputs,) or len(found) != (3 if as_map else 1):
+            wanted = f"a map of {num_outputs} channels" if as_map else f"{num_outputs} numbers"
+            raise ConfigError(f"model.network: its encoder gives {found}, where {wanted} are needed")
+        self.code_shape = (self.latent_dim, *found[1:])
+        require_samples_back(self.decoder, (num_inputs, *found[1:]), self.spec)
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.
@@ -157,7 +168,7 @@ class Autoencoder(TrainedModule):
         if self.conditional:
             x = condition_sample(x, given, self.spec)
         output: Tensor = self.encoder(x)
-        return in_full(output)
+        return full_precision(output)
 
     def decoder_output(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         """Return what the decoder makes of latents, before the output activation: shape (B, *spec.shape)."""
@@ -262,7 +273,7 @@ class Autoencoder(TrainedModule):
         """Return the codes and reconstructions of a batch."""
         latent = self.encode(batch.x, batch.labels)
         codes = self.features(latent)
-        kept = None if codes.shape == latent.shape and torch.equal(codes, latent) else latent
+        kept = None if self.has_vector_codes and latent.ndim == 2 else latent
         return Prediction(batch.indices, codes, kept, self.decode_like(latent, batch.x, batch.labels))
 
     def require_trains_on_one(self) -> None:
@@ -271,6 +282,6 @@ class Autoencoder(TrainedModule):
         Raises:
             ConfigError: If it does.
         """
-        seen, num_classes = (with_condition(self.spec), self.spec.num_classes) if self.conditional else (self.spec, 0)
-        require_single_images_taken(self.encoder, seen.shape)
+        num_classes = self.spec.num_classes if self.conditional else 0
+        require_single_images_taken(self.encoder, self.seen_spec.shape)
         require_single_images_taken(self.decoder, (self.latent_dim + num_classes, *self.code_shape[1:]))

@@ -18,9 +18,11 @@ from lightning.pytorch.utilities.types import (
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ae_lightning import __version__
 from ae_lightning.checks import require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
@@ -29,6 +31,8 @@ from ae_lightning.training.optimizers import require_usable, use_fused
 from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read
+from ae_lightning.training.unfinished_schedules import unfinished_schedules
+from ae_lightning.versions import STATE_KEY
 
 SchedulerInterval = Literal["epoch", "step"]
 
@@ -177,6 +181,11 @@ class TrainedModule(pl.LightningModule):
         """Let a training that is gone on with end no epoch twice."""
         end_epochs_once(self.trainer)
 
+    def on_train_start(self) -> None:
+        """Say which schedules the training ends before."""
+        for line in unfinished_schedules(self.trainer, vars(self), self.trainer.lr_scheduler_configs):
+            rank_zero_warn(line)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
         if self.scheduler_interval == "step" and not self.trainer.fit_loop._should_accumulate():
@@ -204,7 +213,8 @@ class TrainedModule(pl.LightningModule):
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the scheduler follows: a run that goes on after a validation does not validate again."""
+        """Keep the version, and what the scheduler follows: who goes on after a validation does not validate again."""
+        checkpoint.setdefault(STATE_KEY, {})["version"] = __version__
         # A model can be written that no Trainer trains.
         if self._trainer is not None:
             checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}

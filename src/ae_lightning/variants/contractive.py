@@ -18,7 +18,7 @@ from ae_lightning.networks.layers import running_statistics
 
 
 class ContractiveAE(Autoencoder):
-    """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; document 003).
+    """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; Bagul).
 
     The Jacobian is taken in 32-bit and, on a network with batch norm, with the running statistics: with those of the
     batch, a code would depend on the other images too.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def in_full(tensor: Tensor) -> Tensor:
+def full_precision(tensor: Tensor) -> Tensor:
     """Return a tensor as float32, or as float64 where it is that: what autocast gives in 16 bits is summed in more.
 
     Args:
