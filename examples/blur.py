@@ -24,7 +24,7 @@ class DetailKept(Measure):
     name = "detail_kept"
     metrics: ClassVar[Mapping[str, Direction]] = {"detail_kept": "higher"}
     cost = "cheap"
-    needs = frozenset({"reconstructions", "three pixels a side"})
+    needs = frozenset({"reconstructions", "images", "three pixels a side"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """Return the share: 0 of flat reconstructions, 1 where they are as sharp as the images."""

@@ -22,7 +22,7 @@ class ErrorMap(Picture):
 
     name = "error_map"
     cost = "cheap"
-    needs = frozenset({"reconstructions"})
+    needs = frozenset({"reconstructions", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """Draw it with a scale."""

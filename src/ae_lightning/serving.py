@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.checkpoints.loading import load_autoencoder
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.models.autoencoder import Autoencoder
 
 NUM_EXAMPLES = 2
@@ -70,7 +70,7 @@ def answer(model: Autoencoder, inputs: Inputs) -> Outputs:
     return {name: values.numpy() for name, values in outputs.items()}
 
 
-def example(checkpoint: str, data: ImageDataModule) -> tuple[Inputs, Outputs]:
+def example(checkpoint: str, data: SeenData) -> tuple[Inputs, Outputs]:
     """Return what a checkpoint's model takes and gives, of the first training samples.
 
     Args:
@@ -79,7 +79,7 @@ def example(checkpoint: str, data: ImageDataModule) -> tuple[Inputs, Outputs]:
     """
     model = load_autoencoder(checkpoint).eval()
     split = data.split("train")
-    x = data.scale(split.images[:NUM_EXAMPLES]).contiguous().numpy()
+    x = data.scale(split.x[:NUM_EXAMPLES]).contiguous().numpy()
     labels = split.labels_or_missing()[:NUM_EXAMPLES].numpy()
     inputs: Inputs = {"x": x, "labels": labels} if model.needs_labels else x
     return inputs, answer(model, inputs)

@@ -44,7 +44,7 @@ class MeanImage(Picture):
         from matplotlib.figure import Figure
 
         figure = Figure()
-        figure.subplots().imshow(case.evaluated.images.mean(axis=(0, 1)))
+        figure.subplots().imshow(case.evaluated.x.mean(axis=(0, 1)))
         return figure
 
     def write(self, case):

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.stopping import Stopping
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
@@ -53,7 +53,7 @@ def train(tmp_path):
     def run(name, *callbacks, data=None, checkpoint=None, variant=VAE, **options):
         torch.manual_seed(0)
         model = variant(spec=DataSpec(SHAPE), network=Linear(), latent_dim=3)
-        images = ImageDataModule(**{"name": "npz", "path": path, "batch_size": 8, "num_val": 5, **(data or {})})
+        images = DataModule(**{"name": "npz", "path": path, "batch_size": 8, "num_val": 5, **(data or {})})
         checkpoints = RunCheckpoint(str(tmp_path / name), every_n_epochs=EPOCHS)
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(EPOCHS, callbacks=[Stopping(Requests()), *callbacks, checkpoints], **settings)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from ae_lightning import __version__
 from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.checkpoints.weights_file import _digest, write_weights
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import Linear
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 @pytest.fixture
 def trained(bare_workspace):
     """A Trainer after a step, in the working directory."""
-    data = ImageDataModule(name="digits", batch_size=512)
+    data = DataModule(name="digits", batch_size=512)
     trainer = build_trainer(1, max_steps=1)
     trainer.fit(VAE(spec=data.spec, network=Linear(), latent_dim=2), data)
     return trainer

@@ -123,13 +123,13 @@ def test_judging_without_a_checkpoint_makes_a_run_of_its_own(workspace):
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_predict_writes_codes_and_reconstructions_in_the_order_of_the_split(trained, judge, tmp_path, suffix):
     from ae_lightning.checkpoints.loading import load_autoencoder
-    from ae_lightning.data import ImageDataModule
+    from ae_lightning.data import DataModule
 
     path = tmp_path / f"codes{suffix}"
     judge("predict", "--output", path, "--data.batch_size", "64")
     indices, codes, reconstructions = read(path)
-    data = ImageDataModule(num_val=77, scaling="image_max")
-    images = data.scale(data.split("test").images)
+    data = DataModule(num_val=77, scaling="image_max")
+    images = data.scale(data.split("test").x)
     model = load_autoencoder(trained.checkpoint()).eval()
     expected = model.encode(images).detach().numpy()
     assert indices.tolist() == list(range(359))

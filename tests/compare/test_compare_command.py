@@ -170,7 +170,7 @@ def test_images_that_rows_have_in_common_are_held_once(compared):
     runs = RunReader(compared.uri).of_experiment("digits")
     found = load_compared_models(compare_runs(runs).rows, "test").found
     assert len(found) == 2
-    assert found[0].encoded.images is found[1].encoded.images
+    assert found[0].encoded.x is found[1].encoded.x
 
 
 OWN = """

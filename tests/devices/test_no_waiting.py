@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
@@ -89,7 +89,7 @@ def watch(model, images, **options):
     watched = StepsWatched()
     # The watch for losses that are no numbers has tests of its own: on a CPU it may look at each.
     trainer = build_trainer(1, callbacks=[watched, Throughput()], log_every_n_steps=1000, **options)
-    trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
+    trainer.fit(model, DataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
     return watched.counters
 
 

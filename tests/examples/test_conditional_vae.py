@@ -8,7 +8,7 @@ import torch
 from conditional_vae import ConditionalVAE
 from sklearn.neighbors import KNeighborsClassifier
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
@@ -33,11 +33,11 @@ def test_without_a_class_it_says_so():
 def test_a_sample_is_of_the_class_asked_for_once_trained():
     """Of 50 samples a class, 5 nearest training digits name the one asked for in at least 80 %."""
     torch.manual_seed(0)
-    data = ImageDataModule(batch_size=64)
+    data = DataModule(batch_size=64)
     model = ConditionalVAE(spec=data.spec, latent_dim=8)
     build_trainer(30).fit(model, data)
     split = data.split("train")
-    judge = KNeighborsClassifier(5).fit(data.scale(split.images).flatten(1), split.labels)
+    judge = KNeighborsClassifier(5).fit(data.scale(split.x).flatten(1), split.labels)
     asked = torch.arange(10).repeat_interleave(50)
     drawn = model.eval().sample(500, given=asked)
     assert (judge.predict(drawn.flatten(1)) == asked.numpy()).mean() >= 0.8

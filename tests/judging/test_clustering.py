@@ -143,7 +143,7 @@ def test_a_class_that_is_absent_from_the_evaluated_split_keeps_its_cluster(
 ) -> None:
     train, evaluated = blobs
     there = evaluated.labels != 1
-    part = EncodedSplit(evaluated.images[there], evaluated.codes[there], None, evaluated.labels[there])
+    part = EncodedSplit(evaluated.x[there], evaluated.codes[there], None, evaluated.labels[there])
     assert kmeans(train, part, seed=0)["kmeans_accuracy"] == 1
     assert gmm(train, part, seed=0)["gmm_accuracy"] == 1
 

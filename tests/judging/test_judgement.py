@@ -35,7 +35,7 @@ def case() -> Case:
     images, labels = (digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64)
     splits = [EncodedSplit(images[i::3], np.zeros((599, 1), np.float32), None, labels[i::3]) for i in (0, 1)]
     train, evaluated, model = pca_counterpart(*splits, latent_dim=2, seed=0)
-    return Case(train, evaluated, 0, model=model, corrupted=corrupt(evaluated.images, 0))
+    return Case(train, evaluated, 0, model=model, corrupted=corrupt(evaluated.x, 0))
 
 
 def test_each_measure_stands_beside_pcas(case: Case) -> None:
@@ -106,7 +106,7 @@ def test_other_inputs_are_measured_anew(case: Case, tmp_path: Path, fits: list[i
     assert again(replace(case, seed=1)) == 1
     assert again(replace(case, train=case.train.sample(500, 0))) == 1
     assert again(replace(case, evaluated=case.evaluated.sample(500, 0))) == 1
-    noisier = replace(case, corrupted=corrupt(case.evaluated.images, 1))
+    noisier = replace(case, corrupted=corrupt(case.evaluated.x, 1))
     assert again(case, choice="denoising") == 1
     assert again(noisier, choice="denoising") == 1
     # What no corruption enters does not care about it.

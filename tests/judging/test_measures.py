@@ -84,14 +84,14 @@ def full_case() -> Case:
         return EncodedSplit(images, np.zeros((num, 1), np.float32), None, labels)
 
     train, evaluated, model = pca_counterpart(split(200, 2), split(90, 3), latent_dim=3, seed=0)
-    noisy = rng.random(evaluated.images.shape, dtype=np.float32)
+    noisy = rng.random(evaluated.x.shape, dtype=np.float32)
     return Case(
         train,
         evaluated,
         seed=0,
         model=replace(model, assign=lambda codes: np.stack([codes[:, 0], -codes[:, 0]], axis=1)),
-        corrupted=CorruptedImages(evaluated.images, noisy),
-        overlaid=OverlaidImages(evaluated.images, np.tile([0, 1], (90, 1))),
+        corrupted=CorruptedImages(evaluated.x, noisy),
+        overlaid=OverlaidImages(evaluated.x, np.tile([0, 1], (90, 1))),
         novel_class=2,
     )
 
@@ -177,7 +177,12 @@ def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
 
 
 def test_needs_are_those_of_the_chosen_measures() -> None:
-    assert needs_of(chosen(["mse", "denoising"])) == {"reconstructions", "model", "corrupted images"}
+    assert needs_of(chosen(["mse", "denoising"])) == {
+        "reconstructions",
+        "model",
+        "corrupted images",
+        "bounded values",
+    }
     assert needs_of([]) == frozenset()
 
 
@@ -237,7 +242,7 @@ def test_without_reconstructions_code_metrics_are_left(blobs: Blobs) -> None:
 
 def test_a_pca_split_is_judged_by_the_same_measures(blobs: Blobs) -> None:
     rng = np.random.default_rng(0)
-    noisy = [replace(one, images=rng.random(one.images.shape, dtype=np.float32)) for one in blobs]
+    noisy = [replace(one, x=rng.random(one.x.shape, dtype=np.float32)) for one in blobs]
     results = run("all", *pca_counterpart(noisy[0], noisy[1], latent_dim=4, seed=0)[:2], seed=0)
     assert set(results.values) == set(PIXEL_METRICS + CODE_METRICS)
     assert np.isfinite(list(results.values.values())).all()
@@ -249,7 +254,7 @@ def test_values_that_are_not_finite_are_counted(blobs: Blobs) -> None:
     codes[[3, 5], 0] = [np.nan, np.inf]
     with pytest.raises(NotFiniteError, match="2 of 90 evaluated codes are not finite"):
         run("all", train, replace(evaluated, codes=codes), seed=0)
-    images = evaluated.images.copy()
+    images = evaluated.x.copy()
     images[7] = np.nan
     with pytest.raises(NotFiniteError, match="1 of 90 reconstructions are not finite"):
         run("all", train, replace(evaluated, reconstructions=images), seed=0)
@@ -267,7 +272,7 @@ def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: 
     """The distance of drawn images to real ones is the same in pieces."""
     assert full_case.model is not None
     whole = run_measures(chosen(["sample_frechet"]), full_case).values
-    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.images[0].size)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.x[0].size)
     decode, sizes = full_case.model.decode, []
 
     def counted(codes: np.ndarray) -> np.ndarray:

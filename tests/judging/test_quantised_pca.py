@@ -68,6 +68,6 @@ def test_more_bits_reconstruct_digits_better() -> None:
         assert model.code_bits is not None
         assert model.code_bits <= bits
         assert coded.reconstructions is not None
-        np.testing.assert_array_equal(coded.reconstructions, model.restore(evaluated.images))
-        errors.append(mse(coded.images, coded.reconstructions))
+        np.testing.assert_array_equal(coded.reconstructions, model.restore(evaluated.x))
+        errors.append(mse(coded.x, coded.reconstructions))
     assert errors[0] > 1.5 * errors[1] > 1.5 * 1.5 * errors[2]

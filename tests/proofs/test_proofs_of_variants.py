@@ -27,7 +27,7 @@ SMALL = {"network": MLP(hidden=[64]), "latent_dim": 8, "learning_rate": 3e-3}
 
 def judged(data, num_images=None):
     """Images of the test split."""
-    return data.scale(data.split("test").images[:num_images])
+    return data.scale(data.split("test").x[:num_images])
 
 
 def pixel_error(x_BCHW, y_BCHW):
@@ -65,7 +65,7 @@ def overcomplete(digits, train):
 
 def test_sparse_codes_reach_the_wanted_activation(overcomplete, digits):
     """Every unit, over the images that it was asked of; all units together over others."""
-    trained, unseen = (overcomplete.encode(digits.scale(digits.split(name).images)) for name in ("train", "test"))
+    trained, unseen = (overcomplete.encode(digits.scale(digits.split(name).x)) for name in ("train", "test"))
     assert (trained.mean(dim=0) - overcomplete.rho).abs().max() < 0.02
     assert unseen.mean().item() == pytest.approx(overcomplete.rho, abs=0.02)
 

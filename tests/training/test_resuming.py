@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
@@ -64,7 +64,7 @@ def train(tmp_path):
         callbacks = [steps, RunCheckpoint(str(tmp_path / name))]
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(4, callbacks=callbacks, **settings)
-        data = ImageDataModule(name="npz", path=images, batch_size=batch_size, num_val=5)
+        data = DataModule(name="npz", path=images, batch_size=batch_size, num_val=5)
         try:
             trainer.fit(model, data, ckpt_path=checkpoint)
         except KilledError:
@@ -137,7 +137,7 @@ def test_a_plateau_may_step_with_the_batches_that_step(tmp_path):
         scheduler=partial(PLATEAU, monitor="train/loss"),
         scheduler_interval="step",
     )
-    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 27)), batch_size=8, num_val=5)
+    data = DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 27)), batch_size=8, num_val=5)
     trainer = build_trainer(1, accumulate_grad_batches=2, gradient_clip_val=1e-3)
     trainer.fit(model, data)
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.5

@@ -4,7 +4,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
@@ -56,7 +56,7 @@ def training(request):
     torch.manual_seed(0)
     model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS[request.param], latent_dim=3)
     snapshots = Snapshots()
-    build_trainer(2, callbacks=[snapshots]).fit(model, ImageDataModule(name="digits"))
+    build_trainer(2, callbacks=[snapshots]).fit(model, DataModule(name="digits"))
     return snapshots
 
 
@@ -97,7 +97,7 @@ class Recorded(StackedAE):
 def test_each_phase_minimises_its_own_term():
     torch.manual_seed(0)
     model = Recorded(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
-    build_trainer(20).fit(model, ImageDataModule(name="digits"))
+    build_trainer(20).fit(model, DataModule(name="digits"))
     names = ["layer_1", "layer_2", "layer_3", "reconstruction"]
     assert [{name for terms in model.seen[phase] for name in terms} for phase in range(4)] == [{n} for n in names]
     for phase, name in enumerate(names):
@@ -107,9 +107,9 @@ def test_each_phase_minimises_its_own_term():
 
 def test_validation_judges_the_whole_from_the_start():
     model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
-    data = ImageDataModule(name="digits")
+    data = DataModule(name="digits")
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
-    x_BCHW = data.scale(data.split("val").images)
+    x_BCHW = data.scale(data.split("val").x)
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import chunk_size
@@ -25,7 +25,7 @@ from ae_lightning.models.autoencoder import Autoencoder
 def encode_split(
     trainer: pl.Trainer,
     model: Autoencoder,
-    data: ImageDataModule,
+    data: SeenData,
     split_name: SplitName,
     *,
     num_images: int | None = None,
@@ -44,33 +44,34 @@ def encode_split(
         reconstruct: Whether the reconstructions are wanted too.
 
     Returns:
-        Images, codes, latents, reconstructions and labels in the order of the split.
+        Samples, codes, latents, reconstructions and labels in the order of the split.
     """
     split = fixed_sample(data.split(split_name), num_images)
-    images = data.scale(split.images)
-    in_chunks = partial(_on_all_ranks, trainer, len(images), chunk_size(images.shape[1:]))
+    x = data.scale(split.x)
+    in_chunks = partial(_on_all_ranks, trainer, len(x), chunk_size(x.shape[1:]))
     given = split.labels_or_missing() if model.needs_labels else None
 
     def encode(chosen: Tensor) -> Tensor:
-        return model.encode(_on(model, images[chosen]), None if given is None else _on(model, given[chosen]))
+        return model.encode(_on(model, x[chosen]), None if given is None else _on(model, given[chosen]))
 
     def decode(chosen: Tensor) -> Tensor:
         known = None if given is None else _on(model, given[chosen])
-        return model.decode_like(_on(model, latents[chosen]), _on(model, images[chosen]), known)
+        return model.decode_like(_on(model, latents[chosen]), _on(model, x[chosen]), known)
 
-    latents = collect(len(images), in_chunks(encode))
-    pieces = torch.split(latents, chunk_size(images.shape[1:]))
-    codes = collect(len(images), (model.features(_on(model, piece)) for piece in pieces))
+    latents = collect(len(x), in_chunks(encode))
+    pieces = torch.split(latents, chunk_size(x.shape[1:]))
+    codes = collect(len(x), (model.features(_on(model, piece)) for piece in pieces))
     return EncodedSplit(
-        images=np.ascontiguousarray(images.numpy()),
+        x=np.ascontiguousarray(x.numpy()),
         codes=codes.numpy(),
-        reconstructions=collect(len(images), in_chunks(decode)).numpy() if reconstruct else None,
+        reconstructions=collect(len(x), in_chunks(decode)).numpy() if reconstruct else None,
         labels=None if split.labels is None else split.labels.numpy(),
         latents=None if model.has_vector_codes else latents.numpy(),
+        value_range=data.spec.value_range,
     )
 
 
-def fixed_sample(split: ImageSplit, num_images: int | None) -> ImageSplit:
+def fixed_sample(split: Split, num_images: int | None) -> Split:
     """Return a subset that is the same every time, so that curves over epochs compare like with like.
 
     Args:
@@ -189,7 +190,7 @@ def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> Co
         seed: Fixes which ones, and the noise.
     """
     chosen = evaluated.sample(MAX_CORRUPTED, seed)
-    return CorruptedImages(chosen.images, corrupt(model, chosen.images, seed), chosen.labels)
+    return CorruptedImages(chosen.x, corrupt(model, chosen.x, seed), chosen.labels)
 
 
 def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
@@ -197,7 +198,7 @@ def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
     return _with_draws(model, images, "corruption", seed, lambda chunk, draws, _: model.corrupt(chunk, draws))
 
 
-def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> OverlaidImages | None:
+def overlay_images(data: SeenData, split: Split, seed: int) -> OverlaidImages | None:
     """Overlay images of a split where ``data.overlay`` asks for it and the split has labels of two classes.
 
     Args:

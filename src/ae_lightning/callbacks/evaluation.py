@@ -26,12 +26,12 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.checks import require_at_least
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
 from ae_lightning.judging.cache import Cache
-from ae_lightning.judging.case import Case
+from ae_lightning.judging.case import OF_SAMPLES, Case
 from ae_lightning.judging.chunks import num_within
 from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
 from ae_lightning.judging.encoded import EncodedSplit
@@ -125,6 +125,7 @@ class Evaluation(Callback):
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
         self._shown: PictureCase | None = None
+        self._has_told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -164,8 +165,8 @@ class Evaluation(Callback):
         num_train_images: int,
     ) -> None:
         # Other modules and data have no splits to encode; Lightning's own loops serve them unchanged.
-        data = getattr(trainer, "datamodule", None)
-        if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
+        data = data_of(trainer)
+        if not isinstance(model, Autoencoder) or data is None:
             return
 
         with whole_parameters(trainer.strategy.model):
@@ -177,6 +178,7 @@ class Evaluation(Callback):
             require_comparable(train, evaluated)
             values: dict[str, float] = {}
             if trainer.is_global_zero:
+                self._tell_what_is_not_for(evaluated)
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
                 judgement = self._measure(trainer, stage, measures, case)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
@@ -184,11 +186,24 @@ class Evaluation(Callback):
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
-    def _num_held(self, data: ImageDataModule, name: SplitName, num_images: int | None) -> int:
+    def _tell_what_is_not_for(self, evaluated: EncodedSplit) -> None:
+        """Say once which of the chosen measures and pictures are for other samples than these."""
+        met = Case(evaluated, evaluated, self.seed).given
+        lacking: dict[str, list[str]] = {}
+        chosen = (*self.training_measures, *self.measures, *self.training_pictures, *self.pictures)
+        for part in dict.fromkeys(chosen):
+            for need in sorted(part.needs & OF_SAMPLES - met)[:1]:
+                lacking.setdefault(need, []).append(part.name)
+        if lacking and not self._has_told:
+            said = "; ".join(f"{', '.join(dict.fromkeys(names))} need {need}" for need, names in lacking.items())
+            rank_zero_warn(f"not for these data, and so neither measured nor drawn: {said}")
+        self._has_told = True
+
+    def _num_held(self, data: SeenData, name: SplitName, num_images: int | None) -> int:
         """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
         split = data.split(name)
         wanted = len(split) if num_images is None else min(num_images, len(split))
-        held = min(wanted, num_within(int(self.max_gib * 2**30), split.images.shape[1:]))
+        held = min(wanted, num_within(int(self.max_gib * 2**30), split.x.shape[1:]))
         if held < wanted:
             rank_zero_warn(
                 f"evaluation.max_gib: {held:,} of {wanted:,} images of the {name} split are looked at; "
@@ -199,26 +214,28 @@ class Evaluation(Callback):
     def _case(
         self,
         model: Autoencoder,
-        data: ImageDataModule,
+        data: SeenData,
         train: EncodedSplit,
         evaluated: EncodedSplit,
-        split: ImageSplit,
+        split: Split,
         measures: Sequence[Measure],
     ) -> Case:
 
         needs = needs_of(measures)
+        # What has no bounds has no peak to measure noise against either.
+        is_corrupted = "corrupted images" in needs and evaluated.value_range is not None
         return Case(
             train=train,
             evaluated=evaluated,
             seed=self.seed,
             model=numpy_model(model),
-            corrupted=corrupt_images(model, evaluated, self.seed) if "corrupted images" in needs else None,
+            corrupted=corrupt_images(model, evaluated, self.seed) if is_corrupted else None,
             overlaid=overlay_images(data, split, self.seed) if "overlaid images" in needs else None,
             novel_class=data.novel_class,
             cache=self._cache,
         )
 
-    def _picture_case(self, model: Autoencoder, data: ImageDataModule, case: Case, judgement: Judgement) -> PictureCase:
+    def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:
         is_own = type(model).corrupt is not Autoencoder.corrupt
         description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
         return PictureCase(

@@ -22,6 +22,9 @@ from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.versions import FIRST_VERSION, STATE_KEY, require_readable
 
+DATA_KEY = "DataModule"
+"""Where Lightning keeps the data module's state: the name of its class."""
+
 LINKED_KEYS = ("spec", "seed")
 """Hyperparameters that the command line derives, and therefore does not take."""
 
@@ -34,6 +37,7 @@ class CheckpointContents:
         path: The file.
         model: The variant and its hyperparameters, as a configuration gives them.
         data: The data module's hyperparameters, likewise.
+        scaling: How its samples are scaled, as the data module keeps it; empty where it is not said.
         seed: The run's seed.
         run_id: The MLflow run that wrote it, if any.
         config: The whole configuration of that run, if any.
@@ -42,6 +46,7 @@ class CheckpointContents:
     path: Path
     model: dict[str, Any]
     data: dict[str, Any]
+    scaling: dict[str, Any]
     seed: int
     run_id: str | None
     config: dict[str, Any]
@@ -114,7 +119,8 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
     return CheckpointContents(
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
-        data=_without_derived(data),
+        data=_data_settings(data, config),
+        scaling=_settings(path, DATA_KEY, state.get(DATA_KEY, {})),
         seed=seed,
         run_id=own.get("run_id"),
         config=config,
@@ -213,6 +219,14 @@ def _not_plain(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return next(filter(None, map(_not_plain, value)), None)
     return None if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def _data_settings(own: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the data module's settings: of one of others, its class and what it was made with."""
+    configured = config.get("data")
+    if isinstance(configured, dict) and "class_path" in configured:
+        return {name: configured[name] for name in ("class_path", "init_args") if name in configured}
+    return _without_derived(own)
 
 
 def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:

@@ -86,14 +86,14 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
 def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
     models = load_compared_models(comparison.rows, comparison.stage)
     worst = None
-    if models.found:
+    if models.found and models.found[0].encoded.holds_images:
         encoded = models.found[0].encoded
         outputs = {
             model.label: model.encoded.reconstructions
             for model in models.found
             if model.encoded.reconstructions is not None
         }
-        worst = worst_side_by_side(encoded.images, outputs, encoded.labels, models.found[0].class_names)
+        worst = worst_side_by_side(encoded.x, outputs, encoded.labels, models.found[0].class_names)
     return Illustrations(
         worst=worst,
         scatters={model.label: _scatter(model) for model in models.found},
@@ -108,7 +108,8 @@ def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
 def _scatter(model: ComparedModel) -> Scene:
     encoded = model.encoded
     plane = to_plane(encoded.codes)
-    return latent_scene(plane, encoded.images, encoded.labels, model.class_names, MAX_POINTS)
+    images = encoded.x if encoded.holds_images else None
+    return latent_scene(plane, images, encoded.labels, model.class_names, MAX_POINTS)
 
 
 def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:

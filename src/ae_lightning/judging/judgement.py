@@ -91,7 +91,7 @@ class _PcaCase:
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated
-        arrays = train.images, train.labels, evaluated.images, evaluated.labels
+        arrays = train.x, train.labels, evaluated.x, evaluated.labels
         return fingerprint(*arrays, self._num_components, str(self._bits), self._case.seed)
 
     def key(self, measure: Measure) -> str:
@@ -141,7 +141,7 @@ def _image_codecs(case: Case) -> tuple[dict[str, Curve], float]:
         columns = [_columns(curve, f"{codec}/") for codec, curve in curves.items()]
         return dict(ChainMap(*reversed(columns))) | {_SECONDS: np.array(time.perf_counter() - start)}
 
-    kept = case.cache.get(fingerprint("image codecs", case.evaluated.images, case.seed), compute)
+    kept = case.cache.get(fingerprint("image codecs", case.evaluated.x, case.seed), compute)
     codecs = dict.fromkeys(name.split("/")[0] for name in kept if name != _SECONDS)
     return {codec: _curve(kept, f"{codec}/") for codec in codecs}, float(kept[_SECONDS])
 

@@ -56,7 +56,7 @@ def quantised_pca_counterpart(
     Returns:
         As of ``pca_counterpart``: codes are the rounded components, and the model says its bits.
     """
-    rows = flat(sample_rows(train.images, MAX_COUNTED, seed))
+    rows = flat(sample_rows(train.x, MAX_COUNTED, seed))
     pca = fit_pca(rows, min(MAX_COMPONENTS, *rows.shape), seed)
     components = pca.transform(rows)
     energy_left = float(np.square(rows - pca.mean_, dtype=np.float64).sum(axis=1).mean()) - float(
@@ -64,10 +64,10 @@ def quantised_pca_counterpart(
     )
     step = choose_step(components, max(0.0, energy_left), bits)
     deviations = components.std(axis=0, dtype=np.float64)
-    model = _model(pca_model(pca, train.images.shape[1:], deviations), len(deviations), step)
-    codes = model.encode(evaluated.images)
+    model = _model(pca_model(pca, train.x.shape[1:], deviations), len(deviations), step)
+    codes = model.encode(evaluated.x)
     return (
-        replace(train, codes=model.encode(train.images), reconstructions=None, latents=None),
+        replace(train, codes=model.encode(train.x), reconstructions=None, latents=None),
         replace(evaluated, codes=codes, reconstructions=model.decode(codes), latents=None),
         model,
     )

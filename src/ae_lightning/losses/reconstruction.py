@@ -101,8 +101,8 @@ class Reconstruction:
             return output_BCHW.sigmoid()
         q_BCHW = pixel_softmax(output_BCHW)
         if x_BCHW is None:
-            return q_BCHW / q_BCHW.amax(dim=(1, 2, 3), keepdim=True)
-        return q_BCHW * full_precision(x_BCHW).sum(dim=(1, 2, 3), keepdim=True)
+            return q_BCHW / q_BCHW.amax(dim=tuple(range(1, q_BCHW.ndim)), keepdim=True)
+        return q_BCHW * full_precision(x_BCHW).sum(dim=tuple(range(1, x_BCHW.ndim)), keepdim=True)
 
 
 def build_reconstruction(

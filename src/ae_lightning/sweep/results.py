@@ -12,8 +12,8 @@ import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
+from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.loading import read_checkpoint
-from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import UserError
 from ae_lightning.serving import example
 from ae_lightning.sweep.figures import write_figures
@@ -104,13 +104,13 @@ class Publisher:
             rank_zero_warn(f"the best model is not registered: {error}")
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
-        data = ImageDataModule(**read_checkpoint(checkpoint).data)
+        contents = read_checkpoint(checkpoint)
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
-            *example(str(checkpoint), data),
+            *example(str(checkpoint), data_of_checkpoint(contents)),
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ae_lightning.data.batch import Batch
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Shape
@@ -164,7 +164,7 @@ def build_trainer(
     )
 
 
-def validation_terms(model: Autoencoder, data: ImageDataModule, precision: Precision = "32-true") -> dict[str, float]:
+def validation_terms(model: Autoencoder, data: DataModule, precision: Precision = "32-true") -> dict[str, float]:
     """Validate, and return what was logged, by name."""
     (logged,) = build_trainer(validate=True, precision=precision).validate(model, data, verbose=False)
     return dict(logged)
@@ -233,7 +233,7 @@ class TrainingJob:
         """
         torch.manual_seed(0)
         model = self.variant(**self.options)
-        data = ImageDataModule(**{**self.data, "batch_size": self.data["batch_size"] // num_ranks})
+        data = DataModule(**{**self.data, "batch_size": self.data["batch_size"] // num_ranks})
         recorder = GradientRecorder()
         build_trainer(self.epochs, callbacks=[recorder], **self.trainer, **trainer_options).fit(model, data)
         validator = build_trainer(validate=True, **trainer_options)

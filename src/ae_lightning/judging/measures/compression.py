@@ -33,7 +33,7 @@ class Compression(Measure):
 
     name = "compression"
     metrics: ClassVar[Mapping[str, Direction]] = {"bits_per_pixel": "none", "compression_psnr": "higher"}
-    needs = frozenset({"model", "code rate"})
+    needs = frozenset({"model", "images", "code rate"})
 
     def compute(self, case: Case) -> Found:
         """See ``Measure.compute``."""
@@ -58,9 +58,9 @@ def discrete_point(evaluated: EncodedSplit, model: NumpyModel, bits: float, seed
         Columns as of ``compression_curve``, of one row.
     """
     chosen = evaluated.sample(MAX_COMPRESSED, seed)
-    num_pixels = chosen.images.shape[2] * chosen.images.shape[3]
+    num_pixels = chosen.x.shape[2] * chosen.x.shape[3]
     decoded = model.decode(chosen.decodable, chosen.labels)
-    return {"bits": [bits], "bits_per_pixel": [bits / num_pixels], "psnr": [psnr(chosen.images, decoded)]}
+    return {"bits": [bits], "bits_per_pixel": [bits / num_pixels], "psnr": [psnr(chosen.x, decoded)]}
 
 
 def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: NumpyModel, seed: int) -> Curve:
@@ -82,7 +82,7 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: Numpy
         Columns ``bits`` (n), ``bits_per_pixel`` (a pixel's channels together) and ``psnr`` in dB.
     """
     chosen = evaluated.sample(MAX_COMPRESSED, seed)
-    num_pixels = chosen.images.shape[2] * chosen.images.shape[3]
+    num_pixels = chosen.x.shape[2] * chosen.x.shape[3]
     curve: Curve = {"bits": [], "bits_per_pixel": [], "psnr": []}
     train_codes = sample_rows(train.codes, MAX_COUNTED, seed)
     for bits in BITS:
@@ -90,7 +90,7 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: Numpy
         symbols = quantiser.symbols(chosen.codes)
         curve["bits"].append(float(bits))
         curve["bits_per_pixel"].append(quantiser.code_length(symbols) / len(chosen) / num_pixels)
-        curve["psnr"].append(psnr(chosen.images, model.decode(quantiser.codes(symbols), chosen.labels)))
+        curve["psnr"].append(psnr(chosen.x, model.decode(quantiser.codes(symbols), chosen.labels)))
     return curve
 
 

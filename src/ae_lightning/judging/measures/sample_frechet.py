@@ -21,11 +21,11 @@ class SampleFrechet(Measure):
 
     name = "sample_frechet"
     metrics: ClassVar[Mapping[str, Direction]] = {"sample_frechet": "lower", "sample_frechet_gmm": "lower"}
-    needs = frozenset({"model", "training labels", "two images"})
+    needs = frozenset({"model", "images", "training labels", "two images"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
-        real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
+        real = case.classifier_features(sample_rows(case.evaluated.x, NUM_DRAWN, case.seed))
         codes = {"sample_frechet": case.given_model.draw_prior(NUM_DRAWN, case.seed)}
         if "vector codes" in case.given:
             codes["sample_frechet_gmm"] = case.mixture.sample(NUM_DRAWN, case.seed)
@@ -60,5 +60,5 @@ def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
 
 def _decoded_features(case: Case, codes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features of the images of codes, which are never held all together."""
-    pieces = chunks(len(codes), case.evaluated.images[0].size)
+    pieces = chunks(len(codes), case.evaluated.x[0].size)
     return np.concatenate([case.classifier_features(case.given_model.decode(codes[rows])) for rows in pieces])

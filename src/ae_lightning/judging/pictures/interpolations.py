@@ -30,7 +30,7 @@ class Interpolations(Picture):
     """What lies between images; a model that is given classes decodes all of a path as of its start's."""
 
     name = "interpolations"
-    needs = frozenset({"model", "vector codes"})
+    needs = frozenset({"model", "images", "vector codes"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
@@ -167,4 +167,4 @@ def _paths(case: PictureCase) -> Paths:
     names = list(zip(case.names_of_images(starts), case.names_of_images(ends), strict=True))
     classes = case.classes_of(starts)
     decoded = case.decode(codes, None if classes is None else classes[:, None])
-    return Paths(split.images[starts], split.images[ends], codes, decoded, names)
+    return Paths(split.x[starts], split.x[ends], codes, decoded, names)

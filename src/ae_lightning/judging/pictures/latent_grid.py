@@ -28,11 +28,11 @@ class LatentGrid(Picture):
 
     name = "latent_grid"
     cost = "cheap"
-    needs = frozenset({"model", "two dimensions"})
+    needs = frozenset({"model", "images", "two dimensions"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        side = grid_side(chunk_size(case.evaluated.images.shape[1:]))
+        side = grid_side(chunk_size(case.evaluated.x.shape[1:]))
         if not case.model.num_given:
             return latent_grid(case.decode(grid_codes(side)))
         decoded = case.decode(grid_codes(side), np.array(0))

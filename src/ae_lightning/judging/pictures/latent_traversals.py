@@ -28,7 +28,7 @@ class LatentTraversals(Picture):
     """What each dimension stands for."""
 
     name = "latent_traversals"
-    needs = frozenset({"model", "vector codes"})
+    needs = frozenset({"model", "images", "vector codes"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""

@@ -36,7 +36,7 @@ class Samples(Picture):
 
     name = "samples"
     cost = "cheap"
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
