@@ -21,7 +21,7 @@ def trained(workspace):
 
 def test_it_is_trained_and_restored_from_its_checkpoint(trained):
     params = trained.run().data.params
-    assert (params["data"], params["data.num_points"]) == ("two_moons.TwoMoons", "60")
+    assert (params["data"], params["data.num_points"]) == ("TwoMoons", "60")
     tested = trained("test", "--ckpt_path", trained.checkpoint(), *QUICK[-6:])
     assert tested.code == 0, tested.err
     assert "on TwoMoons (8; 60 train, 15 val, 15 test)" in tested.err
