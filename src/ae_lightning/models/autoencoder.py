@@ -1,7 +1,7 @@
 """What every model is: an encoder, a decoder, and the questions that it answers.
 
 A variant overrides `loss_terms`, which returns its terms by name, unweighted; the base weighs, sums, averages, logs
-and optimises them.
+and optimises them. One that trains on something else than its objective says so by `phases` and `players`.
 
 Shape suffixes: B batch, L latent_dim, F features. A sample `x` has shape (B, *spec.shape), a `latent` whatever `decode`
 takes: of most variants `z_BL`.
@@ -16,6 +16,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least
+from ae_lightning.data import DataModule
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import corrupt
 from ae_lightning.draws import Draws
@@ -275,6 +276,42 @@ class Autoencoder(TrainedModule):
         codes = self.features(latent)
         kept = None if self.has_vector_codes and latent.ndim == 2 else latent
         return Prediction(batch.indices, codes, kept, self.decode_like(latent, batch.x, batch.labels))
+
+    def train_split_codes(self) -> Tensor:
+        """Return the codes of the train split in eval mode: shape (N, F), float32, on the processor.
+
+        Of a stream, of the fixed sample that measures look at. The first rank encodes them for all.
+        """
+        data = self.require_train_split()
+        codes: list[Tensor] = []
+        if self.trainer.is_global_zero:
+            split = data.split("train")
+            given = split.labels_or_missing() if self.needs_labels else None
+            modes = {module: module.training for module in self.modules()}
+            self.eval()
+            with torch.no_grad():
+                # What fits in training fits without gradients.
+                for chosen in torch.split(torch.arange(len(split)), data.batch_size):
+                    x = data.scale(split.x[chosen]).to(self.device)
+                    known = None if given is None else given[chosen].to(self.device)
+                    codes.append(self.features(self.encode(x, known)).cpu())
+            for module, mode in modes.items():
+                module.training = mode
+        return torch.cat(self.trainer.strategy.broadcast(codes))
+
+    def require_train_split(self) -> DataModule:
+        """Return the Trainer's data module, whose train split can be encoded.
+
+        Raises:
+            ConfigError: If it has none, or another.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, DataModule):
+            raise ConfigError(
+                f"data: {type(self).__name__} begins a phase with the codes of the train split, which "
+                "ae_lightning.data's DataModule alone gives"
+            )
+        return data
 
     def require_trains_on_one(self) -> None:
         """Refuse a batch of a single sample where batch norm needs more.

@@ -49,6 +49,29 @@ def require_samples_back(decoder: nn.Module, code_shape: tuple[int, ...], spec: 
         raise ConfigError(f"model.network: its decoder gives {_told(found)}, and a sample is {_told(spec.shape)}")
 
 
+def require_mirrored(encoder: nn.Sequential, decoder: nn.Sequential, shape: tuple[int, ...]) -> None:
+    """Refuse a network that cannot be divided into pairs: decoder stage n − 1 − i must undo encoder stage i.
+
+    Args:
+        encoder: Takes samples of the shape.
+        decoder: Takes what the encoder gives.
+        shape: Of a sample.
+
+    Raises:
+        ConfigError: If they have not as many stages, or one gives another shape than the one it undoes was given.
+    """
+    if len(encoder) != len(decoder):
+        stages = f"{len(encoder)} stages, its decoder {len(decoder)}"
+        raise ConfigError(f"model.network: its encoder has {stages}; layer by layer they are trained in pairs")
+    for number, (stage, undoing) in enumerate(zip(encoder, reversed(decoder), strict=True), start=1):
+        given, shape = shape, output_shape(stage, shape, f"encoder's stage {number}")
+        pair = f"decoder's stage {len(decoder) + 1 - number}"
+        found = output_shape(undoing, shape, pair)
+        if found != given:
+            what = f"{_told(found)} where the encoder's stage {number} takes {_told(given)}"
+            raise ConfigError(f"model.network: its {pair} gives {what}; layer by layer it must undo it")
+
+
 def _told(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) if shape else "a number"
 
