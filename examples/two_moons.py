@@ -39,15 +39,15 @@ class TwoMoons(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         """Yield mixed batches of the train split."""
-        return DataLoader(self.splits["train"], self.batch_size, shuffle=True)
+        return DataLoader(self.splits["train"], batch_size=self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         """Yield batches of the validation split."""
-        return DataLoader(self.splits["val"], self.batch_size)
+        return DataLoader(self.splits["val"], batch_size=self.batch_size)
 
     def test_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         """Yield batches of the test split."""
-        return DataLoader(self.splits["test"], self.batch_size)
+        return DataLoader(self.splits["test"], batch_size=self.batch_size)
 
     def predict_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         """Yield batches of the test split."""

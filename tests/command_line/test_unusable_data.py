@@ -70,7 +70,7 @@ def test_empty_folder(refuse, tmp_path):
         ({"x_train": np.zeros((40, 9, 9), np.uint8)}, "differ in shape"),
         ({"x_train": np.full((40, 8, 8), np.nan, np.float32)}, "NaN"),
         ({"x_train": np.full((40, 8, 8), 2.0, np.float32)}, "[0, 1]"),
-        ({"y_train": np.zeros(3, int), "y_test": np.zeros(10, int)}, "3 labels for 40 images"),
+        ({"y_train": np.zeros(3, int), "y_test": np.zeros(10, int)}, "3 labels for 40 samples"),
     ],
 )
 def test_unusable_npz(refuse, npz, changes, said):
