@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ae_lightning.checks import require_at_least, require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.losses.full_precision import autocast_off, full_precision
 from ae_lightning.models.autoencoder import Autoencoder
 
 
@@ -45,9 +46,11 @@ class VQVAE(Autoencoder):
 
     def nearest(self, map_BLHW: Tensor) -> Tensor:
         """Return the number of the codebook's nearest vector at each place of a map, int64, shape (B, h, w)."""
-        vectors = map_BLHW.permute(0, 2, 3, 1).flatten(0, 2)
-        squares = vectors.square().sum(1, keepdim=True) - 2 * vectors @ self.codebook.weight.T
-        nearest = (squares + self.codebook.weight.square().sum(1)).argmin(dim=1)
+        vectors, entries = map_BLHW.permute(0, 2, 3, 1).flatten(0, 2), self.codebook.weight
+        # In 16 bits the nearest of two vectors that lie close together would be a matter of rounding.
+        with autocast_off(vectors):
+            products = full_precision(vectors) @ entries.T
+        nearest = (entries.square().sum(dim=1) - 2 * products).argmin(dim=1)
         return nearest.view(len(map_BLHW), *map_BLHW.shape[2:])
 
     def vectors(self, indices_BHW: Tensor) -> Tensor:

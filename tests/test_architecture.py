@@ -17,16 +17,17 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "parts", "places", "spec", "__init__"}
+GROUND = {"checks", "errors", "file_names", "parts", "spec", "versions", "__init__"}
 """What every file may import."""
 
 LAYERS = {
     "errors": set(),
     "parts": set(),
-    "places": set(),
+    "file_names": set(),
     "draws": set(),
     "checks": set(),
     "spec": set(),
+    "versions": set(),
     "machine": set(),
     "training": set(),
     "priors": {"draws"},

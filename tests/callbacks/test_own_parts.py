@@ -9,7 +9,7 @@ import pytest
 
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.errors import ConfigError
-from ae_lightning.judging.measuring import select_measures
+from ae_lightning.judging.measure import select_measures
 from ae_lightning.judging.picture import select_pictures
 
 OWN = """

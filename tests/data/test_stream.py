@@ -275,7 +275,11 @@ def describe(**changes):
         (renamed, r"val/index.json is corrupt"),
         (describe(class_names=["a", "b"]), r"label 9, which names no class"),
         (describe(class_names=None), r"needs labels and class names, or neither"),
-        (describe(version=2), r"has version 2 of the format, this package reads 1"),
+        (
+            describe(version=1),
+            r"written by ae_lightning 0\.1; this is 0\.2: convert the images again or use 0\.1",
+        ),
+        (describe(version="0.3.1"), r"digits: written by ae_lightning 0\.3; this is 0\.2: convert"),
         (describe(block_size=0), r"stream.json is corrupt at block_size"),
         (describe(block_size=7), r"train/index.json does not belong to stream.json"),
         (describe(surprise=1), r"stream.json is corrupt at surprise"),

@@ -40,6 +40,14 @@ def test_each_place_has_the_nearest_vector():
     assert torch.equal(model.nearest(map_BLHW).flatten(), distances.argmin(dim=1))
 
 
+def test_the_nearest_vector_is_the_same_under_autocast():
+    model = build(codebook_size=64)
+    map_BLHW = torch.randn(8, 3, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.nearest(map_BLHW)
+    assert torch.equal(found, model.nearest(map_BLHW))
+
+
 def test_a_network_without_maps_is_refused():
     with pytest.raises(ConfigError, match=r"^model\.network: MLP has no maps"):
         VQVAE(spec=DataSpec((1, 8, 8)), network=MLP())

@@ -6,8 +6,7 @@ import pytest
 
 from ae_lightning.judging.case import NEEDS, Case
 from ae_lightning.judging.directions import best_of, is_measure, metric_names
-from ae_lightning.judging.measure import Measure
-from ae_lightning.judging.measuring import known_measures
+from ae_lightning.judging.measure import Measure, known_measures
 
 LOWER = {"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm"}
 WITHOUT = {"active_units", "bits_per_pixel"}

@@ -15,7 +15,7 @@ from ae_lightning.judging.cache import Cache
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import judge
-from ae_lightning.judging.measuring import run_measures, select_measures
+from ae_lightning.judging.measure import run_measures, select_measures
 from ae_lightning.judging.pca import pca_counterpart
 
 LATENT_DIM = 2

@@ -14,7 +14,7 @@ from ae_lightning.callbacks.encoding import overlay_images
 from ae_lightning.data import ImageDataModule
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.measuring import run_measures, select_measures
+from ae_lightning.judging.measure import run_measures, select_measures
 from ae_lightning.judging.pca import pca_counterpart
 
 LARGE = 1_000_000

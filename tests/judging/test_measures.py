@@ -14,9 +14,15 @@ from ae_lightning.judging.case import Case
 from ae_lightning.judging.clustering import cluster_agreement, kmeans_clusters
 from ae_lightning.judging.directions import metric_names
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.measure import Measure, MeasureResults
+from ae_lightning.judging.measure import (
+    Measure,
+    MeasureResults,
+    known_measures,
+    needs_of,
+    run_measures,
+    select_measures,
+)
 from ae_lightning.judging.measures.sample_frechet import NUM_DRAWN
-from ae_lightning.judging.measuring import known_measures, needs_of, run_measures, select_measures
 from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pca import pca_counterpart
 

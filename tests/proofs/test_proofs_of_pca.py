@@ -1,4 +1,4 @@
-"""What a linear autoencoder learns is PCA (document 004; Baldi & Hornik 1989)."""
+"""What a linear autoencoder learns is PCA (Velardo; Baldi & Hornik 1989)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def independent(tmp_path_factory):
 @pytest.mark.parametrize("latent_dim", [4, 8])
 @pytest.mark.parametrize("network", [Linear(), MLP(hidden=[64])], ids=["linear", "mlp"])
 def test_no_smaller_code_helps_where_pixels_are_independent(independent, train, network, latent_dim):
-    """Each dimension of the code saves one pixel's variance, and nothing saves more (document 004)."""
+    """Each dimension of the code saves one pixel's variance, and nothing saves more (Velardo)."""
     model = train(
         VanillaAE,
         independent,

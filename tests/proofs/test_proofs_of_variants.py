@@ -1,4 +1,4 @@
-"""What the documents promise of each variant, on real images that no training saw; a short training each."""
+"""What their authors promise of the variants, on real images that no training saw; a short training each."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def pictures(mnist, train):
 
 @pytest.mark.slow
 def test_bce_and_mse_give_similar_pictures(mnist, pictures):
-    """As near the images as each other, and nearer each other than to the images (document 000)."""
+    """As near the images as each other, and nearer each other than to the images (Eftimiades)."""
     x_BCHW = judged(mnist, 1000)
     errors = [pixel_error(x_BCHW, pictures[name]) for name in ("mse", "bce")]
     assert errors[1] == pytest.approx(errors[0], rel=0.1)

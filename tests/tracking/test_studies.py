@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ae_lightning.tracking.leftover_spools import find_spools
+from ae_lightning.tracking.mlflow_writes import Status
 from ae_lightning.tracking.models import register_model
-from ae_lightning.tracking.operations import Status
 from ae_lightning.tracking.spool import Origin, Spool, held
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs

@@ -10,11 +10,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
-from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
+from ae_lightning.versions import STATE_KEY
 
 
 class RunCheckpoint(ModelCheckpoint):

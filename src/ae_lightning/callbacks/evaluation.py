@@ -36,9 +36,8 @@ from ae_lightning.judging.chunks import num_within
 from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import Judgement, judge
-from ae_lightning.judging.measure import Measure
-from ae_lightning.judging.measuring import needs_of, require_comparable, select_measures
-from ae_lightning.judging.part import Choice
+from ae_lightning.judging.measure import Measure, needs_of, require_comparable, select_measures
+from ae_lightning.judging.named_part import Choice
 from ae_lightning.judging.picture import draw_pictures, select_pictures
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
@@ -264,6 +263,8 @@ class Evaluation(Callback):
         if epoch and (not self.draw_every_n_epochs or epoch % self.draw_every_n_epochs):
             return
         pictures = self.training_pictures if epoch else self.pictures
+        if not pictures:
+            return
         with tempfile.TemporaryDirectory() as temporary:
             for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=left_out):
                 for tracker in found:

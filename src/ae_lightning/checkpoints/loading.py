@@ -13,15 +13,14 @@ from typing import Any
 import torch
 from lightning.pytorch.cli import instantiate_module
 
+from ae_lightning import __version__
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
-
-STATE_KEY = "ae_lightning"
-"""Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
+from ae_lightning.versions import FIRST_VERSION, STATE_KEY, require_readable
 
 LINKED_KEYS = ("spec", "seed")
 """Hyperparameters that the command line derives, and therefore does not take."""
@@ -52,7 +51,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint file.
 
     Raises:
-        CheckpointError: If there is none, or it is damaged or holds anything but data.
+        CheckpointError: If there is none, it is damaged or holds anything but data, or another release wrote it.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,7 +71,16 @@ def load_state(path: str | Path) -> dict[str, Any]:
 def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
     if not isinstance(state, dict) or "hyper_parameters" not in state or not _holds_weights(state.get("state_dict")):
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
+    require_readable(f"checkpoint {path}", _version_of(state), "train again", CheckpointError)
     return state
+
+
+def _version_of(state: dict[str, Any]) -> str:
+    own, model = state.get(STATE_KEY), state["hyper_parameters"]
+    if isinstance(own, Mapping) and "version" in own:
+        return str(own["version"])
+    # A variant of one's own may override the hook that writes the version.
+    return FIRST_VERSION if isinstance(model, Mapping) and "input_shape" in model else __version__
 
 
 def _holds_weights(weights: Any) -> bool:

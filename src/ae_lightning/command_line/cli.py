@@ -25,22 +25,27 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
-from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.parsed_settings import (
+    COMPILES_BY_DEFAULT,
+    is_distributed,
+    require_possible,
+    require_seed,
+    tracker_of,
+)
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.refused_settings import require_possible
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracker_of
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
 from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.tracking import (
     MLflowTracker,
     deliver_left_behind,
@@ -67,7 +72,17 @@ class AutoencoderCLI(LightningCLI):
         self.resume = resume
         self.stopping = Stopping(Requests())
         self._requeue_signal: int | None = None
+        self._called = next(iter(kwargs.get("args") or ()), "")
         super().__init__(*args, **kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # which command is called is known by now
+        """Return which arguments of the Trainer's method the command line does not take, for the called command alone.
+
+        To make the options of the others, which nobody can give, would take longer than all else. Where the command is
+        misspelt, all are returned, to be named in the error.
+        """
+        known = super().subcommands()
+        return {self._called: known[self._called]} if self._called in known else known
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
@@ -184,14 +199,14 @@ class AutoencoderCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
-        settings = self._get(self.config_init, "trainer")
+        settings, config = self._get(self.config_init, "trainer"), self.plain_config()
         callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
-            callbacks.append(self._checkpoint())
+            callbacks.append(self._checkpoint(config))
         if settings.get("enable_progress_bar") is not False:
             callbacks.append(TrainingProgress())
         if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
@@ -210,18 +225,18 @@ class AutoencoderCLI(LightningCLI):
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         with refusal_explained("trainer"):
-            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(config), *callbacks])
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:
             self.stopping.requests.numbers.add(self._requeue_signal)
         return trainer
 
-    def _checkpoint(self) -> RunCheckpoint:
+    def _checkpoint(self, config: dict[str, Any]) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
         if isinstance(self.resume, ResumePoint):
             checkpoint.stay_with(self.resume.checkpoint)
         checkpoint.make_directory()
-        checkpoint.config = self.plain_config()
+        checkpoint.config = config
         return checkpoint
 
     def plain_config(self) -> dict[str, Any]:

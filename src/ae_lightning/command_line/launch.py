@@ -12,13 +12,13 @@ from typing import Literal, TypeVar
 
 from lightning.pytorch.callbacks import Callback
 
-from ae_lightning.command_line.arguments import find_option
-from ae_lightning.command_line.checkpoint_overlay import with_checkpoint_below
+from ae_lightning.command_line.checkpoint_config import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
-from ae_lightning.command_line.parser import Parser
-from ae_lightning.command_line.refusals import refusals_explained
+from ae_lightning.command_line.config_parser import Parser
+from ae_lightning.command_line.library_errors import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
+from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0

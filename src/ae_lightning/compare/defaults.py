@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ae_lightning import networks
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT
+from ae_lightning.command_line.parsed_settings import COMPILES_BY_DEFAULT
 from ae_lightning.data import ImageDataModule
 from ae_lightning.variants import find_variants
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.cluster_matching import match_classes
 from ae_lightning.judging.convergence import unconverged_is_fine
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.matching import match_classes
 from ae_lightning.labels import MISSING_LABEL
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ae_lightning.judging.cache import Arrays, fingerprint
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.image_codecs import image_codec_curves
-from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults
-from ae_lightning.judging.measuring import applicable_measures, run_measures
-from ae_lightning.judging.part import Guard
+from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults, applicable_measures, run_measures
+from ae_lightning.judging.named_part import Guard
 from ae_lightning.judging.pca import pca_counterpart
 from ae_lightning.judging.quantised_pca import quantised_pca_counterpart
 

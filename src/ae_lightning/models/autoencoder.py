@@ -22,7 +22,7 @@ from ae_lightning.data.corruption import corrupt
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
 from ae_lightning.models.shapes import output_shape, require_samples_back
@@ -169,7 +169,7 @@ class Autoencoder(TrainedModule):
         if self.conditional:
             x = condition_sample(x, given, self.spec)
         output: Tensor = self.encoder(x)
-        return in_full(output)
+        return full_precision(output)
 
     def decoder_output(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         """Return what the decoder makes of latents, before the output activation: shape (B, *spec.shape)."""

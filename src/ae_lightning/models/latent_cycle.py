@@ -19,7 +19,7 @@ NUM_ROUNDS = 10
 
 
 class LatentCycle(Autoencoder):
-    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (document 000).
+    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (Eftimiades).
 
     Args:
         schedule: `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ae_lightning import __version__
 from ae_lightning.checks import require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
@@ -34,6 +35,7 @@ from ae_lightning.training.plateaus import configure_scheduler, followed, monito
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
 from ae_lightning.training.unfinished_schedules import unfinished_schedules
+from ae_lightning.versions import STATE_KEY
 
 SchedulerInterval = Literal["epoch", "step"]
 
@@ -326,10 +328,11 @@ class TrainedModule(pl.LightningModule):
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep which phases have begun, what the scheduler follows, and gradients that are being accumulated.
+        """Keep the version, the phases begun, what the scheduler follows, and gradients being accumulated.
 
         A run that goes on after a validation does not validate again.
         """
+        checkpoint.setdefault(STATE_KEY, {})["version"] = __version__
         # A model can be written that no Trainer trains.
         if self._trainer is not None:
             checkpoint[_PROGRESS] = {

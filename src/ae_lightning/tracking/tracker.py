@@ -18,23 +18,23 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.places import DEFAULT_SPOOL
+from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run
-from ae_lightning.tracking.models import Example, model_key, save_model
-from ae_lightning.tracking.operations import (
+from ae_lightning.tracking.mlflow_writes import (
     MODEL_FOLDER,
     Artifacts,
     LoggedModel,
     Metrics,
-    Operation,
+    MLflowWrite,
     Params,
     Status,
     Tags,
     Target,
     Text,
 )
+from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
 from ae_lightning.tracking.store import (
@@ -232,7 +232,7 @@ class MLflowTracker(MLFlowLogger):
         flat = {valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in command_line_keys(values).items()}
         self._say(Params(flat))
 
-    def _say(self, operation: Operation) -> None:
+    def _say(self, write: MLflowWrite) -> None:
         """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
 
         Raises:
@@ -240,20 +240,20 @@ class MLflowTracker(MLFlowLogger):
         """
         self.open()
         if self._has_begun:
-            self._submit(operation)
+            self._submit(write)
             return
         from mlflow.exceptions import MlflowException
 
         try:
-            operation.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
+            write.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
             ) from error
 
-    def _submit(self, operation: Operation) -> None:
+    def _submit(self, write: MLflowWrite) -> None:
         assert self._writer is not None, "open() comes first"
-        self._writer.submit(operation)
+        self._writer.submit(write)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

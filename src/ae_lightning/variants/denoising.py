@@ -16,7 +16,7 @@ from ae_lightning.models.phases import Phase
 
 
 class DenoisingAE(Autoencoder):
-    """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; documents 001 to 004).
+    """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; Prajapati 2020; Velardo).
 
     The corruption acts in training alone, and the target is always the clean image.
 

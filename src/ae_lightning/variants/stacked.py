@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.models.phases import Phase
@@ -23,7 +23,7 @@ FINE_TUNING = Phase("fine-tuning")
 
 
 class StackedAE(Autoencoder):
-    """Greedy layer-by-layer pre-training of a deep autoencoder, then fine-tuning end to end (documents 002 and 003).
+    """Greedy layer-by-layer pre-training of a deep autoencoder, then fine-tuning end to end (Pourreza 2018; Bagul).
 
     Bengio et al. 2007; Vincent et al. 2010, section 2.4. In phase i, stage i of the encoder and the stage of the
     decoder that undoes it learn to give back what the stages before make of the image, and those stages stay as they
@@ -60,4 +60,6 @@ class StackedAE(Autoencoder):
         with torch.no_grad(), running_statistics(self.encoder[:layer]):
             hidden = self.encoder[:layer](x)
         output = self.decoder[len(self.encoder) - 1 - layer](self.encoder[layer](hidden))
-        return self.reconstruction.loss(x, output) if layer == 0 else mse(in_full(hidden), in_full(output))
+        if layer == 0:
+            return self.reconstruction.loss(x, output)
+        return mse(full_precision(hidden), full_precision(output))

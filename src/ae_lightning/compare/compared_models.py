@@ -34,7 +34,7 @@ SeenImages = dict[tuple[tuple[int, ...], bytes], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
-class Subject:
+class ComparedModel:
     """An autoencoder with what it made of the images.
 
     Attributes:
@@ -53,7 +53,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Subjects:
+class ComparedModels:
     """The autoencoders that could be loaded and saw the same images.
 
     Attributes:
@@ -61,11 +61,11 @@ class Subjects:
         left_out: Label and reason of each of the others.
     """
 
-    found: tuple[Subject, ...]
+    found: tuple[ComparedModel, ...]
     left_out: dict[str, str]
 
 
-def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
+def load_compared_models(rows: Sequence[Row], stage: str) -> ComparedModels:
     """Load the first run of each row from its best checkpoint and let it reconstruct the split's images.
 
     Runs whose checkpoint is gone are left out, and so are those that saw other images than most.
@@ -74,7 +74,7 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
         rows: Of the comparison.
         stage: `val` or `test`.
     """
-    found: list[Subject] = []
+    found: list[ComparedModel] = []
     left_out: dict[str, str] = {}
     seen: SeenImages = {}
     for row in track([row for row in rows if row.runs], "reconstructing", transient=True):
@@ -83,11 +83,11 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
         except UserError as error:
             left_out[row.label] = str(error)
     same = _seeing_the_same(found)
-    left_out |= {subject.label: "it saw other images than most" for subject in found if subject not in same}
-    return Subjects(tuple(same), left_out)
+    left_out |= {model.label: "it saw other images than most" for model in found if model not in same}
+    return ComparedModels(tuple(same), left_out)
 
 
-def _load(row: Row, stage: str, seen: SeenImages) -> Subject:
+def _load(row: Row, stage: str, seen: SeenImages) -> ComparedModel:
     """Load a row's first run; images that are among those seen already are held once."""
     folder = row.runs[0].checkpoint_folder
     if folder is None:
@@ -102,7 +102,7 @@ def _load(row: Row, stage: str, seen: SeenImages) -> Subject:
     encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
     key = encoded.images.shape, blake2b(encoded.images.data).digest()
     encoded = replace(encoded, images=seen.setdefault(key, encoded.images))
-    return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
+    return ComparedModel(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
 
 
 def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.int64] | None) -> EncodedSplit:
@@ -126,8 +126,8 @@ def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     return decoded
 
 
-def _seeing_the_same(subjects: Sequence[Subject]) -> list[Subject]:
-    """Return the subjects that saw the images that most did: the same images are the same array."""
-    counts = Counter(id(subject.encoded.images) for subject in subjects)
+def _seeing_the_same(models: Sequence[ComparedModel]) -> list[ComparedModel]:
+    """Return the models that saw the images that most did: the same images are the same array."""
+    counts = Counter(id(model.encoded.images) for model in models)
     most = max(counts, key=counts.__getitem__, default=None)
-    return [subject for subject in subjects if id(subject.encoded.images) == most]
+    return [model for model in models if id(model.encoded.images) == most]
