@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from ae_lightning.losses.in_full import in_full
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -19,6 +18,7 @@ from torch.nn.functional import softplus
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.models.phases import Player
 from ae_lightning.networks import Conv
 from ae_lightning.variants.vae import VAE
@@ -60,7 +60,7 @@ class VAEGAN(VAE):
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discriminator's features of images, shape (B, F), and its logits, shape (B,)."""
         hidden = self.discriminator[:-1](x)
-        return in_full(hidden).flatten(1), in_full(self.discriminator[-1](hidden)).squeeze(1)
+        return full_precision(hidden).flatten(1), full_precision(self.discriminator[-1](hidden)).squeeze(1)
 
     def vae_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the VAE, and how far its images are from those of the data to the discriminator."""
