@@ -42,11 +42,11 @@ LAYERS = {
         *("data", "draws", "losses", "machine", "models", "networks", "priors", "training"),
     },
     "checkpoints": {"models", "networks"},
-    "serving": {"checkpoints"},
+    "serving": {"checkpoints", "data", "models"},
     "tracking": {"data"},
     "callbacks": {
         *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
-        *("networks", "tracking", "training"),
+        *("networks", "serving", "tracking", "training"),
     },
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
@@ -57,7 +57,7 @@ LAYERS = {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },
-    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
+    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "serving", "tracking"},
 }
 """What each part of the package may import of it, beside itself."""
 

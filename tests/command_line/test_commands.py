@@ -143,7 +143,7 @@ def read(path):
         with np.load(path) as arrays:
             return arrays["indices"], arrays["codes"], arrays["reconstructions"]
     table = parquet.read_table(path)
-    shape = [int(side) for side in table.schema.metadata[b"image_shape"].split(b",")]
+    shape = [int(side) for side in table.schema.metadata[b"reconstructions_shape"].split(b",")]
     codes, pixels = (np.array(table[name].to_pylist(), np.float32) for name in ("codes", "reconstructions"))
     return table["indices"].to_numpy(), codes, pixels.reshape(-1, *shape)
 

@@ -16,7 +16,6 @@ from ae_lightning.data.datamodule import ImageDataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
-from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
@@ -162,7 +161,7 @@ def test_a_loss_needs_no_number_of_its_device(variant, mode):
         pytest.skip("torch has no autocast for `meta`; its norms are tested below")
     model = build(variant, mode).to("meta")
     batch = batch_of(torch.empty(BATCH_SIZE, *SHAPE, device="meta"))
-    loss, means = weighted_sum(model.training_terms(batch, DrawsOnMeta(BATCH_SIZE)), model.training_weights())
+    loss, means = model.training_loss(batch, DrawsOnMeta(BATCH_SIZE))
     loss.backward()
     tensors = [loss, *means.values(), *(p.grad for p in model.parameters() if p.grad is not None)]
     assert {tensor.device.type for tensor in tensors} == {"meta"}

@@ -11,7 +11,7 @@ from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.judging import chunks
 from ae_lightning.judging.altered_images import CorruptedImages, OverlaidImages
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.clustering import kmeans_clusters
+from ae_lightning.judging.clustering import cluster_agreement, kmeans_clusters
 from ae_lightning.judging.directions import metric_names
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import (
@@ -22,7 +22,6 @@ from ae_lightning.judging.measure import (
     run_measures,
     select_measures,
 )
-from ae_lightning.judging.measures.kmeans import kmeans_agreement
 from ae_lightning.judging.measures.sample_frechet import NUM_DRAWN
 from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pca import pca_counterpart
@@ -55,6 +54,9 @@ MODEL_METRICS = [
     "compression_psnr",
     "overlay_pair_accuracy",
     "overlay_one_accuracy",
+    "model_clusters_accuracy",
+    "model_clusters_nmi",
+    "model_clusters_ari",
 ]
 UNLABELLED_MODEL_METRICS = ["denoising_psnr_gain", "prior_mmd", "prior_swd", "bits_per_pixel", "compression_psnr"]
 NOVELTY_METRICS = ["novelty_auroc", "novelty_auroc_code"]
@@ -87,7 +89,7 @@ def full_case() -> Case:
         train,
         evaluated,
         seed=0,
-        model=model,
+        model=replace(model, assign=lambda codes: np.stack([codes[:, 0], -codes[:, 0]], axis=1)),
         corrupted=CorruptedImages(evaluated.images, noisy),
         overlaid=OverlaidImages(evaluated.images, np.tile([0, 1], (90, 1))),
         novel_class=2,
@@ -190,13 +192,16 @@ def test_cheap_gives_the_cheap_ones(blobs: Blobs) -> None:
     results = run("cheap", *blobs, seed=0)
     assert "gmm_accuracy" not in results.values
     assert {"mse", "kmeans_accuracy", "nearest_centroid_accuracy"} <= set(results.values)
-    assert set(results.seconds) == {measure.name for measure in known_measures() if measure.cost == "cheap"}
+    cheap = {measure.name for measure in known_measures() if measure.cost == "cheap"}
+    assert set(results.seconds) == cheap - {"model_clusters"}
 
 
 def test_chosen_names_run_alone_and_give_what_their_function_gives(blobs: Blobs) -> None:
     results = run(["kmeans", "mse", "mse"], *blobs, seed=4)
     assert list(results.seconds) == ["kmeans", "mse"]
-    assert results.values == {"mse": 0.0} | kmeans_agreement(kmeans_clusters(*blobs, seed=4), blobs[1])
+    assert results.values == {"mse": 0.0} | cluster_agreement(
+        "kmeans", blobs[1].labelled()[1], kmeans_clusters(*blobs, seed=4)
+    )
     assert run([], *blobs, seed=0).values == {}
 
 

@@ -38,7 +38,7 @@ def test_training_gives_back_the_clean_image_from_the_corrupted_one(corruption):
     model = build(corruption=corruption)
     x_BCHW = generate_batch(SHAPE, 6)
     noisy_BCHW = corrupted_by_hand(model, x_BCHW)
-    found = model.training_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
+    found = model.denoising_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
     assert found.keys() == {"reconstruction"}
     torch.testing.assert_close(found["reconstruction"], mse(x_BCHW, model.reconstruct(noisy_BCHW)))
     for other in (mse(noisy_BCHW, model.reconstruct(noisy_BCHW)), mse(x_BCHW, model.reconstruct(x_BCHW))):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
 from ae_lightning.spec import DataSpec
@@ -110,3 +111,44 @@ def test_validation_judges_the_whole_from_the_start():
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
     x_BCHW = data.scale(data.split("val").images)
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
+
+
+class Uneven(MLP):
+    """Its decoder has a stage more than its encoder."""
+
+    def build_decoder(self, code, spec):
+        return torch.nn.Sequential(torch.nn.Identity(), *super().build_decoder(code, spec))
+
+
+class Reshaped(MLP):
+    """Its decoder hands on a map where its encoder has a vector."""
+
+    def build_decoder(self, code, spec):
+        first, middle, last = super().build_decoder(code, spec)
+        middle = torch.nn.Sequential(middle, torch.nn.Unflatten(1, (1, 4, 4)))
+        return torch.nn.Sequential(first, middle, torch.nn.Sequential(torch.nn.Flatten(), last))
+
+
+class Reordered(MLP):
+    """The widths of its decoder are those of its encoder in the same order."""
+
+    def build_decoder(self, code, spec):
+        return MLP(hidden=self.hidden[::-1]).build_decoder(code, spec)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Uneven, r"its encoder has 3 stages, its decoder 4; layer by layer they are trained in pairs"),
+        (Reshaped, r"its decoder's stage 2 gives 1 × 4 × 4 where the encoder's stage 2 takes 16; layer by layer .*"),
+        (Reordered, r"its decoder's stage 3 takes no 16 \(.*\)"),
+    ],
+)
+def test_a_network_that_cannot_be_divided_is_refused(network, said):
+    with pytest.raises(ConfigError, match=rf"^model\.network: {said}$"):
+        StackedAE(spec=DataSpec(SHAPE), network=network(hidden=[16, 8]), latent_dim=3)
+
+
+def test_a_network_is_left_in_training_mode():
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["batch_norm"], latent_dim=3)
+    assert all(module.training for module in model.modules())

@@ -66,7 +66,7 @@ def encode_split(
         codes=codes.numpy(),
         reconstructions=collect(len(images), in_chunks(decode)).numpy() if reconstruct else None,
         labels=None if split.labels is None else split.labels.numpy(),
-        latents=None if codes.shape == latents.shape and torch.equal(codes, latents) else latents.numpy(),
+        latents=None if model.has_vector_codes else latents.numpy(),
     )
 
 
@@ -143,6 +143,9 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
     def decode(latents: Rows, given: Labels | None = None) -> Rows:
         known = classes(len(latents), given)
+        if model.has_vector_codes:
+            # Those of a map come as measures see them: as vectors.
+            latents = latents.reshape(-1, *model.code_shape)
         return _in_chunks(model, latents, lambda chunk, _, part: model.decode(chunk, part), known)
 
     def restore(images: Rows, given: Labels | None = None) -> Rows:
@@ -161,7 +164,20 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
     def features(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
 
-    return NumpyModel(encode, decode, restore, draw_posterior, draw_prior, features)
+    def assign(latents: Rows) -> Rows:
+        return _in_chunks(model, latents, lambda chunk, _, __: model.assign(chunk))
+
+    return NumpyModel(
+        encode,
+        decode,
+        restore,
+        draw_posterior,
+        draw_prior,
+        features,
+        assign=assign if model.has("assign") else None,
+        code_bits=model.code_bits(),
+        num_given=model.spec.num_classes if model.needs_labels else 0,
+    )
 
 
 def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> CorruptedImages:

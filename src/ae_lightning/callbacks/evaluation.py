@@ -71,7 +71,8 @@ class Evaluation(Callback):
         max_gib: Hold at most so many images of a split that they take this many GiB in 32-bit, and a warning says so;
             reconstructions, and PCA's, take as much again. 1 GiB is 340,000 images of 28 × 28 pixels, and 1,780 of
             224 × 224 in colour.
-        pca: Measure PCA at the same latent_dim on the same images too.
+        pca: Measure PCA beside the model, on the same samples: as many components as a latent has numbers, or of a
+            discrete code no more bits.
         seed: Fixes clustering and what is drawn.
         cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
             curves), so that a data set pays for it once; null keeps nothing.
@@ -177,7 +178,7 @@ class Evaluation(Callback):
             values: dict[str, float] = {}
             if trainer.is_global_zero:
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
-                judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
+                judgement = self._measure(trainer, stage, measures, case)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
                 self._shown = self._picture_case(model, data, case, judgement)
         values = trainer.strategy.broadcast(values)
@@ -231,11 +232,9 @@ class Evaluation(Callback):
             convolution=self.convolution,
         )
 
-    def _measure(
-        self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case, latent_dim: int
-    ) -> Judgement:
+    def _measure(self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case) -> Judgement:
 
-        judgement = judge(measures, case, latent_dim, with_pca=self.pca, guard=left_out)
+        judgement = judge(measures, case, with_pca=self.pca, guard=left_out)
         if trainer.state.fn != TrainerFn.FITTING:
             for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
                 self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")

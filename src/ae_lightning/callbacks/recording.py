@@ -24,6 +24,7 @@ from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.serving import example
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
 PACKAGES = (
@@ -110,12 +111,13 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 
 
 @rank_zero_only
-def log_best_model(trainer: pl.Trainer, model: pl.LightningModule, checkpoint: str) -> None:
+def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    example = data.scale(data.split("train").images[:2]).contiguous().numpy()
-    for tracker in trackers(trainer):
-        tracker.log_autoencoder(Path(checkpoint), example, int(model.latent_dim))  # type: ignore[arg-type]
+    found = trackers(trainer)
+    if found:
+        inputs, outputs = example(checkpoint, trainer.datamodule)  # type: ignore[attr-defined]
+    for tracker in found:
+        tracker.log_autoencoder(Path(checkpoint), inputs, outputs)
 
 
 def num_parameters(module: torch.nn.Module) -> int:

@@ -278,7 +278,7 @@ class AutoencoderCLI(LightningCLI):
         best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
-                log_best_model(self.trainer, self.model, best)
+                log_best_model(self.trainer, best)
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )

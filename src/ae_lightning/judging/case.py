@@ -109,6 +109,10 @@ _ANSWERS: dict[str, Callable[[Case], bool]] = {
     "three pixels a side": lambda case: min(case.evaluated.images.shape[2:]) >= MIN_SSIM_SIDE,
     "two dimensions": lambda case: case.evaluated.latents is None and case.evaluated.codes.shape[1] == 2,
     "vector codes": lambda case: case.evaluated.latents is None,
+    "code rate": lambda case: (
+        case.evaluated.latents is None or (case.model is not None and case.model.code_bits is not None)
+    ),
+    "own clusters": lambda case: case.model is not None and case.model.assign is not None,
     "model": lambda case: case.model is not None,
     "corrupted images": lambda case: case.corrupted is not None,
     "overlaid images": lambda case: case.overlaid is not None,

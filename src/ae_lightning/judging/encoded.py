@@ -62,6 +62,11 @@ class EncodedSplit:
         return len(self.images)
 
     @property
+    def decodable(self) -> NDArray[Any]:
+        """What the decoder takes: the latents, or the codes where these are what is decoded."""
+        return self.codes if self.latents is None else self.latents
+
+    @property
     def has_labels(self) -> bool:
         """Whether at least one image has a label."""
         return self.labels is not None and bool((self.labels != MISSING_LABEL).any())

@@ -43,11 +43,13 @@ class Measure(Part):
 
     Attributes:
         metrics: Which way each metric is better, by the names that ``compute`` gives.
+        of_models_alone: Whether PCA has nothing of the kind.
         not_below_zero: Metrics that estimate what cannot be negative: below 0 they differ by chance alone, and none is
             better than another.
     """
 
     metrics: ClassVar[Mapping[str, Direction]]
+    of_models_alone: ClassVar[bool] = False
     not_below_zero: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod

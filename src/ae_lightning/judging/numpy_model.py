@@ -44,6 +44,9 @@ class NumpyModel:
             codes where a code is no distribution.
         draw_prior: From a number and a seed to latents of the prior.
         features: From latents to codes.
+        assign: From latents to the probabilities of the model's own clusters, shape (N, K); None where it has none.
+        code_bits: Bits of a latent where it is discrete; None where it is of real numbers.
+        num_given: Classes that encoder and decoder are given; 0 where they are given none.
     """
 
     encode: RowsToRows
@@ -52,3 +55,6 @@ class NumpyModel:
     draw_posterior: DrawnRows
     draw_prior: Callable[[int, int], Rows]
     features: Callable[[Rows], Rows]
+    assign: Callable[[Rows], Rows] | None = None
+    code_bits: float | None = None
+    num_given: int = 0

@@ -46,10 +46,10 @@ def pca_counterpart(
     """
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
-    pca = _fit(_flat(train.sample(MAX_FIT_IMAGES, seed).images), latent_dim, seed)
+    pca = fit_pca(flat(train.sample(MAX_FIT_IMAGES, seed).images), latent_dim, seed)
     image_shape = train.images.shape[1:]
     train_codes = _encode(pca, train.images)
-    model = _numpy_model(pca, image_shape, train_codes.std(axis=0, dtype=np.float64))
+    model = pca_model(pca, image_shape, train_codes.std(axis=0, dtype=np.float64))
     codes = model.encode(evaluated.images)
     return (
         EncodedSplit(images=train.images, codes=train_codes, labels=train.labels),
@@ -63,7 +63,15 @@ def pca_counterpart(
     )
 
 
-def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+def pca_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+    """Give what measures ask of PCA.
+
+    Args:
+        pca: Fitted.
+        image_shape: Of a sample.
+        deviations: Standard deviation of each component among the training samples: its prior's.
+    """
+
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         return _encode(pca, images)
 
@@ -84,7 +92,8 @@ def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.
     )
 
 
-def _fit(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
+def fit_pca(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
+    """Fit PCA to vectors, shape (N, D); it keeps at most as many components as N or D."""
     from sklearn.decomposition import PCA
 
     num_components = min(latent_dim, *pixels.shape)
@@ -102,8 +111,9 @@ def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "random
 
 
 def _encode(pca: PCA, images: Rows) -> Rows:
-    return np.asarray(pca.transform(_flat(images)), dtype=np.float32)
+    return np.asarray(pca.transform(flat(images)), dtype=np.float32)
 
 
-def _flat(images: Rows) -> Rows:
+def flat(images: Rows) -> Rows:
+    """Return samples as vectors, shape (N, D)."""
     return images.reshape(len(images), -1)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
@@ -35,7 +34,7 @@ from ae_lightning.tracking.mlflow_writes import (
     Target,
     Text,
 )
-from ae_lightning.tracking.models import model_key, save_model
+from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
 from ae_lightning.tracking.store import (
@@ -346,17 +345,17 @@ class MLflowTracker(MLFlowLogger):
         self._say(Tags(dict(tags)))
 
     @rank_zero_only
-    def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+    def log_autoencoder(self, checkpoint: Path, inputs: Example, outputs: Example) -> None:
         """Log a checkpoint as an MLflow model.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.
-            example_BCHW: A few images in [0, 1], float32.
-            latent_dim: Length of a code.
+            inputs: What it takes, of a few samples.
+            outputs: What it gives of them.
         """
 
         def save(folder: Path) -> None:
-            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example_BCHW, latent_dim)
+            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, inputs, outputs)
 
         staged = self._stage(save)
         if staged is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import CorruptionName, corrupt
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.phases import Phase
 
 
 class DenoisingAE(Autoencoder):
@@ -48,7 +50,11 @@ class DenoisingAE(Autoencoder):
             return corrupt(x, "gaussian", draws.normal(*shape), self.std)
         return corrupt(x, self.corruption, draws.uniform(*shape), self.p)
 
-    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def phases(self) -> Sequence[Phase]:
+        """Return one phase, in which clean samples are given back from corrupted ones."""
+        return (Phase("denoising", terms=self.denoising_terms),)
+
+    def denoising_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of clean samples from corrupted ones."""
         latent = self.encode(self.corrupt(batch.x, draws), batch.labels)
         return {"reconstruction": self.reconstruction_term(batch, latent)}

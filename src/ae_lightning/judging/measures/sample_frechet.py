@@ -26,10 +26,9 @@ class SampleFrechet(Measure):
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
         real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
-        codes = {
-            "sample_frechet": case.given_model.draw_prior(NUM_DRAWN, case.seed),
-            "sample_frechet_gmm": case.mixture.sample(NUM_DRAWN, case.seed),
-        }
+        codes = {"sample_frechet": case.given_model.draw_prior(NUM_DRAWN, case.seed)}
+        if "vector codes" in case.given:
+            codes["sample_frechet_gmm"] = case.mixture.sample(NUM_DRAWN, case.seed)
         return {name: frechet_distance(_decoded_features(case, drawn), real) for name, drawn in codes.items()}
 
 

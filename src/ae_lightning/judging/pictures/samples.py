@@ -24,9 +24,15 @@ _GRID_INCHES = 6.5
 
 NUM_SAMPLES = 64
 
+NUM_A_CLASS = 12
+"""Samples of each class, where the model is given classes; one row each."""
+
+MAX_CLASS_ROWS = 12
+"""Classes shown at most: the first ones."""
+
 
 class Samples(Picture):
-    """Images from the prior, and from a Gaussian mixture fitted to the training codes."""
+    """Images from the prior, and from Gaussians fitted to the training codes; of a conditional model, a row a class."""
 
     name = "samples"
     cost = "cheap"
@@ -34,22 +40,29 @@ class Samples(Picture):
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        prior = case.model.draw_prior(NUM_SAMPLES, case.seed)
-        drawn = case.mixture.sample(NUM_SAMPLES, case.seed)
-        sources = {
-            "codes drawn from the prior": prior,
-            f"codes drawn from {case.mixture.num_components} Gaussians fitted to the training codes": drawn,
-        }
-        return samples({source: case.decode(codes) for source, codes in sources.items()})
+        num_rows = min(case.model.num_given, MAX_CLASS_ROWS)
+        num = num_rows * NUM_A_CLASS if num_rows else NUM_SAMPLES
+        given = np.repeat(np.arange(num_rows), NUM_A_CLASS) if num_rows else None
+        sources = {"codes drawn from the prior": case.model.draw_prior(num, case.seed)}
+        if "vector codes" in case.case.given:
+            name = f"codes drawn from {case.mixture.num_components} Gaussians fitted to the training codes"
+            sources[name] = case.mixture.sample(num, case.seed)
+        decoded = {source: case.model.decode(latents, given) for source, latents in sources.items()}
+        if not num_rows:
+            return samples(decoded)
+        return samples(decoded, "Samples, one row a class", num_columns=NUM_A_CLASS)
 
 
-def samples(sources: Mapping[str, NDArray[np.float32]], title: str = "Samples") -> Figure:
+def samples(
+    sources: Mapping[str, NDArray[np.float32]], title: str = "Samples", num_columns: int | None = None
+) -> Figure:
     """Show drawn images, one grid for each source of codes, each as square as the number of images allows.
 
     Args:
         sources: Decoded draws by where their codes were drawn from, such as `from the prior`; shape (N, C, H, W) each,
             clipped to [0, 1]; the first ``MAX_SAMPLES`` of each are shown.
         title: Title of the figure.
+        num_columns: Images of a row; None for as many as make a square.
 
     Returns:
         A figure of one axes a source, side by side.
@@ -57,7 +70,7 @@ def samples(sources: Mapping[str, NDArray[np.float32]], title: str = "Samples") 
     Raises:
         ValueError: If a source has no images.
     """
-    grids = {source: _grid(images[:MAX_SAMPLES]) for source, images in sources.items()}
+    grids = {source: _grid(images[:MAX_SAMPLES], num_columns) for source, images in sources.items()}
     ratio = max(tiles.shape[0] / tiles.shape[1] for tiles in grids.values())
     figure = new_figure(_GRID_INCHES * len(grids), _GRID_INCHES * ratio + 0.7, title)
     row = figure.subplots(1, len(grids), squeeze=False)[0]
@@ -67,5 +80,5 @@ def samples(sources: Mapping[str, NDArray[np.float32]], title: str = "Samples") 
     return figure
 
 
-def _grid(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    return compose(images, max(1, math.ceil(math.sqrt(len(images)))))
+def _grid(images: NDArray[np.float32], num_columns: int | None) -> NDArray[np.float32]:
+    return compose(images, num_columns or max(1, math.ceil(math.sqrt(len(images)))))
