@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import yaml
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -23,7 +23,7 @@ from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
+from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.parsed_settings import (
@@ -252,10 +252,12 @@ class AutoencoderCLI(LightningCLI):
         Where the run is gone on with, which run it is and from where is left out: what is kept of it repeats the run,
         and does not take it over.
         """
-        subcommand = str(self.config.subcommand)
-        text = self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
-        config: dict[str, Any] = yaml.safe_load(text)
+        self._dump_config()  # once: to write all of it down takes as long as to parse it
+        config: dict[str, Any] = copy.deepcopy(self.config_dump)
         config.pop("config", None)
+        for arguments in (config["model"]["init_args"], config["data"]):
+            for name in LINKED_KEYS:
+                arguments.pop(name, None)
         if isinstance(self.resume, ResumePoint):
             config["ckpt_path"] = None
             tracker_in(config["trainer"]["logger"])["init_args"]["run_id"] = None  # type: ignore[index]
