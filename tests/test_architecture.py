@@ -35,10 +35,10 @@ LAYERS = {
     "networks": set(),
     "losses": set(),
     "judging": {"labels"},
-    "hyperparameters": {"networks"},
-    "models": {"data", "draws", "hyperparameters", "losses", "machine", "networks", "training"},
+    "hyperparameters": set(),
+    "models": {"data", "draws", "hyperparameters", "losses", "machine", "networks", "priors", "training"},
     "variants": {
-        *("data", "draws", "losses", "machine", "models", "networks", "priors", "training"),
+        *("data", "draws", "losses", "machine", "models", "networks", "training"),
     },
     "checkpoints": {"models", "networks"},
     "serving": {"checkpoints"},
@@ -49,7 +49,7 @@ LAYERS = {
     },
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
-        *("models", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "tracking"),
+        *("models", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "priors", "tracking"),
         "variants",
     },
     "compare": {

@@ -26,6 +26,7 @@ from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Network
+from ae_lightning.priors.base import Prior
 from ae_lightning.variants import holds_variants
 
 MAX_LENGTH = 1000
@@ -35,6 +36,7 @@ MAX_VALUE_LENGTH = 200
 CLASS_KINDS: dict[str, type] = {
     "model": Autoencoder,
     "model.network": Network,
+    "model.prior": Prior,
     "model.optimizer": Optimizer,
     "model.scheduler": LRScheduler,
     "trainer.logger": Logger,
@@ -42,7 +44,12 @@ CLASS_KINDS: dict[str, type] = {
 }
 """Keys whose value is a class, and what it must be a subclass of."""
 
-DEFAULT_CLASSES = {"model.network": "Conv", "model.optimizer": "Adam", "trainer.logger": "MLflowTracker"}
+DEFAULT_CLASSES = {
+    "model.network": "Conv",
+    "model.prior": "Normal",
+    "model.optimizer": "Adam",
+    "trainer.logger": "MLflowTracker",
+}
 
 GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "spec": "the data give it"}
 """Arguments of a model that its key cannot set, and what does."""

@@ -27,6 +27,8 @@ from ae_lightning.models.conditions import append_condition, condition_sample, w
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
+from ae_lightning.priors.base import Prior
+from ae_lightning.priors.normal import Normal
 from ae_lightning.spec import DataSpec
 
 DEFAULT_NOISE = 0.3
@@ -56,6 +58,7 @@ class Autoencoder(TrainedModule):
         spec: What a sample is; the data give it.
         network: The recipe for encoder and decoder.
         latent_dim: Length of a code; of a map, its channels.
+        prior: What codes are drawn from to make samples, and by some variants asked to follow.
         reconstruction: Loss between sample and reconstruction, summed over the values of a sample.
         output_activation: `auto` follows the network, the loss and the range of the values.
         optimizer: Makes the optimizer from the parameters; its fused step is used where there is one.
@@ -91,6 +94,7 @@ class Autoencoder(TrainedModule):
         spec: DataSpec,
         network: Network = Conv(),  # noqa: B008  (a recipe is never changed)
         latent_dim: int = 32,
+        prior: Prior = Normal(),  # noqa: B008  (nor is this)
         reconstruction: ReconstructionName = "mse",
         output_activation: OutputActivation = "auto",
         optimizer: OptimizerCallable = torch.optim.Adam,
@@ -110,6 +114,7 @@ class Autoencoder(TrainedModule):
         self.hparams["spec"] = plain_value("spec", spec)
         self.spec = spec
         self.latent_dim = latent_dim
+        self.prior = prior
         self.reconstruction = build_reconstruction(
             reconstruction, output_activation, spec.value_range, is_linear=network.is_linear
         )
@@ -232,9 +237,14 @@ class Autoencoder(TrainedModule):
         """
         return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE)
 
-    def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw a latent for each sample of a batch from the prior, N(0, I): shape (B, *code_shape)."""
-        return draws.normal(*self.code_shape)
+    def draw_prior(self, draws: Draws, given: Tensor | None = None) -> Tensor:
+        """Draw a latent for each sample of a batch from the prior: what `decode` takes.
+
+        Args:
+            draws: The random numbers of this batch.
+            given: As `encode` takes it.
+        """
+        return self.prior.draw(draws, self.code_shape, given)
 
     def sample_codes(self, num_images: int, seed: int = 0) -> Tensor:
         """Draw latents from the prior: (num_images, …), on the model's device, the same ones for a seed."""

@@ -9,14 +9,12 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ae_lightning.checks import require_name, require_non_negative
+from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
-from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.networks.discriminator import build_discriminator
-from ae_lightning.priors import PriorName, draw_prior
 
 
 class AdversarialAE(Autoencoder):
@@ -25,13 +23,12 @@ class AdversarialAE(Autoencoder):
     Makhzani et al. 2015. Encoder and decoder have one optimizer, the discriminator another.
 
     Args:
-        prior: `normal`, `mixture` (10 Gaussians) or `swiss_roll`.
         adversarial_weight: Weight of the encoder's loss against the discriminator, beside the reconstruction's.
         discriminator_hidden: Widths of the discriminator's hidden layers.
         discriminator_optimizer: Makes the discriminator's optimizer.
 
     Raises:
-        ConfigError: If one is unknown or out of range.
+        ConfigError: If the weight is negative.
     """
 
     leaves_parameters_out: ClassVar[bool] = True
@@ -39,7 +36,6 @@ class AdversarialAE(Autoencoder):
     def __init__(
         self,
         *,
-        prior: PriorName = "normal",
         adversarial_weight: float = 1.0,
         discriminator_hidden: tuple[int, ...] = (256, 256),
         discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
@@ -47,14 +43,9 @@ class AdversarialAE(Autoencoder):
     ) -> None:
         super().__init__(**options)
         self.automatic_optimization = False
-        self.prior: PriorName = require_name("model.prior", prior, PriorName)
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
         self.build_discriminator_optimizer = discriminator_optimizer
         self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
-
-    def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw codes from it."""
-        return draw_prior(self.prior, draws, self.latent_dim)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Step the autoencoder against the discriminator, then the discriminator against the codes."""
@@ -65,7 +56,7 @@ class AdversarialAE(Autoencoder):
         loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
         self.manual_step(0, loss * self.share_of_global_batch(batch))
 
-        prior_BL = self.draw_prior(draws)
+        prior_BL = self.draw_prior(draws, batch.labels)
         discriminator = discriminator_loss(self.discriminator(prior_BL), self.discriminator(z_BL.detach())).mean()
         self.manual_step(1, discriminator * self.share_of_global_batch(batch))
         self.log_training_terms(loss, {**means, "discriminator": discriminator}, batch)
