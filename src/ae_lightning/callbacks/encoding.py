@@ -18,7 +18,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
+from ae_lightning.judging.numpy_model import Labels, NumpyModel, NumpySampler, Rows
 from ae_lightning.models.autoencoder import Autoencoder
 
 
@@ -133,9 +133,11 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
     def classes(num: int, given: Labels | None) -> Tensor | None:
         """Return what a model that needs labels is given: where nothing is said, one class after the other."""
-        if not model.needs_labels:
-            return None
-        return torch.arange(num) % model.spec.num_classes if given is None else torch.from_numpy(given)
+        return model.classes_in_turn(num) if given is None or not model.needs_labels else torch.from_numpy(given)
+
+    def classes_in_turn(num: int) -> Labels | None:
+        found = model.classes_in_turn(num)
+        return None if found is None else found.numpy()
 
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         known = classes(len(images), given)
@@ -155,13 +157,49 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
         return _with_draws(model, images, "posterior", seed, draw, classes(len(images), given))
 
-    def draw_prior(num: int, seed: int) -> Rows:
-        return model.sample_codes(num, seed).cpu().numpy()
+    def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
+        known = classes(num, given)
+        with torch.no_grad():
+            return model.sample_codes(num, seed, None if known is None else _on(model, known)).cpu().numpy()
 
     def features(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
 
-    return NumpyModel(encode, decode, restore, draw_posterior, draw_prior, features)
+    sampler = model.sampler if model.sampler.needs_codes else None
+    return NumpyModel(
+        encode=encode,
+        decode=decode,
+        restore=restore,
+        draw_posterior=draw_posterior,
+        draw_prior=draw_prior,
+        features=features,
+        classes_in_turn=classes_in_turn,
+        sampler=None if sampler is None else NumpySampler(type(sampler).__name__, sampler.draw),
+    )
+
+
+def draw_training_latents(
+    model: Autoencoder, data: ImageDataModule, num_images: int, seed: int
+) -> tuple[Rows, Labels | None]:
+    """Return latents of the train split as training draws them, and the classes that a model that needs labels has.
+
+    Args:
+        model: In eval mode.
+        data: Holds the split; of a stream, the sample of it that measures look at.
+        num_images: At most so many of its images, always the same ones.
+        seed: Fixes what is drawn.
+    """
+    split = fixed_sample(data.split("train"), num_images)
+    given = split.labels_or_missing() if model.needs_labels else None
+
+    def pieces() -> Iterator[Tensor]:
+        for number, rows in enumerate(torch.split(torch.arange(len(split)), chunk_size(model.spec.shape))):
+            size = len(rows)
+            draws = Draws(seed, "codes", (number,), offset=0, num_images=size, global_size=size, device=model.device)
+            known = None if given is None else _on(model, given[rows])
+            yield model.draw_posterior_codes(data.scale(_on(model, split.images[rows])), draws, known)
+
+    return collect(len(split), pieces()).numpy(), None if given is None else given.numpy()
 
 
 def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> CorruptedImages:

@@ -25,6 +25,7 @@ from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.parts import find_parts
 from ae_lightning.priors.base import Prior
+from ae_lightning.samplers.base import Sampler
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
@@ -85,6 +86,7 @@ def prepare() -> None:
         sys.path.insert(0, folder)
     find_variants()
     find_parts("ae_lightning.priors", Prior)
+    find_parts("ae_lightning.samplers", Sampler)
 
 
 def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> CLI:

@@ -30,6 +30,30 @@ class DrawnRows(Protocol):
         """Apply."""
 
 
+def _none(num: int) -> None:
+    """Return no classes."""
+
+
+class DrawnLatents(Protocol):
+    """Latents of a number of samples, the same ones for a seed; classes as `RowsToRows` takes them."""
+
+    def __call__(self, num: int, seed: int, given: Labels | None = None, /) -> Rows:
+        """Draw."""
+
+
+@dataclass(frozen=True)
+class NumpySampler:
+    """What draws latents of samples in place of the prior.
+
+    Attributes:
+        name: Of its class.
+        draw: From a number and a seed to latents.
+    """
+
+    name: str
+    draw: DrawnLatents
+
+
 @dataclass(frozen=True)
 class NumpyModel:
     """An encoder and a decoder as functions on arrays, in memory bounded by their own chunks.
@@ -44,11 +68,20 @@ class NumpyModel:
             codes where a code is no distribution.
         draw_prior: From a number and a seed to latents of the prior.
         features: From latents to codes.
+        classes_in_turn: From a number to one class after the other, where the model needs labels.
+        sampler: What draws latents of samples; None where that is the prior.
     """
 
     encode: RowsToRows
     decode: RowsToRows
     restore: RowsToRows
     draw_posterior: DrawnRows
-    draw_prior: Callable[[int, int], Rows]
+    draw_prior: DrawnLatents
     features: Callable[[Rows], Rows]
+    classes_in_turn: Callable[[int], Labels | None] = _none
+    sampler: NumpySampler | None = None
+
+    @property
+    def draw_samples(self) -> DrawnLatents:
+        """From a number and a seed to latents of samples."""
+        return self.draw_prior if self.sampler is None else self.sampler.draw

@@ -21,6 +21,7 @@ from ae_lightning.data.corruption import corrupt
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
+from ae_lightning.judging.numpy_model import Labels, Rows
 from ae_lightning.losses.in_full import in_full
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
@@ -29,6 +30,8 @@ from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
 from ae_lightning.priors.base import Prior
 from ae_lightning.priors.normal import Normal
+from ae_lightning.samplers.base import Sampler
+from ae_lightning.samplers.prior import Prior as PriorSampler
 from ae_lightning.spec import DataSpec
 
 DEFAULT_NOISE = 0.3
@@ -115,6 +118,7 @@ class Autoencoder(TrainedModule):
         self.spec = spec
         self.latent_dim = latent_dim
         self.prior = prior
+        self.sampler = PriorSampler()
         self.reconstruction = build_reconstruction(
             reconstruction, output_activation, spec.value_range, is_linear=network.is_linear
         )
@@ -246,23 +250,42 @@ class Autoencoder(TrainedModule):
         """
         return self.prior.draw(draws, self.code_shape, given)
 
-    def sample_codes(self, num_images: int, seed: int = 0) -> Tensor:
+    def sample_codes(self, num_images: int, seed: int = 0, given: Tensor | None = None) -> Tensor:
         """Draw latents from the prior: (num_images, …), on the model's device, the same ones for a seed."""
         draws = Draws(seed, "sample", (), offset=0, num_images=num_images, global_size=num_images, device=self.device)
-        return self.draw_prior(draws)
+        return self.draw_prior(draws, given)
+
+    @property
+    def sampler(self) -> Sampler:
+        """What `sample` draws latents with: the prior, unless another was fitted to the training codes."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, sampler: Sampler) -> None:
+        sampler.attach(self._prior_rows)
+        self._sampler = sampler
+
+    def _prior_rows(self, num: int, seed: int, given: Labels | None = None) -> Rows:
+        known = None if given is None else torch.from_numpy(given).to(self.device)
+        return self.sample_codes(num, seed, known).cpu().numpy()
+
+    def classes_in_turn(self, num: int) -> Tensor | None:
+        """Return one class after the other, int64, shape (num,), for a model that needs labels; None for others."""
+        return torch.arange(num) % self.spec.num_classes if self.needs_labels else None
 
     @torch.no_grad()
     def sample(self, num_images: int, seed: int = 0, given: Tensor | None = None) -> Tensor:
-        """Draw samples by decoding latents of the prior: shape (num_images, *spec.shape), float32.
+        """Draw samples by decoding what the sampler draws: shape (num_images, *spec.shape), float32.
 
         Args:
             num_images: How many.
             seed: Fixes them.
             given: Classes, int64, shape (num_images,); None takes one class after the other, where there are any.
         """
-        if given is None and self.conditional:
-            given = torch.arange(num_images, device=self.device) % self.spec.num_classes
-        return self.decode(self.sample_codes(num_images, seed), given)
+        given = self.classes_in_turn(num_images) if given is None else given
+        latents = self.sampler.draw(num_images, seed, None if given is None else given.cpu().numpy())
+        known = None if given is None else given.to(self.device)
+        return self.decode(torch.from_numpy(latents).to(self.device), known)
 
     def reconstruction_term(self, batch: Batch, latent: Tensor) -> Tensor:
         """Return rec(x, g(z)) of each clean sample of a batch, shape (B,)."""

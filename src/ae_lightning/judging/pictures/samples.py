@@ -26,7 +26,7 @@ NUM_SAMPLES = 64
 
 
 class Samples(Picture):
-    """Images from the prior, and from a Gaussian mixture fitted to the training codes."""
+    """Images from the prior, from another sampler if one is chosen, and from a mixture fitted to the training codes."""
 
     name = "samples"
     cost = "cheap"
@@ -34,13 +34,15 @@ class Samples(Picture):
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        prior = case.model.draw_prior(NUM_SAMPLES, case.seed)
-        drawn = case.mixture.sample(NUM_SAMPLES, case.seed)
-        sources = {
-            "codes drawn from the prior": prior,
-            f"codes drawn from {case.mixture.num_components} Gaussians fitted to the training codes": drawn,
-        }
-        return samples({source: case.decode(codes) for source, codes in sources.items()})
+        model = case.model
+        given = model.classes_in_turn(NUM_SAMPLES)
+        sources = {"codes drawn from the prior": model.draw_prior(NUM_SAMPLES, case.seed, given)}
+        if model.sampler is not None:
+            sources[f"codes drawn by {model.sampler.name}"] = model.sampler.draw(NUM_SAMPLES, case.seed, given)
+        if "vector codes" in case.case.given:
+            source = f"codes drawn from {case.mixture.num_components} Gaussians fitted to the training codes"
+            sources[source] = case.mixture.sample(NUM_SAMPLES, case.seed)
+        return samples({source: model.decode(latents, given) for source, latents in sources.items()})
 
 
 def samples(sources: Mapping[str, NDArray[np.float32]], title: str = "Samples") -> Figure:
