@@ -27,9 +27,9 @@ test: $(INSTALLED)  ## all tests but the slow ones
 test-slow: $(INSTALLED)  ## the slow tests
 	$(BIN)/python -m pytest -m slow $(WORKERS)
 
-reproduce: $(INSTALLED)  ## the documents' experiments (hours; goes on where it stopped) and docs/results.md
+reproduce: $(INSTALLED)  ## the experiments of Eftimiades and Bagul (hours; goes on where it stopped) and docs/results.md
 	$(BIN)/python -m experiments.reproduce
-	$(BIN)/python -m ae_lightning compare --experiment first_document --output outputs/first_document
+	$(BIN)/python -m ae_lightning compare --experiment eftimiades --output outputs/eftimiades
 	$(BIN)/python -m experiments.results
 
 lint: $(INSTALLED)  ## style and types

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 
 DataName: TypeAlias = Literal["mnist", "generated"]
 KEPT_PER_HELD_OUT = 9
@@ -42,14 +42,14 @@ def prepare_images(name: DataName, num_images: int, side: int, folder: Path) -> 
         DataError: If MNIST is missing.
     """
     if name == "mnist":
-        data = ImageDataModule(name="mnist")
+        data = DataModule(name="mnist")
     else:
         archive = folder / f"generated-{side}.npz"
         x_NHW = generate_images(num_images + num_images // KEPT_PER_HELD_OUT + NUM_TEST, side)
         np.savez(archive, x_train=x_NHW[:-NUM_TEST], x_test=x_NHW[-NUM_TEST:])
-        data = ImageDataModule(name="npz", path=str(archive))
+        data = DataModule(name="npz", path=str(archive))
     path = folder / f"{name}-{side}.npy"
-    np.save(path, data.split("train").images.numpy())
+    np.save(path, data.split("train").x.numpy())
     source = ("--data.name", data.name)
     return Images(path, source if data.path is None else (*source, "--data.path", data.path))
 

@@ -50,4 +50,4 @@ class Neighbours(Sampler):
         codes, neighbours = state["codes"], state["neighbours"]
         first = random.integers(len(codes), size=num)
         second = neighbours[first, random.integers(neighbours.shape[1], size=num)]
-        return codes[first] + random.random((num, 1)) * (codes[second] - codes[first])
+        return np.asarray(codes[first] + random.random((num, 1)) * (codes[second] - codes[first]))

@@ -1,1 +1,1 @@
-"""The documents' experiments, and the tables of `docs/` made from them."""
+"""The experiments of Eftimiades and Bagul, and the tables of `docs/` made from them."""

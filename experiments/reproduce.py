@@ -1,4 +1,4 @@
-"""Run what of the documents' experiments has not been run yet; ended at any moment, it goes on where it stopped."""
+"""Run what of the experiments has not been run yet; ended at any moment, it goes on where it stopped."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from ae_lightning.errors import ConfigError
 from experiments.tables import (
     Runs,
     applications,
+    bagul,
     codecs,
-    first_document,
-    fourth_document,
+    eftimiades,
     gaps,
     measures,
     novelty,
@@ -25,12 +25,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("results.md", "limits.md")
 
 TABLES: dict[str, Callable[[Runs], str]] = {
-    "first_document": first_document,
+    "eftimiades": eftimiades,
     "measures": measures,
     "gaps": gaps,
     "applications": applications,
     "novelty": novelty,
-    "fourth_document": fourth_document,
+    "bagul": bagul,
     "codecs": codecs,
     "two_dimensions": two_dimensions,
 }

@@ -14,7 +14,7 @@ from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.judging.directions import best_of
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
-from experiments.trainings import FIRST_DOCUMENT, LATENT_DIMS, Training, all_trainings
+from experiments.trainings import LATENT_DIMS, TABULATED, Training, all_trainings
 
 THEIRS = {
     "k-means": {
@@ -26,7 +26,7 @@ THEIRS = {
         32: {"vanilla": 83.64, "double": 82.87, "vae": 13.67, "sample_vae": 49.65},
     },
 }
-"""The first document's tables, in per cent."""
+"""Eftimiades's tables, in per cent."""
 
 OURS = {"k-means": ("nearest_centroid_accuracy", "kmeans_accuracy"), "GMM": ("class_gaussian_accuracy", "gmm_accuracy")}
 """What each of its rows measures, and what clustering without labels gives on the same codes."""
@@ -85,7 +85,7 @@ class Runs:
         return run
 
     def seeds(self, variant: str, latent_dim: int) -> list[TrackedRun]:
-        """Return the first document's runs of a variant, one a seed: the first, and of the others what is there.
+        """Return the runs of a variant as Eftimiades trained it, one a seed: the first, and others that are there.
 
         Raises:
             ConfigError: If the first is missing, or has no test measures.
@@ -113,13 +113,13 @@ class Runs:
         return curves
 
 
-def first_document(runs: Runs) -> str:
-    """Hold our accuracies against the document's."""
-    head = ["row", "latent_dim", "variant", "document", "same measure here", "clustering without labels"]
+def eftimiades(runs: Runs) -> str:
+    """Hold our accuracies against Eftimiades's."""
+    head = ["row", "latent_dim", "variant", "Eftimiades", "same measure here", "clustering without labels"]
     lines = []
     for row, theirs in THEIRS.items():
         for latent_dim in LATENT_DIMS:
-            for variant in FIRST_DOCUMENT:
+            for variant in TABULATED:
                 found = runs.seeds(variant, latent_dim)
                 ours = [_percent(_test(found, measure)) for measure in OURS[row]]
                 said = theirs[latent_dim].get(variant)
@@ -131,7 +131,7 @@ def measures(runs: Runs) -> str:
     """Hold the variants against one another by every measure of both latent sizes."""
     parts = []
     for latent_dim in LATENT_DIMS:
-        columns = {_class(found): found for found in (runs.seeds(variant, latent_dim) for variant in FIRST_DOCUMENT)}
+        columns = {_class(found): found for found in (runs.seeds(variant, latent_dim) for variant in TABULATED)}
         names = [name for name in _with_pca(columns) if not name.startswith("overlay")]
         parts.append(f"### {latent_dim} dimensions\n\n{_by_measure(columns, names)}")
     return "\n".join(parts)
@@ -139,7 +139,7 @@ def measures(runs: Runs) -> str:
 
 def applications(runs: Runs) -> str:
     """Hold the variants' codes of 32 dimensions against PCA's in what they are used for."""
-    columns = {_class(found): found for found in (runs.seeds(variant, 32) for variant in FIRST_DOCUMENT)}
+    columns = {_class(found): found for found in (runs.seeds(variant, 32) for variant in TABULATED)}
     names = {measure: use for use, measures in APPLICATIONS.items() for measure in measures}
     found = runs.of("denoising")
     own = _by_measure({"DenoisingAE": [found["denoising"]], "VanillaAE": [found["vanilla"]]}, ["denoising_psnr_gain"])
@@ -161,18 +161,18 @@ def novelty(runs: Runs) -> str:
 
 
 def gaps(runs: Runs) -> str:
-    """List training and test error of the first document's runs."""
+    """List training and test error of the runs of Eftimiades's training."""
     found = {
         f"{_class(seeds)}, {latent_dim}-D": seeds[0]
         for latent_dim in LATENT_DIMS
-        for seeds in (runs.seeds(variant, latent_dim) for variant in FIRST_DOCUMENT)
+        for seeds in (runs.seeds(variant, latent_dim) for variant in TABULATED)
     }
     return _gap_table(runs, found, MNIST_PIXELS)
 
 
-def fourth_document(runs: Runs) -> str:
+def bagul(runs: Runs) -> str:
     """Hold a multilayer perceptron against convolutions on small colour pictures."""
-    found = runs.of("fourth_document")
+    found = runs.of("bagul")
     judged = _by_measure({name: [run] for name, run in found.items()}, ["mse", "psnr", "ssim"])
     return f"{judged}\n{_gap_table(runs, found, 3 * 40 * 40)}"
 

@@ -1,4 +1,4 @@
-"""What the documents trained, and what their claims are measured on: every run of `docs/results.md`."""
+"""What Eftimiades and Bagul trained, and what their claims are measured on: every run of `docs/results.md`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 CONFIGS = FOLDER.parent / "configs"
 
-FIRST_DOCUMENT = ("vanilla", "double", "vae", "sample_vae", "double_sample_vae")
-"""The variants that the first document tabulates, and the one that it leaves to the future."""
+TABULATED = ("vanilla", "double", "vae", "sample_vae", "double_sample_vae")
+"""The variants that Eftimiades tabulates, and the one left there to the future."""
 
 LATENT_DIMS = (2, 32)
 REPEATED = ("vanilla", "double")
-"""Variants whose 2-D row is held against the document's over several seeds."""
+"""Variants whose 2-D row is held against Eftimiades's over several seeds."""
 
 SEEDS = (1, 2)
 """Those of the repetitions; every training is run with seed 0 first."""
@@ -37,13 +37,13 @@ class Training:
 
 def all_trainings() -> list[Training]:
     """Return every training, the ones first that the others are held against."""
-    first = [_first_document(variant, latent_dim) for latent_dim in LATENT_DIMS for variant in FIRST_DOCUMENT]
+    first = [_eftimiades(variant, latent_dim) for latent_dim in LATENT_DIMS for variant in TABULATED]
     novelty = [
         _training("novelty", f"without {digit}", "vanilla", "--data.leave_out_class", str(digit)) for digit in range(10)
     ]
     denoising = [_training("denoising", variant, variant) for variant in ("denoising", "vanilla")]
-    repeated = [_first_document(variant, 2, seed) for variant in REPEATED for seed in SEEDS]
-    return [*first, *novelty, *denoising, *_fourth_document(), *repeated]
+    repeated = [_eftimiades(variant, 2, seed) for variant in REPEATED for seed in SEEDS]
+    return [*first, *novelty, *denoising, *_bagul(), *repeated]
 
 
 def _training(group: str, name: str, config: str, *arguments: str) -> Training:
@@ -51,17 +51,17 @@ def _training(group: str, name: str, config: str, *arguments: str) -> Training:
     return Training(group, name, (*overlays, *arguments))
 
 
-def _first_document(variant: str, latent_dim: int, seed: int = 0) -> Training:
+def _eftimiades(variant: str, latent_dim: int, seed: int = 0) -> Training:
     name = f"{variant}, {latent_dim}-D, seed {seed}"
     arguments = ("--model.latent_dim", str(latent_dim), "--seed_everything", str(seed))
-    return _training("first_document", name, variant, *arguments)
+    return _training("eftimiades", name, variant, *arguments)
 
 
-def _fourth_document() -> list[Training]:
+def _bagul() -> list[Training]:
     path = ("--data.path", str(Path(os.environ.get("AE_LIGHTNING_DATA", "data")) / "pokemon"))
     perceptron = ("--model.network", "MLP", "--model.network.hidden", "[1024,512]", "--model.optimizer.lr", "3e-4")
     convolutions = ("--model.network.batch_norm", "true", "--model.network.activation", "leaky_relu")
     return [
-        _training("fourth_document", "MLP", "vanilla", *path, *perceptron),
-        _training("fourth_document", "Conv", "vanilla", *path, *convolutions),
+        _training("bagul", "MLP", "vanilla", *path, *perceptron),
+        _training("bagul", "Conv", "vanilla", *path, *convolutions),
     ]

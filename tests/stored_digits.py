@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.data.streaming.conversion import convert
 from ae_lightning.data.streaming.writer import Sizes
 
@@ -12,5 +12,5 @@ SIZES = Sizes(block=32, window=5)
 def store(folder, sizes=SIZES, **settings):
     """Convert a data set, by default scikit-learn's digits; return the data module of what was written."""
     folder.mkdir()
-    convert(ImageDataModule(**settings), folder, sizes)
-    return ImageDataModule("stream", path=str(folder))
+    convert(DataModule(**settings), folder, sizes)
+    return DataModule("stream", path=str(folder))

@@ -17,22 +17,23 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "parts", "places", "spec", "__init__"}
+GROUND = {"checks", "errors", "file_names", "parts", "spec", "versions", "__init__"}
 """What every file may import."""
 
 LAYERS = {
     "errors": set(),
     "parts": set(),
-    "places": set(),
+    "file_names": set(),
     "draws": set(),
     "checks": set(),
     "spec": set(),
+    "versions": set(),
     "machine": set(),
     "training": set(),
     "priors": {"draws"},
     "labels": set(),
     "samplers": {"judging", "labels", "losses"},
-    "data": {"labels"},
+    "data": {"labels", "training"},
     "networks": set(),
     "losses": set(),
     "judging": {"labels"},
@@ -44,12 +45,12 @@ LAYERS = {
     "variants": {
         *("data", "draws", "losses", "machine", "models", "networks", "training"),
     },
-    "checkpoints": {"hyperparameters", "models", "networks", "samplers"},
-    "serving": {"checkpoints"},
+    "checkpoints": {"data", "hyperparameters", "models", "networks", "samplers"},
+    "serving": {"checkpoints", "data", "models"},
     "tracking": {"data"},
     "callbacks": {
         *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
-        *("networks", "samplers", "tracking", "training"),
+        *("networks", "samplers", "serving", "tracking", "training"),
     },
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
@@ -60,7 +61,7 @@ LAYERS = {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },
-    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "tracking"},
+    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "serving", "tracking"},
 }
 """What each part of the package may import of it, beside itself."""
 

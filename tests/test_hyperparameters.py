@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints.loading import load_autoencoder
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_hyperparameters, plain_value
 from ae_lightning.networks import MLP, Conv, Linear
@@ -43,7 +43,7 @@ def saved(tmp_path):
         scheduler_interval="step",
         seed=4,
     )
-    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 12)), batch_size=4, num_val=2)
+    data = DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 12)), batch_size=4, num_val=2)
     trainer = build_trainer()
     trainer.fit(model, data)
     trainer.save_checkpoint(tmp_path / "last.ckpt")

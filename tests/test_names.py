@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.denoising import DenoisingAE
@@ -36,4 +36,4 @@ def test_a_variant_refuses_a_name_that_it_does_not_know(variant, key, wrong, nea
 def test_data_refuse_a_name_that_they_do_not_know(key, wrong, tmp_path):
     source = {"name": "folder", "path": str(tmp_path)} if key == "on_error" else {}
     with pytest.raises(ConfigError, match=rf"^data\.{key}: '{wrong}' is not known; .*Allowed: "):
-        ImageDataModule(**source, **{key: wrong})
+        DataModule(**source, **{key: wrong})

@@ -4,4 +4,4 @@ One YAML says which objective, which network and which images; one command train
 the same measures as every other variant, and leaves numbers and pictures in MLflow.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

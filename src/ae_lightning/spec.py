@@ -13,6 +13,11 @@ Kind = Literal["image", "vector", "sequence"]
 _NUM_AXES: dict[Kind, int] = {"image": 3, "vector": 1, "sequence": 2}
 
 
+def kind_of(shape: tuple[int, ...]) -> Kind:
+    """Return what samples of a shape are: the number of axes says so."""
+    return next(kind for kind, num_axes in _NUM_AXES.items() if num_axes == len(shape))
+
+
 @dataclass(frozen=True)
 class Factors:
     """The known causes that samples were generated from, such as a shape's position and size.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from benchmarks.results import Epoch, Run
 from benchmarks.streaming import NUM_JUDGED, portions, write_archive, write_stream, write_table
 
@@ -14,16 +14,16 @@ from benchmarks.streaming import NUM_JUDGED, portions, write_archive, write_stre
 def data_of(images):
     options = dict(zip(images.fit_options[::2], images.fit_options[1::2], strict=True))
     settings = {key.removeprefix("--data."): value for key, value in options.items()}
-    return ImageDataModule(**{**settings, **({"num_val": NUM_JUDGED} if "num_val" in settings else {})})
+    return DataModule(**{**settings, **({"num_val": NUM_JUDGED} if "num_val" in settings else {})})
 
 
 def test_both_places_hold_as_many_images_of_the_same_kind(tmp_path):
     in_memory = data_of(write_archive(tmp_path / "images.npz", 1500))
     on_disk = data_of(write_stream(tmp_path / "stream", 1500))
     assert in_memory.spec.shape == on_disk.spec.shape == (1, 28, 28)
-    assert in_memory.num_images("train") == on_disk.num_images("train") == 1500
+    assert in_memory.num_samples("train") == on_disk.num_samples("train") == 1500
     expected = torch.from_numpy(np.concatenate([*portions(1500)]))
-    assert torch.equal(on_disk.split("train").images, expected)
+    assert torch.equal(on_disk.split("train").x, expected)
 
 
 def run(processor_seconds, peak_mib):

@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import distributed
 
 from ae_lightning.callbacks import encoding
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.judging import chunks
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
@@ -34,12 +34,12 @@ class Encoding(Callback):
         for size in self.sizes:
             encoded = encoding.encode_split(trainer, pl_module, trainer.datamodule, "test", num_images=size or None)
             path = self.folder / f"{size}-{trainer.world_size}-{trainer.global_rank}.npz"
-            np.savez(path, codes=encoded.codes, reconstructions=encoded.reconstructions, images=encoded.images)
+            np.savez(path, codes=encoded.codes, reconstructions=encoded.reconstructions, images=encoded.x)
 
 
 def encode(folder, sizes, **options):
     torch.manual_seed(0)
-    data = ImageDataModule()
+    data = DataModule()
     model = VAE(spec=data.spec, latent_dim=2)
     build_trainer(callbacks=[Encoding(folder, sizes)], **options).test(model, data, verbose=False)
 

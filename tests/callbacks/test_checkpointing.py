@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 
 # Written into the working directory: spoils what was learnt, so that the last epoch is not the best.
 SPOILING = """
@@ -38,8 +38,8 @@ def spoilt(open_workspace):
 
 @torch.no_grad()
 def mse_on_test(path):
-    data = ImageDataModule()
-    images = data.scale(data.split("test").images)
+    data = DataModule()
+    images = data.scale(data.split("test").x)
     model = load_autoencoder(path).eval()
     return float((model.reconstruct(images) - images).square().mean())
 

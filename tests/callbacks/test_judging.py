@@ -10,7 +10,7 @@ import torch
 from ae_lightning.callbacks.encoding import collect, encode_split, fixed_sample
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.checkpoints.loading import load_autoencoder
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.chunks import CHUNK_SIZE, chunk_size, num_within
 from ae_lightning.judging.measures.compression import OPERATING_BITS
@@ -90,7 +90,7 @@ def test_measures_run_every_few_epochs(trained):
 def test_measures_during_fit_see_a_fixed_sample(trained):
     run_id = trained.run().info.run_id
     logged = trained.history(run_id, "val/mse")[-1].value
-    data = ImageDataModule()
+    data = DataModule()
     assert logged == pytest.approx(
         mse(trained, "last.ckpt", data, fixed_sample(data.split("val"), NUM_IMAGES)), rel=1e-4
     )
@@ -100,7 +100,7 @@ def test_measures_during_fit_see_a_fixed_sample(trained):
 @torch.no_grad()
 def mse(workspace, checkpoint, data, split):
     model = load_autoencoder(workspace.checkpoint(checkpoint)).eval()
-    images = data.scale(split.images)
+    images = data.scale(split.x)
     return float((model.reconstruct(images) - images).square().mean())
 
 
@@ -110,7 +110,7 @@ def test_every_measure_runs_after_fit_with_pca_beside_it(trained):
 
 def test_measures_judge_the_whole_test_split_once(trained):
     (logged,) = trained.history(trained.run().info.run_id, "test/mse")
-    data = ImageDataModule()
+    data = DataModule()
     assert logged.value == pytest.approx(mse(trained, "best.ckpt", data, data.split("test")), rel=1e-4)
 
 
@@ -224,12 +224,12 @@ class OneProcess:
 
 
 def test_a_split_is_encoded_in_its_own_order():
-    data = ImageDataModule()
+    data = DataModule()
     model = VAE(spec=data.spec, latent_dim=2).eval()
     encoded = encode_split(OneProcess(), model, data, "train")
-    images = data.scale(data.split("train").images)
+    images = data.scale(data.split("train").x)
     assert len(images) > CHUNK_SIZE
-    assert torch.equal(torch.from_numpy(encoded.images), images)
+    assert torch.equal(torch.from_numpy(encoded.x), images)
     assert encoded.labels.tolist() == data.split("train").labels.tolist()
     with torch.no_grad():
         assert torch.from_numpy(encoded.codes) == pytest.approx(model.encode(images), abs=1e-5)
@@ -256,16 +256,16 @@ def test_images_that_take_more_memory_than_allowed_are_sampled(workspace):
     assert num_within(int(gib * 2**30), (1, 8, 8)) == NUM_IMAGES
     with pytest.warns(UserWarning, match=f"max_gib: {NUM_IMAGES} of 359 images of the test split are looked at"):
         assert workspace.fit("--evaluation.max_gib", str(gib), "--evaluation.measures", "[mse]").code == 0
-    data = ImageDataModule()
+    data = DataModule()
     sample = fixed_sample(data.split("test"), NUM_IMAGES)
     (logged,) = workspace.history(workspace.run().info.run_id, "test/mse")
     assert logged.value == pytest.approx(mse(workspace, "best.ckpt", data, sample), rel=1e-4)
 
 
 def test_a_sample_is_fixed_ordered_and_bounded():
-    split = ImageDataModule().split("train")
+    split = DataModule().split("train")
     first, second = fixed_sample(split, 50), fixed_sample(split, 50)
     assert len(first) == 50
-    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.x, second.x)
     assert torch.equal(first.labels, second.labels)
     assert len(fixed_sample(split, None)) == len(fixed_sample(split, 10**6)) == len(split)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ae_lightning.callbacks.encoding import corrupt_images, numpy_model, overlay_images
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.judging import chunks
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.networks import Linear
@@ -69,7 +69,7 @@ def test_the_prior_is_the_variants_own():
 def test_the_corruption_is_the_variants_own(images, model, share_of_zeros):
     split = EncodedSplit(0.5 * images + 0.25, np.zeros((50, 3), np.float32))
     corrupted = corrupt_images(model, split, seed=0)
-    assert np.array_equal(corrupted.clean, split.images)
+    assert np.array_equal(corrupted.clean, split.x)
     assert ((corrupted.corrupted == 0) & (corrupted.clean > 0.3)).mean() == pytest.approx(share_of_zeros, abs=0.1)
     assert np.array_equal(corrupted.corrupted, corrupt_images(model, split, seed=0).corrupted)
 
@@ -83,9 +83,9 @@ def test_noise_of_a_third_is_the_corruption_of_all_others():
 
 
 def test_images_are_overlaid_only_on_demand():
-    data = ImageDataModule(overlay=True, scaling="image_max")
+    data = DataModule(overlay=True, scaling="image_max")
     overlaid = overlay_images(data, data.split("val"), seed=0)
     assert overlaid.images.shape == (len(data.split("val")), *SHAPE)
     assert overlaid.images.max(axis=(1, 2, 3)) == pytest.approx(1)
     assert overlaid.labels[:, 0].tolist() == data.split("val").labels.tolist()
-    assert overlay_images(ImageDataModule(), data.split("val"), seed=0) is None
+    assert overlay_images(DataModule(), data.split("val"), seed=0) is None

@@ -9,7 +9,7 @@ import pytest
 
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.errors import ConfigError
-from ae_lightning.judging.measuring import select_measures
+from ae_lightning.judging.measure import select_measures
 from ae_lightning.judging.picture import select_pictures
 
 OWN = """
@@ -44,7 +44,7 @@ class MeanImage(Picture):
         from matplotlib.figure import Figure
 
         figure = Figure()
-        figure.subplots().imshow(case.evaluated.images.mean(axis=(0, 1)))
+        figure.subplots().imshow(case.evaluated.x.mean(axis=(0, 1)))
         return figure
 
     def write(self, case):

@@ -11,11 +11,12 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.stopping import Stopping
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, weights_of, write_images
+from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vae import VAE
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
@@ -32,6 +33,7 @@ class Asking(pl.Callback):
 
     def on_before_backward(self, trainer, pl_module, loss):
         if (trainer.current_epoch, trainer.fit_loop.batch_idx) == self.moment:
+            self.moment = None
             signal.raise_signal(self.number)
 
 
@@ -48,10 +50,10 @@ def train(tmp_path):
     """Train on three batches an epoch, or as the data's options have it."""
     path = str(write_images(tmp_path, SHAPE, 27))
 
-    def run(name, *callbacks, data=None, checkpoint=None, **options):
+    def run(name, *callbacks, data=None, checkpoint=None, variant=VAE, **options):
         torch.manual_seed(0)
-        model = VAE(spec=DataSpec(SHAPE), network=Linear(), latent_dim=3)
-        images = ImageDataModule(**{"name": "npz", "path": path, "batch_size": 8, "num_val": 5, **(data or {})})
+        model = variant(spec=DataSpec(SHAPE), network=Linear(), latent_dim=3)
+        images = DataModule(**{"name": "npz", "path": path, "batch_size": 8, "num_val": 5, **(data or {})})
         checkpoints = RunCheckpoint(str(tmp_path / name), every_n_epochs=EPOCHS)
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(EPOCHS, callbacks=[Stopping(Requests()), *callbacks, checkpoints], **settings)
@@ -68,10 +70,11 @@ def train(tmp_path):
         ({}, 1, 0, 4),
         ({}, 1, 2, 6),
         ({"data": {"batch_size": 100}}, 1, 0, 2),
-        ({"accumulate_grad_batches": 3}, 1, 0, 2),
-        ({"accumulate_grad_batches": 2, "data": {"num_val": 0, "batch_size": 7}}, 1, 0, 3),
+        ({"accumulate_grad_batches": 3}, 1, 0, 1),
+        ({"accumulate_grad_batches": 2, "data": {"num_val": 0, "batch_size": 7}}, 1, 0, 2),
+        ({"accumulate_grad_batches": 2, "variant": AdversarialAE}, 1, 0, 2),
     ],
-    ids=["within an epoch", "last step", "one batch an epoch", "one step an epoch", "no validation"],
+    ids=["within an epoch", "last step", "one batch an epoch", "accumulating", "no validation", "players"],
 )
 def test_a_training_ends_at_the_next_moment_to_go_on_from(train, tmp_path, number, options, epoch, batch, ends_after):
     peace = train("peace", **options)

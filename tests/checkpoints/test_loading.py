@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning import __version__
+from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.checkpoints.weights_file import digest_of, write_weights
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import Linear
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
+from ae_lightning.versions import STATE_KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
@@ -16,10 +23,26 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 @pytest.fixture
 def trained(bare_workspace):
     """A Trainer after a step, in the working directory."""
-    data = ImageDataModule(name="digits", batch_size=512)
+    data = DataModule(name="digits", batch_size=512)
     trainer = build_trainer(1, max_steps=1)
     trainer.fit(VAE(spec=data.spec, network=Linear(), latent_dim=2), data)
     return trainer
+
+
+@pytest.fixture
+def of_the_first_release(trained):
+    """A checkpoint and an exported file as 0.1 wrote them: no version, and `input_shape` where there is a spec now."""
+    trained.save_checkpoint("now.ckpt")
+    state = torch.load("now.ckpt", weights_only=True)
+    del state["hyper_parameters"]["spec"]
+    state["hyper_parameters"]["input_shape"] = (1, 8, 8)
+    state[STATE_KEY] = {"run_id": "0" * 32, "config": {}}
+    torch.save(state, "old.ckpt")
+    contents = json.dumps({key: state[key] for key in ("hyper_parameters", "datamodule_hyper_parameters")})
+    weights = {name: tensor.contiguous() for name, tensor in state["state_dict"].items()}
+    save_file(
+        weights, "old.safetensors", {"ae_lightning": contents, "ae_lightning.sha256": digest_of(contents, weights)}
+    )
 
 
 def refusal(outcome):
@@ -31,6 +54,32 @@ def refusal(outcome):
 def test_fit_does_not_go_on_from_weights_alone(bare_workspace, trained):
     trained.save_checkpoint("weights.ckpt", weights_only=True)
     assert "weights.ckpt: holds weights alone" in refusal(bare_workspace("fit", "--ckpt_path", "weights.ckpt"))
+
+
+@pytest.mark.parametrize("name", ["old.ckpt", "old.safetensors"])
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "export"])
+def test_what_the_first_release_wrote_is_refused(bare_workspace, of_the_first_release, command, name):
+    said = refusal(bare_workspace(command, "--ckpt_path", name))
+    words = f"checkpoint {name}: written by ae_lightning 0.1; this is 0.2: train again or use 0.1"
+    assert said == f"ae_lightning: error: {words}"
+    assert not (bare_workspace.folder / "mlruns").exists()
+
+
+def test_a_later_release_is_named(bare_workspace, trained):
+    trained.save_checkpoint("now.ckpt")
+    state = torch.load("now.ckpt", weights_only=True)
+    state[STATE_KEY]["version"] = "0.3.1"
+    torch.save(state, "later.ckpt")
+    assert "written by ae_lightning 0.3; this is 0.2" in refusal(bare_workspace("test", "--ckpt_path", "later.ckpt"))
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_checkpoints_and_exported_files_say_which_version_wrote_them(trained, tmp_path, weights_only):
+    trained.save_checkpoint("now.ckpt", weights_only=weights_only)
+    state = load_state("now.ckpt")
+    write_weights(state, tmp_path / "now.safetensors")
+    assert state[STATE_KEY]["version"] == __version__
+    assert load_state(tmp_path / "now.safetensors")[STATE_KEY] == {"version": __version__}
 
 
 @pytest.mark.parametrize("weights", [[1, 2], {"encoder.0.weight": 3}], ids=["list", "numbers"])

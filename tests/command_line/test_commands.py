@@ -123,13 +123,13 @@ def test_judging_without_a_checkpoint_makes_a_run_of_its_own(workspace):
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_predict_writes_codes_and_reconstructions_in_the_order_of_the_split(trained, judge, tmp_path, suffix):
     from ae_lightning.checkpoints.loading import load_autoencoder
-    from ae_lightning.data import ImageDataModule
+    from ae_lightning.data import DataModule
 
     path = tmp_path / f"codes{suffix}"
     judge("predict", "--output", path, "--data.batch_size", "64")
     indices, codes, reconstructions = read(path)
-    data = ImageDataModule(num_val=77, scaling="image_max")
-    images = data.scale(data.split("test").images)
+    data = DataModule(num_val=77, scaling="image_max")
+    images = data.scale(data.split("test").x)
     model = load_autoencoder(trained.checkpoint()).eval()
     expected = model.encode(images).detach().numpy()
     assert indices.tolist() == list(range(359))
@@ -143,7 +143,7 @@ def read(path):
         with np.load(path) as arrays:
             return arrays["indices"], arrays["codes"], arrays["reconstructions"]
     table = parquet.read_table(path)
-    shape = [int(side) for side in table.schema.metadata[b"image_shape"].split(b",")]
+    shape = [int(side) for side in table.schema.metadata[b"reconstructions_shape"].split(b",")]
     codes, pixels = (np.array(table[name].to_pylist(), np.float32) for name in ("codes", "reconstructions"))
     return table["indices"].to_numpy(), codes, pixels.reshape(-1, *shape)
 

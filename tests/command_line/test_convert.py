@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ae_lightning.command_line.convert import _parser
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 
 
 def names(folder):
@@ -47,7 +47,7 @@ def test_a_converted_set_is_trained_on_and_judged(workspace):
         (("--output", "new"), "convert: the following arguments are required: --data.name"),
         (("--data.name", "digit", "--output", "new"), "data.name: 'digit' is not known; did you mean 'digits'?"),
         (("--data.name", "digits", "--output", "taken"), "convert: --output: taken exists already"),
-        (("--data.name", "npz", "--output", "new"), "data.path must say where the images are"),
+        (("--data.name", "npz", "--output", "new"), "data.path must say where the samples are"),
         (("--data.name", "folder", "--data.path", "none", "--output", "new"), "there is no folder none"),
         (("--data.name", "digits", "--data.num_val", "5000", "--output", "new"), "data.num_val 5000 leaves none"),
         (("--data.name", "digits", "--data.leave_out_class", "x", "--output", "new"), "data.leave_out_class: 'x'"),
@@ -126,7 +126,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     outcome = bare_workspace(*options)
     assert outcome.code == 0, outcome.err
     assert set(names(tmp_path)) == {"own.npz", "stored"}
-    assert ImageDataModule("stream", path="stored").num_images("train") == 45
+    assert DataModule("stream", path="stored").num_samples("train") == 45
 
 
 def test_two_conversions_to_one_place_do_not_mix(bare_workspace):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ae_lightning.command_line.settings import is_distributed
+from ae_lightning.command_line.parsed_settings import is_distributed
 
 
 @pytest.mark.parametrize(

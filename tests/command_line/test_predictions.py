@@ -12,11 +12,13 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.models.autoencoder import Prediction
 
 
-def batch(*indices):
+def batch(*indices, latents=None):
     """A batch whose codes and images tell their position."""
     positions = torch.tensor(indices)
     values = positions.float()
-    return Prediction(positions, torch.stack([values, -values], 1), values.view(-1, 1, 1, 1).expand(-1, 3, 4, 5))
+    return Prediction(
+        positions, torch.stack([values, -values], 1), latents, values.view(-1, 1, 1, 1).expand(-1, 3, 4, 5)
+    )
 
 
 @pytest.fixture
@@ -29,6 +31,16 @@ def test_batches_are_joined_in_the_order_of_the_split(predictions):
     assert predictions["codes"].tolist() == [[i, -i] for i in range(5)]
     assert predictions["reconstructions"].shape == (5, 3, 4, 5)
     assert predictions["reconstructions"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_is_decoded_is_written_beside_codes_that_it_is_not(tmp_path):
+    maps = torch.arange(8).view(2, 2, 2)
+    joined = gather([batch(1, 0, latents=maps)])
+    assert np.array_equal(joined["latents"], maps.flip(0))
+    write(joined, tmp_path / "codes.parquet")
+    table = parquet.read_table(tmp_path / "codes.parquet")
+    assert table["latents"].to_pylist() == maps.flip(0).flatten(1).tolist()
+    assert table.schema.metadata[b"latents_shape"] == b"2,2"
 
 
 def test_npz_holds_the_arrays(predictions, tmp_path):
@@ -45,7 +57,7 @@ def test_parquet_holds_a_row_an_image(predictions, tmp_path):
     assert table.num_rows == 5
     assert table["indices"].to_pylist() == [0, 1, 2, 3, 4]
     assert table["codes"].to_pylist() == predictions["codes"].tolist()
-    shape = tuple(int(side) for side in table.schema.metadata[b"image_shape"].split(b","))
+    shape = tuple(int(side) for side in table.schema.metadata[b"reconstructions_shape"].split(b","))
     pixels = np.array(table["reconstructions"].to_pylist(), np.float32).reshape(-1, *shape)
     assert np.array_equal(pixels, predictions["reconstructions"])
 

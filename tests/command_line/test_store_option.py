@@ -11,10 +11,10 @@ import torch
 import yaml
 from mlflow.tracking import MlflowClient
 
-from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.command_line.report import resume_hint
 from ae_lightning.command_line.store_option import named_store, store_in, tracker_in
 from ae_lightning.errors import ConfigError
+from ae_lightning.versions import STATE_KEY
 from quick_options import JUDGED_QUICKLY
 
 URI = "sqlite:///elsewhere/mlflow.db"

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from ae_lightning.compare.subjects import load_subjects
+from ae_lightning.compare.compared_models import load_compared_models
 from ae_lightning.compare.table import compare_runs
 from ae_lightning.tracking.comparison import RunReader
 from quick_options import QUICK
@@ -168,9 +168,9 @@ def test_a_report_that_cannot_be_written(compared):
 
 def test_images_that_rows_have_in_common_are_held_once(compared):
     runs = RunReader(compared.uri).of_experiment("digits")
-    found = load_subjects(compare_runs(runs).rows, "test").found
+    found = load_compared_models(compare_runs(runs).rows, "test").found
     assert len(found) == 2
-    assert found[0].encoded.images is found[1].encoded.images
+    assert found[0].encoded.x is found[1].encoded.x
 
 
 OWN = """

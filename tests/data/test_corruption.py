@@ -5,6 +5,7 @@ import torch
 from scipy.stats import kstest
 
 from ae_lightning.data.corruption import corrupt, gaussian, masking, salt_and_pepper
+from ae_lightning.errors import ConfigError
 
 SHAPE = (50, 3, 20, 20)
 
@@ -86,3 +87,16 @@ def test_the_image_itself_stays_as_it_is(grey, uniform, normal):
     for name in ("gaussian", "masking", "salt_and_pepper"):
         corrupt(grey, name, normal if name == "gaussian" else uniform, 0.5)
     assert torch.equal(grey, torch.full(SHAPE, 0.5))
+
+
+def test_noise_on_values_without_bounds_is_not_clipped(normal):
+    noisy = gaussian(torch.zeros(SHAPE), normal, 0.3, None)
+    assert kstest(noisy.flatten().numpy(), "norm", args=(0, 0.3)).pvalue > 0.01
+    assert noisy.min() < -1
+
+
+def test_salt_and_pepper_are_the_ends_of_the_range(grey, uniform):
+    peppered = salt_and_pepper(grey, uniform, 0.5, (-2.0, 3.0))
+    assert set(peppered.unique().tolist()) == {-2.0, 0.5, 3.0}
+    with pytest.raises(ConfigError, match=r"^model\.corruption: salt_and_pepper .* none; gaussian and masking"):
+        corrupt(grey, "salt_and_pepper", uniform, 0.5, None)

@@ -7,12 +7,12 @@ def test_digits_fill_the_range_of_a_byte():
     digits = read_digits(split_seed=0)
     assert len(digits.train) + len(digits.test) == 1797
     assert len(digits.test) == 359
-    assert digits.train.images.shape[1:] == (1, 8, 8)
-    assert (int(digits.train.images.min()), int(digits.train.images.max())) == (0, 255)
-    assert set(digits.train.images.unique().tolist()) == {round(value * 255 / 16) for value in range(17)}
+    assert digits.train.x.shape[1:] == (1, 8, 8)
+    assert (int(digits.train.x.min()), int(digits.train.x.max())) == (0, 255)
+    assert set(digits.train.x.unique().tolist()) == {round(value * 255 / 16) for value in range(17)}
     assert digits.class_names == tuple("0123456789")
 
 
 def test_the_test_split_is_fixed_by_its_seed():
-    assert torch.equal(read_digits(1).test.images, read_digits(1).test.images)
-    assert not torch.equal(read_digits(1).test.images, read_digits(2).test.images)
+    assert torch.equal(read_digits(1).test.x, read_digits(1).test.x)
+    assert not torch.equal(read_digits(1).test.x, read_digits(2).test.x)

@@ -20,7 +20,7 @@ def read(folder, image_size=None, split_seed=0):
 
 
 def everything(images):
-    return torch.cat([images.train.images, images.test.images])
+    return torch.cat([images.train.x, images.test.x])
 
 
 def test_an_unlabelled_folder_gives_a_tenth_to_the_test_split(tmp_path):
@@ -33,8 +33,8 @@ def test_an_unlabelled_folder_gives_a_tenth_to_the_test_split(tmp_path):
 
 def test_the_test_split_is_fixed_by_its_seed(tmp_path):
     fill(tmp_path, range(40))
-    assert torch.equal(read(tmp_path, split_seed=1).test.images, read(tmp_path, split_seed=1).test.images)
-    assert not torch.equal(read(tmp_path, split_seed=1).test.images, read(tmp_path, split_seed=2).test.images)
+    assert torch.equal(read(tmp_path, split_seed=1).test.x, read(tmp_path, split_seed=1).test.x)
+    assert not torch.equal(read(tmp_path, split_seed=1).test.x, read(tmp_path, split_seed=2).test.x)
 
 
 def test_images_come_in_the_order_of_their_names(tmp_path):
@@ -42,7 +42,7 @@ def test_images_come_in_the_order_of_their_names(tmp_path):
     fill(tmp_path / "train" / "a" / "deep", range(10))
     fill(tmp_path / "train" / "c", range(20, 24))
     fill(tmp_path / "test", [0])
-    assert read(tmp_path).train.images[:, 0, 0, 0].tolist() == list(range(24))
+    assert read(tmp_path).train.x[:, 0, 0, 0].tolist() == list(range(24))
 
 
 def test_first_level_subfolders_are_classes(tmp_path):
@@ -51,7 +51,7 @@ def test_first_level_subfolders_are_classes(tmp_path):
     images = read(tmp_path)
     assert images.class_names == ("cat", "dog")
     for split in (images.train, images.test):
-        assert split.labels.tolist() == [int(value < 100) for value in split.images[:, 0, 0, 0].tolist()]
+        assert split.labels.tolist() == [int(value < 100) for value in split.x[:, 0, 0, 0].tolist()]
 
 
 def test_a_single_subfolder_is_no_class(tmp_path):
@@ -71,8 +71,8 @@ def test_train_and_test_at_the_top_are_the_splits(tmp_path):
         fill(tmp_path / part / "a", values)
         fill(tmp_path / part / "b", values)
     images = read(tmp_path)
-    assert images.train.images[:, 0, 0, 0].tolist() == [*range(5), *range(5)]
-    assert images.test.images[:, 0, 0, 0].tolist() == [50, 51, 52, 50, 51, 52]
+    assert images.train.x[:, 0, 0, 0].tolist() == [*range(5), *range(5)]
+    assert images.test.x[:, 0, 0, 0].tolist() == [50, 51, 52, 50, 51, 52]
     assert images.class_names == ("a", "b")
     assert images.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
@@ -80,12 +80,12 @@ def test_train_and_test_at_the_top_are_the_splits(tmp_path):
 def test_without_image_size_the_most_common_size_is_taken(tmp_path):
     fill(tmp_path / "common", range(6), size=(6, 5))
     fill(tmp_path / "rare", range(4), size=(60, 50))
-    assert read(tmp_path).train.images.shape[1:] == (1, 5, 6)
+    assert read(tmp_path).train.x.shape[1:] == (1, 5, 6)
 
 
 def test_image_size_resizes_every_image(tmp_path):
     fill(tmp_path, range(6), size=(6, 5))
-    assert read(tmp_path, image_size=8).train.images.shape[1:] == (1, 8, 8)
+    assert read(tmp_path, image_size=8).train.x.shape[1:] == (1, 8, 8)
 
 
 def test_one_coloured_image_gives_all_three_channels(tmp_path):
@@ -168,7 +168,7 @@ def test_an_empty_folder_is_named(tmp_path):
 
 def test_a_single_image_is_refused(tmp_path):
     fill(tmp_path, [1])
-    with pytest.raises(DataError, match="one image"):
+    with pytest.raises(DataError, match="one sample"):
         read(tmp_path)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.data.holding_out import find_class
 from ae_lightning.errors import ConfigError
 
@@ -14,7 +14,7 @@ def classes(data, name):
 
 @pytest.mark.parametrize("wanted", [3, "3"])
 def test_the_class_is_absent_from_train_and_val_and_present_in_test(wanted):
-    data = ImageDataModule(leave_out_class=wanted)
+    data = DataModule(leave_out_class=wanted)
     assert classes(data, "train") == classes(data, "val") == set(range(10)) - {3}
     assert classes(data, "test") == set(range(10))
     assert data.novel_class == 3
@@ -22,7 +22,7 @@ def test_the_class_is_absent_from_train_and_val_and_present_in_test(wanted):
 
 
 def test_all_other_images_stay():
-    whole, part = ImageDataModule(), ImageDataModule(leave_out_class=3)
+    whole, part = DataModule(), DataModule(leave_out_class=3)
     counts = [sum(int((data.split(name).labels != 3).sum()) for name in ("train", "val")) for data in (whole, part)]
     assert counts[0] == counts[1] == len(part.split("train")) + len(part.split("val"))
     assert len(whole.split("test")) == len(part.split("test"))
@@ -30,7 +30,7 @@ def test_all_other_images_stay():
 
 
 def test_num_val_is_kept():
-    assert len(ImageDataModule(leave_out_class=3, num_val=77).split("val")) == 77
+    assert len(DataModule(leave_out_class=3, num_val=77).split("val")) == 77
 
 
 def test_a_name_comes_before_a_number(tmp_path):
@@ -40,9 +40,9 @@ def test_a_name_comes_before_a_number(tmp_path):
         (tmp_path / name).mkdir()
         for number in range(6):
             Image.new("L", (4, 4), number).save(tmp_path / name / f"{number}.png")
-    assert ImageDataModule("folder", path=str(tmp_path), leave_out_class=0, num_val=1).novel_class == 0
+    assert DataModule("folder", path=str(tmp_path), leave_out_class=0, num_val=1).novel_class == 0
     (tmp_path / "1").rename(tmp_path / "2")
-    assert ImageDataModule("folder", path=str(tmp_path), leave_out_class=2, num_val=1).novel_class == 1
+    assert DataModule("folder", path=str(tmp_path), leave_out_class=2, num_val=1).novel_class == 1
 
 
 def test_a_number_that_may_be_a_name_with_zeros_before_it_is_asked_about():
@@ -63,7 +63,7 @@ def test_a_number_that_may_be_a_name_with_zeros_before_it_is_asked_about():
 )
 def test_a_class_that_is_not_there_is_refused(wanted, said):
     with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
-        ImageDataModule(leave_out_class=wanted).setup("fit")
+        DataModule(leave_out_class=wanted).setup("fit")
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_what_leaves_nothing_to_train_on_is_refused(tmp_path, labels, said):
         arrays |= {"y_train": labels, "y_test": labels}
     np.savez(tmp_path / "own.npz", **arrays)
     with pytest.raises(ConfigError, match=said):
-        ImageDataModule("npz", path=str(tmp_path / "own.npz"), leave_out_class=0).setup("fit")
+        DataModule("npz", path=str(tmp_path / "own.npz"), leave_out_class=0).setup("fit")

@@ -3,7 +3,7 @@ import torch
 
 from ae_lightning.data.loader import BatchLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError
 
 NUM_IMAGES = 23
@@ -11,7 +11,7 @@ NUM_IMAGES = 23
 
 def loader(shuffle=True, batch_size=4, device=None) -> BatchLoader:
     images = torch.arange(NUM_IMAGES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
-    split = ImageSplit(images, torch.zeros(NUM_IMAGES, dtype=torch.int64))
+    split = Split(images, torch.zeros(NUM_IMAGES, dtype=torch.int64))
     return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(batch_size, shuffle, seed=5)), device)
 
 
@@ -66,7 +66,7 @@ def test_a_state_within_an_epoch_of_other_batches_is_refused():
     next(iter(begun))
     other = loader(batch_size=5)
     other.load_state_dict(begun.state_dict())
-    with pytest.raises(CheckpointError, match=r"batches of 4 images, which cannot go on with 5"):
+    with pytest.raises(CheckpointError, match=r"batches of 4 samples, which cannot go on with 5"):
         next(iter(other))
     restored = loader(batch_size=5)
     restored.load_state_dict(begun.state_dict())

@@ -7,6 +7,7 @@ import torch
 
 from ae_lightning.data.npz import read_npz
 from ae_lightning.errors import DataError
+from ae_lightning.spec import Factors
 
 RANDOM = np.random.default_rng(0)
 
@@ -34,18 +35,82 @@ def test_every_layout_becomes_channels_first(path, given, expected):
     train, test = pixels(7, *given), pixels(3, *given)
     np.savez(path, x_train=train, x_test=test)
     images = read_npz(path)
-    assert tuple(images.train.images.shape) == (7, *expected)
+    assert tuple(images.train.x.shape) == (7, *expected)
     moved = train[..., None] if train.ndim == 3 else train
     moved = moved.transpose(0, 3, 1, 2) if given[-1] in (1, 3) or train.ndim == 3 else moved
-    assert np.array_equal(images.train.images.numpy(), moved)
+    assert np.array_equal(images.train.x.numpy(), moved)
     assert images.class_names is None
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_floating_point_images_are_rounded_to_bytes(path, dtype):
-    exact = pixels(5000, 4, 4)
-    np.savez_compressed(path, x_train=(exact / 255).astype(dtype), x_test=(exact[:2] / 255).astype(dtype))
-    assert np.array_equal(read_npz(path).train.images.numpy()[:, 0], exact)
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((5, 6, 2), (2, 5, 6)), ((4, 5, 6), (4, 5, 6)), ((9, 5, 7), (7, 9, 5)), ((5, 7, 3), (3, 5, 7))],
+)
+def test_other_channels_are_at_the_shorter_end(path, given, expected):
+    train = pixels(7, *given)
+    np.savez(path, x_train=train, x_test=train)
+    moved = train if given == expected else train.transpose(0, 3, 1, 2)
+    assert moved.shape[1:] == expected
+    assert np.array_equal(read_npz(path).train.x.numpy(), moved)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
+def test_floating_point_images_keep_every_value(path, dtype):
+    exact = RANDOM.random((5000, 4, 4)).astype(dtype)
+    np.savez_compressed(path, x_train=exact, x_test=exact[:2])
+    read = read_npz(path).train.x
+    assert read.dtype == torch.float32
+    assert np.array_equal(read.numpy()[:, 0], exact.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, ">u2"])
+def test_16_bit_images_keep_their_depth(path, dtype):
+    exact = RANDOM.integers(0, 65536, (30, 4, 5, 3)).astype(dtype)
+    np.savez(path, x_train=exact, x_test=exact[:2])
+    read = read_npz(path).train
+    assert read.x.dtype == torch.uint16
+    assert np.array_equal(read.x.numpy(), exact.transpose(0, 3, 1, 2))
+    assert np.array_equal(read.select(torch.tensor([3, 1])).x.numpy(), exact[[3, 1]].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept_as"),
+    [
+        (np.float64, np.float32),
+        (np.int64, np.float32),
+        (np.int8, np.float32),
+        (np.uint32, np.float32),
+        (np.uint16, np.uint16),
+        (np.uint8, np.uint8),
+        (bool, np.uint8),
+    ],
+)
+def test_two_axes_are_vectors_of_any_real_type(path, dtype, kept_as):
+    train = RANDOM.integers(0, 100, (40, 5)).astype(dtype)
+    np.savez(path, x_train=train, x_test=train[:3])
+    read = read_npz(path)
+    assert read.train.x.numpy().dtype == kept_as
+    assert read.train.shape == (5,)
+    assert np.array_equal(read.train.x.numpy(), train)
+
+
+def test_vectors_of_two_types_are_kept_as_one(path):
+    np.savez(path, x_train=np.ones((4, 5), np.uint8), x_test=np.full((2, 5), 0.5))
+    read = read_npz(path)
+    assert (read.train.x.dtype, read.test.x.dtype) == (torch.float32, torch.float32)
+    assert read.test.x.eq(0.5).all()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_factors_become_places_among_their_values(path, named):
+    factors = {"factors_train": [[10, -1], [30, 4], [10, 4], [20, 4]], "factors_test": [[40, -1], [10, 4]]}
+    names = {"factor_names": ["size", "turn"]} if named else {}
+    np.savez(path, x_train=pixels(4, 5), x_test=pixels(2, 5), **factors, **names)
+    read = read_npz(path)
+    assert read.factors == Factors(("size", "turn") if named else ("0", "1"), (4, 2))
+    assert read.train.factors.tolist() == [[0, 0], [2, 1], [0, 1], [1, 1]]
+    assert read.test.factors.tolist() == [[3, 0], [0, 1]]
+    assert read.train.select(torch.tensor([2])).factors.tolist() == [[0, 1]]
 
 
 def test_labels_of_two_types_name_classes_by_whole_numbers(path):
@@ -68,19 +133,37 @@ def test_labels_become_positions_in_the_class_names(path):
 
 FINE = {"x_train": pixels(4, 8, 8), "x_test": pixels(2, 8, 8)}
 LABELS = {"y_train": np.zeros(4, int), "y_test": np.zeros(2, int)}
+FACTORS = {"factors_train": np.zeros((4, 2), int), "factors_test": np.zeros((2, 2), int)}
 WRONG = {
-    "NaN": ({"x_train": np.full((4, 8, 8), np.nan)}, "x_train contains NaN"),
-    "infinite": ({"x_train": np.full((4, 8, 8), np.inf)}, "x_train has values from inf to inf"),
-    "range": ({"x_test": np.full((2, 8, 8), 255.0)}, "x_test has values from 255 to 255"),
-    "negative": ({"x_test": np.full((2, 8, 8), -0.5)}, "x_test has values from -0.5"),
+    "NaN": (
+        {"x_train": np.full((4, 8, 8), np.nan), "x_test": np.zeros((2, 8, 8))},
+        "x_train has values that are NaN, infinite or too large for 32 bits",
+    ),
+    "infinite": ({"x_train": np.zeros((4, 5)), "x_test": np.full((2, 5), -np.inf)}, "x_test has values that are NaN"),
+    "too large": ({"x_train": np.full((4, 5), 1e300), "x_test": np.zeros((2, 5))}, "x_train has values that are NaN"),
     "object": ({"x_train": np.array([None] * 4)}, "x_train has dtype object"),
-    "integer": ({"x_train": np.zeros((4, 8, 8), np.int64)}, "x_train has dtype int64"),
-    "two dimensions": ({"x_train": pixels(4, 64)}, r"x_train has shape \(4, 64\)"),
+    "integer": ({"x_train": np.zeros((4, 8, 8), np.int64)}, "x_train has dtype int64; images must be uint8, uint16 or"),
+    "complex": ({"x_train": np.zeros((4, 8), complex)}, "x_train has dtype complex128"),
+    "two types": ({"x_test": np.zeros((2, 8, 8))}, "x_train is uint8, x_test float64; images must be of one type"),
+    "vectors and images": ({"x_train": pixels(4, 64)}, r"x_train and x_test differ in shape: \(4, 64\) and"),
     "five dimensions": ({"x_test": pixels(2, 1, 8, 8, 1)}, "x_test has shape"),
-    "channels": ({"x_train": pixels(4, 8, 8, 2)}, r"x_train has shape \(4, 8, 8, 2\)"),
+    "one dimension": ({"x_test": pixels(2)}, "x_test has shape"),
+    "channels": ({"x_train": pixels(4, 8, 7, 8)}, "in which the channels may be first or last"),
     "other size": ({"x_test": pixels(2, 9, 8)}, "x_train and x_test differ in shape"),
     "empty": ({"x_test": pixels(0, 8, 8)}, "x_test is empty"),
-    "too many labels": ({**LABELS, "y_test": np.zeros(3, int)}, "y_test has 3 labels for 2 images"),
+    "factors of one split": ({"factors_test": FACTORS["factors_test"]}, "factors_train is missing"),
+    "factor dtype": ({**FACTORS, "factors_test": np.zeros((2, 2))}, "factors_test has dtype float64"),
+    "factor shape": ({**FACTORS, "factors_test": np.zeros(2, int)}, r"factors_test has shape \(2,\)"),
+    "factors of others": (
+        {**FACTORS, "factors_train": np.zeros((3, 2), int)},
+        "factors_train has 3 rows for 4 samples",
+    ),
+    "other factors": (
+        {**FACTORS, "factors_test": np.zeros((2, 3), int)},
+        "factors_train has 2 factors, factors_test 3",
+    ),
+    "names": ({**FACTORS, "factor_names": ["one"]}, r"factor_names has dtype <U3 and shape \(1,\); 2 words are needed"),
+    "too many labels": ({**LABELS, "y_test": np.zeros(3, int)}, "y_test has 3 labels for 2 samples"),
     "label size": ({**LABELS, "y_train": np.full(4, 2**63, np.uint64)}, "y_train has the label 9223372036854775808"),
     "label dtype": ({**LABELS, "y_train": np.zeros(4)}, "y_train has dtype float64"),
     "label shape": ({**LABELS, "y_train": np.zeros((4, 10), int)}, r"y_train has shape \(4, 10\)"),
@@ -157,12 +240,12 @@ def test_an_array_that_declares_more_than_it_holds_is_refused(path):
     [
         # twice x_train, and x_test
         (np.uint8, 2 * 256 + 128),
-        # x_train as it is stored and in bytes
-        (np.float64, 256 * 9),
+        # x_train as it is stored and in 32 bits
+        (np.float64, 256 * 12),
     ],
 )
 def test_arrays_larger_than_memory_are_refused(path, monkeypatch, dtype, needed):
-    np.savez(path, x_train=np.zeros((4, 8, 8), dtype), x_test=np.zeros((2, 8, 8), np.uint8))
+    np.savez(path, x_train=np.zeros((4, 8, 8), dtype), x_test=np.zeros((2, 8, 8), dtype))
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": needed}))
     read_npz(path)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": needed - 1}))
@@ -172,6 +255,6 @@ def test_arrays_larger_than_memory_are_refused(path, monkeypatch, dtype, needed)
 
 def test_the_real_cifar_subset(real_data):
     images = read_npz(real_data / "cifar10_subset.npz")
-    assert images.train.images.shape == (10_000, 3, 32, 32)
-    assert images.test.images.shape == (1_000, 3, 32, 32)
+    assert images.train.x.shape == (10_000, 3, 32, 32)
+    assert images.test.x.shape == (1_000, 3, 32, 32)
     assert len(images.class_names) == 10

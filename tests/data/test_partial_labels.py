@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.data.npz import read_npz
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError
 from ae_lightning.labels import MISSING_LABEL
 from stored_digits import store
@@ -69,28 +69,28 @@ def test_one_split_may_have_none(tmp_path):
 
 
 def test_what_may_be_of_a_class_left_out_is_not_trained_on(half):
-    data = ImageDataModule(**half, leave_out_class="7")
+    data = DataModule(**half, leave_out_class="7")
     assert set(data.split("train").labels.tolist()) == set(data.split("val").labels.tolist()) == {0, 2}
     assert set(data.split("test").labels.tolist()) == {MISSING_LABEL, 0, 1, 2}
 
 
 def test_no_class_is_called_missing(half):
     with pytest.raises(ConfigError, match="-1 is not allowed"):
-        ImageDataModule(**half, leave_out_class=MISSING_LABEL).setup("fit")
+        DataModule(**half, leave_out_class=MISSING_LABEL).setup("fit")
 
 
 def test_overlaid_are_those_whose_class_is_known():
     images = torch.randint(0, 256, (90, 1, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     labels = torch.tensor([0, MISSING_LABEL, 2] * 30)
-    overlaid = overlay(ImageSplit(images, labels), seed=0)
+    overlaid = overlay(Split(images, labels), seed=0)
     assert sorted(overlaid.labels[:, 0].tolist()) == [0] * 30 + [2] * 30
     assert (overlaid.labels >= 0).all()
     assert (overlaid.labels[:, 0] != overlaid.labels[:, 1]).all()
-    assert overlay(ImageSplit(images, torch.where(labels == 2, MISSING_LABEL, labels)), seed=0) is None
+    assert overlay(Split(images, torch.where(labels == 2, MISSING_LABEL, labels)), seed=0) is None
 
 
 def test_missing_labels_are_stored(half, tmp_path):
-    stored, original = store(tmp_path / "stored", **half), ImageDataModule(**half)
+    stored, original = store(tmp_path / "stored", **half), DataModule(**half)
     assert stored.class_names == original.class_names
     assert torch.equal(stored.split("test").labels, original.split("test").labels)
     counts = [np.unique(data.split("train").labels.numpy(), return_counts=True) for data in (stored, original)]

@@ -106,5 +106,5 @@ def test_a_batch_size_below_one_is_refused():
 
 
 def test_fewer_images_than_ranks_are_refused():
-    with pytest.raises(ConfigError, match="3 images cannot be shared by 4 ranks"):
+    with pytest.raises(ConfigError, match="3 samples cannot be shared by 4 ranks"):
         BatchSampler(3, Sampling(1, shuffle=False, world_size=4))

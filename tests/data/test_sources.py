@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from ae_lightning.data.sources import SOURCES, load_images
+from ae_lightning.data.sources import SOURCES, load_data
 from ae_lightning.errors import ConfigError
 
 
 def load(name, path=None, image_size=None):
-    return load_images(name, root="data", path=path, image_size=image_size, split_seed=0)
+    return load_data(name, root="data", path=path, image_size=image_size, split_seed=0)
 
 
 def test_every_source_of_the_interface_is_there():

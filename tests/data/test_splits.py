@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ae_lightning.data.holding_out import hold_out, hold_out_test
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 
 
@@ -11,50 +11,50 @@ def images(num: int = 4, channels: int = 1) -> torch.Tensor:
 
 
 def test_select_keeps_images_and_labels_together():
-    split = ImageSplit(images(), torch.tensor([3, 2, 1, 0]))
+    split = Split(images(), torch.tensor([3, 2, 1, 0]))
     selected = split.select(torch.tensor([2, 0]))
     assert len(selected) == 2
-    assert torch.equal(selected.images, images()[[2, 0]])
+    assert torch.equal(selected.x, images()[[2, 0]])
     assert selected.labels is not None
     assert selected.labels.tolist() == [1, 3]
 
 
 def test_select_of_an_unlabelled_split_is_unlabelled():
-    assert ImageSplit(images()).select(torch.tensor([1])).labels is None
+    assert Split(images()).select(torch.tensor([1])).labels is None
 
 
 @pytest.mark.parametrize(
     ("pixels", "labels", "words"),
     [
-        (images().float(), None, "uint8"),
-        (images()[0], None, r"\(N, C, H, W\)"),
-        (images()[:0], None, "no images"),
+        (images().double(), None, "uint8, uint16 or float32"),
+        (images()[0, 0, 0], None, r"2 to 4 axes"),
+        (images()[:0], None, "no samples"),
         (images().transpose(2, 3), None, "contiguous"),
-        (images(), torch.zeros(3, dtype=torch.int64), "3 labels for 4 images"),
+        (images(), torch.zeros(3, dtype=torch.int64), "3 labels for 4 samples"),
         (images(), torch.zeros(4), "int64"),
         (images(), torch.tensor([0, 1, -2, 0]), "there is -2"),
     ],
 )
 def test_a_malformed_split_is_refused(pixels, labels, words):
     with pytest.raises(DataError, match=words):
-        ImageSplit(pixels, labels)
+        Split(pixels, labels)
 
 
 def test_splits_of_different_shape_are_refused():
-    with pytest.raises(DataError, match="test images"):
-        ImageSet(ImageSplit(images()), ImageSplit(images(channels=3)))
+    with pytest.raises(DataError, match=r"train split has images of shape \(1, 2, 2\), the test split of \(3, 2, 2\)"):
+        DataSet(Split(images()), Split(images(channels=3)))
 
 
 def test_labels_without_class_names_are_refused():
-    labelled = ImageSplit(images(), torch.tensor([0, 1, 0, 1]))
+    labelled = Split(images(), torch.tensor([0, 1, 0, 1]))
     with pytest.raises(DataError, match="class names"):
-        ImageSet(labelled, labelled)
+        DataSet(labelled, labelled)
 
 
 def test_a_label_without_a_class_is_refused():
-    labelled = ImageSplit(images(), torch.tensor([0, 1, 2, 1]))
+    labelled = Split(images(), torch.tensor([0, 1, 2, 1]))
     with pytest.raises(DataError, match="label 2"):
-        ImageSet(labelled, labelled, ("a", "b"))
+        DataSet(labelled, labelled, ("a", "b"))
 
 
 def test_hold_out_is_disjoint_complete_and_fixed_by_its_seed():
@@ -66,5 +66,5 @@ def test_hold_out_is_disjoint_complete_and_fixed_by_its_seed():
 
 
 def test_a_single_image_cannot_be_divided():
-    with pytest.raises(DataError, match="one image"):
-        hold_out_test(ImageSplit(images(1)), 0.1, seed=0)
+    with pytest.raises(DataError, match="one sample"):
+        hold_out_test(Split(images(1)), 0.1, seed=0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.writer import Sizes
 from ae_lightning.errors import ConfigError, DataError
@@ -33,36 +33,36 @@ def require_same(stored, original):
     assert (stored.novel_class, stored.num_skipped) == (original.novel_class, original.num_skipped)
     for name in original.split_names:
         found, expected = stored.split(name), original.split(name)
-        assert stored.num_images(name) == len(found) == len(expected)
+        assert stored.num_samples(name) == len(found) == len(expected)
         if name == "train":
-            assert not torch.equal(found.images, expected.images)
+            assert not torch.equal(found.x, expected.x)
             assert pairs(found) == pairs(expected)
             continue
-        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.x, expected.x)
         assert (found.labels is None) == (expected.labels is None)
         assert found.labels is None or torch.equal(found.labels, expected.labels)
 
 
 def pairs(split):
     labels = [None] * len(split) if split.labels is None else split.labels.tolist()
-    return sorted((image.flatten().tolist(), label) for image, label in zip(split.images, labels, strict=True))
+    return sorted((image.flatten().tolist(), label) for image, label in zip(split.x, labels, strict=True))
 
 
 def test_digits(digits):
-    require_same(digits, ImageDataModule(num_val=143))
+    require_same(digits, DataModule(num_val=143))
 
 
 def test_a_class_that_is_left_out(tmp_path):
     settings = {"leave_out_class": 3, "num_val": 50, "split_seed": 4}
     stored = store(tmp_path / "left-out", **settings)
-    require_same(stored, ImageDataModule(**settings))
+    require_same(stored, DataModule(**settings))
     assert 3 not in stored.split("train").labels
     assert 3 in stored.split("test").labels
 
 
 def test_no_images_held_out(tmp_path):
     stored = store(tmp_path / "whole", num_val=0)
-    require_same(stored, ImageDataModule(num_val=0))
+    require_same(stored, DataModule(num_val=0))
     assert stored.val_dataloader() == []
 
 
@@ -74,7 +74,7 @@ def test_an_archive(tmp_path, labelled):
     labels = {f"y_{part}": random.integers(0, 3, len(arrays[f"x_{part}"])) for part in ("train", "test")}
     np.savez(tmp_path / "own.npz", **arrays, **(labels if labelled else {}))
     settings = {"name": "npz", "path": str(tmp_path / "own.npz")}
-    require_same(store(tmp_path / "stored", **settings), ImageDataModule(**settings))
+    require_same(store(tmp_path / "stored", **settings), DataModule(**settings))
 
 
 @pytest.mark.parametrize("layout", ["classes", "splits", "plain"])
@@ -82,7 +82,7 @@ def test_a_folder_is_read_block_by_block(tmp_path, layout):
     folders = {"classes": ["a", "b"], "splits": ["train/a", "train/b", "test/a", "test/b"], "plain": ["."]}[layout]
     fill(tmp_path / "images", folders)
     settings = {"name": "folder", "path": str(tmp_path / "images"), "split_seed": 2}
-    require_same(store(tmp_path / "stored", **settings), ImageDataModule(**settings))
+    require_same(store(tmp_path / "stored", **settings), DataModule(**settings))
 
 
 def fill(root, folders):
@@ -105,7 +105,7 @@ def test_damaged_files_are_left_out_and_counted(tmp_path):
     with pytest.warns(UserWarning, match="left out"):
         stored = store(tmp_path / "stored", **settings, on_error="skip")
     assert stored.num_skipped == 2
-    assert sum(stored.num_images(name) for name in stored.split_names) == 58
+    assert sum(stored.num_samples(name) for name in stored.split_names) == 58
 
 
 def test_a_split_that_links_outside_is_not_converted(tmp_path):
@@ -116,15 +116,15 @@ def test_a_split_that_links_outside_is_not_converted(tmp_path):
 
 
 def test_mnist(tmp_path, real_data):
-    original = ImageDataModule("mnist", root=str(real_data))
+    original = DataModule("mnist", root=str(real_data))
     stored = store(tmp_path / "mnist", sizes=None, name="mnist", root=str(real_data))
-    assert [stored.num_images(name) for name in stored.split_names] == [55_000, 5_000, 10_000]
+    assert [stored.num_samples(name) for name in stored.split_names] == [55_000, 5_000, 10_000]
     for name in ("val", "test"):
-        assert torch.equal(stored.split(name).images, original.split(name).images)
+        assert torch.equal(stored.split(name).x, original.split(name).x)
         assert torch.equal(stored.split(name).labels, original.split(name).labels)
     found, expected = stored.split("train"), original.split("train")
     assert torch.equal(found.labels.bincount(), expected.labels.bincount())
-    assert torch.equal(found.images.sum(0, dtype=torch.int64), expected.images.sum(0, dtype=torch.int64))
+    assert torch.equal(found.x.sum(0, dtype=torch.int64), expected.x.sum(0, dtype=torch.int64))
     # A block has 1,337 images, and every one of them a share of each class.
     assert found.labels[:1337].bincount().min() > 80
 
@@ -134,7 +134,7 @@ def test_an_epoch_has_every_image_once(digits):
     assert len(seen) == -(-1295 // digits.batch_size)
     assert sorted(torch.cat([batch.indices for batch in seen]).tolist()) == list(range(1295))
     train = digits.split("train")
-    assert all(torch.equal(batch.x, train.images[batch.indices]) for batch in seen)
+    assert all(torch.equal(batch.x, train.x[batch.indices]) for batch in seen)
 
 
 def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
@@ -155,24 +155,24 @@ def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
 
 
 def test_predict_goes_through_all_images_to_train_on_in_order(digits):
-    data = ImageDataModule("stream", path=digits.path, predict_split="train")
+    data = DataModule("stream", path=digits.path, predict_split="train")
     batches = list(data.predict_dataloader())
     assert torch.cat([batch.indices for batch in batches]).tolist() == list(range(1295))
-    assert torch.equal(torch.cat([batch.x for batch in batches]), data.split("train").images)
+    assert torch.equal(torch.cat([batch.x for batch in batches]), data.split("train").x)
 
 
 def test_the_train_split_in_memory_is_bounded(digits, monkeypatch):
     monkeypatch.setattr("ae_lightning.data.streaming.stream.SAMPLE_IMAGES", 100)
-    data = ImageDataModule("stream", path=digits.path)
-    assert (len(data.split("train")), data.num_images("train")) == (100, 1295)
-    assert torch.equal(data.split("train").images, digits.split("train").images[:100])
+    data = DataModule("stream", path=digits.path)
+    assert (len(data.split("train")), data.num_samples("train")) == (100, 1295)
+    assert torch.equal(data.split("train").x, digits.split("train").x[:100])
 
 
 def test_overfitting_gets_the_same_batches_each_epoch(digits):
     from ae_lightning.networks import Linear
     from ae_lightning.variants.vanilla import VanillaAE
 
-    data = ImageDataModule("stream", path=digits.path)
+    data = DataModule("stream", path=digits.path)
     trainer = build_trainer(2, overfit_batches=2)
     trainer.fit(VanillaAE(spec=data.spec, network=Linear(), latent_dim=2), data)
     assert trainer.global_step == 4
@@ -187,19 +187,19 @@ def test_overfitting_gets_the_same_batches_each_epoch(digits):
         ({"image_size": 8}, "data.image_size is for folder only"),
         ({"on_error": "skip"}, "data.on_error is for folder only"),
         ({"on_device": True}, "data.on_device: true is not for stream"),
-        ({"path": None}, "data.path must say where the images are"),
+        ({"path": None}, "data.path must say where the samples are"),
     ],
 )
 def test_settings_of_other_sources_are_refused(digits, settings, words):
     with pytest.raises(ConfigError, match=words):
-        ImageDataModule(**{"name": "stream", "path": digits.path, **settings})
+        DataModule(**{"name": "stream", "path": digits.path, **settings})
 
 
 def test_overlay_needs_classes(tmp_path):
     fill(tmp_path / "images", ["."])
     stored = store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
     with pytest.raises(ConfigError, match=r"data.overlay .* has none"):
-        ImageDataModule("stream", path=stored.path, overlay=True).setup("fit")
+        DataModule("stream", path=stored.path, overlay=True).setup("fit")
 
 
 def drop(folder):
@@ -275,7 +275,11 @@ def describe(**changes):
         (renamed, r"val/index.json is corrupt"),
         (describe(class_names=["a", "b"]), r"label 9, which names no class"),
         (describe(class_names=None), r"needs labels and class names, or neither"),
-        (describe(version=2), r"has version 2 of the format, this package reads 1"),
+        (
+            describe(version=1),
+            r"written by ae_lightning 0\.1; this is 0\.2: convert the images again or use 0\.1",
+        ),
+        (describe(version="0.3.1"), r"digits: written by ae_lightning 0\.3; this is 0\.2: convert"),
         (describe(block_size=0), r"stream.json is corrupt at block_size"),
         (describe(block_size=7), r"train/index.json does not belong to stream.json"),
         (describe(surprise=1), r"stream.json is corrupt at surprise"),
@@ -300,7 +304,7 @@ def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
-        ImageDataModule("stream", path=str(tmp_path / "nowhere")).setup("fit")
+        DataModule("stream", path=str(tmp_path / "nowhere")).setup("fit")
 
 
 def test_bytes_that_are_swapped_are_found_when_they_are_read(tmp_path):

@@ -68,13 +68,13 @@ def test_blocks_come_back_as_they_were_written(reader):
 @pytest.mark.parametrize("num_images", [1, 10, 35, 103, 500])
 def test_the_first_images_with_their_labels(reader, num_images):
     split = reader.read_first(num_images)
-    assert np.array_equal(split.images.numpy(), PIXELS[:num_images])
+    assert np.array_equal(split.x.numpy(), PIXELS[:num_images])
     assert split.labels.tolist() == LABELS[:num_images].tolist()
 
 
 def test_images_without_labels(tmp_path):
     split = write(tmp_path / "unlabelled", labels=None).read_first(25)
-    assert np.array_equal(split.images.numpy(), PIXELS[:25])
+    assert np.array_equal(split.x.numpy(), PIXELS[:25])
     assert split.labels is None
 
 
@@ -154,7 +154,7 @@ def test_a_state_of_other_batches_is_refused(reader):
     next(iter(begun))
     other = loader(reader, batch_size=5)
     other.load_state_dict(begun.state_dict())
-    with pytest.raises(CheckpointError, match="batches of 4 images, which cannot go on with 5"):
+    with pytest.raises(CheckpointError, match="batches of 4 samples, which cannot go on with 5"):
         next(iter(other))
 
 
@@ -181,7 +181,7 @@ def test_the_order_does_not_touch_the_global_generator(reader):
 
 
 def test_fewer_images_than_ranks_are_refused():
-    with pytest.raises(ConfigError, match="3 images cannot be shared by 4 ranks"):
+    with pytest.raises(ConfigError, match="3 samples cannot be shared by 4 ranks"):
         WindowSampler(3, BLOCK, WINDOW, Sampling(1, shuffle=True, world_size=4))
 
 

@@ -47,11 +47,11 @@ def write_idx_set(root: Path, name: str) -> Path:
 def test_files_that_are_there_need_no_network(tmp_path, name):
     folder = write_idx_set(tmp_path, name)
     images = read_torchvision_set(name, tmp_path)
-    assert images.train.images.shape == (20, 1, 28, 28)
+    assert images.train.x.shape == (20, 1, 28, 28)
     assert images.test.labels.tolist() == list(range(10))
     assert len(images.class_names) == 10
     stored = (folder / "train-images-idx3-ubyte").read_bytes()[16:]
-    assert images.train.images.numpy().tobytes() == stored
+    assert images.train.x.numpy().tobytes() == stored
     assert not list(tmp_path.glob(".*")), "reading leaves nothing behind, so a read-only root will do"
 
 
@@ -165,7 +165,7 @@ def test_cifar10_is_read_from_its_files(cifar10):
     images = read_torchvision_set("cifar10", folder.parent)
     assert (len(images.train), len(images.test)) == (20, 4)
     expected = contents["test_batch"]["data"].reshape(4, 3, 32, 32)
-    assert np.array_equal(images.test.images.numpy(), expected)
+    assert np.array_equal(images.test.x.numpy(), expected)
     assert images.test.labels.tolist() == [0, 1, 2, 9]
     assert images.class_names[9] == "class 9"
 
@@ -180,6 +180,6 @@ def test_a_damaged_cifar10_file_is_named(cifar10):
 
 def test_the_real_mnist(real_data):
     images = read_torchvision_set("mnist", real_data)
-    assert images.train.images.shape == (60_000, 1, 28, 28)
-    assert images.test.images.shape == (10_000, 1, 28, 28)
+    assert images.train.x.shape == (60_000, 1, 28, 28)
+    assert images.test.x.shape == (10_000, 1, 28, 28)
     assert images.train.labels[:5].tolist() == [5, 0, 4, 1, 9]

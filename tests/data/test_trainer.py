@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 
 
 class Recorder(LightningModule):
@@ -43,7 +43,7 @@ class Recorder(LightningModule):
 def data(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (53, 4, 4), dtype=np.uint8)
     np.savez(tmp_path / "own.npz", x_train=images[:43], x_test=images[43:])
-    return lambda **settings: ImageDataModule(
+    return lambda **settings: DataModule(
         "npz", path=str(tmp_path / "own.npz"), **{"num_val": 10, "batch_size": 4, **settings}
     )
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.loader import BatchLoader
 from ae_lightning.data.memory import device_to_keep_on
 from ae_lightning.data.sampling import BatchSampler, Sampling
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.testing.training import build_trainer, generate_images, weights_of
 from ae_lightning.variants import find_variants
 
@@ -38,14 +38,14 @@ class TransferCounter(TorchDispatchMode):
 
 
 def build_loader(device, shuffle=True):
-    split = ImageSplit(torch.from_numpy(generate_images((1, 4, 4), NUM_IMAGES)))
+    split = Split(torch.from_numpy(generate_images((1, 4, 4), NUM_IMAGES)))
     return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(BATCH_SIZE, shuffle, seed=5), device), device)
 
 
 @pytest.mark.parametrize(("shuffle", "num_sent"), [(True, NUM_IMAGES), (False, 0)])
 def test_an_epoch_sends_its_order_and_no_image(shuffle, num_sent):
     resident = build_loader(ELSEWHERE, shuffle)
-    data = ImageDataModule()
+    data = DataModule()
     with TransferCounter() as counter:
         batches = [data.on_after_batch_transfer(batch, 0) for batch in resident]
     assert counter.transfers == (Counter({"meta": num_sent}) if num_sent else Counter())
@@ -64,7 +64,7 @@ def test_images_of_the_host_are_sent_batch_by_batch():
 
 
 def test_a_batch_is_sent_only_where_it_is_not():
-    data = ImageDataModule()
+    data = DataModule()
     batch = next(iter(build_loader(None)))
     assert data.transfer_batch_to_device(batch, torch.device("cpu"), 0) is batch
     sent = data.transfer_batch_to_device(batch, ELSEWHERE, 0)
@@ -104,7 +104,7 @@ def test_what_is_trained_does_not_depend_on_it(on_device):
     trained = []
     for setting in ("auto", on_device):
         torch.manual_seed(0)
-        data = ImageDataModule(name="digits", batch_size=512, on_device=setting)
+        data = DataModule(name="digits", batch_size=512, on_device=setting)
         model = find_variants()["VanillaAE"](spec=data.spec, latent_dim=2)
         build_trainer(1).fit(model, data)
         trained.append(weights_of(model))

@@ -12,11 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
-from ae_lightning.models.trained_module import weighted_sum
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
@@ -90,7 +89,7 @@ def watch(model, images, **options):
     watched = StepsWatched()
     # The watch for losses that are no numbers has tests of its own: on a CPU it may look at each.
     trainer = build_trainer(1, callbacks=[watched, Throughput()], log_every_n_steps=1000, **options)
-    trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
+    trainer.fit(model, DataModule(name="npz", path=str(images), batch_size=BATCH_SIZE, num_val=0))
     return watched.counters
 
 
@@ -162,7 +161,7 @@ def test_a_loss_needs_no_number_of_its_device(variant, mode):
         pytest.skip("torch has no autocast for `meta`; its norms are tested below")
     model = build(variant, mode).to("meta")
     batch = batch_of(torch.empty(BATCH_SIZE, *SHAPE, device="meta"))
-    loss, means = weighted_sum(model.training_terms(batch, DrawsOnMeta(BATCH_SIZE)), model.training_weights())
+    loss, means = model.training_loss(batch, DrawsOnMeta(BATCH_SIZE))
     loss.backward()
     tensors = [loss, *means.values(), *(p.grad for p in model.parameters() if p.grad is not None)]
     assert {tensor.device.type for tensor in tensors} == {"meta"}

@@ -1,4 +1,4 @@
-"""The documents' experiments: what they train, that they go on where they stopped, and the tables made of them."""
+"""The repeated experiments: what they train, that they go on where they stopped, and the tables made of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.patience import run_to_its_end
 from experiments.reproduce import run_missing
 from experiments.results import DOCS, PAGES, main
 from experiments.tables import APPLICATIONS, CODECS, THEIRS
-from experiments.trainings import CONFIGS, FIRST_DOCUMENT, Training, all_trainings
+from experiments.trainings import CONFIGS, TABULATED, Training, all_trainings
 from mlflow.entities import Metric
 
 from ae_lightning.tracking.comparison import VARIANT_TAG
@@ -27,7 +27,7 @@ LOGGED = (
     *("sample_frechet", "novelty_auroc", "novelty_auroc_code"),
     *(measure for measures in APPLICATIONS.values() for measure in measures),
 )
-CLASSES = dict(zip(FIRST_DOCUMENT, ("VanillaAE", "DoubleAE", "VAE", "SampleVAE", "DoubleSampleVAE"), strict=True))
+CLASSES = dict(zip(TABULATED, ("VanillaAE", "DoubleAE", "VAE", "SampleVAE", "DoubleSampleVAE"), strict=True))
 
 
 def tiny(*options):
@@ -175,7 +175,7 @@ def test_the_tables_hold_the_runs(reproduced):
     by_name = {training.name: 0.2 + number / 1000 for number, training in enumerate(all_trainings())}
     vae = 100 * by_name["vae, 32-D, seed 0"]
     said = f"{THEIRS['k-means'][32]['vae']:.2f}"
-    assert ["k-means", "32", "VAE", said, f"{vae:.2f}", f"{vae:.2f}"] in table(results, "first_document")
+    assert ["k-means", "32", "VAE", said, f"{vae:.2f}", f"{vae:.2f}"] in table(results, "eftimiades")
     left_out = by_name["without 7"]
     assert ["7", f"{left_out:.3f}", "0.100", f"{left_out:.3f}", "0.100"] in table(results, "novelty")
     (gap,) = [row for row in table(results, "gaps") if row[0] == "VAE, 32-D"]
@@ -195,7 +195,7 @@ def test_the_best_is_bold(reproduced):
 def test_what_is_repeated_has_a_spread_once_it_is_there(reproduced, workspace):
     def shown():
         assert main(["--docs", str(reproduced)]) == 0
-        rows = table((reproduced / "results.md").read_text(), "first_document")
+        rows = table((reproduced / "results.md").read_text(), "eftimiades")
         (found,) = [row[4] for row in rows if row[:3] == ["k-means", "2", "VanillaAE"]]
         return found
 
@@ -222,7 +222,7 @@ def finished(workspace, name, values):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"val/mse": 0.1}, "first_document: vanilla, 32-D, seed 0 has no test measures; "),
+        ({"val/mse": 0.1}, "eftimiades: vanilla, 32-D, seed 0 has no test measures; "),
         ({"test/psnr": 20.0}, "vanilla, 32-D, seed 0 has no test/bits_per_pixel; "),
         ({"test/mse": 0.1}, "vanilla, 32-D, seed 0 has no train/reconstruction; "),
         (

@@ -16,18 +16,18 @@ from ae_lightning.judging import clustering
 from ae_lightning.judging import mixture as mixture_module
 from ae_lightning.judging.clustering import (
     cluster_accuracy,
+    cluster_agreement,
     kmeans_clusters,
     match_clusters,
     num_classes,
 )
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measures.gmm import gmm_accuracy
-from ae_lightning.judging.measures.kmeans import kmeans_agreement
 from ae_lightning.judging.mixture import fit_mixture
 
 
 def kmeans(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> dict[str, float]:
-    return kmeans_agreement(kmeans_clusters(train, evaluated, seed), evaluated)
+    return cluster_agreement("kmeans", evaluated.labelled()[1], kmeans_clusters(train, evaluated, seed))
 
 
 def best_by_trying_all(labels: np.ndarray, clusters: np.ndarray, num: int) -> float:
@@ -143,7 +143,7 @@ def test_a_class_that_is_absent_from_the_evaluated_split_keeps_its_cluster(
 ) -> None:
     train, evaluated = blobs
     there = evaluated.labels != 1
-    part = EncodedSplit(evaluated.images[there], evaluated.codes[there], None, evaluated.labels[there])
+    part = EncodedSplit(evaluated.x[there], evaluated.codes[there], None, evaluated.labels[there])
     assert kmeans(train, part, seed=0)["kmeans_accuracy"] == 1
     assert gmm(train, part, seed=0)["gmm_accuracy"] == 1
 

@@ -86,7 +86,7 @@ def test_the_curve_trades_rate_for_distortion(digits: EncodedSplit) -> None:
     assert curve["bits_per_pixel"] == sorted(curve["bits_per_pixel"])
     assert all(rate <= bits * 8 / 64 for bits, rate in zip(BITS, curve["bits_per_pixel"], strict=True))
     assert curve["psnr"] == sorted(curve["psnr"])
-    assert curve["psnr"][-1] == pytest.approx(psnr(evaluated.images, evaluated.reconstructions), abs=0.01)
+    assert curve["psnr"][-1] == pytest.approx(psnr(evaluated.x, evaluated.reconstructions), abs=0.01)
     point = OPERATING_BITS - 1
     assert at_operating_point(curve) == {
         "bits_per_pixel": curve["bits_per_pixel"][point],
@@ -96,7 +96,7 @@ def test_the_curve_trades_rate_for_distortion(digits: EncodedSplit) -> None:
 
 @pytest.mark.parametrize("num_channels", [1, 3])
 def test_jpeg_and_webp_are_pillows(digits: EncodedSplit, num_channels: int) -> None:
-    images = np.repeat(digits.images[:20], num_channels, axis=1)
+    images = np.repeat(digits.x[:20], num_channels, axis=1)
     curves = image_codec_curves(EncodedSplit(images, digits.codes[:20]), seed=0)
     assert list(curves) == ["jpeg", "jpeg_mosaic", "webp", "webp_mosaic"]
     pixels = np.round(images * 255).astype(np.uint8).transpose(0, 2, 3, 1)

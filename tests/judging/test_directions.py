@@ -6,15 +6,24 @@ import pytest
 
 from ae_lightning.judging.case import NEEDS, Case
 from ae_lightning.judging.directions import best_of, is_measure, metric_names
-from ae_lightning.judging.measure import Measure
-from ae_lightning.judging.measuring import known_measures
+from ae_lightning.judging.measure import Measure, known_measures
 
 LOWER = {"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm"}
 WITHOUT = {"active_units", "bits_per_pixel"}
 HIGHER = {
+    *("model_clusters_accuracy", "model_clusters_ari", "model_clusters_nmi"),
     *("class_gaussian_accuracy", "compression_psnr", "denoising_psnr_gain", "few_shot_accuracy_1"),
     *("few_shot_accuracy_5", "few_shot_accuracy_10", "gmm_accuracy", "hash_map", "kmeans_accuracy", "kmeans_ari"),
-    *("kmeans_nmi", "knn_accuracy", "linear_probe_accuracy", "nearest_centroid_accuracy", "novelty_auroc"),
+    *(
+        "kmeans_nmi",
+        "knn_accuracy",
+        "model_clusters_accuracy",
+        "model_clusters_ari",
+        "model_clusters_nmi",
+        "linear_probe_accuracy",
+        "nearest_centroid_accuracy",
+        "novelty_auroc",
+    ),
     *("novelty_auroc_code", "overlay_one_accuracy", "overlay_pair_accuracy", "psnr", "retrieval_map", "ssim"),
 }
 

@@ -11,7 +11,7 @@ from ae_lightning.judging.encoded import EncodedSplit
 def make(num: int = 20, **changes: np.ndarray | None) -> EncodedSplit:
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray | None] = {
-        "images": rng.random((num, 1, 4, 4), dtype=np.float32),
+        "x": rng.random((num, 1, 4, 4), dtype=np.float32),
         "codes": np.arange(num, dtype=np.float32)[:, None],
         "reconstructions": rng.random((num, 1, 4, 4), dtype=np.float32),
         "labels": np.arange(num, dtype=np.int64),
@@ -25,7 +25,7 @@ def test_a_sample_keeps_rows_together_and_is_fixed_by_its_seed() -> None:
     assert len(sample) == 5
     rows = sample.labels
     np.testing.assert_array_equal(sample.codes[:, 0], rows)
-    np.testing.assert_array_equal(sample.images, split.images[rows])
+    np.testing.assert_array_equal(sample.x, split.x[rows])
     np.testing.assert_array_equal(sample.reconstructions, split.reconstructions[rows])
     np.testing.assert_array_equal(split.sample(5, seed=3).labels, rows)
     assert not np.array_equal(split.sample(5, seed=4).labels, rows)
@@ -65,14 +65,14 @@ def test_a_split_without_any_label_says_so(labels: np.ndarray | None) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": np.zeros((20, 4, 4), np.float32)}, "images: float32 with 3 axes"),
-        ({"images": np.zeros((20, 1, 4, 4))}, "images: float64"),
-        ({"images": np.full((20, 1, 4, 4), 2, np.float32)}, "not in"),
-        ({"images": np.full((20, 1, 4, 4), np.nan, np.float32)}, "not in"),
-        ({"images": np.zeros((0, 1, 4, 4), np.float32)}, "no images"),
-        ({"codes": np.zeros((19, 2), np.float32)}, "19 codes for 20 images"),
+        ({"x": np.zeros(20, np.float32)}, "x: float32 with 1 axes"),
+        ({"x": np.zeros((20, 1, 4, 4))}, "x: float64"),
+        ({"x": np.full((20, 1, 4, 4), 2, np.float32)}, "not in"),
+        ({"x": np.full((20, 1, 4, 4), np.nan, np.float32)}, "not in"),
+        ({"x": np.zeros((0, 1, 4, 4), np.float32)}, "no samples"),
+        ({"codes": np.zeros((19, 2), np.float32)}, "19 codes for 20 samples"),
         ({"reconstructions": np.zeros((20, 1, 4, 5), np.float32)}, "reconstructions of shape"),
-        ({"labels": np.zeros(19, np.int64)}, "19 labels for 20 images"),
+        ({"labels": np.zeros(19, np.int64)}, "19 labels for 20 samples"),
         ({"labels": np.zeros(20, np.int32)}, "labels: int32"),
         ({"labels": np.full(20, -2)}, "label -2"),
     ],

@@ -15,10 +15,10 @@ from ae_lightning.judging.cache import Cache
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import judge
-from ae_lightning.judging.measuring import run_measures, select_measures
+from ae_lightning.judging.measure import run_measures, select_measures
 from ae_lightning.judging.pca import pca_counterpart
 
-LATENT_DIM = 4
+LATENT_DIM = 2
 CHOICE = ["kmeans", "mse", "compression", "denoising"]
 MEASURES = select_measures("evaluation.measures", CHOICE)
 
@@ -30,16 +30,16 @@ def corrupt(images: np.ndarray, seed: int) -> CorruptedImages:
 
 @pytest.fixture
 def case() -> Case:
-    """A "model" that is PCA of fewer components."""
+    """A "model" whose codes are those of PCA, of another seed."""
     digits = load_digits()
     images, labels = (digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64)
     splits = [EncodedSplit(images[i::3], np.zeros((599, 1), np.float32), None, labels[i::3]) for i in (0, 1)]
     train, evaluated, model = pca_counterpart(*splits, latent_dim=2, seed=0)
-    return Case(train, evaluated, 0, model=model, corrupted=corrupt(evaluated.images, 0))
+    return Case(train, evaluated, 0, model=model, corrupted=corrupt(evaluated.x, 0))
 
 
 def test_each_measure_stands_beside_pcas(case: Case) -> None:
-    judgement = judge(MEASURES, case, LATENT_DIM, with_pca=True)
+    judgement = judge(MEASURES, case, with_pca=True)
     own = run_measures(MEASURES, case).values
     train, evaluated, model = pca_counterpart(case.train, case.evaluated, LATENT_DIM, seed=0)
     pca = run_measures(MEASURES, replace(case, train=train, evaluated=evaluated, model=model)).values
@@ -50,7 +50,7 @@ def test_each_measure_stands_beside_pcas(case: Case) -> None:
 
 
 def test_without_pca_the_model_stands_alone(case: Case) -> None:
-    judgement = judge(select_measures("evaluation.measures", ["mse"]), case, LATENT_DIM, with_pca=False)
+    judgement = judge(select_measures("evaluation.measures", ["mse"]), case, with_pca=False)
     assert set(judgement.values) == set(judgement.seconds) == {"mse"}
     assert judgement.codecs == {}
 
@@ -69,8 +69,8 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_what_is_kept_is_not_measured_again(case: Case, tmp_path: Path, fits: list[int]) -> None:
-    first = judge(MEASURES, replace(case, cache=Cache(tmp_path)), LATENT_DIM, with_pca=True)
-    second = judge(MEASURES, replace(case, cache=Cache(tmp_path)), LATENT_DIM, with_pca=True)
+    first = judge(MEASURES, replace(case, cache=Cache(tmp_path)), with_pca=True)
+    second = judge(MEASURES, replace(case, cache=Cache(tmp_path)), with_pca=True)
     assert fits == [LATENT_DIM]
     assert second.values == first.values
     assert second.codecs == first.codecs
@@ -79,31 +79,60 @@ def test_what_is_kept_is_not_measured_again(case: Case, tmp_path: Path, fits: li
 
 
 def test_another_model_on_the_same_images_finds_pca_kept(case: Case, tmp_path: Path, fits: list[int]) -> None:
-    judge(MEASURES, replace(case, cache=Cache(tmp_path)), LATENT_DIM, with_pca=True)
+    judge(MEASURES, replace(case, cache=Cache(tmp_path)), with_pca=True)
     moved = replace(case.evaluated, codes=case.evaluated.codes + 1)
-    judge(MEASURES, replace(case, evaluated=moved, cache=Cache(tmp_path)), LATENT_DIM, with_pca=True)
+    judge(MEASURES, replace(case, evaluated=moved, cache=Cache(tmp_path)), with_pca=True)
     assert fits == [LATENT_DIM]
 
 
+def longer_train(case: Case) -> EncodedSplit:
+    return replace(case.train, codes=np.pad(case.train.codes, ((0, 0), (0, 2))))
+
+
 def test_other_inputs_are_measured_anew(case: Case, tmp_path: Path, fits: list[int]) -> None:
-    def again(changed: Case, latent_dim: int = LATENT_DIM, choice: str = "mse") -> int:
+    def again(changed: Case, choice: str = "mse") -> int:
         before = len(fits)
         judge(
             select_measures("evaluation.measures", [choice]),
             replace(changed, cache=Cache(tmp_path)),
-            latent_dim,
             with_pca=True,
         )
         return len(fits) - before
 
     assert again(case) == 1
     assert again(case) == 0
-    assert again(case, latent_dim=5) == 1
+    longer = np.pad(case.evaluated.codes, ((0, 0), (0, 2)))
+    assert again(replace(case, evaluated=replace(case.evaluated, codes=longer), train=longer_train(case))) == 1
     assert again(replace(case, seed=1)) == 1
     assert again(replace(case, train=case.train.sample(500, 0))) == 1
     assert again(replace(case, evaluated=case.evaluated.sample(500, 0))) == 1
-    noisier = replace(case, corrupted=corrupt(case.evaluated.images, 1))
+    noisier = replace(case, corrupted=corrupt(case.evaluated.x, 1))
     assert again(case, choice="denoising") == 1
     assert again(noisier, choice="denoising") == 1
     # What no corruption enters does not care about it.
     assert again(noisier) == 0
+
+
+def test_a_models_own_clusters_are_judged_and_pca_has_none(case: Case) -> None:
+    labels = case.evaluated.labels
+    assert labels is not None
+    # clusters under other names, one image in four put into the wrong one
+    wrong = np.arange(len(labels)) % 4 == 0
+    clusters = np.where(wrong, (labels + 1) % 10, labels)
+    shares = np.eye(10, dtype=np.float32)[(clusters * 3) % 10]
+    places = {row.tobytes(): number for number, row in enumerate(case.evaluated.codes)}
+    assert case.model is not None
+    model = replace(case.model, assign=lambda codes: shares[[places[row.tobytes()] for row in codes]])
+    values = judge(
+        select_measures("evaluation.measures", ["model_clusters", "mse"]), replace(case, model=model), with_pca=True
+    ).values
+    assert values["model_clusters_accuracy"] == pytest.approx(1 - wrong.mean())
+    assert set(values) == {"model_clusters_accuracy", "model_clusters_nmi", "model_clusters_ari", "mse", "pca_mse"}
+
+
+def test_pca_beside_a_discrete_code_has_no_more_bits(case: Case) -> None:
+    assert case.model is not None
+    discrete = replace(case, model=replace(case.model, code_bits=24.0))
+    values = judge(select_measures("evaluation.measures", ["compression"]), discrete, with_pca=True).values
+    assert values["bits_per_pixel"] == 24.0 / 64
+    assert 0.8 * 24.0 / 64 < values["pca_bits_per_pixel"] <= 24.0 / 64

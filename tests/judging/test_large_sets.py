@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ae_lightning.callbacks.encoding import overlay_images
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.measuring import run_measures, select_measures
+from ae_lightning.judging.measure import run_measures, select_measures
 from ae_lightning.judging.pca import pca_counterpart
 
 LARGE = 1_000_000
@@ -48,12 +48,12 @@ def test_a_million_codes_are_judged_in_bounded_memory() -> None:
 
 @pytest.mark.slow
 def test_pca_of_mnist_has_the_figures_that_are_known_of_it(real_data: Path) -> None:
-    data = ImageDataModule("mnist", root=str(real_data), overlay=True)
+    data = DataModule("mnist", root=str(real_data), overlay=True)
     splits = {}
     for name in ("train", "test"):
         split = data.split(name)
         assert split.labels is not None
-        images = data.scale(split.images).numpy()
+        images = data.scale(split.x).numpy()
         splits[name] = EncodedSplit(images, np.zeros((len(images), 1), np.float32), None, split.labels.numpy())
     train, evaluated, model = pca_counterpart(splits["train"], splits["test"], latent_dim=32, seed=0)
     case = Case(train, evaluated, 0, model=model, overlaid=overlay_images(data, data.split("test"), 0))

@@ -11,13 +11,18 @@ from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.judging import chunks
 from ae_lightning.judging.altered_images import CorruptedImages, OverlaidImages
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.clustering import kmeans_clusters
+from ae_lightning.judging.clustering import cluster_agreement, kmeans_clusters
 from ae_lightning.judging.directions import metric_names
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.measure import Measure, MeasureResults
-from ae_lightning.judging.measures.kmeans import kmeans_agreement
+from ae_lightning.judging.measure import (
+    Measure,
+    MeasureResults,
+    known_measures,
+    needs_of,
+    run_measures,
+    select_measures,
+)
 from ae_lightning.judging.measures.sample_frechet import NUM_DRAWN
-from ae_lightning.judging.measuring import known_measures, needs_of, run_measures, select_measures
 from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pca import pca_counterpart
 
@@ -49,6 +54,9 @@ MODEL_METRICS = [
     "compression_psnr",
     "overlay_pair_accuracy",
     "overlay_one_accuracy",
+    "model_clusters_accuracy",
+    "model_clusters_nmi",
+    "model_clusters_ari",
 ]
 UNLABELLED_MODEL_METRICS = ["denoising_psnr_gain", "prior_mmd", "prior_swd", "bits_per_pixel", "compression_psnr"]
 NOVELTY_METRICS = ["novelty_auroc", "novelty_auroc_code"]
@@ -76,14 +84,14 @@ def full_case() -> Case:
         return EncodedSplit(images, np.zeros((num, 1), np.float32), None, labels)
 
     train, evaluated, model = pca_counterpart(split(200, 2), split(90, 3), latent_dim=3, seed=0)
-    noisy = rng.random(evaluated.images.shape, dtype=np.float32)
+    noisy = rng.random(evaluated.x.shape, dtype=np.float32)
     return Case(
         train,
         evaluated,
         seed=0,
-        model=model,
-        corrupted=CorruptedImages(evaluated.images, noisy),
-        overlaid=OverlaidImages(evaluated.images, np.tile([0, 1], (90, 1))),
+        model=replace(model, assign=lambda codes: np.stack([codes[:, 0], -codes[:, 0]], axis=1)),
+        corrupted=CorruptedImages(evaluated.x, noisy),
+        overlaid=OverlaidImages(evaluated.x, np.tile([0, 1], (90, 1))),
         novel_class=2,
     )
 
@@ -169,7 +177,12 @@ def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
 
 
 def test_needs_are_those_of_the_chosen_measures() -> None:
-    assert needs_of(chosen(["mse", "denoising"])) == {"reconstructions", "model", "corrupted images"}
+    assert needs_of(chosen(["mse", "denoising"])) == {
+        "reconstructions",
+        "model",
+        "corrupted images",
+        "bounded values",
+    }
     assert needs_of([]) == frozenset()
 
 
@@ -184,13 +197,16 @@ def test_cheap_gives_the_cheap_ones(blobs: Blobs) -> None:
     results = run("cheap", *blobs, seed=0)
     assert "gmm_accuracy" not in results.values
     assert {"mse", "kmeans_accuracy", "nearest_centroid_accuracy"} <= set(results.values)
-    assert set(results.seconds) == {measure.name for measure in known_measures() if measure.cost == "cheap"}
+    cheap = {measure.name for measure in known_measures() if measure.cost == "cheap"}
+    assert set(results.seconds) == cheap - {"model_clusters"}
 
 
 def test_chosen_names_run_alone_and_give_what_their_function_gives(blobs: Blobs) -> None:
     results = run(["kmeans", "mse", "mse"], *blobs, seed=4)
     assert list(results.seconds) == ["kmeans", "mse"]
-    assert results.values == {"mse": 0.0} | kmeans_agreement(kmeans_clusters(*blobs, seed=4), blobs[1])
+    assert results.values == {"mse": 0.0} | cluster_agreement(
+        "kmeans", blobs[1].labelled()[1], kmeans_clusters(*blobs, seed=4)
+    )
     assert run([], *blobs, seed=0).values == {}
 
 
@@ -226,7 +242,7 @@ def test_without_reconstructions_code_metrics_are_left(blobs: Blobs) -> None:
 
 def test_a_pca_split_is_judged_by_the_same_measures(blobs: Blobs) -> None:
     rng = np.random.default_rng(0)
-    noisy = [replace(one, images=rng.random(one.images.shape, dtype=np.float32)) for one in blobs]
+    noisy = [replace(one, x=rng.random(one.x.shape, dtype=np.float32)) for one in blobs]
     results = run("all", *pca_counterpart(noisy[0], noisy[1], latent_dim=4, seed=0)[:2], seed=0)
     assert set(results.values) == set(PIXEL_METRICS + CODE_METRICS)
     assert np.isfinite(list(results.values.values())).all()
@@ -238,7 +254,7 @@ def test_values_that_are_not_finite_are_counted(blobs: Blobs) -> None:
     codes[[3, 5], 0] = [np.nan, np.inf]
     with pytest.raises(NotFiniteError, match="2 of 90 evaluated codes are not finite"):
         run("all", train, replace(evaluated, codes=codes), seed=0)
-    images = evaluated.images.copy()
+    images = evaluated.x.copy()
     images[7] = np.nan
     with pytest.raises(NotFiniteError, match="1 of 90 reconstructions are not finite"):
         run("all", train, replace(evaluated, reconstructions=images), seed=0)
@@ -256,7 +272,7 @@ def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: 
     """The distance of drawn images to real ones is the same in pieces."""
     assert full_case.model is not None
     whole = run_measures(chosen(["sample_frechet"]), full_case).values
-    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.images[0].size)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.x[0].size)
     decode, sizes = full_case.model.decode, []
 
     def counted(codes: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:

@@ -17,7 +17,7 @@ Blobs = tuple[EncodedSplit, EncodedSplit]
 
 def with_errors(split: EncodedSplit, errors: np.ndarray) -> EncodedSplit:
     off = np.sqrt(errors, dtype=np.float32)[:, None, None, None]
-    return replace(split, reconstructions=split.images + off)
+    return replace(split, reconstructions=split.x + off)
 
 
 def test_it_is_the_share_of_pairs_in_the_right_order(blobs: Blobs) -> None:

@@ -27,9 +27,9 @@ def split(num: int, shape: tuple[int, int, int], seed: int) -> EncodedSplit:
 )
 def test_codes_and_reconstructions_are_scikit_learns(num: int, shape: tuple[int, int, int]) -> None:
     train, evaluated = split(num, shape, 0), split(30, shape, 1)
-    reference = PCA(6, svd_solver="full").fit(train.images.reshape(num, -1))
-    expected_codes = reference.transform(evaluated.images.reshape(30, -1))
-    expected = reference.inverse_transform(expected_codes).reshape(evaluated.images.shape)
+    reference = PCA(6, svd_solver="full").fit(train.x.reshape(num, -1))
+    expected_codes = reference.transform(evaluated.x.reshape(30, -1))
+    expected = reference.inverse_transform(expected_codes).reshape(evaluated.x.shape)
     coded_train, coded, _ = pca_counterpart(train, evaluated, latent_dim=6, seed=0)
     np.testing.assert_allclose(np.abs(coded.codes), np.abs(expected_codes), atol=2e-3)
     np.testing.assert_allclose(coded.reconstructions, expected, atol=2e-3)
@@ -37,7 +37,7 @@ def test_codes_and_reconstructions_are_scikit_learns(num: int, shape: tuple[int,
     assert coded_train.reconstructions is None
     assert coded.codes.dtype == coded.reconstructions.dtype == np.float32
     np.testing.assert_array_equal(coded.labels, evaluated.labels)
-    assert coded.images is evaluated.images
+    assert coded.x is evaluated.x
 
 
 def test_more_dimensions_never_reconstruct_worse() -> None:
@@ -45,7 +45,7 @@ def test_more_dimensions_never_reconstruct_worse() -> None:
     errors = []
     for latent_dim in (1, 2, 5, 12, 36):
         _, coded, _ = pca_counterpart(train, train, latent_dim, seed=0)
-        errors.append(mse(coded.images, coded.reconstructions))
+        errors.append(mse(coded.x, coded.reconstructions))
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-10
 
@@ -76,16 +76,16 @@ def test_a_large_training_split_is_sampled_for_the_fit_and_encoded_whole(
     train = split(300, (1, 6, 6), 0)
     coded_train, coded, _ = pca_counterpart(train, train, latent_dim=12, seed=0)
     assert coded_train.codes.shape == (300, 12)
-    assert mse(coded.images, coded.reconstructions) < 1e-3
+    assert mse(coded.x, coded.reconstructions) < 1e-3
 
 
 def test_the_coder_does_to_new_images_what_pca_does() -> None:
     train, evaluated = split(300, (1, 6, 6), 0), split(30, (1, 6, 6), 1)
     _, coded, model = pca_counterpart(train, evaluated, latent_dim=4, seed=0)
-    np.testing.assert_array_equal(model.encode(evaluated.images), coded.codes)
-    np.testing.assert_array_equal(model.draw_posterior(evaluated.images, 3), coded.codes)
+    np.testing.assert_array_equal(model.encode(evaluated.x), coded.codes)
+    np.testing.assert_array_equal(model.draw_posterior(evaluated.x, 3), coded.codes)
     np.testing.assert_array_equal(model.decode(coded.codes), coded.reconstructions)
-    np.testing.assert_array_equal(model.restore(evaluated.images), coded.reconstructions)
+    np.testing.assert_array_equal(model.restore(evaluated.x), coded.reconstructions)
 
 
 def test_the_prior_has_the_variances_of_the_training_codes() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ae_lightning.checkpoints.loading import load_autoencoder
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Backbone
 from ae_lightning.networks.backbone import weights_follow
@@ -184,7 +184,7 @@ def pretrained(squeezenet, tmp_path, monkeypatch):
     )
     images = write_images(tmp_path, (3, 32, 32), 4)
     trainer = build_trainer()
-    trainer.fit(model, ImageDataModule(name="npz", path=str(images), batch_size=4, num_val=0))
+    trainer.fit(model, DataModule(name="npz", path=str(images), batch_size=4, num_val=0))
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
     return model, tmp_path / "model.ckpt"

@@ -47,7 +47,7 @@ def test_more_dimensions_are_shown_by_principal_components() -> None:
 def test_one_dimension_is_a_histogram_for_each_class() -> None:
     figure = latent_scatter(to_plane(codes(60, 1)), np.arange(60) % 3, ["a", "b", "c"])
     (axes,) = figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "number of images")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "number of samples")
     assert legend_texts(figure) == ["a", "b", "c"]
     to_png(figure)
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.testing.training import build_trainer
 
@@ -17,18 +17,18 @@ Train = Callable[..., Autoencoder]
 
 
 @pytest.fixture(scope="session")
-def digits() -> ImageDataModule:
+def digits() -> DataModule:
     """scikit-learn's digits, none of them held out for validation."""
-    return ImageDataModule(name="digits", num_val=0)
+    return DataModule(name="digits", num_val=0)
 
 
 @pytest.fixture(scope="session")
-def mnist() -> ImageDataModule:
+def mnist() -> DataModule:
     """MNIST, where the machine has it."""
     root = os.environ.get("AE_LIGHTNING_DATA")
     if not root:
         pytest.skip("AE_LIGHTNING_DATA is not set: no MNIST on this machine")
-    return ImageDataModule(name="mnist", root=root)
+    return DataModule(name="mnist", root=root)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a linear autoencoder learns is PCA (document 004; Baldi & Hornik 1989)."""
+"""What a linear autoencoder learns is PCA (Velardo; Baldi & Hornik 1989)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import MLP, Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import batch_of, draws_for
@@ -36,7 +36,7 @@ def pca_error(train, test, num_components):
 @pytest.fixture(scope="module")
 def images(digits):
     """The training images, shape (N, 1, 8, 8)."""
-    return digits.scale(digits.split("train").images)
+    return digits.scale(digits.split("train").x)
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +77,14 @@ def independent(tmp_path_factory):
     pixels = random.normal(0.5, 0.15, (10_000, 1, 4, 4)).clip(0, 1)
     images = np.rint(255 * pixels).astype(np.uint8)
     np.savez(path, x_train=images[:8000], x_test=images[8000:])
-    return ImageDataModule(name="npz", path=str(path), num_val=0)
+    return DataModule(name="npz", path=str(path), num_val=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [4, 8])
 @pytest.mark.parametrize("network", [Linear(), MLP(hidden=[64])], ids=["linear", "mlp"])
 def test_no_smaller_code_helps_where_pixels_are_independent(independent, train, network, latent_dim):
-    """Each dimension of the code saves one pixel's variance, and nothing saves more (document 004)."""
+    """Each dimension of the code saves one pixel's variance, and nothing saves more (Velardo)."""
     model = train(
         VanillaAE,
         independent,
@@ -94,7 +94,7 @@ def test_no_smaller_code_helps_where_pixels_are_independent(independent, train, 
         latent_dim=latent_dim,
         output_activation="identity",
     )
-    fitted, judged = (independent.scale(independent.split(name).images) for name in ("train", "test"))
+    fitted, judged = (independent.scale(independent.split(name).x) for name in ("train", "test"))
     error = squared_error(judged, model.reconstruct(judged))
     expected = pca_error(fitted.flatten(1).numpy(), judged.flatten(1).numpy(), latent_dim)
     assert error == pytest.approx(expected, rel=0.05)

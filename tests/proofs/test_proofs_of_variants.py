@@ -1,4 +1,4 @@
-"""What the documents promise of each variant, on real images that no training saw; a short training each."""
+"""What their authors promise of the variants, on real images that no training saw; a short training each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL = {"network": MLP(hidden=[64]), "latent_dim": 8, "learning_rate": 3e-3}
 
 def judged(data, num_images=None):
     """Images of the test split."""
-    return data.scale(data.split("test").images[:num_images])
+    return data.scale(data.split("test").x[:num_images])
 
 
 def pixel_error(x_BCHW, y_BCHW):
@@ -68,7 +68,7 @@ def overcomplete(digits, train):
 
 def test_sparse_codes_reach_the_wanted_activation(overcomplete, digits):
     """Every unit, over the images that it was asked of; all units together over others."""
-    trained, unseen = (overcomplete.encode(digits.scale(digits.split(name).images)) for name in ("train", "test"))
+    trained, unseen = (overcomplete.encode(digits.scale(digits.split(name).x)) for name in ("train", "test"))
     assert (trained.mean(dim=0) - overcomplete.rho).abs().max() < 0.02
     assert unseen.mean().item() == pytest.approx(overcomplete.rho, abs=0.02)
 
@@ -146,7 +146,7 @@ def pictures(mnist, train):
 
 @pytest.mark.slow
 def test_bce_and_mse_give_similar_pictures(mnist, pictures):
-    """As near the images as each other, and nearer each other than to the images (document 000)."""
+    """As near the images as each other, and nearer each other than to the images (Eftimiades)."""
     x_BCHW = judged(mnist, 1000)
     errors = [pixel_error(x_BCHW, pictures[name]) for name in ("mse", "bce")]
     assert errors[1] == pytest.approx(errors[0], rel=0.1)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ae_lightning.checkpoints.files import write_checkpoint
 from ae_lightning.checkpoints.loading import describe, load_autoencoder, load_state
-from ae_lightning.command_line.checkpoint_overlay import overlay
+from ae_lightning.command_line.checkpoint_config import overlay
 from ae_lightning.data.folder import read_folder
 from ae_lightning.data.npz import read_npz
 from ae_lightning.data.torchvision_sets import read_torchvision_set

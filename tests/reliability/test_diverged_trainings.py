@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints.loading import load_state
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 
 # A weight is broken as a gradient would break it: at a step, on a rank, or after the epoch's last loss was computed.
 BREAKING = """
@@ -49,7 +49,7 @@ def diverging(workspace):
 
 def images_of_step(step, batch_size=128):
     """The positions that a step's epoch gives its global batch, computed apart from the training."""
-    loader = ImageDataModule(batch_size=batch_size).train_dataloader()
+    loader = DataModule(batch_size=batch_size).train_dataloader()
     epoch, position = divmod(step, len(loader))
     loader.sampler.set_epoch(epoch)
     return list(loader)[position].indices.tolist()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_lightning.data import ImageDataModule
+from ae_lightning.data import DataModule
 from ae_lightning.data.decoding import read_header
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder import read_folder
@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 
 def values(images):
-    return sorted(torch.cat([images.train.images, images.test.images])[:, 0, 0, 0].tolist())
+    return sorted(torch.cat([images.train.x, images.test.x])[:, 0, 0, 0].tolist())
 
 
 def test_the_first_damaged_image_is_named(folder):
@@ -83,7 +83,7 @@ def test_labels_stay_with_their_images(tmp_path):
     with pytest.warns(UserWarning, match=r"a/0\.png"):
         images = read_folder(tmp_path, None, 0, on_error="skip")
     for split in (images.train, images.test):
-        assert split.labels.tolist() == [int(value >= 100) for value in split.images[:, 0, 0, 0].tolist()]
+        assert split.labels.tolist() == [int(value >= 100) for value in split.x[:, 0, 0, 0].tolist()]
 
 
 def test_many_damaged_images_are_not_all_named(tmp_path):
@@ -104,7 +104,7 @@ def test_nothing_but_damaged_images(tmp_path):
 @pytest.mark.parametrize("setting", [{"on_error": "skip"}, {"follow_links": True}])
 def test_settings_of_folders_alone(setting):
     with pytest.raises(ConfigError, match=r"is for folder only; data\.name is digits"):
-        ImageDataModule(**setting)
+        DataModule(**setting)
 
 
 def test_what_was_left_out_is_counted_in_the_run_and_said_at_the_end(workspace, folder):

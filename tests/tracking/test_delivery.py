@@ -11,7 +11,7 @@ from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.operations import Metrics
+from ae_lightning.tracking.mlflow_writes import Metrics
 from ae_lightning.tracking.spool import Spool, held
 from spool_outages import locked, log_a_bit, require_all, without_runs
 

@@ -152,7 +152,7 @@ def test_the_logged_model_predicts_what_the_checkpoint_does(trained):
     import torch
 
     from ae_lightning.checkpoints.loading import load_autoencoder
-    from ae_lightning.data import ImageDataModule
+    from ae_lightning.data import DataModule
 
     run = trained.run()
     (logged,) = trained.client.search_logged_models([run.info.experiment_id])
@@ -165,8 +165,8 @@ def test_the_logged_model_predicts_what_the_checkpoint_does(trained):
     assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 1, 8, 8)
     assert {output.name for output in loaded.metadata.signature.outputs.inputs} == {"codes", "reconstructions"}
     assert np.asarray(loaded.input_example).shape == (2, 1, 8, 8)
-    data = ImageDataModule()
-    images = data.scale(data.split("test").images[:7])
+    data = DataModule()
+    images = data.scale(data.split("test").x[:7])
     predicted = loaded.predict(images.numpy())
     model = load_autoencoder(trained.checkpoint()).eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The spool on disk: operations in order, each whole or left out, in one process's hands."""
+"""The spool on disk: writes in order, each whole or left out, in one process's hands."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import zlib
 
 import pytest
 
-from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.operations import (
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.leftover_spools import deliver_left_behind, deliver_left_of_run, find_spools
+from ae_lightning.tracking.mlflow_writes import (
     Artifacts,
     LoggedModel,
     Metrics,
@@ -23,7 +24,7 @@ from ae_lightning.tracking.operations import (
 )
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held
 
-OPERATIONS = [
+WRITES = [
     Metrics([("loss", 0.1, 1, 0), ("other", float("inf"), 1, 0)]),
     Params({"a": "1"}),
     Tags({"b": "ü\n2"}),
@@ -43,11 +44,11 @@ def spool_in(folder):
     return Spool.new(folder, Origin("sqlite:///x.db", "0" * 32))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: type(operation).__name__)
-def test_an_operation_survives_json(operation):
-    again = decoded(json.loads(json.dumps(encoded(operation))))
-    assert json.dumps(encoded(again)) == json.dumps(encoded(operation))
-    assert again.staged == operation.staged
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: type(write).__name__)
+def test_a_write_survives_json(write):
+    again = decoded(json.loads(json.dumps(encoded(write))))
+    assert json.dumps(encoded(again)) == json.dumps(encoded(write))
+    assert again.staged == write.staged
 
 
 def test_metrics_join_up_to_the_next_of_another_kind():
@@ -101,21 +102,61 @@ def test_a_bucket_whose_library_is_missing_is_refused(workspace):
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"kind": "Prophecy"},
-        {"kind": "Text", "words": ""},
-        {"kind": "Artifacts", "folder": "../x", "artifact_folder": ""},
-    ],
-)
-def test_a_record_of_another_version_or_with_a_folder_elsewhere_is_not_read(tmp_path, record):
-    spool = spool_in(tmp_path)
-    spool.append([Status("RUNNING")])
+def append_to_journal(spool, record):
     content = json.dumps(record).encode()
     with (spool.folder / "journal").open("ab") as journal:
         journal.write(f"{zlib.crc32(content):08x} ".encode() + content + b"\n")
+
+
+def test_a_record_with_a_folder_elsewhere_is_not_read(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append([Status("RUNNING")])
+    append_to_journal(spool, {"kind": "Artifacts", "folder": "../x", "artifact_folder": ""})
     assert records_of(spool) == [Status("RUNNING"), None]
+
+
+@pytest.mark.parametrize("record", [{"kind": "Prophecy"}, {"kind": "Text", "words": ""}], ids=["kind", "field"])
+def test_what_another_version_must_deliver_waits_for_it(tracker, workspace, record):
+    root = workspace.folder / "mlruns" / "spool"
+    spool = Spool.new(root, Origin(workspace.uri, tracker.run_id, "0.3.1"))
+    spool.append([Tags({"order": "first"})])
+    append_to_journal(spool, record)
+    spool.append([Tags({"order": "last"})])
+    spool.close()
+    said = "written by ae_lightning 0.3.1, which delivers it"
+    outcome = workspace("sync")
+    assert outcome.code == 1
+    assert said in outcome.out
+    assert workspace.client.get_run(tracker.run_id).data.tags["order"] == "first"
+    (left,) = find_spools(root)
+    assert len(left.waiting()) == 2
+    with pytest.warns(UserWarning, match=said):
+        deliver_left_behind(root, workspace.uri)
+    with pytest.raises(TrackingError, match=said):
+        deliver_left_of_run(root, tracker.run_id, workspace.client)
+    assert len(left.waiting()) == 2
+
+
+def test_what_the_first_release_left_is_delivered(tracker, workspace):
+    """Its origin names no version; its records are those of today."""
+    folder = workspace.folder / "mlruns" / "spool" / f"{tracker.run_id}.1.1"
+    folder.mkdir(parents=True)
+    (folder / "origin.json").write_text(json.dumps({"tracking_uri": workspace.uri, "run_id": tracker.run_id}))
+    records = [
+        {"kind": "Tags", "values": {"order": "first"}},
+        {"kind": "Metrics", "points": [["val/mse", 0.5, 1, 2]]},
+        {"kind": "Text", "text": "note", "artifact_file": "note.txt"},
+        {"kind": "Prophecy"},
+    ]
+    (spool,) = find_spools(folder.parent)
+    for record in records:
+        append_to_journal(spool, record)
+    outcome = workspace("sync")
+    assert outcome.code == 1
+    assert "written by ae_lightning 0.1, which delivers it" in outcome.out
+    data = workspace.client.get_run(tracker.run_id).data
+    assert (data.tags["order"], data.metrics["val/mse"]) == ("first", 0.5)
+    assert len(spool.waiting()) == 1
 
 
 def test_an_empty_note_of_what_is_delivered_delivers_all_of_it_again(tracker, workspace):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ae_lightning.tracking.leftover_spools import find_spools
+from ae_lightning.tracking.mlflow_writes import Status
 from ae_lightning.tracking.models import register_model
-from ae_lightning.tracking.operations import Status
 from ae_lightning.tracking.spool import Origin, Spool, held
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs
@@ -106,7 +106,8 @@ def test_the_runs_that_a_trial_left_open_are_found(study_run, workspace):
 
 def test_a_store_that_is_gone_when_the_best_model_is_to_be_registered_ends_no_night(study_run, workspace):
     example = np.zeros((2, 1, 8, 8), np.float32)
-    (workspace.folder / "best.ckpt").touch()
+    checkpoint = workspace.folder / "best.ckpt"
+    checkpoint.touch()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         away = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -114,6 +115,6 @@ def test_a_store_that_is_gone_when_the_best_model_is_to_be_registered_ends_no_ni
             pytest.warns(UserWarning, match="did not take the best model"),
             study_run.refusal_survived("the best model"),
         ):
-            register_model(away, "1", study_run.run_id, workspace.folder / "best.ckpt", example, 2, "some")
+            register_model(away, "1", study_run.run_id, checkpoint, example, {"codes": example}, "some")
     study_run.close()
     assert workspace.client.get_run(study_run.run_id).info.status == "FINISHED"

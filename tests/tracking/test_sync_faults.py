@@ -9,7 +9,7 @@ import pytest
 from ae_lightning.command_line.report import ui_hint
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking import connect, shown_uri
-from ae_lightning.tracking.operations import Status
+from ae_lightning.tracking.mlflow_writes import Status
 from ae_lightning.tracking.spool import Origin, Spool
 from ae_lightning.tracking.store import impatient, sending_files
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import StepLR
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.testing.training import (
     build_trainer,
     generate_images,
@@ -101,7 +101,7 @@ def test_noise_differs_from_batch_to_batch_and_epoch_to_epoch(tmp_path):
     """With one image over and over and weights that stay, the noise alone tells two batches apart."""
     images = generate_images(SHAPE, 1).repeat(24, axis=0)
     np.savez(tmp_path / "one.npz", x_train=images, x_test=images)
-    data = ImageDataModule(name="npz", path=str(tmp_path / "one.npz"), batch_size=8, num_val=8)
+    data = DataModule(name="npz", path=str(tmp_path / "one.npz"), batch_size=8, num_val=8)
     names = LoggedNames()
     model = VAE(**SMALL, optimizer=partial(torch.optim.SGD, lr=0.0))
     fit(model, data, epochs=2, callbacks=[names], log_every_n_steps=1)

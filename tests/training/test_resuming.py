@@ -10,13 +10,14 @@ import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, weights_of, write_images
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.vae import VAE
+from phased_models import Begun, Duel
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")
 
@@ -50,7 +51,7 @@ def train(tmp_path):
     """Train for four epochs of three batches, in a folder of the test's."""
     images = str(write_images(tmp_path, SHAPE, 27))
 
-    def run(name, variant, scheduler, *, killed_at=None, checkpoint=None, **options):
+    def run(name, variant, scheduler, *, killed_at=None, checkpoint=None, batch_size=8, **options):
         torch.manual_seed(0)
         model = variant(
             spec=DataSpec(SHAPE),
@@ -63,7 +64,7 @@ def train(tmp_path):
         callbacks = [steps, RunCheckpoint(str(tmp_path / name))]
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(4, callbacks=callbacks, **settings)
-        data = ImageDataModule(name="npz", path=images, batch_size=8, num_val=5)
+        data = DataModule(name="npz", path=images, batch_size=batch_size, num_val=5)
         try:
             trainer.fit(model, data, ckpt_path=checkpoint)
         except KilledError:
@@ -96,9 +97,21 @@ def test_a_plateau_loses_no_step(train, variant, options, killed_at):
 @pytest.mark.parametrize("variant", [VAE, AdversarialAE])
 def test_a_training_of_so_many_steps_ends_no_epoch_twice(train, variant, options):
     """Lightning would: with other images in the steps that follow, and fewer of them."""
-    # Each of an adversarial autoencoder's optimizers counts.
-    max_steps = 12 if variant is VAE else 24
-    require_exact(train, variant, STEPS, (2, 0), max_steps=max_steps, **options)
+    # Also of two players: their steps of a batch are one step of the training.
+    require_exact(train, variant, STEPS, (2, 0), max_steps=12, **options)
+
+
+@pytest.mark.parametrize("variant", [VAE, Duel])
+def test_gradients_that_are_being_accumulated_are_kept(train, variant):
+    """The validation after three of an epoch's six batches is between the two batches of a step."""
+    options = {"accumulate_grad_batches": 2, "val_check_interval": 3, "gradient_clip_val": 0.5, "batch_size": 4}
+    require_exact(train, variant, STEPS, (2, 4), **options)
+
+
+@pytest.mark.parametrize("killed_at", [(1, 0), (1, 1), (1, 2), (2, 0)], ids=str)
+def test_a_phase_begins_once_however_often_a_training_is_gone_on_with(train, killed_at):
+    """The second begins with the second batch of the second epoch."""
+    require_exact(train, Begun, STEPS, killed_at, val_check_interval=1)
 
 
 @pytest.mark.parametrize("monitor", ["val/los", "val/loss"])
@@ -124,7 +137,7 @@ def test_a_plateau_may_step_with_the_batches_that_step(tmp_path):
         scheduler=partial(PLATEAU, monitor="train/loss"),
         scheduler_interval="step",
     )
-    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 27)), batch_size=8, num_val=5)
+    data = DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 27)), batch_size=8, num_val=5)
     trainer = build_trainer(1, accumulate_grad_batches=2, gradient_clip_val=1e-3)
     trainer.fit(model, data)
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.5

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from ae_lightning.data.batch import Batch
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Conv, Linear, ResNet
 from ae_lightning.spec import DataSpec
@@ -52,7 +52,7 @@ def test_labels_never_reach_a_training_step(tmp_path):
         torch.manual_seed(0)
         seen = LearningRates()
         model = VAE(**SMALL)
-        fit(model, ImageDataModule(name="npz", path=str(path), batch_size=8, num_val=2), callbacks=[seen])
+        fit(model, DataModule(name="npz", path=str(path), batch_size=8, num_val=2), callbacks=[seen])
         assert {type(batch) for batch in seen.batches} == {Batch}
         ends.append(weights_of(model))
         assert [batch.labels for batch in seen.batches] == [None] * len(seen.batches)
@@ -149,7 +149,7 @@ def test_the_last_batch_of_an_epoch_is_a_step_however_few_are_accumulated(max_st
 @pytest.mark.parametrize("network", [ResNet(widths=[4, 4, 4]), Conv(filters=[4, 4, 4], batch_norm=True)], ids=str)
 def test_a_single_image_is_refused_where_batch_norm_needs_more(network, tmp_path):
     """Three stages leave 1 × 1 pixels of 8 × 8: one number a channel."""
-    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
+    data = DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
     model = VanillaAE(spec=DataSpec(SHAPE), network=network, latent_dim=3)
     with pytest.raises(ConfigError, match=r"^data\.batch_size: batch norm needs at least 2 images a process"):
         fit(model, data)
@@ -157,7 +157,7 @@ def test_a_single_image_is_refused_where_batch_norm_needs_more(network, tmp_path
 
 @pytest.mark.parametrize("network", [ResNet(widths=[4]), Conv(filters=[4, 4, 4]), Linear()], ids=str)
 def test_a_single_image_trains_where_it_can(network, tmp_path):
-    data = ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
+    data = DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 4)), batch_size=1, num_val=0)
     model = VanillaAE(spec=DataSpec(SHAPE), network=network, latent_dim=3)
     before = weights_of(model)
     # A wrong answer would come without a step.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.losses.reconstruction import mse
@@ -46,7 +46,7 @@ def trained(variant=AdversarialAE, epochs=1, **options):
     model = variant(**SMALL, **options)
     steps = Steps()
     trainer = build_trainer(epochs, callbacks=[steps], validate=True, log_every_n_steps=1)
-    trainer.fit(model, ImageDataModule(name="digits"))
+    trainer.fit(model, DataModule(name="digits"))
     return model, steps
 
 
@@ -99,7 +99,7 @@ def test_each_players_loss_is_logged_under_its_name():
 def test_the_first_step_logs_the_losses_of_the_fresh_players():
     """With neither moving, all batches of an epoch are judged by the weights that were drawn."""
     _, steps = trained(optimizer=HELD, discriminator_optimizer=HELD)
-    model, data = fresh(), ImageDataModule(name="digits")
+    model, data = fresh(), DataModule(name="digits")
     data.setup("fit")
     loader = data.train_dataloader()
     for batch, logged in zip(loader, steps.logged, strict=True):
@@ -145,9 +145,9 @@ def test_a_plateau_of_the_validation_loss_lowers_both_rates():
 
 
 def test_validation_judges_the_reconstruction():
-    model, data = fresh(), ImageDataModule(name="digits")
+    model, data = fresh(), DataModule(name="digits")
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
-    x_BCHW = data.scale(data.split("val").images)
+    x_BCHW = data.scale(data.split("val").x)
     assert logged.keys() == {"val/loss", "val/reconstruction"}
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
 

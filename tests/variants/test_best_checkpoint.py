@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.double import DoubleAE
@@ -50,7 +50,7 @@ def train(variant, folder):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(model, ImageDataModule(name="digits"))
+    trainer.fit(model, DataModule(name="digits"))
     return losses, torch.load(folder / "untracked" / "best.ckpt", weights_only=False)["epoch"]
 
 

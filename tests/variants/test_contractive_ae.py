@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Conv, ResNet
 from ae_lightning.spec import DataSpec
@@ -81,9 +81,9 @@ def test_the_penalty_trains_the_encoder_alone(network, exact):
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_validation_has_the_norm_without_a_gradient(precision):
     """Lightning validates in inference mode; the Jacobian is taken in 32-bit whatever the precision."""
-    model, data = build(exact=True, contraction=0.5), ImageDataModule(name="digits", batch_size=64)
+    model, data = build(exact=True, contraction=0.5), DataModule(name="digits", batch_size=64)
     logged = validation_terms(model, data, precision)
-    x_BCHW = data.scale(data.split("val").images)
+    x_BCHW = data.scale(data.split("val").x)
     assert logged["val/jacobian"] == pytest.approx(reference_norm(model, x_BCHW).mean().item(), rel=1e-4)
     expected = logged["val/reconstruction"] + 0.5 * logged["val/jacobian"]
     assert logged["val/loss"] == pytest.approx(expected, rel=1e-4)
@@ -93,7 +93,7 @@ def test_validation_has_the_norm_without_a_gradient(precision):
 def test_it_trains(exact):
     model = build(BATCH_NORM["conv"], exact=exact)
     before = [parameter.clone() for parameter in model.parameters()]
-    build_trainer(1, limit_train_batches=2).fit(model, ImageDataModule(name="digits"))
+    build_trainer(1, limit_train_batches=2).fit(model, DataModule(name="digits"))
     assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert all(layer.training for layer in model.modules() if isinstance(layer, nn.BatchNorm2d))
 

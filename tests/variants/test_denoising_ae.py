@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ae_lightning.data.corruption import gaussian, masking, salt_and_pepper
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
@@ -38,7 +38,7 @@ def test_training_gives_back_the_clean_image_from_the_corrupted_one(corruption):
     model = build(corruption=corruption)
     x_BCHW = generate_batch(SHAPE, 6)
     noisy_BCHW = corrupted_by_hand(model, x_BCHW)
-    found = model.training_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
+    found = model.denoising_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
     assert found.keys() == {"reconstruction"}
     torch.testing.assert_close(found["reconstruction"], mse(x_BCHW, model.reconstruct(noisy_BCHW)))
     for other in (mse(noisy_BCHW, model.reconstruct(noisy_BCHW)), mse(x_BCHW, model.reconstruct(x_BCHW))):
@@ -55,7 +55,7 @@ def test_every_batch_is_corrupted_anew():
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_validation_is_clean(corruption):
     """The same value as that of the variant without corruption, and of a level that would leave nothing."""
-    data = ImageDataModule(name="digits")
+    data = DataModule(name="digits")
     expected = validation_terms(build(VanillaAE), data)
     assert validation_terms(build(corruption=corruption, std=100.0, p=1.0), data) == expected
 
@@ -63,7 +63,7 @@ def test_validation_is_clean(corruption):
 def test_a_level_of_zero_trains_as_the_variant_without_corruption():
     weights = []
     for model in (build(std=0.0), build(VanillaAE)):
-        build_trainer(1).fit(model, ImageDataModule(name="digits"))
+        build_trainer(1).fit(model, DataModule(name="digits"))
         weights.append(list(model.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
@@ -79,3 +79,21 @@ def test_a_level_of_zero_trains_as_the_variant_without_corruption():
 def test_what_is_out_of_range_is_refused_by_its_key(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+@pytest.mark.parametrize("corruption", ["gaussian", "masking"])
+def test_vectors_without_bounds_are_corrupted_unclipped(corruption):
+    spec = DataSpec((40,), "vector", None)
+    model = DenoisingAE(spec=spec, network=MLP(hidden=[8]), latent_dim=3, corruption=corruption, std=0.5, p=0.3)
+    x = 10 * generate_batch(spec, 200)
+    corrupted = model.corrupt(x, draws_for(model, x))
+    if corruption == "gaussian":
+        assert (corrupted - x).std() == pytest.approx(0.5, rel=0.05)
+    else:
+        assert (corrupted == 0).float().mean() == pytest.approx(0.3, abs=0.02)
+        assert torch.equal(corrupted[corrupted != 0], x[corrupted != 0])
+
+
+def test_what_needs_bounds_is_refused_without_them():
+    with pytest.raises(ConfigError, match=r"^model\.corruption: salt_and_pepper sets values to the ends"):
+        DenoisingAE(spec=DataSpec((40,), "vector", None), network=MLP(hidden=[8]), corruption="salt_and_pepper")

@@ -5,7 +5,7 @@ from itertools import groupby
 import pytest
 import torch
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
@@ -34,7 +34,7 @@ class RecordedSampleVAE(DoubleSampleVAE, Recorded):
 def trained(variant, epochs=2, **options):
     torch.manual_seed(0)
     model = variant(**SMALL, **options)
-    build_trainer(epochs).fit(model, ImageDataModule(name="digits"))
+    build_trainer(epochs).fit(model, DataModule(name="digits"))
     return model
 
 
@@ -97,7 +97,7 @@ def test_the_cycle_trains_encoder_and_decoder():
 @pytest.mark.parametrize("schedule", ["alternating", "joint"])
 def test_validation_reports_all_terms_whatever_the_phase(schedule):
     model = DoubleAE(**SMALL, schedule=schedule, latent_weight=2.0)
-    (logged,) = build_trainer(validate=True).validate(model, ImageDataModule(name="digits"), verbose=False)
+    (logged,) = build_trainer(validate=True).validate(model, DataModule(name="digits"), verbose=False)
     assert logged["val/loss"] == pytest.approx(logged["val/reconstruction"] + 2 * logged["val/latent_cycle"], rel=1e-5)
 
 

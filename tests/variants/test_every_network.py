@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ae_lightning import networks
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import Conv, Network
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, write_images
@@ -31,7 +31,7 @@ NETWORKS: dict[str, Network] = {
 def data(tmp_path_factory):
     """Colour images with an odd side, two batches of four."""
     path = write_images(tmp_path_factory.mktemp("images"), (3, 9, 8), 8)
-    return ImageDataModule(name="npz", path=str(path), batch_size=4, num_val=0)
+    return DataModule(name="npz", path=str(path), batch_size=4, num_val=0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
@@ -41,9 +41,9 @@ def test_topk_keeps_exactly_k_activations_of_a_linear_code(k):
 
 def test_topk_still_keeps_k_after_training():
     model = build(penalty="topk", k=4)
-    build_trainer(2).fit(model, ImageDataModule(name="digits"))
-    data = ImageDataModule(name="digits")
-    z_BL = model.encode(data.scale(data.split("test").images))
+    build_trainer(2).fit(model, DataModule(name="digits"))
+    data = DataModule(name="digits")
+    z_BL = model.encode(data.scale(data.split("test").x))
     assert ((z_BL != 0).sum(dim=1) == 4).all()
 
 
@@ -82,8 +82,8 @@ def test_the_penalty_is_weighed(penalty):
 def test_a_penalty_lowers_the_activations(penalty):
     """A sigmoid starts near one half."""
     model = build(penalty=penalty, sparsity_weight=10.0)
-    data = ImageDataModule(name="digits")
-    x_BCHW = data.scale(data.split("test").images)
+    data = DataModule(name="digits")
+    x_BCHW = data.scale(data.split("test").x)
     before = model.encode(x_BCHW).mean()
     build_trainer(20).fit(model, data)
     assert before > 0.4

@@ -4,7 +4,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
+from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP, Conv, ResNet, Unpool
 from ae_lightning.spec import DataSpec
@@ -55,7 +56,7 @@ def training(request):
     torch.manual_seed(0)
     model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS[request.param], latent_dim=3)
     snapshots = Snapshots()
-    build_trainer(2, callbacks=[snapshots]).fit(model, ImageDataModule(name="digits"))
+    build_trainer(2, callbacks=[snapshots]).fit(model, DataModule(name="digits"))
     return snapshots
 
 
@@ -96,7 +97,7 @@ class Recorded(StackedAE):
 def test_each_phase_minimises_its_own_term():
     torch.manual_seed(0)
     model = Recorded(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
-    build_trainer(20).fit(model, ImageDataModule(name="digits"))
+    build_trainer(20).fit(model, DataModule(name="digits"))
     names = ["layer_1", "layer_2", "layer_3", "reconstruction"]
     assert [{name for terms in model.seen[phase] for name in terms} for phase in range(4)] == [{n} for n in names]
     for phase, name in enumerate(names):
@@ -106,7 +107,48 @@ def test_each_phase_minimises_its_own_term():
 
 def test_validation_judges_the_whole_from_the_start():
     model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["mlp"], latent_dim=3)
-    data = ImageDataModule(name="digits")
+    data = DataModule(name="digits")
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)
-    x_BCHW = data.scale(data.split("val").images)
+    x_BCHW = data.scale(data.split("val").x)
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
+
+
+class Uneven(MLP):
+    """Its decoder has a stage more than its encoder."""
+
+    def build_decoder(self, code, spec):
+        return torch.nn.Sequential(torch.nn.Identity(), *super().build_decoder(code, spec))
+
+
+class Reshaped(MLP):
+    """Its decoder hands on a map where its encoder has a vector."""
+
+    def build_decoder(self, code, spec):
+        first, middle, last = super().build_decoder(code, spec)
+        middle = torch.nn.Sequential(middle, torch.nn.Unflatten(1, (1, 4, 4)))
+        return torch.nn.Sequential(first, middle, torch.nn.Sequential(torch.nn.Flatten(), last))
+
+
+class Reordered(MLP):
+    """The widths of its decoder are those of its encoder in the same order."""
+
+    def build_decoder(self, code, spec):
+        return MLP(hidden=self.hidden[::-1]).build_decoder(code, spec)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Uneven, r"its encoder has 3 stages, its decoder 4; layer by layer they are trained in pairs"),
+        (Reshaped, r"its decoder's stage 2 gives 1 × 4 × 4 where the encoder's stage 2 takes 16; layer by layer .*"),
+        (Reordered, r"its decoder's stage 3 takes no 16 \(.*\)"),
+    ],
+)
+def test_a_network_that_cannot_be_divided_is_refused(network, said):
+    with pytest.raises(ConfigError, match=rf"^model\.network: {said}$"):
+        StackedAE(spec=DataSpec(SHAPE), network=network(hidden=[16, 8]), latent_dim=3)
+
+
+def test_a_network_is_left_in_training_mode():
+    model = StackedAE(spec=DataSpec(SHAPE), network=NETWORKS["batch_norm"], latent_dim=3)
+    assert all(module.training for module in model.modules())

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.spec import DataSpec
@@ -27,7 +27,7 @@ CASE = {"spec": DataSpec(SHAPE), "latent_dim": 2}
 
 @pytest.fixture
 def data(tmp_path):
-    return ImageDataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 48)), batch_size=16, num_val=16)
+    return DataModule(name="npz", path=str(write_images(tmp_path, SHAPE, 48)), batch_size=16, num_val=16)
 
 
 def suite_of(cls):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
@@ -40,7 +40,7 @@ def trained(variant, epochs=3, **options):
     torch.manual_seed(0)
     model = variant(**SMALL, **options)
     trainer = build_trainer(epochs, validate=True, log_every_n_steps=1)
-    trainer.fit(model, ImageDataModule(name="digits"))
+    trainer.fit(model, DataModule(name="digits"))
     return model, {name: value.item() for name, value in trainer.callback_metrics.items()}
 
 
@@ -122,8 +122,8 @@ def test_the_batchs_kl_is_of_the_moments_that_were_asked_for(estimator):
 @pytest.mark.parametrize("estimator", ["aggregate", "posterior"])
 def test_the_moments_that_were_asked_for_come_near_the_priors(estimator):
     model, _ = trained(SampleVAE, epochs=60, estimator=estimator)
-    data = ImageDataModule(name="digits")
+    data = DataModule(name="digits")
     with torch.no_grad():
-        mean_L, variance_L = moments(model, data.scale(data.split("train").images), estimator)
+        mean_L, variance_L = moments(model, data.scale(data.split("train").x), estimator)
     torch.testing.assert_close(mean_L, torch.zeros(3), atol=0.3, rtol=0)
     torch.testing.assert_close(variance_L, torch.ones(3), atol=0.4, rtol=0)

@@ -10,11 +10,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
-from ae_lightning.checkpoints.loading import STATE_KEY
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
-from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.trained_module import TrainedModule
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
+from ae_lightning.versions import STATE_KEY
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -125,7 +125,7 @@ class RunCheckpoint(ModelCheckpoint):
     def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
         """Let no checkpoint from before the last phase of a training be the best."""
         model = trainer.lightning_module
-        is_final = not isinstance(model, Autoencoder) or model.in_last_phase
+        is_final = not isinstance(model, TrainedModule) or model.in_last_phase
         return is_final and super().check_monitor_top_k(trainer, current)
 
     def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import chunk_size
@@ -25,7 +25,7 @@ from ae_lightning.models.autoencoder import Autoencoder
 def encode_split(
     trainer: pl.Trainer,
     model: Autoencoder,
-    data: ImageDataModule,
+    data: SeenData,
     split_name: SplitName,
     *,
     num_images: int | None = None,
@@ -44,33 +44,34 @@ def encode_split(
         reconstruct: Whether the reconstructions are wanted too.
 
     Returns:
-        Images, codes, latents, reconstructions and labels in the order of the split.
+        Samples, codes, latents, reconstructions and labels in the order of the split.
     """
     split = fixed_sample(data.split(split_name), num_images)
-    images = data.scale(split.images)
-    in_chunks = partial(_on_all_ranks, trainer, len(images), chunk_size(images.shape[1:]))
+    x = data.scale(split.x)
+    in_chunks = partial(_on_all_ranks, trainer, len(x), chunk_size(x.shape[1:]))
     given = split.labels_or_missing() if model.needs_labels else None
 
     def encode(chosen: Tensor) -> Tensor:
-        return model.encode(_on(model, images[chosen]), None if given is None else _on(model, given[chosen]))
+        return model.encode(_on(model, x[chosen]), None if given is None else _on(model, given[chosen]))
 
     def decode(chosen: Tensor) -> Tensor:
         known = None if given is None else _on(model, given[chosen])
-        return model.decode_like(_on(model, latents[chosen]), _on(model, images[chosen]), known)
+        return model.decode_like(_on(model, latents[chosen]), _on(model, x[chosen]), known)
 
-    latents = collect(len(images), in_chunks(encode))
-    pieces = torch.split(latents, chunk_size(images.shape[1:]))
-    codes = collect(len(images), (model.features(_on(model, piece)) for piece in pieces))
+    latents = collect(len(x), in_chunks(encode))
+    pieces = torch.split(latents, chunk_size(x.shape[1:]))
+    codes = collect(len(x), (model.features(_on(model, piece)) for piece in pieces))
     return EncodedSplit(
-        images=np.ascontiguousarray(images.numpy()),
+        x=np.ascontiguousarray(x.numpy()),
         codes=codes.numpy(),
-        reconstructions=collect(len(images), in_chunks(decode)).numpy() if reconstruct else None,
+        reconstructions=collect(len(x), in_chunks(decode)).numpy() if reconstruct else None,
         labels=None if split.labels is None else split.labels.numpy(),
-        latents=None if codes.shape == latents.shape and torch.equal(codes, latents) else latents.numpy(),
+        latents=None if model.has_vector_codes else latents.numpy(),
+        value_range=data.spec.value_range,
     )
 
 
-def fixed_sample(split: ImageSplit, num_images: int | None) -> ImageSplit:
+def fixed_sample(split: Split, num_images: int | None) -> Split:
     """Return a subset that is the same every time, so that curves over epochs compare like with like.
 
     Args:
@@ -135,16 +136,15 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         """Return what a model that needs labels is given: where nothing is said, one class after the other."""
         return model.classes_in_turn(num) if given is None or not model.needs_labels else torch.from_numpy(given)
 
-    def classes_in_turn(num: int) -> Labels | None:
-        found = model.classes_in_turn(num)
-        return None if found is None else found.numpy()
-
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         known = classes(len(images), given)
         return _in_chunks(model, images, lambda chunk, _, part: model.features(model.encode(chunk, part)), known)
 
     def decode(latents: Rows, given: Labels | None = None) -> Rows:
         known = classes(len(latents), given)
+        if model.has_vector_codes:
+            # Those of a map come as measures see them: as vectors.
+            latents = latents.reshape(-1, *model.code_shape)
         return _in_chunks(model, latents, lambda chunk, _, part: model.decode(chunk, part), known)
 
     def restore(images: Rows, given: Labels | None = None) -> Rows:
@@ -165,31 +165,36 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
     def features(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
 
+    def assign(latents: Rows) -> Rows:
+        return _in_chunks(model, latents, lambda chunk, _, __: model.assign(chunk))
+
     sampler = model.sampler if model.sampler.needs_codes else None
     return NumpyModel(
-        encode=encode,
-        decode=decode,
-        restore=restore,
-        draw_posterior=draw_posterior,
-        draw_prior=draw_prior,
-        features=features,
-        classes_in_turn=classes_in_turn,
+        encode,
+        decode,
+        restore,
+        draw_posterior,
+        draw_prior,
+        features,
+        assign=assign if model.has("assign") else None,
+        code_bits=model.code_bits(),
+        num_given=model.spec.num_classes if model.needs_labels else 0,
         sampler=None if sampler is None else NumpySampler(type(sampler).__name__, sampler.draw),
     )
 
 
 def draw_training_latents(
-    model: Autoencoder, data: ImageDataModule, num_images: int, seed: int
+    model: Autoencoder, data: SeenData, num_samples: int, seed: int
 ) -> tuple[Rows, Labels | None]:
     """Return latents of the train split as training draws them, and the classes that a model that needs labels has.
 
     Args:
         model: In eval mode.
         data: Holds the split; of a stream, the sample of it that measures look at.
-        num_images: At most so many of its images, always the same ones.
+        num_samples: At most so many of them, always the same ones.
         seed: Fixes what is drawn.
     """
-    split = fixed_sample(data.split("train"), num_images)
+    split = fixed_sample(data.split("train"), num_samples)
     given = split.labels_or_missing() if model.needs_labels else None
 
     def pieces() -> Iterator[Tensor]:
@@ -197,7 +202,7 @@ def draw_training_latents(
             size = len(rows)
             draws = Draws(seed, "codes", (number,), offset=0, num_images=size, global_size=size, device=model.device)
             known = None if given is None else _on(model, given[rows])
-            yield model.draw_posterior_codes(data.scale(_on(model, split.images[rows])), draws, known)
+            yield model.draw_posterior_codes(data.scale(_on(model, split.x[rows])), draws, known)
 
     return collect(len(split), pieces()).numpy(), None if given is None else given.numpy()
 
@@ -211,7 +216,7 @@ def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> Co
         seed: Fixes which ones, and the noise.
     """
     chosen = evaluated.sample(MAX_CORRUPTED, seed)
-    return CorruptedImages(chosen.images, corrupt(model, chosen.images, seed), chosen.labels)
+    return CorruptedImages(chosen.x, corrupt(model, chosen.x, seed), chosen.labels)
 
 
 def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
@@ -219,7 +224,7 @@ def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
     return _with_draws(model, images, "corruption", seed, lambda chunk, draws, _: model.corrupt(chunk, draws))
 
 
-def overlay_images(data: ImageDataModule, split: ImageSplit, seed: int) -> OverlaidImages | None:
+def overlay_images(data: SeenData, split: Split, seed: int) -> OverlaidImages | None:
     """Overlay images of a split where ``data.overlay`` asks for it and the split has labels of two classes.
 
     Args:

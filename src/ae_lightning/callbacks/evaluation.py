@@ -26,19 +26,18 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.checks import require_at_least
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
 from ae_lightning.judging.cache import Cache
-from ae_lightning.judging.case import Case
+from ae_lightning.judging.case import OF_SAMPLES, Case
 from ae_lightning.judging.chunks import num_within
 from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import Judgement, judge
-from ae_lightning.judging.measure import Measure
-from ae_lightning.judging.measuring import needs_of, require_comparable, select_measures
-from ae_lightning.judging.part import Choice
+from ae_lightning.judging.measure import Measure, needs_of, require_comparable, select_measures
+from ae_lightning.judging.named_part import Choice
 from ae_lightning.judging.picture import draw_pictures, select_pictures
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
@@ -72,7 +71,8 @@ class Evaluation(Callback):
         max_gib: Hold at most so many images of a split that they take this many GiB in 32-bit, and a warning says so;
             reconstructions, and PCA's, take as much again. 1 GiB is 340,000 images of 28 × 28 pixels, and 1,780 of
             224 × 224 in colour.
-        pca: Measure PCA at the same latent_dim on the same images too.
+        pca: Measure PCA beside the model, on the same samples: as many components as a latent has numbers, or of a
+            discrete code no more bits.
         seed: Fixes clustering and what is drawn.
         cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
             curves), so that a data set pays for it once; null keeps nothing.
@@ -125,6 +125,7 @@ class Evaluation(Callback):
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
         self._shown: PictureCase | None = None
+        self._has_told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
@@ -164,8 +165,8 @@ class Evaluation(Callback):
         num_train_images: int,
     ) -> None:
         # Other modules and data have no splits to encode; Lightning's own loops serve them unchanged.
-        data = getattr(trainer, "datamodule", None)
-        if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
+        data = data_of(trainer)
+        if not isinstance(model, Autoencoder) or data is None:
             return
 
         with whole_parameters(trainer.strategy.model):
@@ -177,18 +178,32 @@ class Evaluation(Callback):
             require_comparable(train, evaluated)
             values: dict[str, float] = {}
             if trainer.is_global_zero:
+                self._tell_what_is_not_for(evaluated)
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
-                judgement = self._measure(trainer, stage, measures, case, model.latent_dim)
+                judgement = self._measure(trainer, stage, measures, case)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
                 self._shown = self._picture_case(model, data, case, judgement)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
-    def _num_held(self, data: ImageDataModule, name: SplitName, num_images: int | None) -> int:
+    def _tell_what_is_not_for(self, evaluated: EncodedSplit) -> None:
+        """Say once which of the chosen measures and pictures are for other samples than these."""
+        met = Case(evaluated, evaluated, self.seed).given
+        lacking: dict[str, list[str]] = {}
+        chosen = (*self.training_measures, *self.measures, *self.training_pictures, *self.pictures)
+        for part in dict.fromkeys(chosen):
+            for need in sorted(part.needs & OF_SAMPLES - met)[:1]:
+                lacking.setdefault(need, []).append(part.name)
+        if lacking and not self._has_told:
+            said = "; ".join(f"{', '.join(dict.fromkeys(names))} need {need}" for need, names in lacking.items())
+            rank_zero_warn(f"not for these data, and so neither measured nor drawn: {said}")
+        self._has_told = True
+
+    def _num_held(self, data: SeenData, name: SplitName, num_images: int | None) -> int:
         """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
         split = data.split(name)
         wanted = len(split) if num_images is None else min(num_images, len(split))
-        held = min(wanted, num_within(int(self.max_gib * 2**30), split.images.shape[1:]))
+        held = min(wanted, num_within(int(self.max_gib * 2**30), split.x.shape[1:]))
         if held < wanted:
             rank_zero_warn(
                 f"evaluation.max_gib: {held:,} of {wanted:,} images of the {name} split are looked at; "
@@ -199,26 +214,28 @@ class Evaluation(Callback):
     def _case(
         self,
         model: Autoencoder,
-        data: ImageDataModule,
+        data: SeenData,
         train: EncodedSplit,
         evaluated: EncodedSplit,
-        split: ImageSplit,
+        split: Split,
         measures: Sequence[Measure],
     ) -> Case:
 
         needs = needs_of(measures)
+        # What has no bounds has no peak to measure noise against either.
+        is_corrupted = "corrupted images" in needs and evaluated.value_range is not None
         return Case(
             train=train,
             evaluated=evaluated,
             seed=self.seed,
             model=numpy_model(model),
-            corrupted=corrupt_images(model, evaluated, self.seed) if "corrupted images" in needs else None,
+            corrupted=corrupt_images(model, evaluated, self.seed) if is_corrupted else None,
             overlaid=overlay_images(data, split, self.seed) if "overlaid images" in needs else None,
             novel_class=data.novel_class,
             cache=self._cache,
         )
 
-    def _picture_case(self, model: Autoencoder, data: ImageDataModule, case: Case, judgement: Judgement) -> PictureCase:
+    def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:
         is_own = type(model).corrupt is not Autoencoder.corrupt
         description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
         return PictureCase(
@@ -232,11 +249,9 @@ class Evaluation(Callback):
             convolution=self.convolution,
         )
 
-    def _measure(
-        self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case, latent_dim: int
-    ) -> Judgement:
+    def _measure(self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case) -> Judgement:
 
-        judgement = judge(measures, case, latent_dim, with_pca=self.pca, guard=left_out)
+        judgement = judge(measures, case, with_pca=self.pca, guard=left_out)
         if trainer.state.fn != TrainerFn.FITTING:
             for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
                 self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")
@@ -265,6 +280,8 @@ class Evaluation(Callback):
         if epoch and (not self.draw_every_n_epochs or epoch % self.draw_every_n_epochs):
             return
         pictures = self.training_pictures if epoch else self.pictures
+        if not pictures:
+            return
         with tempfile.TemporaryDirectory() as temporary:
             for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=left_out):
                 for tracker in found:

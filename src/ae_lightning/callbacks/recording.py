@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
+from ae_lightning.data.foreign import seen_data
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.serving import example
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
 
 PACKAGES = (
@@ -109,12 +112,13 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 
 
 @rank_zero_only
-def log_best_model(trainer: pl.Trainer, model: pl.LightningModule, checkpoint: str) -> None:
+def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    example = data.scale(data.split("train").images[:2]).contiguous().numpy()
-    for tracker in trackers(trainer):
-        tracker.log_autoencoder(Path(checkpoint), example, int(model.latent_dim))  # type: ignore[arg-type]
+    found = trackers(trainer)
+    if found:
+        inputs, outputs = example(checkpoint, seen_data(trainer.datamodule))  # type: ignore[attr-defined]
+    for tracker in found:
+        tracker.log_autoencoder(Path(checkpoint), inputs, outputs)
 
 
 def num_parameters(module: torch.nn.Module) -> int:
@@ -139,7 +143,7 @@ def config_hash(config: dict[str, Any]) -> str:
 
 def environment(trainer: pl.Trainer) -> dict[str, Any]:
     """Return what the run's speed and results depend on besides its configuration."""
-    installed = {distribution.metadata["Name"]: distribution.version for distribution in distributions()}
+    installed = installed_packages()
     cuda_devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "python": platform.python_version(),
@@ -152,6 +156,13 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
         "packages": {name: installed.get(name, "?") for name in PACKAGES},
         "all_packages": dict(sorted(installed.items())),
     }
+
+
+@cache
+def installed_packages() -> dict[str, str]:
+    """Return the version of each installed package: a process reads the hundreds of files once."""
+    found = (distribution.metadata for distribution in distributions())
+    return {metadata["Name"]: metadata["Version"] for metadata in found}
 
 
 def git_tags() -> dict[str, str]:

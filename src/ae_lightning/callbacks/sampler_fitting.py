@@ -11,14 +11,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 from ae_lightning.callbacks.encoding import draw_training_latents
 from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.checkpoints.sampler_file import read_sampler, sampler_path, write_sampler
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.samplers.base import Sampler
 
 MAX_FITTED = 50_000
-"""Training images whose codes a sampler is fitted to, at most; of more, a fixed random sample."""
+"""Training samples whose codes a sampler is fitted to, at most; of more, a fixed random sample."""
 
 
 class SamplerFitting(Callback):
@@ -59,8 +59,8 @@ class SamplerFitting(Callback):
         self._give(trainer, pl_module)
 
     def _give(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
-        data = getattr(trainer, "datamodule", None)
-        if not isinstance(model, Autoencoder) or not isinstance(data, ImageDataModule):
+        data = data_of(trainer)
+        if not isinstance(model, Autoencoder) or data is None:
             return
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
         # All ranks put the parameters together, for rank 0 to encode with.
@@ -79,12 +79,12 @@ class SamplerFitting(Callback):
             sampler_path(checkpoint).unlink(missing_ok=True)
 
 
-def sampler_for(model: Autoencoder, data: ImageDataModule, wanted: Sampler, checkpoint: Path | None) -> Sampler:
+def sampler_for(model: Autoencoder, data: SeenData, wanted: Sampler, checkpoint: Path | None) -> Sampler:
     """Return a sampler that is ready to draw: the one that is kept, if it is the one that is wanted, or a fitted one.
 
     Args:
         model: In eval mode.
-        data: Has the training images.
+        data: Has the training samples.
         wanted: Class and settings of the sampler; what is fitted, if it comes to that.
         checkpoint: Of the model's weights; None not to look for a kept one.
     """

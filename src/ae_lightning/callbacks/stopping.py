@@ -110,11 +110,10 @@ def is_resumable_after(trainer: pl.Trainer, batch_idx: int) -> bool:
     """Whether a checkpoint from after a batch goes on without anything done twice or left out.
 
     After the last batch of an epoch, and where a validation is due, that follows first (the end of the epoch is a
-    moment of its own); gradients that are being accumulated are in no checkpoint.
+    moment of its own).
     """
-    done = batch_idx + 1
-    is_last = done >= trainer.num_training_batches
-    return not is_last and not is_validated_next(trainer) and done % trainer.accumulate_grad_batches == 0
+    is_last = batch_idx + 1 >= trainer.num_training_batches
+    return not is_last and not is_validated_next(trainer)
 
 
 def _tell_nothing() -> None:

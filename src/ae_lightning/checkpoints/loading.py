@@ -13,16 +13,18 @@ from typing import Any
 import torch
 from lightning.pytorch.cli import instantiate_module
 
+from ae_lightning import __version__
 from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.sampler_file import read_sampler
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
+from ae_lightning.versions import FIRST_VERSION, STATE_KEY, require_readable
 
-STATE_KEY = "ae_lightning"
-"""Where a checkpoint keeps what is neither Lightning's nor the model's: the run and its configuration."""
+DATA_KEY = "DataModule"
+"""Where Lightning keeps the data module's state: the name of its class."""
 
 LINKED_KEYS = ("spec", "seed")
 """Hyperparameters that the command line derives, and therefore does not take."""
@@ -36,6 +38,7 @@ class CheckpointContents:
         path: The file.
         model: The variant and its hyperparameters, as a configuration gives them.
         data: The data module's hyperparameters, likewise.
+        scaling: How its samples are scaled, as the data module keeps it; empty where it is not said.
         seed: The run's seed.
         run_id: The MLflow run that wrote it, if any.
         config: The whole configuration of that run, if any.
@@ -44,6 +47,7 @@ class CheckpointContents:
     path: Path
     model: dict[str, Any]
     data: dict[str, Any]
+    scaling: dict[str, Any]
     seed: int
     run_id: str | None
     config: dict[str, Any]
@@ -53,7 +57,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint file.
 
     Raises:
-        CheckpointError: If there is none, or it is damaged or holds anything but data.
+        CheckpointError: If there is none, it is damaged or holds anything but data, or another release wrote it.
     """
     path = Path(path)
     if not path.is_file():
@@ -73,7 +77,16 @@ def load_state(path: str | Path) -> dict[str, Any]:
 def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
     if not isinstance(state, dict) or "hyper_parameters" not in state or not _holds_weights(state.get("state_dict")):
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
+    require_readable(f"checkpoint {path}", _version_of(state), "train again", CheckpointError)
     return state
+
+
+def _version_of(state: dict[str, Any]) -> str:
+    own, model = state.get(STATE_KEY), state["hyper_parameters"]
+    if isinstance(own, Mapping) and "version" in own:
+        return str(own["version"])
+    # A variant of one's own may override the hook that writes the version.
+    return FIRST_VERSION if isinstance(model, Mapping) and "input_shape" in model else __version__
 
 
 def _holds_weights(weights: Any) -> bool:
@@ -107,7 +120,8 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
     return CheckpointContents(
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
-        data=_without_derived(data),
+        data=_data_settings(data, config),
+        scaling=_settings(path, DATA_KEY, state.get(DATA_KEY, {})),
         seed=seed,
         run_id=own.get("run_id"),
         config=config,
@@ -209,6 +223,14 @@ def _not_plain(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return next(filter(None, map(_not_plain, value)), None)
     return None if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def _data_settings(own: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the data module's settings: of one of others, its class and what it was made with."""
+    configured = config.get("data")
+    if isinstance(configured, dict) and "class_path" in configured:
+        return {name: configured[name] for name in ("class_path", "init_args") if name in configured}
+    return _without_derived(own)
 
 
 def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:

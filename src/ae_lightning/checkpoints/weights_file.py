@@ -12,12 +12,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ae_lightning import __version__
 from ae_lightning.errors import CheckpointError, first_line
+from ae_lightning.versions import STATE_KEY
 
 _CONTENTS, _DIGEST = "ae_lightning", "ae_lightning.sha256"
 """Metadata: all of the checkpoint that is no tensor, as JSON; and the SHA-256 of that and the weights."""
 
-_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", "ae_lightning"})
+_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", STATE_KEY})
 """What only training goes on with, and the run's own configuration, which may name servers and passwords."""
 
 
@@ -35,7 +37,8 @@ def write_weights(state: dict[str, Any], path: Path) -> None:
     # A copy each: safetensors takes neither shared memory nor other memory orders.
     weights = {name: tensor.contiguous().clone() for name, tensor in state["state_dict"].items()}
     try:
-        contents = json.dumps({key: value for key, value in state.items() if key not in _LEFT_OUT})
+        kept = {key: value for key, value in state.items() if key not in _LEFT_OUT}
+        contents = json.dumps({**kept, STATE_KEY: {"version": __version__}})
     except TypeError as error:
         raise CheckpointError(f"the checkpoint holds what no settings are: {error}") from error
     content = save(weights, {"format": "pt", _CONTENTS: contents, _DIGEST: digest_of(contents, weights)})

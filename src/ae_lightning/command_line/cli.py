@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -26,15 +26,21 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
-from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.parsed_settings import (
+    COMPILES_BY_DEFAULT,
+    is_distributed,
+    require_possible,
+    require_seed,
+    tracker_of,
+)
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.refused_settings import require_possible
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT, is_distributed, require_seed, tracker_of
 from ae_lightning.command_line.store_option import hide_password, tracker_in
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
@@ -42,9 +48,9 @@ from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requ
 from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
-from ae_lightning.places import WEIGHTS_SUFFIX
 from ae_lightning.samplers.base import Sampler
 from ae_lightning.samplers.prior import Prior as PriorSampler
+from ae_lightning.spec import DataSpec
 from ae_lightning.tracking import (
     MLflowTracker,
     deliver_left_behind,
@@ -63,7 +69,7 @@ class AutoencoderCLI(LightningCLI):
 
     trainer: Trainer
     model: Autoencoder
-    datamodule: ImageDataModule
+    datamodule: LightningDataModule
     answers_signals: ClassVar[bool] = True
 
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
@@ -71,7 +77,17 @@ class AutoencoderCLI(LightningCLI):
         self.resume = resume
         self.stopping = Stopping(Requests())
         self._requeue_signal: int | None = None
+        self._called = next(iter(kwargs.get("args") or ()), "")
         super().__init__(*args, **kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # which command is called is known by now
+        """Return which arguments of the Trainer's method the command line does not take, for the called command alone.
+
+        To make the options of the others, which nobody can give, would take longer than all else. Where the command is
+        misspelt, all are returned, to be named in the error.
+        """
+        known = super().subcommands()
+        return {self._called: known[self._called]} if self._called in known else known
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
@@ -95,8 +111,9 @@ class AutoencoderCLI(LightningCLI):
             default=COMPILES_BY_DEFAULT,
             help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
-        parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
-        for target in ("model.init_args.seed", "data.seed"):
+        parser.link_arguments("data", "model.init_args.spec", compute_fn=_spec_of, apply_on="instantiate")
+        # What a data module of others is called, and whether it takes a seed, is its own matter.
+        for target in ("model.init_args.seed",) if self.subclass_mode_data else ("model.init_args.seed", "data.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -194,7 +211,7 @@ class AutoencoderCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
-        settings = self._get(self.config_init, "trainer")
+        settings, config = self._get(self.config_init, "trainer"), self.plain_config()
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
         callbacks: list[Callback] = [fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
@@ -202,7 +219,7 @@ class AutoencoderCLI(LightningCLI):
         if self.subcommand != "fit":
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
-            callbacks.append(self._checkpoint())
+            callbacks.append(self._checkpoint(config))
         if settings.get("enable_progress_bar") is not False:
             callbacks.append(TrainingProgress())
         if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
@@ -212,7 +229,7 @@ class AutoencoderCLI(LightningCLI):
             if isinstance(tracker, MLflowTracker):
                 tracker.keeps_status = self.subcommand != "fit"
                 name = f"{type(self.model).__name__}-{self.model.latent_dim}"
-                tracker.suggest_names(self.datamodule.dataset_name, name)
+                tracker.suggest_names(self.data.dataset_name, name)
         plugins = settings.get("plugins") or []
         kwargs = {
             **kwargs,
@@ -221,19 +238,24 @@ class AutoencoderCLI(LightningCLI):
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         with refusal_explained("trainer"):
-            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(self.plain_config()), *callbacks])
+            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(config), *callbacks])
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:
             self.stopping.requests.numbers.add(self._requeue_signal)
         return trainer
 
-    def _checkpoint(self) -> RunCheckpoint:
+    def _checkpoint(self, config: dict[str, Any]) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
         if isinstance(self.resume, ResumePoint):
             checkpoint.stay_with(self.resume.checkpoint)
         checkpoint.make_directory()
-        checkpoint.config = self.plain_config()
+        checkpoint.config = config
         return checkpoint
+
+    @property
+    def data(self) -> SeenData:
+        """The data as measures look at them."""
+        return seen_data(self.datamodule)
 
     def plain_config(self) -> dict[str, Any]:
         """Return the resolved configuration as `fit -c` takes it, without a password of the store.
@@ -272,7 +294,7 @@ class AutoencoderCLI(LightningCLI):
         best = self.best_checkpoint()
         with closing_runs(self.trainer):
             if best:
-                log_best_model(self.trainer, self.model, best)
+                log_best_model(self.trainer, best)
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )
@@ -286,7 +308,7 @@ class AutoencoderCLI(LightningCLI):
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""
         self._announce()
-        self.datamodule.split("val")  # a run is not opened for one that there is not
+        self.data.split("val")  # a run is not opened for one that there is not
         self.trainer.validate(**{**kwargs, "verbose": False})
         self._report("val", [])
 
@@ -309,8 +331,8 @@ class AutoencoderCLI(LightningCLI):
         """Say in one line what is about to run."""
         if not self.trainer.is_global_zero:
             return
-        data = self.datamodule
-        sizes = [f"{data.num_images(name):,} {name}" for name in data.split_names]
+        data = self.data
+        sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
         shape = " × ".join(map(str, data.spec.shape))
         Console(stderr=True).print(
             f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "
@@ -333,14 +355,18 @@ class AutoencoderCLI(LightningCLI):
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
-        if self.datamodule.num_skipped:
-            hints = [*hints, f"left out: {self.datamodule.num_skipped:,} damaged files (data.on_error: skip)"]
+        if self.data.num_skipped:
+            hints = [*hints, f"left out: {self.data.num_skipped:,} damaged files (data.on_error: skip)"]
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
             if tracker.spooled is not None:
                 hints.append(tracker.spooled.hint)
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         print_report(stage, values, hints, self._get(self.config_init, "evaluation").measures)
+
+
+def _spec_of(data: LightningDataModule) -> DataSpec:
+    return seen_data(data).spec
 
 
 def take_weights(model: Autoencoder, path: str, trains: bool) -> None:

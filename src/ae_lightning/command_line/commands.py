@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any, NoReturn
+
+from ae_lightning.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,24 @@ def overview() -> str:
     for name, text in {**TRAINER_COMMANDS, **{name: command.help for name, command in COMMANDS.items()}}.items():
         listed.add_parser(name, help=text)
     return parser.format_help()
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Raises what argparse would print, and takes no abbreviated options.
+
+    Args:
+        command: Its name, behind the program's.
+        arguments: Those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, command: str, **arguments: Any) -> None:
+        super().__init__(prog=f"ae_lightning {command}", allow_abbrev=False, **arguments)
+        self.command = command
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{self.command}: {message}")

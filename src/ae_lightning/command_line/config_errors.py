@@ -20,8 +20,8 @@ from lightning.pytorch.loggers import Logger
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ae_lightning.command_line.arguments import config_files, given_options
 from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
+from ae_lightning.command_line.unparsed_options import config_files, given_options
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.models.autoencoder import Autoencoder

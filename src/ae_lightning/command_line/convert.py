@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError, first_line
 
 EPILOG = (
@@ -36,12 +36,12 @@ def run(arguments: list[str]) -> int:
     # So that --help need not wait for torch.
     from rich.console import Console
 
-    from ae_lightning.data.datamodule import ImageDataModule
+    from ae_lightning.data.datamodule import DataModule
     from ae_lightning.data.sources import STREAM
     from ae_lightning.data.streaming.conversion import convert
     from ae_lightning.data.streaming.litdata_import import require_litdata
 
-    data = ImageDataModule(**{key.removeprefix("data."): value for key, value in options.items()})
+    data = DataModule(**{key.removeprefix("data."): value for key, value in options.items()})
     if data.name == STREAM:
         raise ConfigError(f"convert: {data.path} is a stream already")
     require_litdata("convert")
@@ -122,4 +122,4 @@ _DATA_KEYS: dict[str, dict[str, Any]] = {
     "on_error": {"choices": ("raise", "skip"), "help": "what becomes of images of folder that cannot be read"},
     "follow_links": {"type": _truth, "metavar": "BOOL", "help": "whether folder follows links that lead out of it"},
 }
-"""Those of `ImageDataModule` that say which images there are and how they are divided."""
+"""Those of `DataModule` that say which images there are and how they are divided."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ae_lightning.command_line.command_parser import CommandParser
-from ae_lightning.places import WEIGHTS_SUFFIX
+from ae_lightning.command_line.commands import CommandParser
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 
 
 def run(arguments: list[str]) -> int:

@@ -47,9 +47,10 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
         predictions: This rank's batches.
 
     Returns:
-        `indices` (N,), `codes` (N, latent_dim) and `reconstructions` (N, C, H, W).
+        `indices` (N,), `codes` (N, F) and `reconstructions` (N, …); `latents` (N, …) where what is decoded is not the
+        codes.
     """
-    fields = ("indices", "codes", "reconstructions")
+    fields = [name for name in Prediction._fields if getattr(predictions[0], name) is not None]
     own = {name: torch.cat([getattr(batch, name) for batch in predictions]).cpu().numpy() for name in fields}
     ranks = gather_objects(own)
     joined = {name: np.concatenate([rank[name] for rank in ranks]) for name in fields}
@@ -76,6 +77,6 @@ def _write_table(predictions: dict[str, np.ndarray], output: Path) -> None:
 
     columns = {name: pa.array(list(values.reshape(len(values), -1))) for name, values in predictions.items()}
     columns["indices"] = pa.array(predictions["indices"])
-    shape = ",".join(map(str, predictions["reconstructions"].shape[1:]))
-    table = pa.table(columns).replace_schema_metadata({"image_shape": shape})
+    shapes = {f"{name}_shape": ",".join(map(str, values.shape[1:])) for name, values in predictions.items()}
+    table = pa.table(columns).replace_schema_metadata(shapes)
     parquet.write_table(table, output)

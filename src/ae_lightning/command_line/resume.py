@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.checkpoints.files import newest_sound
-from ae_lightning.command_line.arguments import find_option
+from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, shown_uri, unfinished_runs

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.command_line.commands import CommandParser
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ae_lightning.data.datamodule import ImageDataModule
+    from ae_lightning.data.foreign import SeenData
     from ae_lightning.models.autoencoder import Autoencoder
     from ae_lightning.samplers.base import Sampler
 
@@ -37,12 +39,12 @@ def run(arguments: list[str]) -> int:
     from rich.console import Console
 
     from ae_lightning.callbacks.encoding import numpy_model
+    from ae_lightning.checkpoints.data import data_of_checkpoint
     from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
     from ae_lightning.checks import require_at_least
     from ae_lightning.command_line.launch import prepare
+    from ae_lightning.command_line.parsed_settings import MAX_SEED
     from ae_lightning.command_line.predictions import check_output
-    from ae_lightning.command_line.settings import MAX_SEED
-    from ae_lightning.data.datamodule import ImageDataModule
     from ae_lightning.errors import ConfigError
 
     prepare()
@@ -53,7 +55,7 @@ def run(arguments: list[str]) -> int:
     contents = read_checkpoint(options.ckpt_path)
     model = load_autoencoder(options.ckpt_path).eval()
     _require_pictures(model, output)
-    data = ImageDataModule(**contents.data)
+    data = partial(data_of_checkpoint, contents)
     given = model.classes_in_turn(options.num)
     labels = None if given is None else given.numpy()
     if options.label is not None:
@@ -89,23 +91,24 @@ def _require_pictures(model: Autoencoder, output: Path) -> None:
         raise ConfigError(f"output: {output} cannot show {spec.kind}s of {shape} values{what}; give a file .npz")
 
 
-def _class_of(label: str, model: Autoencoder, data: ImageDataModule) -> int:
+def _class_of(label: str, model: Autoencoder, open_data: Callable[[], SeenData]) -> int:
     from ae_lightning.data.holding_out import find_class
     from ae_lightning.errors import ConfigError
 
     if not model.needs_labels:
         raise ConfigError(f"label: {type(model).__name__} is given no classes; --label is for conditional variants")
+    data = open_data()
     wanted = int(label) if label.isdecimal() else label
     return find_class(wanted, data.class_names, data.dataset_name, "label")
 
 
-def _sampler(name: str | None, model: Autoencoder, data: ImageDataModule, trained_with: object) -> Sampler:
+def _sampler(name: str | None, model: Autoencoder, open_data: Callable[[], SeenData], trained_with: object) -> Sampler:
     """Return the sampler that is asked for, else the one kept, else the one that the training was configured with.
 
     Args:
         name: Of a class, or its dotted path; None for none.
         model: With the sampler that is kept, if one is.
-        data: What it was trained on, for what is not kept.
+        open_data: Gives what it was trained on, for what is not kept.
         trained_with: What the training's configuration says.
     """
     from collections.abc import Mapping
@@ -130,7 +133,7 @@ def _sampler(name: str | None, model: Autoencoder, data: ImageDataModule, traine
     with refusal_explained("sampler"):
         wanted = cls(**arguments)
     wanted.require_takes(model.code_shape, are_indices=model.code_bits() is not None)
-    return sampler_for(model, data, wanted, None)
+    return sampler_for(model, open_data(), wanted, None)
 
 
 def _write(samples: NDArray[np.float32], labels: NDArray[np.int64] | None, output: Path, columns: int | None) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
-from ae_lightning.command_line.arguments import given_options, is_config
-from ae_lightning.command_line.parser import check_config_files
+from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.unparsed_options import given_options, is_config
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import shown_uri

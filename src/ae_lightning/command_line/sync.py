@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError
-from ae_lightning.places import DEFAULT_SPOOL
+from ae_lightning.file_names import DEFAULT_SPOOL
 
 EXIT_KEPT = 1
 
@@ -14,7 +14,8 @@ EPILOG = (
     "A run that ends while its MLflow store is away leaves on disk what the store did not take: metrics, pictures, the "
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 a run is deleted in MLflow "
-    "(what it lacks stays on disk, in case it is restored), 2 a store does not answer, or the disk does not."
+    "(what it lacks stays on disk, in case it is restored) or another version of this package must deliver what is "
+    "left, 2 a store does not answer, or the disk does not."
 )
 
 
@@ -25,7 +26,7 @@ def run(arguments: list[str]) -> int:
         arguments: Of the command line, without the command.
 
     Returns:
-        0 if nothing is left that could be delivered, 1 if runs are gone.
+        0 if nothing is left that could be delivered, 1 if runs are gone or another version must deliver.
 
     Raises:
         ConfigError: If the folder is not there, or a spool in it cannot be read or written.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ae_lightning.command_line.command_parser import CommandParser
+from ae_lightning.command_line.commands import CommandParser
 
 
 def run(arguments: list[str]) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
+from ae_lightning.compare.compared_models import ComparedModel, load_compared_models
 from ae_lightning.compare.curves import loss_curves
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
-from ae_lightning.compare.subjects import Subject, load_subjects
 from ae_lightning.compare.table import Comparison, compare_runs
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.drawing.interactive import Scene
@@ -84,33 +84,32 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
 
 
 def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
-    subjects = load_subjects(comparison.rows, comparison.stage)
+    models = load_compared_models(comparison.rows, comparison.stage)
     worst = None
-    if subjects.found:
-        encoded = subjects.found[0].encoded
+    if models.found and models.found[0].encoded.holds_images:
+        encoded = models.found[0].encoded
         outputs = {
-            subject.label: subject.encoded.reconstructions
-            for subject in subjects.found
-            if subject.encoded.reconstructions is not None
+            model.label: model.encoded.reconstructions
+            for model in models.found
+            if model.encoded.reconstructions is not None
         }
-        worst = worst_side_by_side(encoded.images, outputs, encoded.labels, subjects.found[0].class_names)
+        worst = worst_side_by_side(encoded.x, outputs, encoded.labels, models.found[0].class_names)
     return Illustrations(
         worst=worst,
-        scatters={subject.label: _scatter(subject) for subject in subjects.found},
+        scatters={model.label: _scatter(model) for model in models.found},
         grids={
-            subject.label: latent_grid(subject.decoded_grid)
-            for subject in subjects.found
-            if subject.decoded_grid is not None
+            model.label: latent_grid(model.decoded_grid) for model in models.found if model.decoded_grid is not None
         },
         curves=[loss_curves(_histories(reader, comparison, metric), metric) for metric in CURVES],
-        left_out=subjects.left_out,
+        left_out=models.left_out,
     )
 
 
-def _scatter(subject: Subject) -> Scene:
-    encoded = subject.encoded
+def _scatter(model: ComparedModel) -> Scene:
+    encoded = model.encoded
     plane = to_plane(encoded.codes)
-    return latent_scene(plane, encoded.images, encoded.labels, subject.class_names, MAX_POINTS)
+    images = encoded.x if encoded.holds_images else None
+    return latent_scene(plane, images, encoded.labels, model.class_names, MAX_POINTS)
 
 
 def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:

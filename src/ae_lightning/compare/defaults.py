@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from ae_lightning import networks
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.command_line.settings import COMPILES_BY_DEFAULT
-from ae_lightning.data import ImageDataModule
+from ae_lightning.command_line.parsed_settings import COMPILES_BY_DEFAULT
+from ae_lightning.data import DataModule
 from ae_lightning.variants import find_variants
 
-SECTIONS: Mapping[str, type] = {"data": ImageDataModule, "evaluation": Evaluation, "checkpoint": RunCheckpoint}
+SECTIONS: Mapping[str, type] = {"data": DataModule, "evaluation": Evaluation, "checkpoint": RunCheckpoint}
 """Parts of a configuration whose class is always the same."""
 
 OTHERS = {"compile": str(COMPILES_BY_DEFAULT), "num_skipped_images": "0"}

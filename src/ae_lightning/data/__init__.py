@@ -1,24 +1,22 @@
-"""Images in, batches out: every source of images behind one data module."""
+"""Samples in, batches out: every source of them behind one data module."""
 
 from ae_lightning.data.batch import Batch
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.loader import BatchLoader
 from ae_lightning.data.sampling import BatchSampler
-from ae_lightning.data.scaling import Scaling, scale, scale_image_max, scale_unit
-from ae_lightning.data.sources import SOURCES, load_images
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.scaling import Scaler, Scaling
+from ae_lightning.data.sources import SOURCES, load_data
+from ae_lightning.data.splits import DataSet, Split
 
 __all__ = [
     "SOURCES",
     "Batch",
     "BatchLoader",
     "BatchSampler",
-    "ImageDataModule",
-    "ImageSet",
-    "ImageSplit",
+    "DataModule",
+    "DataSet",
+    "Scaler",
     "Scaling",
-    "load_images",
-    "scale",
-    "scale_image_max",
-    "scale_unit",
+    "Split",
+    "load_data",
 ]

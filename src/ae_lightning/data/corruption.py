@@ -1,4 +1,4 @@
-"""Corruptions of images: pure functions of an image and the random numbers that they use."""
+"""Corruptions of samples: pure functions of a sample and the random numbers that they use."""
 
 from __future__ import annotations
 
@@ -6,52 +6,84 @@ from typing import Literal
 
 from torch import Tensor
 
+from ae_lightning.errors import ConfigError
+
 CorruptionName = Literal["gaussian", "masking", "salt_and_pepper"]
 
+Range = tuple[float, float]
+"""Smallest and largest value of a sample."""
 
-def gaussian(x_BCHW: Tensor, noise_BCHW: Tensor, std: float) -> Tensor:
-    """Add noise and clip to [0, 1], so that what comes out is an image.
+
+def gaussian(x: Tensor, noise: Tensor, std: float, value_range: Range | None = (0.0, 1.0)) -> Tensor:
+    """Add noise, and clip to the range of the values where they have one, so that what comes out is a sample.
 
     Args:
-        x_BCHW: Images in [0, 1].
-        noise_BCHW: Draws from N(0, 1).
-        std: Standard deviation of the noise, before clipping.
+        x: Samples, shape (B, …).
+        noise: Draws from N(0, 1), of the same shape.
+        std: Standard deviation of the noise, before clipping, in the units of the samples as scaled.
+        value_range: Of the samples; None where they have no bounds.
     """
-    return (x_BCHW + std * noise_BCHW).clamp(0, 1)
+    noisy = x + std * noise
+    return noisy if value_range is None else noisy.clamp(*value_range)
 
 
-def masking(x_BCHW: Tensor, uniform_BCHW: Tensor, p: float) -> Tensor:
-    """Set a share of the values to 0 (Vincent et al. 2008, section 2.3).
+def masking(x: Tensor, uniform: Tensor, p: float) -> Tensor:
+    """Set a share of the values to 0 (Vincent et al. 2008, section 2.3): black, or of standardised values the mean.
 
     Args:
-        x_BCHW: Images in [0, 1].
-        uniform_BCHW: Draws from U[0, 1).
+        x: Samples, shape (B, …).
+        uniform: Draws from U[0, 1), of the same shape.
         p: Probability that a value is set to 0.
     """
-    return x_BCHW * (uniform_BCHW >= p)
+    return x * (uniform >= p)
 
 
-def salt_and_pepper(x_BCHW: Tensor, uniform_BCHW: Tensor, p: float) -> Tensor:
-    """Set a share of the values to 0 or 1, each as likely as the other (Vincent et al. 2010, section 3.3).
+def salt_and_pepper(x: Tensor, uniform: Tensor, p: float, value_range: Range = (0.0, 1.0)) -> Tensor:
+    """Set a share of the values to the ends of their range, each as likely as the other (Vincent et al. 2010, 3.3).
 
     Args:
-        x_BCHW: Images in [0, 1].
-        uniform_BCHW: Draws from U[0, 1).
+        x: Samples, shape (B, …).
+        uniform: Draws from U[0, 1), of the same shape.
         p: Probability that a value is set.
+        value_range: Of the samples.
     """
-    peppered = x_BCHW.masked_fill(uniform_BCHW < p / 2, 0.0)
-    return peppered.masked_fill(uniform_BCHW >= 1 - p / 2, 1.0)
+    low, high = value_range
+    peppered = x.masked_fill(uniform < p / 2, low)
+    return peppered.masked_fill(uniform >= 1 - p / 2, high)
 
 
-def corrupt(x_BCHW: Tensor, name: CorruptionName, draws_BCHW: Tensor, level: float) -> Tensor:
+def corrupt(
+    x: Tensor, name: CorruptionName, draws: Tensor, level: float, value_range: Range | None = (0.0, 1.0)
+) -> Tensor:
     """Apply a corruption by name.
 
     Args:
-        x_BCHW: Images in [0, 1].
+        x: Samples, shape (B, …).
         name: `gaussian`, `masking` or `salt_and_pepper`.
-        draws_BCHW: Draws from N(0, 1) for `gaussian`, from U[0, 1) for the others.
+        draws: Draws from N(0, 1) for `gaussian`, from U[0, 1) for the others, of the same shape.
         level: Standard deviation for `gaussian`, share of the values for the others.
+        value_range: Of the samples; None where they have no bounds, which `salt_and_pepper` cannot do without.
+
+    Raises:
+        ConfigError: If it is `salt_and_pepper`, and there are no bounds.
     """
-    return {"gaussian": gaussian, "masking": masking, "salt_and_pepper": salt_and_pepper}[name](
-        x_BCHW, draws_BCHW, level
-    )
+    if name == "gaussian":
+        return gaussian(x, draws, level, value_range)
+    if name == "masking":
+        return masking(x, draws, level)
+    require_corruption(name, value_range)
+    assert value_range is not None
+    return salt_and_pepper(x, draws, level, value_range)
+
+
+def require_corruption(name: CorruptionName, value_range: Range | None) -> None:
+    """Refuse a corruption that such values do not allow.
+
+    Raises:
+        ConfigError: If it sets values to the ends of a range that there is not.
+    """
+    if name == "salt_and_pepper" and value_range is None:
+        raise ConfigError(
+            "model.corruption: salt_and_pepper sets values to the ends of their range, and these data's have none; "
+            "gaussian and masking are allowed"
+        )

@@ -1,4 +1,4 @@
-"""One data module for every source of images."""
+"""One data module for every source of samples."""
 
 from __future__ import annotations
 
@@ -17,44 +17,58 @@ from ae_lightning.data.faults import OnError
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider, TrainValDivision
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
-from ae_lightning.data.opened_data import LoadedImages, OpenedData, SplitName
+from ae_lightning.data.opened_data import LoadedData, OpenedData, SplitName
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.scaling import Scaling, scale
-from ae_lightning.data.sources import STREAM, check_source, load_images
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.scaling import (
+    FITTED,
+    Scaler,
+    Scaling,
+    fit_scaler,
+    require_scalable,
+    scaler_of,
+    settled,
+    value_range,
+)
+from ae_lightning.data.sources import STREAM, check_source, check_stream_settings, load_data
+from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
-from ae_lightning.errors import ConfigError
-from ae_lightning.spec import DataSpec
+from ae_lightning.errors import CheckpointError, ConfigError
+from ae_lightning.spec import DataSpec, kind_of
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
 
 
-class ImageDataModule(LightningDataModule):
-    """Images of any source, divided into train, validation and test splits that have no image in common.
+class DataModule(LightningDataModule):
+    """Samples of any source, divided into train, validation and test splits that have no sample in common.
 
     Args:
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
             image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
-            ``y_test``, −1 for a label that is missing) or ``stream`` (what ``convert`` wrote: the train split stays
-            on disk).
+            ``y_test``, −1 for a label that is missing; images, or vectors of features) or ``stream`` (what ``convert``
+            wrote: the train split stays on disk).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
             sources.
-        batch_size: Images per training step and rank.
-        scaling: Pixel values: ``unit`` divides by 255, ``image_max`` divides each image by its own maximum.
-        num_val: How many training images to hold out for validation. 0 holds out none; null holds out 5,000
+        batch_size: Samples per training step and rank.
+        scaling: What becomes of values: ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
+            point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum; ``dataset_max`` divides all
+            by the largest value of the train split (what is larger elsewhere becomes 1); ``standard`` subtracts each
+            value's mean over the train split and divides by its standard deviation there; ``none`` leaves all as
+            stored. ``auto`` is ``unit`` for images and ``standard`` for vectors. A checkpoint keeps what was taken from
+            the train split, so that other data are scaled alike.
+        num_val: How many training samples to hold out for validation. 0 holds out none; null holds out 5,000
             of a torchvision set (a tenth of it at most), a tenth of any other. A ``stream`` was divided by ``convert``,
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
         image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
             most of them have.
-        split_seed: Fixes which images are held out for validation, and for test where the source has no
+        split_seed: Fixes which samples are held out for validation, and for test where the source has no
             test split.
-        seed: Fixes the order in which the training images come, together with the epoch.
+        seed: Fixes the order in which the training samples come, together with the epoch.
         predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
-        leave_out_class: A class, by name or number, whose images are taken out of the train and val splits and stay in
-            test, so that it can be measured how they stand out; null for none. Images without a label, which may be of
+        leave_out_class: A class, by name or number, whose samples are taken out of the train and val splits and stay in
+            test, so that it can be measured how they stand out; null for none. Those without a label, which may be of
             that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
             the code shows both.
@@ -75,7 +89,7 @@ class ImageDataModule(LightningDataModule):
         root: str | None = None,
         path: str | None = None,
         batch_size: int = 128,
-        scaling: Scaling = "unit",
+        scaling: Scaling = "auto",
         num_val: int | None = None,
         image_size: int | None = None,
         split_seed: int = 0,
@@ -97,7 +111,7 @@ class ImageDataModule(LightningDataModule):
         require_at_least("data.split_seed", split_seed, 0)
         require_at_least("data.seed", seed, 0)
         if name == STREAM:
-            _check_stream_settings(num_val, split_seed, leave_out_class, on_device)
+            check_stream_settings(num_val, split_seed, leave_out_class, on_device)
         # not for the logger: what it logs of a model must not clash with the names here
         self.save_hyperparameters(logger=False)
         self.name: str = name
@@ -116,31 +130,38 @@ class ImageDataModule(LightningDataModule):
         self.follow_links = follow_links
         self.on_device: OnDevice = on_device
         self._contents: OpenedData | None = None
+        self._scaler: Scaler | None = None
 
     @property
     def spec(self) -> DataSpec:
-        """What an image is, as scaled; loads the images.
+        """What a sample is, as scaled; loads the data.
 
         Raises:
-            DataError: If the images are missing or damaged.
+            DataError: If they are missing or damaged.
         """
         contents = self._load()
-        classes = contents.class_names or ()
-        return DataSpec(contents.image_shape, num_train=contents.num_images["train"], num_classes=len(classes))
+        return DataSpec(
+            contents.shape,
+            kind_of(contents.shape),
+            value_range(self._settled_scaling(contents)),
+            num_train=contents.num_samples["train"],
+            num_classes=len(contents.class_names or ()),
+            factors=contents.factors,
+        )
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Name of each class, None where the images are unlabelled; loads the images."""
+        """Name of each class, None where the samples are unlabelled; loads the data."""
         return self._load().class_names
 
     @property
     def novel_class(self) -> int | None:
-        """Number of the class left out of training, None where none is; loads the images."""
+        """Number of the class left out of training, None where none is; loads the data."""
         return self._load().novel_class
 
     @property
     def num_skipped(self) -> int:
-        """Number of files left out because they cannot be read; loads the images."""
+        """Number of files left out because they cannot be read; loads the data."""
         return self._load().num_skipped
 
     @property
@@ -153,54 +174,75 @@ class ImageDataModule(LightningDataModule):
 
     @property
     def split_names(self) -> tuple[SplitName, ...]:
-        """Names of the splits there are: no `val` where no images are held out; loads the images."""
-        return tuple(self._load().num_images)
+        """Names of the splits there are: no `val` where none are held out; loads the data."""
+        return tuple(self._load().num_samples)
 
-    def num_images(self, name: SplitName) -> int:
-        """Count the images of a split, those that stay on disk too; loads the images.
+    def num_samples(self, name: SplitName) -> int:
+        """Count the samples of a split, those that stay on disk too; loads the data.
 
         Args:
             name: ``train``, ``val`` or ``test``, if there is one.
         """
-        return self._load().num_images[name]
+        return self._load().num_samples[name]
 
-    def split(self, name: SplitName) -> ImageSplit:
-        """Give the images and labels of a split; loads the images at first need.
+    def split(self, name: SplitName) -> Split:
+        """Give the samples and labels of a split; loads the data at first need.
 
         Args:
             name: ``train``, ``val`` or ``test``.
 
         Returns:
-            The split, its images uint8. Of a train split that stays on disk, a fixed sample: at most 60,000 images and
+            The split, as it is stored. Of a train split that stays on disk, a fixed sample: at most 60,000 images and
             256 MiB.
 
         Raises:
             ConfigError: If it is the validation split and ``num_val`` is 0, ``num_val`` is too large, or a class is
                 asked for that is not there.
-            DataError: If the images are missing or damaged.
+            DataError: If the samples are missing or damaged.
         """
         return self._contents_with(name).split(name)
 
-    def scale(self, images: Tensor) -> Tensor:
-        """Scale images as training sees them.
+    def scale(self, x: Tensor) -> Tensor:
+        """Scale samples as training sees them.
 
         Args:
-            images: uint8, shape (N, C, H, W).
+            x: As stored, shape (N, …).
 
         Returns:
-            float32 in [0, 1], same shape and device.
+            float32, of the same shape and device; in the range of ``spec``.
         """
-        return scale(images, self.scaling)
+        # Once on a device the statistics stay there: to send them with each batch would wait for the host.
+        self._scaler = self._fitted_scaler().to(x.device)
+        return self._scaler(x)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: how samples are scaled, in plain values."""
+        return self._fitted_scaler().state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Scale as the data of a checkpoint were, unless another rule is asked for.
+
+        Raises:
+            CheckpointError: If it does not say how, or they had another shape.
+        """
+        scaler, contents = scaler_of(state_dict), self._load()
+        if scaler.scaling != self._settled_scaling(contents):
+            return
+        for statistic in (scaler.mean, scaler.divisor):
+            if statistic is not None and tuple(statistic.shape) not in ((), contents.shape):
+                theirs = tuple(statistic.shape)
+                raise CheckpointError(f"the checkpoint scales samples of shape {theirs}, not {contents.shape}")
+        self._scaler = scaler
 
     def prepare_data(self) -> None:
         """Download the files where they are missing, on one rank of each machine, and read them."""
         self._load()
 
     def setup(self, stage: str) -> None:
-        """Read the images into memory, if that has not happened yet.
+        """Read the data into memory, if that has not happened yet.
 
         Args:
-            stage: Lightning's name of what comes next; every stage needs the same images.
+            stage: Lightning's name of what comes next; every stage needs the same data.
         """
         self._load()
 
@@ -241,20 +283,20 @@ class ImageDataModule(LightningDataModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
-        """Scale the images of a batch, on the device it has been moved to.
+        """Scale the samples of a batch, on the device it has been moved to.
 
         Args:
-            batch: Its images uint8; a bare tensor (the example that Lightning summarises a model with) stays as it is.
+            batch: As stored; a bare tensor (the example that Lightning summarises a model with) stays as it is.
             dataloader_idx: Which of several loaders it comes from; all are treated alike.
 
         Returns:
-            The batch, its images float32 in [0, 1] and in ``channels_last`` memory order.
+            The batch, its samples float32; images in ``channels_last`` memory order.
         """
         if isinstance(batch, Tensor):
             return batch
         # reordered while they are bytes: a quarter of the memory traffic
-        images = batch.x.to(memory_format=torch.channels_last)
-        return batch._replace(x=self.scale(images))
+        x = batch.x.to(memory_format=torch.channels_last) if batch.x.ndim == 4 else batch.x
+        return batch._replace(x=self.scale(x))
 
     def _loader(self, name: SplitName, order: Literal["stored", "mixed", "new"]) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -265,17 +307,17 @@ class ImageDataModule(LightningDataModule):
         with_labels = getattr(getattr(self.trainer, "lightning_module", None), "needs_labels", False)
         return self._contents_with(name).loader(name, sampling, partial(self._kept_on, name), with_labels=with_labels)
 
-    def _kept_on(self, name: SplitName, split: ImageSplit) -> torch.device | None:
+    def _kept_on(self, name: SplitName, split: Split) -> torch.device | None:
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        return device_to_keep_on(self.on_device, device, split.images.nbytes, f"the {name} split")
+        return device_to_keep_on(self.on_device, device, split.x.nbytes, f"the {name} split")
 
-    def read_images(self) -> ImageSet:
+    def read(self) -> DataSet:
         """Read the data set as its source has it, before anything is held out or left out.
 
         Raises:
-            DataError: If the images are missing or damaged.
+            DataError: If the samples are missing or damaged.
         """
-        return load_images(
+        return load_data(
             self.name,
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             path=self.path,
@@ -286,27 +328,44 @@ class ImageDataModule(LightningDataModule):
         )
 
     def divider(self, max_default_val: int) -> TrainValDivider:
-        """Return what divides the images of a source as the settings say.
+        """Return what divides the samples of a source as the settings say.
 
         Args:
-            max_default_val: How many images are held out at most where ``num_val`` leaves it open.
+            max_default_val: How many samples are held out at most where ``num_val`` leaves it open.
         """
         return TrainValDivider(self.dataset_name, self.leave_out_class, self.num_val, max_default_val, self.split_seed)
 
     def _contents_with(self, name: SplitName) -> OpenedData:
         contents = self._load()
-        if name not in contents.num_images:
-            raise ConfigError(f"there is no {name} split: data.num_val holds out no images")
+        if name not in contents.num_samples:
+            raise ConfigError(f"there is no {name} split: data.num_val holds out no samples")
         return contents
 
     def _load(self) -> OpenedData:
         if self._contents is None:
             contents = self._open_stream() if self.name == STREAM else self._read_into_memory()
+            if self.overlay and kind_of(contents.shape) != "image":
+                raise ConfigError(f"data.overlay lays images over each other; {self.dataset_name} has none")
             if self.overlay and len(contents.class_names or ()) < 2:
                 name = self.dataset_name
                 raise ConfigError(f"data.overlay lays images of two classes over each other; {name} has none")
+            scaling = self._settled_scaling(contents)
+            if self.name != STREAM:
+                for split in contents.num_samples:
+                    require_scalable(scaling, contents.split(split).x, f"the {split} split of {self.dataset_name}")
             self._contents = contents
         return self._contents
+
+    def _fitted_scaler(self) -> Scaler:
+        if self._scaler is None:
+            contents = self._load()
+            scaling = self._settled_scaling(contents)
+            # Of a stream, only a rule that looks at the train split reads a sample of it into memory.
+            self._scaler = fit_scaler(scaling, contents.split("train").x) if scaling in FITTED else Scaler(scaling)
+        return self._scaler
+
+    def _settled_scaling(self, contents: OpenedData) -> Scaling:
+        return settled(self.scaling, kind_of(contents.shape))
 
     def _open_stream(self) -> OpenedData:
         # What describes a stream takes a tenth of a second to import.
@@ -314,31 +373,16 @@ class ImageDataModule(LightningDataModule):
 
         return Stream(Path(self.path or "").expanduser())
 
-    def _read_into_memory(self) -> LoadedImages:
-        images = self.read_images()
-        num_train = len(images.train)
+    def _read_into_memory(self) -> LoadedData:
+        data = self.read()
+        num_train = len(data.train)
         divider = self.divider(MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
-        division = divider.divide(num_train, images.train.labels, images.class_names)
-        return LoadedImages(_parts(images, division), images.class_names, division.novel_class, images.num_skipped)
+        division = divider.divide(num_train, data.train.labels, data.class_names)
+        return LoadedData(data, _parts(data, division), division.novel_class)
 
 
-def _parts(images: ImageSet, division: TrainValDivision) -> dict[SplitName, ImageSplit]:
-    is_whole = len(division.train) == len(images.train)
-    train = images.train if is_whole else images.train.select(division.train)
-    val: dict[SplitName, ImageSplit] = {"val": images.train.select(division.val)} if len(division.val) else {}
-    return {"train": train, **val, "test": images.test}
-
-
-def _check_stream_settings(
-    num_val: int | None, split_seed: int, leave_out_class: int | str | None, on_device: OnDevice
-) -> None:
-    given = {
-        "num_val": num_val is not None,
-        "split_seed": split_seed != 0,
-        "leave_out_class": leave_out_class is not None,
-    }
-    for key, is_set in given.items():
-        if is_set:
-            raise ConfigError(f"data.{key} is not for stream, whose splits `convert` made: give it to that command")
-    if on_device is True:
-        raise ConfigError("data.on_device: true is not for stream, whose train split stays on disk; auto is allowed")
+def _parts(data: DataSet, division: TrainValDivision) -> dict[SplitName, Split]:
+    is_whole = len(division.train) == len(data.train)
+    train = data.train if is_whole else data.train.select(division.train)
+    val: dict[SplitName, Split] = {"val": data.train.select(division.val)} if len(division.val) else {}
+    return {"train": train, **val, "test": data.test}

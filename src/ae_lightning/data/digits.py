@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from ae_lightning.data.holding_out import hold_out_test
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import DataSet, Split
 
 BRIGHTEST = 16
 TEST_SHARE = 0.2
 
 
-def read_digits(split_seed: int) -> ImageSet:
+def read_digits(split_seed: int) -> DataSet:
     """Read the 1,797 digits of 8 × 8 pixels.
 
     Args:
@@ -27,6 +27,6 @@ def read_digits(split_seed: int) -> ImageSet:
 
     digits: Any = load_digits()
     pixels = np.rint(digits.images * (255 / BRIGHTEST)).astype(np.uint8)
-    images = ImageSplit(torch.from_numpy(pixels[:, None]), torch.from_numpy(digits.target.astype(np.int64)))
+    images = Split(torch.from_numpy(pixels[:, None]), torch.from_numpy(digits.target.astype(np.int64)))
     train, test = hold_out_test(images, TEST_SHARE, split_seed)
-    return ImageSet(train, test, tuple(str(name) for name in digits.target_names))
+    return DataSet(train, test, tuple(str(name) for name in digits.target_names))

@@ -13,14 +13,14 @@ from ae_lightning.data.folder_files import FolderFiles, find_readable_images
 from ae_lightning.data.holding_out import hold_out_test
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import DataSet, Split
 
 TEST_SHARE = 0.1
 
 
 def read_folder(
     path: Path, image_size: int | None, split_seed: int, on_error: OnError = "raise", follow_links: bool = False
-) -> ImageSet:
+) -> DataSet:
     """Read every image below a folder, in the order of their names.
 
     Hidden files and files without an image's suffix are passed over. With both ``train`` and ``test`` at the
@@ -45,13 +45,13 @@ def read_folder(
     contents = find_readable_images(path, image_size, Faults(on_error), follow_links)
     pixels, kept = _read_images(contents)
     class_names, labels = contents.labelled(kept)
-    everything = ImageSplit(pixels, labels)
+    everything = Split(pixels, labels)
     in_test = contents.in_test(kept)
     if in_test is None:
         train, test = hold_out_test(everything, TEST_SHARE, split_seed)
     else:
         train, test = (everything.select(mask.nonzero().flatten()) for mask in (~in_test, in_test))
-    return ImageSet(train, test, class_names, num_skipped=contents.faults.num_skipped)
+    return DataSet(train, test, class_names, num_skipped=contents.faults.num_skipped)
 
 
 def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:

@@ -1,4 +1,4 @@
-"""Which images are held out of training: for validation, for the test split, and a class that it never sees."""
+"""Which samples are held out of training: for validation, for the test split, and a class that it never sees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, DataError, unknown_name
 from ae_lightning.labels import MISSING_LABEL
 
@@ -18,11 +18,11 @@ KEY = "data.leave_out_class"
 
 
 class TrainValDivision(NamedTuple):
-    """A division of images.
+    """A division of samples.
 
     Attributes:
         novel_class: Number of the class that is left out of both, if one is.
-        train: Positions of the images to train on, int64, ascending.
+        train: Positions of the samples to train on, int64, ascending.
         val: Positions of those held out, int64, ascending; empty where none are.
     """
 
@@ -33,15 +33,15 @@ class TrainValDivision(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainValDivider:
-    """Divides images as a user wants them divided.
+    """Divides samples as a user wants them divided.
 
     Attributes:
         dataset_name: For messages.
-        leave_out_class: A class, by name or number, whose images are in neither part, and with them those
+        leave_out_class: A class, by name or number, whose samples are in neither part, and with them those
             without a label, which may be of it; None for none.
-        num_val: How many images to hold out; None for a tenth.
+        num_val: How many samples to hold out; None for a tenth.
         max_default_val: How many a tenth may be.
-        split_seed: Fixes which images are held out.
+        split_seed: Fixes which samples are held out.
     """
 
     dataset_name: str
@@ -50,18 +50,18 @@ class TrainValDivider:
     max_default_val: int
     split_seed: int
 
-    def divide(self, num_images: int, labels: Tensor | None, class_names: tuple[str, ...] | None) -> TrainValDivision:
-        """Divide images.
+    def divide(self, num_samples: int, labels: Tensor | None, class_names: tuple[str, ...] | None) -> TrainValDivision:
+        """Divide samples.
 
         Args:
-            num_images: How many there are.
+            num_samples: How many there are.
             labels: Of each, int64, −1 where missing; None where unlabelled.
             class_names: None where unlabelled.
 
         Raises:
-            ConfigError: If no image would be left to train on, or there is no such class as is to be left out.
+            ConfigError: If no sample would be left to train on, or there is no such class as is to be left out.
         """
-        novel_class, left = None, torch.arange(num_images)
+        novel_class, left = None, torch.arange(num_samples)
         if self.leave_out_class is not None:
             novel_class = find_class(self.leave_out_class, class_names, self.dataset_name)
             assert labels is not None
@@ -73,53 +73,53 @@ class TrainValDivider:
         if self.num_val is None:
             return min(self.max_default_val, max(1, num_train // 10)) if num_train > 1 else 0
         if self.num_val >= num_train:
-            left = f"leaves none of the {num_train} training images of {self.dataset_name}"
+            left = f"leaves none of the {num_train} training samples of {self.dataset_name}"
             raise ConfigError(f"data.num_val {self.num_val} {left} to train on")
         return self.num_val
 
 
-def hold_out(num_images: int, num_held_out: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw the positions of the images to hold out, and list the others.
+def hold_out(num_samples: int, num_held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw the positions of the samples to hold out, and list the others.
 
     Args:
-        num_images: How many images there are.
+        num_samples: How many samples there are.
         num_held_out: How many of them to hold out.
         seed: The draw is a function of this and the two counts.
 
     Returns:
         Positions kept and positions held out: int64, each in ascending order, disjoint.
     """
-    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(num_samples, generator=torch.Generator().manual_seed(seed))
     return order[num_held_out:].sort().values, order[:num_held_out].sort().values
 
 
-def hold_out_test(images: ImageSplit, share: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
-    """Divide images that come in one piece into a train and a test split.
+def hold_out_test(samples: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Divide samples that come in one piece into a train and a test split.
 
     Args:
-        images: All images.
-        share: The share of them that become the test split, rounded down, at least one image.
-        seed: Fixes which images these are.
+        samples: All samples.
+        share: The share of them that become the test split, rounded down, at least one sample.
+        seed: Fixes which samples these are.
 
     Returns:
         The train and the test split.
 
     Raises:
-        DataError: If there are fewer than two images.
+        DataError: If there are fewer than two samples.
     """
-    train, test = hold_out(len(images), num_held_out_for_test(len(images), share), seed)
-    return images.select(train), images.select(test)
+    train, test = hold_out(len(samples), num_held_out_for_test(len(samples), share), seed)
+    return samples.select(train), samples.select(test)
 
 
-def num_held_out_for_test(num_images: int, share: float) -> int:
-    """Return how many of so many images become the test split: a share, rounded down, at least one.
+def num_held_out_for_test(num_samples: int, share: float) -> int:
+    """Return how many of so many samples become the test split: a share, rounded down, at least one.
 
     Raises:
-        DataError: If there are fewer than two images.
+        DataError: If there are fewer than two samples.
     """
-    if num_images < 2:
-        raise DataError("one image alone cannot be divided into a train and a test split")
-    return max(1, int(num_images * share))
+    if num_samples < 2:
+        raise DataError("one sample alone cannot be divided into a train and a test split")
+    return max(1, int(num_samples * share))
 
 
 def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_name: str, key: str = KEY) -> int:
@@ -135,7 +135,7 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
         ConfigError: If there is no such class, or there are no classes at all.
     """
     if class_names is None:
-        raise ConfigError(f"{key}: {wanted!r} is no class, since the images of {dataset_name} have no labels")
+        raise ConfigError(f"{key}: {wanted!r} is no class, since the samples of {dataset_name} have no labels")
     # A folder's classes may be called 3 and 7: what names a class is a name.
     if str(wanted) in class_names:
         return class_names.index(str(wanted))
@@ -150,7 +150,7 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
 
 
 def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
-    """Return where the labels are of other classes, int64: an image without a label may be of this one.
+    """Return where the labels are of other classes, int64: a sample without a label may be of this one.
 
     Raises:
         ConfigError: If nowhere.
@@ -158,5 +158,5 @@ def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
     kept = ((labels != left_out) & (labels != MISSING_LABEL)).nonzero().squeeze(1)
     if len(kept) == 0:
         whose = f"are of class {left_out}, or have no label"
-        raise ConfigError(f"{KEY}: all training images {whose}, so that none would be left")
+        raise ConfigError(f"{KEY}: all training samples {whose}, so that none would be left")
     return kept

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.sampling import BatchSampler, EpochSampler
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError
 
 
@@ -22,7 +22,7 @@ class ResumableLoader(ABC):
     A run can so go on in the middle of an epoch.
 
     Args:
-        sampler: Deals out the images. Lightning sets the epoch on this attribute.
+        sampler: Deals out the samples. Lightning sets the epoch on this attribute.
     """
 
     def __init__(self, sampler: EpochSampler) -> None:
@@ -47,7 +47,7 @@ class ResumableLoader(ABC):
         epoch.
 
         Yields:
-            Batches of uint8 images. Without shuffling they are views of the split, not copies.
+            Batches of samples as they are stored. Without shuffling they are views of the split, not copies.
 
         Raises:
             CheckpointError: If a state restored within this epoch counted batches of another size.
@@ -64,7 +64,7 @@ class ResumableLoader(ABC):
             return 0
         if state["global_batch_size"] != self.sampler.global_batch_size:
             was, now = state["global_batch_size"], self.sampler.global_batch_size
-            message = f"within an epoch of global batches of {was} images, which cannot go on with {now}"
+            message = f"within an epoch of global batches of {was} samples, which cannot go on with {now}"
             raise CheckpointError(f"the checkpoint was taken {message}; set data.batch_size to fit")
         return state["num_batches"]
 
@@ -96,9 +96,9 @@ class BatchLoader(ResumableLoader):
     It has no worker processes: one index operation a batch costs less than handing a batch over.
 
     Args:
-        split: The images and labels.
+        split: The samples and labels.
         sampler: Deals out the positions.
-        device: Where the images are kept and the batches come from; None leaves them where they are.
+        device: Where the samples are kept and the batches come from; None leaves them where they are.
         with_labels: Whether batches bring labels; all missing where the split has none.
     """
 
@@ -106,15 +106,15 @@ class BatchLoader(ResumableLoader):
 
     def __init__(
         self,
-        split: ImageSplit,
+        split: Split,
         sampler: BatchSampler,
         device: torch.device | None = None,
         *,
         with_labels: bool = False,
     ) -> None:
         super().__init__(sampler)
-        self._images = split.images if device is None else split.images.to(device)
-        self._labels = split.labels_or_missing().to(self._images.device) if with_labels else None
+        self._x = split.x if device is None else split.x.to(device)
+        self._labels = split.labels_or_missing().to(self._x.device) if with_labels else None
 
     def _batches(self, first: int) -> Iterator[Batch]:
         for indices, offset, global_size in islice(self.sampler, first, None):
@@ -122,11 +122,11 @@ class BatchLoader(ResumableLoader):
 
     def _batch(self, indices: Tensor, offset: int, global_size: int) -> Batch:
         if self.sampler.shuffle:
-            indices = indices.to(self._images.device)
+            indices = indices.to(self._x.device)
             labels = None if self._labels is None else self._labels[indices]
-            return Batch(self._images[indices], labels, indices, offset, global_size)
+            return Batch(self._x[indices], labels, indices, offset, global_size)
         # without shuffling the positions are the host's, and need not be sent anywhere
         start, size = int(indices[0]), len(indices)
-        places = torch.arange(start, start + size, device=self._images.device)
+        places = torch.arange(start, start + size, device=self._x.device)
         labels = None if self._labels is None else self._labels.narrow(0, start, size)
-        return Batch(self._images.narrow(0, start, size), labels, places, offset, global_size)
+        return Batch(self._x.narrow(0, start, size), labels, places, offset, global_size)

@@ -1,4 +1,4 @@
-"""Images in a NumPy archive: ``x_train`` and ``x_test``, optionally ``y_train`` and ``y_test``."""
+"""Samples in a NumPy archive: ``x_train`` and ``x_test``, optionally their labels and factors."""
 
 from __future__ import annotations
 
@@ -12,56 +12,65 @@ import numpy.typing as npt
 import torch
 
 from ae_lightning.data.memory import COPIES, require_memory
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
+from ae_lightning.spec import Factors
 
 CHANNELS = (1, 3)
 CHUNK = 4096
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
-"""More than so many bytes out of each one in the file, and more than a gibibyte, are no images."""
+"""More than so many bytes out of each one in the file, and more than a gibibyte, are no samples."""
 
 LARGEST_LABEL = int(np.iinfo(np.int64).max)
-ARRAYS = ("x_train", "x_test", "y_train", "y_test")
+NAMES = "factor_names"
+ARRAYS = ("x_train", "x_test", "y_train", "y_test", "factors_train", "factors_test", NAMES)
+
+_Integers = npt.NDArray[np.int64]
 
 
 class _Header(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @property
+    def kept_as(self) -> np.dtype[Any]:
+        """What samples are kept as: bytes, 16-bit numbers, or 32-bit floating point."""
+        is_short = self.dtype.kind == "b" or (self.dtype.kind == "u" and self.dtype.itemsize <= 2)
+        return np.dtype(np.uint16 if is_short and self.dtype.itemsize == 2 else np.uint8 if is_short else np.float32)
 
-def read_npz(path: Path) -> ImageSet:
-    """Read images, and labels where there are any, from an ``.npz`` file.
+
+def read_npz(path: Path) -> DataSet:
+    """Read samples, and labels and factors where there are any, from an ``.npz`` file.
 
     Args:
-        path: The file. ``x_train`` and ``x_test`` have shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1
-            or 3, and are uint8, or floating point in [0, 1], which is rounded to 256 steps. ``y_train`` and
-            ``y_test`` are integers of shape (N,), and come together; −1 is a label that is missing.
+        path: The file. ``x_train`` and ``x_test`` are images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8,
+            uint16 or floating point, or vectors of shape (N, D) of any real type. The channels are the axis of 1 or 3,
+            else the shorter one. uint8 and uint16 are kept as they are, all else in 32-bit floating point.
+            ``y_train`` and ``y_test`` are integers of shape (N,), and come together; −1 is a label that is missing.
+            ``factors_train`` and ``factors_test`` are integers of shape (N, F), and come together; ``factor_names`` are
+            F words. Sequences (N, T, D) would be taken for grey images: there is no way yet to say that they are none.
 
     Returns:
-        The splits as given. The classes are the labels that occur, in ascending order; without any the images are
-        unlabelled.
+        The splits as given. The classes are the labels that occur, in ascending order; without any the samples are
+        unlabelled. The values of a factor are numbered likewise.
 
     Raises:
         DataError: If the file is missing, damaged or lacks an array, or an array is not as above.
     """
     headers = _read_headers(path)
     _check_headers(path, headers)
-    require_memory(_peak_bytes(headers["x_train"], headers["x_test"]), f"{path}: x_train and x_test together:")
-    images = {part: _read_images(path, f"x_{part}") for part in ("train", "test")}
-    if images["train"].shape[1:] != images["test"].shape[1:]:
+    kept_as = np.result_type(headers["x_train"].kept_as, headers["x_test"].kept_as)
+    require_memory(_peak_bytes(headers["x_train"], headers["x_test"], kept_as), f"{path}: x_train and x_test together:")
+    x = {part: torch.from_numpy(_read_samples(path, f"x_{part}", kept_as)) for part in ("train", "test")}
+    if x["train"].shape[1:] != x["test"].shape[1:]:
         shapes = f"{headers['x_train'].shape} and {headers['x_test'].shape}"
-        raise DataError(f"{path}: the images of x_train and x_test differ in shape: {shapes}")
-    if "y_train" not in headers:
-        return ImageSet(_split(images["train"]), _split(images["test"]))
-    labels = {part: _read_labels(path, f"y_{part}") for part in ("train", "test")}
-    classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
-    classes = classes[classes != MISSING_LABEL]
-    if not len(classes):
-        return ImageSet(_split(images["train"]), _split(images["test"]))
-    train, test = (_split(images[part], _places(labels[part], classes)) for part in ("train", "test"))
-    return ImageSet(train, test, tuple(str(name) for name in classes))
+        raise DataError(f"{path}: the samples of x_train and x_test differ in shape: {shapes}")
+    labels, classes = _read_labels(path) if "y_train" in headers else ({}, ())
+    factors, described = _read_factors(path, headers) if "factors_train" in headers else ({}, None)
+    train, test = (Split(x[part], labels.get(part), factors.get(part)) for part in ("train", "test"))
+    return DataSet(train, test, classes or None, described)
 
 
 def _read_headers(path: Path) -> dict[str, _Header]:
@@ -93,29 +102,54 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
 
 def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
     needed = ["x_train", "x_test"]
-    if "y_train" in headers or "y_test" in headers:
-        needed += ["y_train", "y_test"]
+    for kind in ("y", "factors"):
+        if f"{kind}_train" in headers or f"{kind}_test" in headers:
+            needed += [f"{kind}_train", f"{kind}_test"]
     for name in needed:
         if name not in headers:
-            found = ", ".join(headers) or "none of the four"
+            found = ", ".join(headers) or "none that is read"
             raise DataError(f"{path}: the array {name} is missing (there: {found})")
-        check = _check_image_header if name.startswith("x") else _check_label_header
-        check(f"{path}: {name}", headers[name])
-    for name in (name for name in needed if name.startswith("y")):
-        num_images, num_labels = headers[f"x{name[1:]}"].shape[0], headers[name].shape[0]
-        if num_labels != num_images:
-            raise DataError(f"{path}: {name} has {num_labels} labels for {num_images} images")
+        check = {"x": _check_sample_header, "y": _check_label_header, "factors": _check_factor_header}
+        check[name.partition("_")[0]](f"{path}: {name}", headers[name])
+    for name in (name for name in needed if not name.startswith("x")):
+        kind, _, part = name.partition("_")
+        num_samples, num_found = headers[f"x_{part}"].shape[0], headers[name].shape[0]
+        if num_found != num_samples:
+            what = "labels" if kind == "y" else "rows"
+            raise DataError(f"{path}: {name} has {num_found} {what} for {num_samples} samples")
+    if "factors_train" in headers:
+        _check_factor_names(path, headers)
+    train, test = headers["x_train"], headers["x_test"]
+    if len(train.shape) > 2 and train.kept_as != test.kept_as:
+        raise DataError(f"{path}: x_train is {train.dtype}, x_test {test.dtype}; images must be of one type")
 
 
-def _check_image_header(where: str, header: _Header) -> None:
+def _check_sample_header(where: str, header: _Header) -> None:
     shape, dtype = header
-    if dtype != np.uint8 and dtype.kind != "f":
-        raise DataError(f"{where} has dtype {dtype}; images must be uint8, or floating point in [0, 1]")
-    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in CHANNELS and shape[1] not in CHANNELS):
-        layouts = "(N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3"
+    is_vector = len(shape) == 2
+    if not (dtype.kind == "f" or header.kept_as != np.float32 or (is_vector and dtype.kind in "iu")):
+        raise DataError(
+            f"{where} has dtype {dtype}; images must be uint8, uint16 or floating point, vectors of real numbers"
+        )
+    if len(shape) not in (2, 3, 4):
+        layouts = "(N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D)"
         raise DataError(f"{where} has shape {shape}; images must have {layouts}")
     if math.prod(shape) == 0:
         raise DataError(f"{where} is empty: its shape is {shape}")
+    if len(shape) == 4 and _channel_axis(shape) is None:
+        raise DataError(
+            f"{where} has shape {shape}, in which the channels may be first or last; "
+            "they must be 1 or 3, or fewer than the rows or columns at the other end"
+        )
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """Return which of the four axes of images has their channels; None where that cannot be told."""
+    if shape[3] in CHANNELS:
+        return 3
+    if shape[1] in CHANNELS:
+        return 1
+    return None if shape[1] == shape[3] else 1 if shape[1] < shape[3] else 3
 
 
 def _check_label_header(where: str, header: _Header) -> None:
@@ -126,12 +160,29 @@ def _check_label_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; labels must have (N,)")
 
 
-def _peak_bytes(train: _Header, test: _Header) -> int:
-    """Return what is held at most: an array as it is stored beside its bytes, or all of them while train is divided."""
-    num_train, num_test = math.prod(train.shape), math.prod(test.shape)
-    reading_train = num_train * (train.dtype.itemsize + 1)
-    reading_test = num_train + num_test * (test.dtype.itemsize + 1)
-    return max(reading_train, reading_test, COPIES * num_train + num_test)
+def _check_factor_header(where: str, header: _Header) -> None:
+    shape, dtype = header
+    if dtype.kind not in "iu":
+        raise DataError(f"{where} has dtype {dtype}; factors must be integers")
+    if len(shape) != 2 or not shape[1]:
+        raise DataError(f"{where} has shape {shape}; factors must have (N, F)")
+
+
+def _check_factor_names(path: Path, headers: dict[str, _Header]) -> None:
+    train, test = headers["factors_train"].shape[1], headers["factors_test"].shape[1]
+    if train != test:
+        raise DataError(f"{path}: factors_train has {train} factors, factors_test {test}")
+    if NAMES in headers and (headers[NAMES].shape != (train,) or headers[NAMES].dtype.kind != "U"):
+        shape, dtype = headers[NAMES]
+        raise DataError(f"{path}: {NAMES} has dtype {dtype} and shape {shape}; {train} words are needed")
+
+
+def _peak_bytes(train: _Header, test: _Header, kept_as: np.dtype[Any]) -> int:
+    """Return what is held at most: an array as stored beside what is kept of it, or all while train is divided."""
+    num_train, num_test, size = math.prod(train.shape), math.prod(test.shape), kept_as.itemsize
+    reading_train = num_train * (train.dtype.itemsize + size)
+    reading_test = num_train * size + num_test * (test.dtype.itemsize + size)
+    return max(reading_train, reading_test, (COPIES * num_train + num_test) * size)
 
 
 def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
@@ -143,49 +194,68 @@ def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
     return array
 
 
-def _read_labels(path: Path, name: str) -> npt.NDArray[np.int64]:
-    """Read labels as one type: NumPy would join unsigned ones and others to floating point."""
+def _read_labels(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """Read labels as places among the classes, and the names of these; nothing where every label is missing."""
+    labels = {part: _read_integers(path, f"y_{part}") for part in ("train", "test")}
+    for part, array in labels.items():
+        if array.min() < MISSING_LABEL:
+            where = f"{path}: y_{part}"
+            raise DataError(f"{where} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
+    classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
+    classes = classes[classes != MISSING_LABEL]
+    if not len(classes):
+        return {}, ()
+    places = {part: torch.from_numpy(_places(array, classes)) for part, array in labels.items()}
+    return places, tuple(str(name) for name in classes)
+
+
+def _read_factors(path: Path, headers: dict[str, _Header]) -> tuple[dict[str, torch.Tensor], Factors]:
+    """Read factors as places among the values that each takes."""
+    found = {part: _read_integers(path, f"factors_{part}") for part in ("train", "test")}
+    values = [np.unique(column) for column in np.concatenate([found["train"], found["test"]]).T]
+    places = {
+        part: torch.from_numpy(np.stack([np.searchsorted(*pair) for pair in zip(values, array.T, strict=True)], axis=1))
+        for part, array in found.items()
+    }
+    given = _read_array(path, NAMES).tolist() if NAMES in headers else range(len(values))
+    return places, Factors(tuple(str(name) for name in given), tuple(len(taken) for taken in values))
+
+
+def _read_integers(path: Path, name: str) -> _Integers:
+    """Read integers as one type: NumPy would join unsigned ones and others to floating point."""
     array = _read_array(path, name)
-    if array.min() < MISSING_LABEL:
-        raise DataError(f"{path}: {name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
     if array.max() > LARGEST_LABEL:
-        raise DataError(f"{path}: {name} has the label {array.max()}; {LARGEST_LABEL} is the largest allowed")
+        what = "label" if name.startswith("y") else "value"
+        raise DataError(f"{path}: {name} has the {what} {array.max()}; {LARGEST_LABEL} is the largest allowed")
     return array.astype(np.int64)
 
 
-def _read_images(path: Path, name: str) -> npt.NDArray[np.uint8]:
-    """Read an image array into shape (N, C, H, W), uint8, contiguous."""
-    pixels = _to_bytes(_read_array(path, name), f"{path}: {name}")
-    if pixels.ndim == 3:
-        pixels = pixels[:, None]
-    elif pixels.shape[3] in CHANNELS:
-        pixels = pixels.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(pixels)
+def _read_samples(path: Path, name: str, kept_as: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Read samples, images into shape (N, C, H, W), contiguous."""
+    values = _converted(_read_array(path, name), kept_as, f"{path}: {name}")
+    if values.ndim == 3:
+        values = values[:, None]
+    elif values.ndim == 4 and _channel_axis(values.shape) == 3:
+        values = values.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(values)
 
 
-def _to_bytes(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array
-    pixels = np.empty(array.shape, np.uint8)
-    for start in range(0, len(array), CHUNK):  # in chunks: the float32 copy would double the memory needed
-        values = array[start : start + CHUNK].astype(np.float32)
-        if np.isnan(values).any():
-            raise DataError(f"{where} contains NaN")
-        if values.min() < 0 or values.max() > 1:
-            span = f"from {values.min():g} to {values.max():g}"
-            raise DataError(f"{where} has values {span}; floating-point images must lie in [0, 1]")
-        pixels[start : start + CHUNK] = np.rint(values * 255)
-    return pixels
+def _converted(array: npt.NDArray[Any], kept_as: np.dtype[Any], where: str) -> npt.NDArray[Any]:
+    values = np.empty(array.shape, kept_as) if array.dtype != kept_as else array
+    for start in range(0, len(array), CHUNK):  # in chunks: what is looked at would else be held beside all of it
+        rows = slice(start, start + CHUNK)
+        if values is not array:
+            with np.errstate(over="ignore"):
+                values[rows] = array[rows]
+        if kept_as == np.float32 and not np.isfinite(values[rows]).all():
+            raise DataError(f"{where} has values that are NaN, infinite or too large for 32 bits")
+    return values
 
 
-def _places(labels: npt.NDArray[np.int64], classes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _places(labels: _Integers, classes: _Integers) -> _Integers:
     """Return where each label is among the classes, which are in ascending order; a missing one stays missing."""
     places = np.where(labels == MISSING_LABEL, MISSING_LABEL, np.searchsorted(classes, labels))
     return places.astype(np.int64)
-
-
-def _split(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None = None) -> ImageSplit:
-    return ImageSplit(torch.from_numpy(images), None if labels is None else torch.from_numpy(labels))
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a source of images holds once it is opened, in memory or on disk."""
+"""What a source of samples holds once it is opened, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.spec import Factors
 
 SplitName = Literal["train", "val", "test"]
 
@@ -19,31 +20,33 @@ class OpenedData(ABC):
     """The splits of a data set.
 
     Attributes:
-        class_names: None where the images are unlabelled.
+        class_names: None where the samples are unlabelled.
+        factors: Names and sizes of the known factors; None where none is known.
         novel_class: Number of the class left out of training, if one is.
         num_skipped: Files left out because they cannot be read.
-        num_images: Of each split that there is, by name.
+        num_samples: Of each split that there is, by name.
     """
 
     class_names: tuple[str, ...] | None
+    factors: Factors | None = None
     novel_class: int | None
     num_skipped: int
-    num_images: Mapping[SplitName, int]
+    num_samples: Mapping[SplitName, int]
 
     @property
     @abstractmethod
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width."""
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
 
     @abstractmethod
-    def split(self, name: SplitName) -> ImageSplit:
+    def split(self, name: SplitName) -> Split:
         """Return a split in memory, or of what is larger a fixed sample."""
 
     def loader(
         self,
         name: SplitName,
         sampling: Sampling,
-        kept_on: Callable[[ImageSplit], torch.device | None],
+        kept_on: Callable[[Split], torch.device | None],
         *,
         with_labels: bool = False,
     ) -> ResumableLoader:
@@ -52,46 +55,39 @@ class OpenedData(ABC):
         Args:
             name: Of the split.
             sampling: How it is dealt out.
-            kept_on: Where the images of a split in memory are kept; None leaves them where they are.
+            kept_on: Where the samples of a split in memory are kept; None leaves them where they are.
             with_labels: Whether batches bring labels.
 
         Raises:
-            ConfigError: If there are fewer images than ranks.
+            ConfigError: If there are fewer samples than ranks.
         """
         split = self.split(name)
         device = kept_on(split)
         return BatchLoader(split, BatchSampler(len(split), sampling, device), device, with_labels=with_labels)
 
 
-class LoadedImages(OpenedData):
+class LoadedData(OpenedData):
     """A data set in memory.
 
     Args:
+        data: As its source has it.
         splits: By name.
-        class_names: None where the images are unlabelled.
         novel_class: Number of the class left out of training, if one is.
-        num_skipped: Files left out because they cannot be read.
     """
 
-    def __init__(
-        self,
-        splits: Mapping[SplitName, ImageSplit],
-        class_names: tuple[str, ...] | None,
-        novel_class: int | None,
-        num_skipped: int,
-    ) -> None:
+    def __init__(self, data: DataSet, splits: Mapping[SplitName, Split], novel_class: int | None) -> None:
         self._splits = splits
-        self.class_names = class_names
+        self.class_names = data.class_names
+        self.factors = data.factors
         self.novel_class = novel_class
-        self.num_skipped = num_skipped
-        self.num_images = {name: len(split) for name, split in splits.items()}
+        self.num_skipped = data.num_skipped
+        self.num_samples = {name: len(split) for name, split in splits.items()}
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width."""
-        channels, height, width = self._splits["train"].images.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self._splits["train"].shape
 
-    def split(self, name: SplitName) -> ImageSplit:
+    def split(self, name: SplitName) -> Split:
         """Return a split."""
         return self._splits[name]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.labels import MISSING_LABEL
 
 
@@ -16,7 +17,7 @@ class OverlaidSplit:
     """Images that each show two images of different classes.
 
     Attributes:
-        images: Pixelwise maxima, uint8, shape (N, C, H, W).
+        images: Pixelwise maxima, of the images' own type, shape (N, C, H, W).
         labels: The classes of each, int64, shape (N, 2).
     """
 
@@ -24,7 +25,7 @@ class OverlaidSplit:
     labels: Tensor
 
 
-def overlay(split: ImageSplit, seed: int) -> OverlaidSplit | None:
+def overlay(split: Split, seed: int) -> OverlaidSplit | None:
     """Lay over each image one of another class, drawn uniformly: the pixelwise maximum of both.
 
     Args:
@@ -42,7 +43,7 @@ def overlay(split: ImageSplit, seed: int) -> OverlaidSplit | None:
         return None
     labelled = split if known.all() else split.select(known.nonzero().flatten())
     assert labelled.labels is not None
-    return _overlaid(labelled.images, labelled.labels, seed)
+    return _overlaid(labelled.x, labelled.labels, seed)
 
 
 def _overlaid(images: Tensor, labels: Tensor, seed: int) -> OverlaidSplit:
@@ -54,4 +55,6 @@ def _overlaid(images: Tensor, labels: Tensor, seed: int) -> OverlaidSplit:
     uniform = torch.rand(len(labels), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     drawn = (uniform * (len(labels) - own)).long()
     partners = order[torch.where(drawn < start, drawn, drawn + own)]
-    return OverlaidSplit(torch.maximum(images, images[partners]), torch.stack([labels, labels[partners]], dim=1))
+    # By NumPy: torch has no maximum of uint16.
+    maxima = torch.from_numpy(np.maximum(images.numpy(), images[partners].numpy()))
+    return OverlaidSplit(maxima, torch.stack([labels, labels[partners]], dim=1))

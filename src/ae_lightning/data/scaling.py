@@ -1,49 +1,160 @@
-"""From bytes to the values a network sees; done on the batch, on its device."""
+"""From what is stored to the values a network sees; done on the batch, on its device."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-Scaling = Literal["unit", "image_max"]
+from ae_lightning.errors import CheckpointError, ConfigError
+from ae_lightning.spec import Kind
+
+Scaling = Literal["auto", "unit", "image_max", "dataset_max", "standard", "none"]
+
+BOUNDED: tuple[Scaling, ...] = ("unit", "image_max", "dataset_max")
+"""What leaves values from 0 to 1; of the others they have no bounds."""
+
+FITTED: tuple[Scaling, ...] = ("dataset_max", "standard")
+"""What looks at the train split first."""
+
+_LARGEST = {torch.uint8: 255, torch.uint16: 65535}
+_CHUNK_VALUES = 1 << 22
 
 
-def scale_unit(images: Tensor) -> Tensor:
-    """Map 0 to 255 onto 0 to 1.
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """A rule, and what it knows of the training split.
+
+    Attributes:
+        scaling: The rule, never `auto`.
+        mean: What `standard` subtracts, float32, of the shape of a sample; None for the others.
+        divisor: What `standard` and `dataset_max` divide by, float32, of the shape of a sample, or (); None for the
+            others.
+    """
+
+    scaling: Scaling
+    mean: Tensor | None = None
+    divisor: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Scale samples.
+
+        Args:
+            x: uint8, uint16 or float32, shape (N, …).
+
+        Returns:
+            float32, of the same shape, device and memory order: from 0 to 1 under the rules in `BOUNDED`.
+        """
+        values = x.to(torch.float32)
+        if self.scaling == "unit":
+            # In place: what a conversion made is nobody else's.
+            return values.div_(_LARGEST[x.dtype]) if x.dtype in _LARGEST else values
+        if self.scaling == "image_max":
+            brightest = values.amax(dim=tuple(range(1, x.ndim)), keepdim=True)
+            return values / torch.where(brightest == 0, 1.0, brightest)
+        if self.scaling == "dataset_max":
+            assert self.divisor is not None
+            return (values / self.divisor).clamp_(max=1)
+        if self.scaling == "standard":
+            assert self.mean is not None
+            assert self.divisor is not None
+            return (values - self.mean).div_(self.divisor)
+        return values
+
+    def to(self, device: torch.device) -> Scaler:
+        """Return the same with its statistics on a device."""
+        if self.divisor is None or self.divisor.device == device:
+            return self
+        return replace(self, mean=None if self.mean is None else self.mean.to(device), divisor=self.divisor.to(device))
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as plain values, which a checkpoint keeps and a file of JSON too."""
+        found = {name: getattr(self, name) for name in ("mean", "divisor")}
+        return {
+            "scaling": self.scaling,
+            **{name: value.tolist() for name, value in found.items() if value is not None},
+        }
+
+
+def scaler_of(state: Mapping[str, Any]) -> Scaler:
+    """Return the scaler that gave a state.
+
+    Raises:
+        CheckpointError: If none did.
+    """
+    try:
+        found = {name: torch.tensor(state[name], dtype=torch.float32) for name in ("mean", "divisor") if name in state}
+        return Scaler(state["scaling"], **found)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"the checkpoint does not say how its data were scaled ({error})") from error
+
+
+def fit_scaler(scaling: Scaling, x: Tensor) -> Scaler:
+    """Take the statistics of a rule.
 
     Args:
-        images: uint8, shape (N, C, H, W).
+        scaling: One of those in `FITTED`.
+        x: The train split, shape (N, …), on the CPU.
 
     Returns:
-        float32 in [0, 1], same shape, device and memory order.
+        The rule with the statistics; a value that never varies is divided by 1, and so is a split of zeros.
     """
-    return images.to(torch.float32).div_(255)
+    if scaling == "dataset_max":
+        largest = max(float(chunk.max()) for chunk in _chunks(x))
+        return Scaler(scaling, divisor=torch.tensor(largest or 1.0))
+    mean = torch.stack([chunk.sum(dim=0) for chunk in _chunks(x)]).sum(dim=0) / len(x)
+    squares = torch.stack([(chunk - mean).square().sum(dim=0) for chunk in _chunks(x)]).sum(dim=0)
+    deviation = (squares / len(x)).sqrt().float()
+    # Compared, since the rounding of a mean would pass for a deviation.
+    varies = torch.stack([(chunk != x[0].double()).any(dim=0) for chunk in _chunks(x)]).any(dim=0)
+    return Scaler(scaling, mean.float(), torch.where(varies & (deviation > 0), deviation, 1.0))
 
 
-def scale_image_max(images: Tensor) -> Tensor:
-    """Divide each image by its own maximum, taken over channels, rows and columns.
+def settled(scaling: Scaling, kind: Kind) -> Scaling:
+    """Return the rule for samples of a kind: of `auto`, `unit` for images and `standard` for all others.
+
+    Raises:
+        ConfigError: If the rule is not for such samples.
+    """
+    if scaling == "auto":
+        return "unit" if kind == "image" else "standard"
+    if scaling == "image_max" and kind != "image":
+        raise ConfigError(f"data.scaling: image_max is for images, and these are {kind}s; dataset_max takes them")
+    return scaling
+
+
+def value_range(scaling: Scaling) -> tuple[float, float] | None:
+    """Return the smallest and the largest value under a rule that is not `auto`; None where there are no bounds."""
+    return (0.0, 1.0) if scaling in BOUNDED else None
+
+
+def require_scalable(scaling: Scaling, x: Tensor, what: str) -> None:
+    """Refuse values that a rule would not bring between 0 and 1, as it promises.
 
     Args:
-        images: uint8, shape (N, C, H, W).
+        scaling: The rule, not `auto`.
+        x: A split, shape (N, …).
+        what: Names the split.
 
-    Returns:
-        float32 in [0, 1], same shape, device and memory order. Each image's maximum is 1; a black image
-        stays 0.
+    Raises:
+        ConfigError: If there are some.
     """
-    brightest = images.amax(dim=(1, 2, 3), keepdim=True).clamp_(min=1)
-    return images.to(torch.float32).div_(brightest)
+    if scaling not in BOUNDED or x.dtype in _LARGEST:
+        return
+    low, high = float(x.min()), float(x.max())
+    if low < 0 or (scaling == "unit" and high > 1):
+        span = f"from {low:g} to {high:g}"
+        takes = "values from 0 to 1" if scaling == "unit" else "no values below 0"
+        raise ConfigError(
+            f"data.scaling: {scaling} takes {takes} of floating-point data, and {what} has values {span}; "
+            f"standard and none take {'any, dataset_max those from 0 on' if scaling == 'unit' else 'any'}"
+        )
 
 
-def scale(images: Tensor, scaling: Scaling) -> Tensor:
-    """Scale images by the named rule.
-
-    Args:
-        images: uint8, shape (N, C, H, W).
-        scaling: ``unit`` for :func:`scale_unit`, ``image_max`` for :func:`scale_image_max`.
-
-    Returns:
-        float32 in [0, 1], same shape, device and memory order.
-    """
-    return scale_unit(images) if scaling == "unit" else scale_image_max(images)
+def _chunks(x: Tensor) -> Iterator[Tensor]:
+    """Yield the samples in double precision, a bounded number at a time."""
+    for chunk in torch.split(x, max(1, _CHUNK_VALUES // x[0].numel())):
+        yield chunk.double()

@@ -1,4 +1,4 @@
-"""The images of a data set, one uint8 tensor a split."""
+"""The samples of a data set, one tensor a split, each as deep as it is stored."""
 
 from __future__ import annotations
 
@@ -9,91 +9,110 @@ from torch import Tensor
 
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
+from ae_lightning.spec import Factors, kind_of
+
+DTYPES = (torch.uint8, torch.uint16, torch.float32)
+"""What samples are kept as until they are on the device that trains on them."""
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSplit:
-    """The images of one split, with their labels where there are any.
+class Split:
+    """The samples of one split, with their labels and factors where there are any.
 
     Attributes:
-        images: Pixel values 0 to 255, uint8, shape (N, C, H, W), contiguous.
+        x: uint8, uint16 or float32, contiguous: images (N, C, H, W), sequences (N, T, D) or vectors (N, D).
         labels: Classes as positions in the data set's class names, −1 where missing, int64, shape (N,); None where
             unlabelled.
+        factors: Positions among the values of each known factor, int64, shape (N, F); None where none is known.
 
     Raises:
-        DataError: If a shape or dtype is another, or there is no image.
+        DataError: If a shape or dtype is another, or there is no sample.
     """
 
-    images: Tensor
+    x: Tensor
     labels: Tensor | None = None
+    factors: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse tensors that later code could misread."""
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
-            given = f"{self.images.dtype} of shape {tuple(self.images.shape)}"
-            raise DataError(f"images must be uint8 of shape (N, C, H, W), not {given}")
-        if self.images.numel() == 0:
-            raise DataError(f"there are no images: shape {tuple(self.images.shape)} is empty")
-        if not self.images.is_contiguous():
-            raise DataError("images must lie contiguously in memory")
+        if self.x.dtype not in DTYPES or not 2 <= self.x.ndim <= 4:
+            given = f"{self.x.dtype} of shape {tuple(self.x.shape)}"
+            raise DataError(f"samples must be uint8, uint16 or float32 of shape (N, …) with 2 to 4 axes, not {given}")
+        if self.x.numel() == 0:
+            raise DataError(f"there are no samples: shape {tuple(self.x.shape)} is empty")
+        if not self.x.is_contiguous():
+            raise DataError("samples must lie contiguously in memory")
         if self.labels is not None:
-            _check_labels(self.labels, len(self.images))
+            _check_labels(self.labels, len(self.x))
+        if self.factors is not None:
+            _check_factors(self.factors, len(self.x))
 
     def __len__(self) -> int:
-        """Count the images."""
-        return len(self.images)
+        """Count the samples."""
+        return len(self.x)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.x.shape[1:])
 
     def labels_or_missing(self) -> Tensor:
         """Return the labels, int64, shape (N,): all of them missing where the split has none."""
         return torch.full((len(self),), MISSING_LABEL) if self.labels is None else self.labels
 
-    def select(self, indices: Tensor) -> ImageSplit:
-        """Copy some of the images, and their labels, into a split of their own.
+    def select(self, indices: Tensor) -> Split:
+        """Copy some of the samples, and their labels and factors, into a split of their own.
 
         Args:
             indices: Positions in this split, int64, shape (M,).
 
         Returns:
-            A split of M images in the order of the indices.
+            A split of M samples in the order of the indices.
         """
         labels = None if self.labels is None else self.labels[indices]
-        return ImageSplit(self.images[indices], labels)
+        factors = None if self.factors is None else self.factors[indices]
+        return Split(self.x[indices], labels, factors)
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSet:
-    """What a source of images returns.
+class DataSet:
+    """What a source of samples returns.
 
     Attributes:
-        train: Images to train on and to draw the validation split from.
-        test: Images to judge on, the same ones at every reading.
-        class_names: The name of each class; None where the images are unlabelled.
+        train: Samples to train on and to draw the validation split from.
+        test: Samples to judge on, the same ones at every reading.
+        class_names: The name of each class; None where the samples are unlabelled.
+        factors: Names and sizes of the factors that both splits know; None where none is known.
         num_skipped: How many files were left out because they cannot be read.
 
     Raises:
-        DataError: If the splits differ in image shape, or labels and class names do not fit together.
+        DataError: If the splits differ in shape or type, or labels and class names, or factors, do not fit together.
     """
 
-    train: ImageSplit
-    test: ImageSplit
+    train: Split
+    test: Split
     class_names: tuple[str, ...] | None = None
+    factors: Factors | None = None
     num_skipped: int = 0
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""
-        shapes = [tuple(split.images.shape[1:]) for split in (self.train, self.test)]
-        if shapes[0] != shapes[1]:
-            raise DataError(f"train images have shape {shapes[0]}, test images {shapes[1]} (C, H, W)")
-        require_named_labels(self.train, self.class_names, "the train split")
-        require_named_labels(self.test, self.class_names, "the test split")
+        if self.train.shape != self.test.shape:
+            what = f"{kind_of(self.train.shape)}s of shape {self.train.shape}"
+            raise DataError(f"the train split has {what}, the test split of {self.test.shape}")
+        if self.train.x.dtype != self.test.x.dtype:
+            raise DataError(f"the train split is {self.train.x.dtype}, the test split {self.test.x.dtype}")
+        for split, what in ((self.train, "the train split"), (self.test, "the test split")):
+            require_named_labels(split, self.class_names, what)
+            _require_factors(split, self.factors, what)
 
 
-def require_named_labels(split: ImageSplit, class_names: tuple[str, ...] | None, what: str) -> None:
+def require_named_labels(split: Split, class_names: tuple[str, ...] | None, what: str) -> None:
     """Refuse labels and class names that do not fit together.
 
     Args:
-        split: The images with their labels.
-        class_names: The name of each class; None where the images are unlabelled.
+        split: The samples with their labels.
+        class_names: The name of each class; None where the samples are unlabelled.
         what: Begins the message.
 
     Raises:
@@ -105,11 +124,34 @@ def require_named_labels(split: ImageSplit, class_names: tuple[str, ...] | None,
         raise DataError(f"{what} has label {int(split.labels.max())}, which names no class")
 
 
-def _check_labels(labels: Tensor, num_images: int) -> None:
+def _require_factors(split: Split, factors: Factors | None, what: str) -> None:
+    if (split.factors is None) != (factors is None):
+        raise DataError(f"{what} needs factors and their names and sizes, or neither of them")
+    if split.factors is None or factors is None:
+        return
+    if not split.factors.shape[1] == len(factors.names) == len(factors.sizes):
+        given = f"{len(factors.names)} names and {len(factors.sizes)} sizes"
+        raise DataError(f"{what} has {split.factors.shape[1]} factors, but there are {given}")
+    for name, size, largest in zip(factors.names, factors.sizes, split.factors.amax(dim=0).tolist(), strict=True):
+        if largest >= size:
+            raise DataError(f"{what} has value {largest} of the factor {name!r}, which has {size}")
+
+
+def _check_labels(labels: Tensor, num_samples: int) -> None:
     if labels.dtype != torch.int64 or labels.ndim != 1:
         given = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise DataError(f"labels must be int64 of shape (N,), not {given}")
-    if len(labels) != num_images:
-        raise DataError(f"there are {len(labels)} labels for {num_images} images")
+    if len(labels) != num_samples:
+        raise DataError(f"there are {len(labels)} labels for {num_samples} samples")
     if int(labels.min()) < MISSING_LABEL:
         raise DataError(f"labels start at 0, and −1 is a missing one, but there is {int(labels.min())}")
+
+
+def _check_factors(factors: Tensor, num_samples: int) -> None:
+    if factors.dtype != torch.int64 or factors.ndim != 2 or factors.numel() == 0:
+        given = f"{factors.dtype} of shape {tuple(factors.shape)}"
+        raise DataError(f"factors must be int64 of shape (N, F), not {given}")
+    if len(factors) != num_samples:
+        raise DataError(f"there are factors of {len(factors)} for {num_samples} samples")
+    if int(factors.min()) < 0:
+        raise DataError(f"values of factors start at 0, but there is {int(factors.min())}")

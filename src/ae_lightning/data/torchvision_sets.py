@@ -14,7 +14,7 @@ import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
-from ae_lightning.data.splits import ImageSet, ImageSplit
+from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 
 IDX_SETS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST}
@@ -24,7 +24,7 @@ LOCK_TIMEOUT_SECONDS = 3600.0
 UINT8_TYPE = 8
 
 
-def read_torchvision_set(name: str, root: Path) -> ImageSet:
+def read_torchvision_set(name: str, root: Path) -> DataSet:
     """Read a data set from torchvision's folder layout below a root.
 
     Files that are there are used without any network; a download is tried only where some are missing.
@@ -45,7 +45,7 @@ def read_torchvision_set(name: str, root: Path) -> ImageSet:
     return _read_idx_set(name, IDX_SETS[name], root)
 
 
-def _read_idx_set(name: str, reader: type[MNIST], root: Path) -> ImageSet:
+def _read_idx_set(name: str, reader: type[MNIST], root: Path) -> DataSet:
     folder = root / reader.__name__ / "raw"
     files = [Path(archive).stem for archive, _ in reader.resources]
     if _missing(folder, files):
@@ -57,14 +57,14 @@ def _read_idx_set(name: str, reader: type[MNIST], root: Path) -> ImageSet:
         if num_labels != num_images:
             raise DataError(f"{folder / part}-labels-idx1-ubyte: {num_labels} labels for {num_images} images")
     train, test = (_idx_split(reader(str(root), train=train)) for train in (True, False))
-    return ImageSet(train, test, tuple(reader.classes))
+    return DataSet(train, test, tuple(reader.classes))
 
 
-def _idx_split(data: MNIST) -> ImageSplit:
-    return ImageSplit(data.data.unsqueeze(1).contiguous(), data.targets)
+def _idx_split(data: MNIST) -> Split:
+    return Split(data.data.unsqueeze(1).contiguous(), data.targets)
 
 
-def _read_cifar10(root: Path) -> ImageSet:
+def _read_cifar10(root: Path) -> DataSet:
     folder = root / CIFAR10.base_folder
     checksums = dict([*CIFAR10.train_list, *CIFAR10.test_list])
     checksums[CIFAR10.meta["filename"]] = CIFAR10.meta["md5"]
@@ -75,12 +75,12 @@ def _read_cifar10(root: Path) -> ImageSet:
         if not check_integrity(folder / file, checksum):
             raise DataError(f"{folder / file} is corrupt: its MD5 is not {checksum}; delete it and get it again")
     train, test = (CIFAR10(str(root), train=train) for train in (True, False))
-    return ImageSet(_cifar10_split(train), _cifar10_split(test), tuple(train.classes))
+    return DataSet(_cifar10_split(train), _cifar10_split(test), tuple(train.classes))
 
 
-def _cifar10_split(data: CIFAR10) -> ImageSplit:
+def _cifar10_split(data: CIFAR10) -> Split:
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
-    return ImageSplit(images, torch.tensor(data.targets))
+    return Split(images, torch.tensor(data.targets))
 
 
 def _missing(folder: Path, files: list[str]) -> list[str]:

@@ -51,9 +51,9 @@ class Case:
 
     @property
     def pixels(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Images of the evaluated split and their reconstructions, for what needs "reconstructions"."""
+        """Samples of the evaluated split and their reconstructions, for what needs "reconstructions"."""
         assert self.evaluated.reconstructions is not None
-        return self.evaluated.images, self.evaluated.reconstructions
+        return self.evaluated.x, self.evaluated.reconstructions
 
     @property
     def given_model(self) -> NumpyModel:
@@ -87,7 +87,7 @@ class Case:
         known = split.labels != MISSING_LABEL
         labelled = split if known.all() else split.select(known)
         assert labelled.labels is not None
-        images_and_labels = labelled.images, labelled.labels
+        images_and_labels = labelled.x, labelled.labels
         return self.cache.get(
             fingerprint("classifier", *images_and_labels), lambda: train_classifier(*images_and_labels)
         )
@@ -106,9 +106,16 @@ _ANSWERS: dict[str, Callable[[Case], bool]] = {
     "labels": lambda case: case.evaluated.has_labels,
     "training labels": lambda case: case.train.has_labels,
     "two images": lambda case: len(case.evaluated) > 1,
-    "three pixels a side": lambda case: min(case.evaluated.images.shape[2:]) >= MIN_SSIM_SIDE,
+    "bounded values": lambda case: case.evaluated.value_range is not None,
+    "images": lambda case: case.evaluated.holds_images,
+    "vectors": lambda case: case.evaluated.x.ndim == 2,
+    "three pixels a side": lambda case: min(case.evaluated.x.shape[2:], default=0) >= MIN_SSIM_SIDE,
     "two dimensions": lambda case: case.evaluated.latents is None and case.evaluated.codes.shape[1] == 2,
     "vector codes": lambda case: case.evaluated.latents is None,
+    "code rate": lambda case: (
+        case.evaluated.latents is None or (case.model is not None and case.model.code_bits is not None)
+    ),
+    "own clusters": lambda case: case.model is not None and case.model.assign is not None,
     "model": lambda case: case.model is not None,
     "corrupted images": lambda case: case.corrupted is not None,
     "overlaid images": lambda case: case.overlaid is not None,
@@ -116,4 +123,7 @@ _ANSWERS: dict[str, Callable[[Case], bool]] = {
 }
 
 NEEDS = frozenset(_ANSWERS)
-"""All that a measure or a picture may say it cannot do without."""
+"""All that a measure or a picture may say it cannot do without. Images are those whose values have bounds."""
+
+OF_SAMPLES = frozenset({"bounded values", "images"})
+"""Those of them that data may not meet whatever is trained on them."""

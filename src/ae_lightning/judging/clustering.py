@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.cluster_matching import match_classes
 from ae_lightning.judging.convergence import unconverged_is_fine
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.matching import match_classes
 from ae_lightning.labels import MISSING_LABEL
 
 if TYPE_CHECKING:
@@ -42,6 +42,27 @@ def cluster_accuracy(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> 
     if labels.shape != clusters.shape or len(labels) == 0:
         raise ValueError(f"{len(clusters)} clusters for {len(labels)} labels")
     return match_classes(labels, clusters).num_right / len(labels)
+
+
+def cluster_agreement(name: str, labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> dict[str, float]:
+    """Compare clusters with classes.
+
+    Args:
+        name: Begins the names of the metrics.
+        labels: Class of each sample, shape (N,), none missing.
+        clusters: Cluster of each sample, shape (N,), under any names.
+
+    Returns:
+        ``NAME_accuracy`` (see ``cluster_accuracy``) and ``NAME_nmi``, in [0, 1]; ``NAME_ari``, 0 for chance, 1 at best,
+        and slightly negative below chance.
+    """
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    return {
+        f"{name}_accuracy": cluster_accuracy(labels, clusters),
+        f"{name}_nmi": float(normalized_mutual_info_score(labels, clusters)),
+        f"{name}_ari": float(adjusted_rand_score(labels, clusters)),
+    }
 
 
 def match_clusters(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_clusters: int) -> NDArray[np.int64]:

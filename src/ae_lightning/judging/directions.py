@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ae_lightning.judging.measure import Measure
-from ae_lightning.judging.measuring import known_measures
+from ae_lightning.judging.measure import Measure, known_measures
 
 
 def is_measure(logged: str) -> bool:

@@ -47,7 +47,7 @@ def image_codec_curves(evaluated: EncodedSplit, seed: int) -> dict[str, Curve]:
         For ``jpeg``, ``jpeg_mosaic``, ``webp`` and ``webp_mosaic``, the columns ``quality``, ``bits_per_pixel`` (a
         pixel's channels together) and ``psnr`` in dB. Empty for images that are neither grey nor RGB.
     """
-    images = evaluated.sample(MAX_IMAGES, seed).images
+    images = evaluated.sample(MAX_IMAGES, seed).x
     if images.shape[1] not in (1, 3):
         return {}
     pixels = np.round(images.clip(0, 1).transpose(0, 2, 3, 1) * 255).astype(np.uint8)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ae_lightning.judging.cache import Arrays, fingerprint
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.image_codecs import image_codec_curves
-from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults
-from ae_lightning.judging.measuring import applicable_measures, run_measures
-from ae_lightning.judging.part import Guard
+from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults, applicable_measures, run_measures
+from ae_lightning.judging.named_part import Guard
 from ae_lightning.judging.pca import pca_counterpart
+from ae_lightning.judging.quantised_pca import quantised_pca_counterpart
 
 _VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
 
@@ -40,10 +40,10 @@ class Judgement:
     codecs: dict[str, Curve]
 
 
-def judge(
-    measures: Sequence[Measure], case: Case, latent_dim: int, *, with_pca: bool, guard: Guard = nullcontext
-) -> Judgement:
+def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Guard = nullcontext) -> Judgement:
     """Run measures on a model's case, and on PCA's of the same images.
+
+    PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure. Of a user's own
     measures nothing is kept, since what they compute may change without a trace in the keys.
@@ -51,7 +51,6 @@ def judge(
     Args:
         measures: From ``select_measures``.
         case: The model's.
-        latent_dim: Components of PCA.
         with_pca: Whether PCA is measured at all.
         guard: What surrounds each measure, see ``run_measures``.
 
@@ -59,7 +58,7 @@ def judge(
         ValueError: If codes or reconstructions are not finite.
     """
     own = run_measures(measures, case, guard)
-    pca = _pca_results(measures, case, latent_dim, guard) if with_pca else MeasureResults()
+    pca = _pca_results(measures, case, guard) if with_pca else MeasureResults()
     codecs: dict[str, Curve] = {}
     for codec, results in (("autoencoder", own), ("pca", pca)):
         if "compression" in results.curves:
@@ -75,22 +74,25 @@ def judge(
 class _PcaCase:
     """PCA's case, for which PCA is fitted when the first measure asks for it and not before."""
 
-    def __init__(self, case: Case, latent_dim: int) -> None:
+    def __init__(self, case: Case) -> None:
         self._case = case
-        self._latent_dim = latent_dim
+        self._bits = None if case.model is None else case.model.code_bits
+        self._num_components = case.evaluated.decodable[0].size
 
     @cached_property
     def case(self) -> Case:
-        train, evaluated, model = pca_counterpart(
-            self._case.train, self._case.evaluated, self._latent_dim, self._case.seed
-        )
+        splits, seed = (self._case.train, self._case.evaluated), self._case.seed
+        if self._bits is None:
+            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed)
+        else:
+            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed)
         return replace(self._case, train=train, evaluated=evaluated, model=model)
 
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated
-        arrays = train.images, train.labels, evaluated.images, evaluated.labels
-        return fingerprint(*arrays, self._latent_dim, self._case.seed)
+        arrays = train.x, train.labels, evaluated.x, evaluated.labels
+        return fingerprint(*arrays, self._num_components, str(self._bits), self._case.seed)
 
     def key(self, measure: Measure) -> str:
         """Name the result of a measure by everything that goes into it."""
@@ -105,10 +107,12 @@ class _PcaCase:
         return fingerprint(*parts)
 
 
-def _pca_results(measures: Sequence[Measure], case: Case, latent_dim: int, guard: Guard) -> MeasureResults:
-    pca = _PcaCase(case, latent_dim)
+def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> MeasureResults:
+    pca = _PcaCase(case)
     results = MeasureResults()
     for measure in applicable_measures(measures, case):
+        if measure.of_models_alone:
+            continue
         with guard(f"the measure {measure.name} of PCA"):
             if measure.is_built_in:
                 results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
@@ -137,7 +141,7 @@ def _image_codecs(case: Case) -> tuple[dict[str, Curve], float]:
         columns = [_columns(curve, f"{codec}/") for codec, curve in curves.items()]
         return dict(ChainMap(*reversed(columns))) | {_SECONDS: np.array(time.perf_counter() - start)}
 
-    kept = case.cache.get(fingerprint("image codecs", case.evaluated.images, case.seed), compute)
+    kept = case.cache.get(fingerprint("image codecs", case.evaluated.x, case.seed), compute)
     codecs = dict.fromkeys(name.split("/")[0] for name in kept if name != _SECONDS)
     return {codec: _curve(kept, f"{codec}/") for codec in codecs}, float(kept[_SECONDS])
 

@@ -30,10 +30,6 @@ class DrawnRows(Protocol):
         """Apply."""
 
 
-def _none(num: int) -> None:
-    """Return no classes."""
-
-
 class DrawnLatents(Protocol):
     """Latents of a number of samples, the same ones for a seed; classes as `RowsToRows` takes them."""
 
@@ -68,7 +64,9 @@ class NumpyModel:
             codes where a code is no distribution.
         draw_prior: From a number and a seed to latents of the prior.
         features: From latents to codes.
-        classes_in_turn: From a number to one class after the other, where the model needs labels.
+        assign: From latents to the probabilities of the model's own clusters, shape (N, K); None where it has none.
+        code_bits: Bits of a latent where it is discrete; None where it is of real numbers.
+        num_given: Classes that encoder and decoder are given; 0 where they are given none.
         sampler: What draws latents of samples; None where that is the prior.
     """
 
@@ -78,10 +76,16 @@ class NumpyModel:
     draw_posterior: DrawnRows
     draw_prior: DrawnLatents
     features: Callable[[Rows], Rows]
-    classes_in_turn: Callable[[int], Labels | None] = _none
+    assign: Callable[[Rows], Rows] | None = None
+    code_bits: float | None = None
+    num_given: int = 0
     sampler: NumpySampler | None = None
 
     @property
     def draw_samples(self) -> DrawnLatents:
         """From a number and a seed to latents of samples."""
         return self.draw_prior if self.sampler is None else self.sampler.draw
+
+    def classes_in_turn(self, num: int) -> Labels | None:
+        """Return one class after the other, shape (num,), where the model is given classes."""
+        return np.arange(num) % self.num_given if self.num_given else None

@@ -1,7 +1,8 @@
-"""The baseline that every autoencoder stands beside: principal components of the pixels."""
+"""The baseline that every autoencoder stands beside: principal components of the values."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,53 +23,56 @@ _EXACT_SIDE = 1_000
 def pca_counterpart(
     train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int
 ) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
-    """Encode both splits by PCA of the flattened training images (Pearson 1901).
+    """Encode both splits by PCA of the flattened training samples (Pearson 1901).
 
-    The components are exact where images or pixels number at most 1,000, and otherwise those of a
+    The components are exact where samples or values number at most 1,000, and otherwise those of a
     randomised decomposition with power iterations (Halko, Martinsson and Tropp 2011).
 
     PCA has no prior and its codes are no distributions: the model draws the code itself for a sample of a posterior,
     and N(0, diag(v)) for the prior, v being the variances of the training codes.
 
     Args:
-        train: Its images give the components.
+        train: Its samples give the components.
         evaluated: Encoded and reconstructed by them.
-        latent_dim: Components to keep, at least 1; limited to the number of training images or pixel values.
+        latent_dim: Components to keep, at least 1; limited to the number of training samples or of values.
         seed: Fixes the sample of a large training set and the randomised decomposition.
 
     Returns:
-        The two splits with the same images and labels, codes of PCA, and PCA's reconstructions for
-        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them. Decoded images are
-        not clipped to [0, 1].
+        The two splits with the same samples and labels, codes of PCA, and PCA's reconstructions for
+        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them. Decoded samples are
+        not clipped to their range.
 
     Raises:
         ValueError: If ``latent_dim`` is below 1.
     """
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
-    pca = _fit(_flat(train.sample(MAX_FIT_IMAGES, seed).images), latent_dim, seed)
-    image_shape = train.images.shape[1:]
-    train_codes = _encode(pca, train.images)
-    model = _numpy_model(pca, image_shape, train_codes.std(axis=0, dtype=np.float64))
-    codes = model.encode(evaluated.images)
+    pca = fit_pca(flat(train.sample(MAX_FIT_IMAGES, seed).x), latent_dim, seed)
+    shape = train.x.shape[1:]
+    train_codes = _encode(pca, train.x)
+    model = pca_model(pca, shape, train_codes.std(axis=0, dtype=np.float64))
+    codes = model.encode(evaluated.x)
     return (
-        EncodedSplit(images=train.images, codes=train_codes, labels=train.labels),
-        EncodedSplit(
-            images=evaluated.images,
-            codes=codes,
-            reconstructions=model.decode(codes),
-            labels=evaluated.labels,
-        ),
+        replace(train, codes=train_codes, reconstructions=None, latents=None),
+        replace(evaluated, codes=codes, reconstructions=model.decode(codes), latents=None),
         model,
     )
 
 
-def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+def pca_model(pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+    """Give what measures ask of PCA.
+
+    Args:
+        pca: Fitted.
+        shape: Of a sample.
+        deviations: Standard deviation of each component among the training samples: its prior's.
+    """
+
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         return _encode(pca, images)
 
     def decode(codes: Rows, given: Labels | None = None) -> Rows:
-        return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *image_shape)
+        return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *shape)
 
     def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
         draws = np.random.default_rng(seed).normal(size=(num, len(deviations)))
@@ -84,7 +88,8 @@ def _numpy_model(pca: PCA, image_shape: tuple[int, ...], deviations: NDArray[np.
     )
 
 
-def _fit(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
+def fit_pca(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
+    """Fit PCA to vectors, shape (N, D); it keeps at most as many components as N or D."""
     from sklearn.decomposition import PCA
 
     num_components = min(latent_dim, *pixels.shape)
@@ -102,8 +107,9 @@ def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "random
 
 
 def _encode(pca: PCA, images: Rows) -> Rows:
-    return np.asarray(pca.transform(_flat(images)), dtype=np.float32)
+    return np.asarray(pca.transform(flat(images)), dtype=np.float32)
 
 
-def _flat(images: Rows) -> Rows:
+def flat(images: Rows) -> Rows:
+    """Return samples as vectors, shape (N, D)."""
     return images.reshape(len(images), -1)

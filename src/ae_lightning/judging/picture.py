@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ae_lightning.judging.drawing.style import to_png
-from ae_lightning.judging.part import Choice, Guard, Part, known_parts, select_parts
+from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, select_parts
 from ae_lightning.judging.picture_case import PictureCase
 
 if TYPE_CHECKING:

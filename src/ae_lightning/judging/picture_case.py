@@ -18,6 +18,7 @@ from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import Curve
 from ae_lightning.judging.mixture import CodeMixture, fit_mixture
 from ae_lightning.judging.numpy_model import NumpyModel, Rows
+from ae_lightning.labels import MISSING_LABEL
 
 NUM_COMPONENTS = 10
 
@@ -89,10 +90,23 @@ class PictureCase:
         """The model as functions on arrays."""
         return self.case.given_model
 
-    def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the images of codes: from (…, d) to (…, C, H, W)."""
-        images = self.model.decode(codes.reshape(-1, codes.shape[-1]))
+    def decode(self, codes: NDArray[np.float32], given: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return the images of codes: from (…, d) to (…, C, H, W).
+
+        Args:
+            codes: Shape (…, d).
+            given: Classes, for a model that is given them: shape (…), or what can be broadcast to it.
+        """
+        known = None if given is None else np.broadcast_to(given, codes.shape[:-1]).reshape(-1)
+        images = self.model.decode(codes.reshape(-1, codes.shape[-1]), known)
         return images.reshape(*codes.shape[:-1], *images.shape[1:])
+
+    def classes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return the classes of images of the judged split, for a model that is given them; None for any other."""
+        if not self.model.num_given:
+            return None
+        labels = self.evaluated.labels
+        return np.full(len(rows), MISSING_LABEL) if labels is None else labels[rows]
 
     @cached_property
     def mixture(self) -> CodeMixture:

@@ -1,4 +1,4 @@
-"""How close reconstructions come to the clean images, pixel by pixel and in structure."""
+"""How close reconstructions come to the clean samples, value by value and in structure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MIN_SSIM_SIDE = 3
 
 
 def mse_per_image(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean squared error over the pixels and channels of each image.
+    """Mean squared error over the values of each sample: of an image, its pixels and channels.
 
     Args:
-        images: Targets in [0, 1], shape (N, C, H, W).
+        images: Targets, shape (N, …).
         reconstructions: Of the same shape.
 
     Returns:
@@ -31,19 +31,19 @@ def mse_per_image(images: NDArray[np.float32], reconstructions: NDArray[np.float
     errors = np.empty(len(images))
     for rows in chunks(len(images), images[0].size):
         difference = reconstructions[rows] - images[rows]
-        errors[rows] = np.square(difference).mean(axis=(1, 2, 3), dtype=np.float64)
+        errors[rows] = np.square(difference).reshape(len(difference), -1).mean(axis=1, dtype=np.float64)
     return errors
 
 
 def mse(images: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> float:
-    """Mean squared error per pixel, over all images.
+    """Mean squared error per value, over all samples.
 
     Args:
-        images: Targets in [0, 1], shape (N, C, H, W).
+        images: Targets, shape (N, …).
         reconstructions: Of the same shape.
 
     Returns:
-        The mean of (x̂ − x)² over images, channels and pixels.
+        The mean of (x̂ − x)² over samples and their values.
 
     Raises:
         ValueError: If the shapes differ.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 
 
 def discriminator_loss(prior_logits_B1: Tensor, code_logits_B1: Tensor) -> Tensor:
@@ -17,7 +17,7 @@ def discriminator_loss(prior_logits_B1: Tensor, code_logits_B1: Tensor) -> Tenso
         prior_logits_B1: Logits of draws of the prior.
         code_logits_B1: Logits of codes.
     """
-    return (softplus(-in_full(prior_logits_B1)) + softplus(in_full(code_logits_B1))).squeeze(1)
+    return (softplus(-full_precision(prior_logits_B1)) + softplus(full_precision(code_logits_B1))).squeeze(1)
 
 
 def encoder_loss(code_logits_B1: Tensor) -> Tensor:
@@ -25,4 +25,4 @@ def encoder_loss(code_logits_B1: Tensor) -> Tensor:
 
     The form that does not vanish while the discriminator wins (Goodfellow et al. 2014, section 3).
     """
-    return softplus(-in_full(code_logits_B1)).squeeze(1)
+    return softplus(-full_precision(code_logits_B1)).squeeze(1)

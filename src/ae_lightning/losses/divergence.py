@@ -52,7 +52,7 @@ def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:
 def bernoulli_kl(rho: float, mean_L: Tensor) -> Tensor:
     """Return Σ_j KL(ρ ‖ ρ̂_j) between Bernoulli distributions, in nats, shape ().
 
-    ρ log(ρ / ρ̂_j) + (1 − ρ) log((1 − ρ) / (1 − ρ̂_j)), the sparsity loss of documents 002 and 003 (Ng 2011).
+    ρ log(ρ / ρ̂_j) + (1 − ρ) log((1 − ρ) / (1 − ρ̂_j)), the sparsity loss of Ng (2011; Pourreza 2018; Bagul).
 
     Args:
         rho: Wanted mean activation, in (0, 1).

@@ -26,7 +26,7 @@ def keep_largest(z_BL: Tensor, k: int) -> Tensor:
 
 
 def latent_cycle(z_BL: Tensor, cycled_BL: Tensor) -> Tensor:
-    """Return ‖z − f(g(z))‖² of each code, shape (B,) (document 000's double autoencoder)."""
+    """Return ‖z − f(g(z))‖² of each code, shape (B,) (Eftimiades's double autoencoder)."""
     return (z_BL - cycled_BL).square().sum(dim=1)
 
 

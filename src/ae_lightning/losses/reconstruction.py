@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ae_lightning.checks import require_name
 from ae_lightning.errors import ConfigError
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 
 ReconstructionName = Literal["mse", "bce", "l1", "softmax"]
 OutputActivation = Literal["auto", "identity", "sigmoid", "softmax"]
@@ -41,7 +41,7 @@ def bce(x_BCHW: Tensor, logits_BCHW: Tensor) -> Tensor:
 def softmax_cross_entropy(x_BCHW: Tensor, logits_BCHW: Tensor) -> Tensor:
     """Return −Σ p log q of each image, with p the image normalised to sum 1 and q a softmax over its pixels.
 
-    Document 000's "softmax output with normalized input". An image that is black throughout has no such p; its
+    Eftimiades's "softmax output with normalized input". An image that is black throughout has no such p; its
     loss is 0.
 
     Args:
@@ -75,7 +75,7 @@ class Reconstruction:
 
     def loss(self, x_BCHW: Tensor, output_BCHW: Tensor) -> Tensor:
         """Return the loss of each image, shape (B,), from the decoder's output before activation."""
-        output_BCHW = in_full(output_BCHW)
+        output_BCHW = full_precision(output_BCHW)
         if self.name == "bce":
             return bce(x_BCHW, output_BCHW)
         if self.name == "softmax":
@@ -94,15 +94,15 @@ class Reconstruction:
         Returns:
             Images, shape (B, C, H, W), float32.
         """
-        output_BCHW = in_full(output_BCHW)
+        output_BCHW = full_precision(output_BCHW)
         if self.output_activation == "identity":
             return output_BCHW
         if self.output_activation == "sigmoid":
             return output_BCHW.sigmoid()
         q_BCHW = pixel_softmax(output_BCHW)
         if x_BCHW is None:
-            return q_BCHW / q_BCHW.amax(dim=(1, 2, 3), keepdim=True)
-        return q_BCHW * in_full(x_BCHW).sum(dim=(1, 2, 3), keepdim=True)
+            return q_BCHW / q_BCHW.amax(dim=tuple(range(1, q_BCHW.ndim)), keepdim=True)
+        return q_BCHW * full_precision(x_BCHW).sum(dim=tuple(range(1, x_BCHW.ndim)), keepdim=True)
 
 
 def build_reconstruction(

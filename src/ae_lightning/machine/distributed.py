@@ -46,8 +46,20 @@ def mean_over_batch(values_BN: Tensor) -> Tensor:
     return sums_and_count[:-1] / sums_and_count[-1]
 
 
+@torch.no_grad()
+def copy_from_first_rank(module: nn.Module) -> None:
+    """Give a module on every rank the first one's parameters and buffers; every rank must ask at the same time."""
+    if not has_peers():
+        return
+    for tensor in (*module.parameters(), *module.buffers()):
+        # What is sent has to lie in one row, which weights in `channels_last` do not.
+        sent = tensor.detach().contiguous()
+        torch.distributed.broadcast(sent, src=0)
+        tensor.copy_(sent)
+
+
 @contextmanager
-def whole_parameters(module: nn.Module | None) -> Iterator[None]:
+def whole_parameters(module: nn.Module | None, *, keeps_changes: bool = False) -> Iterator[None]:
     """Give a module that FSDP has wrapped all its parameters, for as long as its parts are called past the wrapper.
 
     FSDP puts parameters together for the wrapper's own forward alone; an encoder that is called by itself would find
@@ -55,6 +67,7 @@ def whole_parameters(module: nn.Module | None) -> Iterator[None]:
 
     Args:
         module: As the strategy has wrapped it.
+        keeps_changes: Whether what is written to the parameters meanwhile, the same on every rank, stays.
     """
     if not has_peers():
         yield
@@ -65,5 +78,5 @@ def whole_parameters(module: nn.Module | None) -> Iterator[None]:
     if not isinstance(module, FullyShardedDataParallel):
         yield
         return
-    with FullyShardedDataParallel.summon_full_params(module, writeback=False):
+    with FullyShardedDataParallel.summon_full_params(module, writeback=keeps_changes):
         yield

@@ -1,7 +1,7 @@
 """What every model is: an encoder, a decoder, and the questions that it answers.
 
 A variant overrides `loss_terms`, which returns its terms by name, unweighted; the base weighs, sums, averages, logs
-and optimises them.
+and optimises them. One that trains on something else than its objective says so by `phases` and `players`.
 
 Shape suffixes: B batch, L latent_dim, F features. A sample `x` has shape (B, *spec.shape), a `latent` whatever `decode`
 takes: of most variants `z_BL`.
@@ -13,18 +13,21 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import corrupt
+from ae_lightning.data.foreign import PROMISE, ForeignData, SeenData, data_of
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
 from ae_lightning.judging.numpy_model import Labels, Rows
-from ae_lightning.losses.in_full import in_full
+from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
+from ae_lightning.models.shapes import output_shape, require_samples_back
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
@@ -33,6 +36,9 @@ from ae_lightning.priors.normal import Normal
 from ae_lightning.samplers.base import Sampler
 from ae_lightning.samplers.prior import Prior as PriorSampler
 from ae_lightning.spec import DataSpec
+
+NUM_ENCODED = 256
+"""Samples of the train split that are encoded at a time."""
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
@@ -127,22 +133,32 @@ class Autoencoder(TrainedModule):
         # Without labels a conditional model gives nothing, and Lightning's summary would ask it.
         self.example_input_array = None if self.conditional else torch.zeros(2, *spec.shape)
 
+    @property
+    def seen_spec(self) -> DataSpec:
+        """What the encoder sees: a sample, and of a conditional variant a channel or value more for each class."""
+        return with_condition(self.spec) if self.conditional else self.spec
+
+    @property
+    def has_vector_codes(self) -> bool:
+        """Whether the latents are real numbers, and measures look at just these."""
+        return self.code_bits() is None and not self.has("features")
+
     def _build(self, network: Network) -> None:
         num_outputs, num_inputs = self.outputs_per_latent * self.latent_dim, self.latent_dim
-        seen = self.spec
+        seen = self.seen_spec
         if self.conditional:
             num_inputs += self.spec.num_classes
-            seen = with_condition(self.spec)
         as_map = self.codes_are_maps
         self.encoder = network.build_encoder(seen, CodeMap(num_outputs) if as_map else num_outputs)
         self.decoder = network.build_decoder(CodeMap(num_inputs) if as_map else num_inputs, self.spec)
         self.code_shape: tuple[int, ...] = (self.latent_dim,)
         """Of what the encoder makes of a sample: (L,), or of a map (L, h, w)."""
-        if as_map:
-            with torch.no_grad():
-                found = self.encoder.eval()(torch.zeros(1, *seen.shape))
-            self.encoder.train()
-            self.code_shape = (self.latent_dim, *found.shape[2:])
+        found = output_shape(self.encoder, seen.shape, "encoder")
+        if found[:1] != (num_outputs,) or len(found) != (3 if as_map else 1):
+            wanted = f"a map of {num_outputs} channels" if as_map else f"{num_outputs} numbers"
+            raise ConfigError(f"model.network: its encoder gives {found}, where {wanted} are needed")
+        self.code_shape = (self.latent_dim, *found[1:])
+        require_samples_back(self.decoder, (num_inputs, *found[1:]), self.spec)
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.
@@ -166,7 +182,7 @@ class Autoencoder(TrainedModule):
         if self.conditional:
             x = condition_sample(x, given, self.spec)
         output: Tensor = self.encoder(x)
-        return in_full(output)
+        return full_precision(output)
 
     def decoder_output(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         """Return what the decoder makes of latents, before the output activation: shape (B, *spec.shape)."""
@@ -235,11 +251,11 @@ class Autoencoder(TrainedModule):
         return self.encode(x, given)
 
     def corrupt(self, x: Tensor, draws: Draws) -> Tensor:
-        """Return corrupted samples, in the range of clean ones: what denoising is measured on.
+        """Return corrupted samples, in the range of clean ones, if they have one: what denoising is measured on.
 
-        Gaussian noise of standard deviation 0.3, unless a variant has a corruption of its own.
+        Gaussian noise of standard deviation 0.3 in the units of the samples as scaled, unless a variant has its own.
         """
-        return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE)
+        return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE, self.spec.value_range)
 
     def draw_prior(self, draws: Draws, given: Tensor | None = None) -> Tensor:
         """Draw a latent for each sample of a batch from the prior: what `decode` takes.
@@ -295,8 +311,52 @@ class Autoencoder(TrainedModule):
         """Return the codes and reconstructions of a batch."""
         latent = self.encode(batch.x, batch.labels)
         codes = self.features(latent)
-        kept = None if codes.shape == latent.shape and torch.equal(codes, latent) else latent
+        kept = None if self.has_vector_codes and latent.ndim == 2 else latent
         return Prediction(batch.indices, codes, kept, self.decode_like(latent, batch.x, batch.labels))
+
+    def train_split_codes(self) -> Tensor:
+        """Return the codes of the train split in eval mode: shape (N, F), float32, on the processor.
+
+        Of a stream, of the fixed sample that measures look at. The first rank encodes them for all.
+        """
+        data = self.require_train_split()
+        codes: list[Tensor] = []
+        if self.trainer.is_global_zero:
+            split = data.split("train")
+            given = split.labels_or_missing() if self.needs_labels else None
+            modes = {module: module.training for module in self.modules()}
+            self.eval()
+            with torch.no_grad():
+                for chosen in torch.split(torch.arange(len(split)), NUM_ENCODED):
+                    x = data.scale(split.x[chosen]).to(self.device)
+                    known = None if given is None else given[chosen].to(self.device)
+                    codes.append(self.features(self.encode(x, known)).cpu())
+            for module, mode in modes.items():
+                module.training = mode
+        return torch.cat(self.trainer.strategy.broadcast(codes))
+
+    def require_train_split(self) -> SeenData:
+        """Return the Trainer's data, whose train split can be encoded.
+
+        Raises:
+            ConfigError: If it has bare loaders.
+        """
+        data = data_of(self.trainer)
+        if data is None:
+            raise ConfigError(
+                f"data: {type(self).__name__} begins a phase with the codes of the train split; give a data module"
+            )
+        return data
+
+    def setup(self, stage: str) -> None:
+        """Take batches of data of others as ours, and say before a training what is promised for our own alone."""
+        super().setup(stage)
+        data = data_of(self.trainer)
+        if not isinstance(data, ForeignData):
+            return
+        data.give_batches(self.example_input_array, with_labels=self.needs_labels)
+        if stage == "fit":
+            rank_zero_warn(PROMISE.format(name=data.dataset_name))
 
     def require_trains_on_one(self) -> None:
         """Refuse a batch of a single sample where batch norm needs more.
@@ -304,6 +364,6 @@ class Autoencoder(TrainedModule):
         Raises:
             ConfigError: If it does.
         """
-        seen, num_classes = (with_condition(self.spec), self.spec.num_classes) if self.conditional else (self.spec, 0)
-        require_single_images_taken(self.encoder, seen.shape)
+        num_classes = self.spec.num_classes if self.conditional else 0
+        require_single_images_taken(self.encoder, self.seen_spec.shape)
         require_single_images_taken(self.decoder, (self.latent_dim + num_classes, *self.code_shape[1:]))

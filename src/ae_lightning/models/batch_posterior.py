@@ -34,7 +34,7 @@ class BatchPosterior(VariationalAutoencoder):
 
 
 def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Estimator) -> Tensor:
-    """Return KL(N(m, v) ‖ N(0, I)) with m and v estimated over the global batch, in nats, shape () (document 000).
+    """Return KL(N(m, v) ‖ N(0, I)) with m and v estimated over the global batch, in nats, shape () (Eftimiades).
 
     Args:
         mean_BL: μ of each image's code, shape (B, L).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from torch import Tensor
@@ -12,13 +12,14 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.phases import Phase
 
 Schedule = Literal["alternating", "joint"]
 NUM_ROUNDS = 10
 
 
 class LatentCycle(Autoencoder):
-    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (document 000).
+    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (Eftimiades).
 
     Args:
         schedule: `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the
@@ -34,11 +35,6 @@ class LatentCycle(Autoencoder):
         self.schedule: Schedule = require_name("model.schedule", schedule, Schedule)
         self.latent_weight = require_non_negative("model.latent_weight", latent_weight)
 
-    @property
-    def num_phases(self) -> int:
-        """Two a round when alternating."""
-        return 2 * NUM_ROUNDS if self.schedule == "alternating" else 1
-
     def cycle_term(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return ‖z − f(g(z))‖² for a code drawn for each sample of the batch."""
         z_BL = self.draw_prior(draws, batch.labels)
@@ -49,17 +45,14 @@ class LatentCycle(Autoencoder):
         """Return the variant's own terms and the latent cycle."""
         return {**super().loss_terms(batch, draws), **self.cycle_term(batch, draws)}
 
-    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
-        """Return the terms of this half of the round when alternating, else all."""
+    def phases(self) -> Sequence[Phase]:
+        """Return the two halves of each round when alternating, each with terms of its own."""
         if self.schedule == "joint":
-            return self.loss_terms(batch, draws)
-        return self.cycle_term(batch, draws) if self.phase % 2 == 0 else super().loss_terms(batch, draws)
+            return super().phases()
+        # In its phase the latent cycle stands alone, and needs no weight.
+        halves = Phase("latent cycle", terms=self.cycle_term, weights={}), Phase("images", terms=super().loss_terms)
+        return halves * NUM_ROUNDS
 
     def term_weights(self) -> Mapping[str, float]:
         """Weigh the latent cycle as well."""
         return {**super().term_weights(), "latent_cycle": self.latent_weight}
-
-    def training_weights(self) -> Mapping[str, float]:
-        """Weigh the latent cycle where it stands beside other terms."""
-        own = super().training_weights()
-        return {**own, "latent_cycle": self.latent_weight if self.schedule == "joint" else 1.0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
@@ -18,22 +18,29 @@ from lightning.pytorch.utilities.types import (
     OptimizerLRScheduler,
     OptimizerLRSchedulerConfig,
 )
-from torch import Tensor, nn
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ae_lightning import __version__
 from ae_lightning.checks import require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
-from ae_lightning.errors import refusal_explained
-from ae_lightning.training.optimizers import require_usable, use_fused
-from ae_lightning.training.plateaus import monitor_of, monitored, step_plateau
+from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
+from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
+from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
+from ae_lightning.training.optimizers import configure_optimizer
+from ae_lightning.training.plateaus import configure_scheduler, followed, monitored
 from ae_lightning.training.schedules import num_training_batches, phase_of
-from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read
+from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
+from ae_lightning.training.unfinished_schedules import unfinished_schedules
+from ae_lightning.versions import STATE_KEY
 
 SchedulerInterval = Literal["epoch", "step"]
 
-_MONITORED = "monitored"
-"""Where a checkpoint keeps what the scheduler follows."""
+_PROGRESS = "training_progress"
+"""Where a checkpoint keeps what going on needs beside weights, optimizers and Lightning's own counts."""
 
 
 class TrainedModule(pl.LightningModule):
@@ -50,7 +57,12 @@ class TrainedModule(pl.LightningModule):
     """
 
     leaves_parameters_out: ClassVar[bool] = False
-    """Whether some step uses only some of the parameters, which data-parallel training must be told."""
+    """Whether some step uses only some of the parameters, which data-parallel training must be told; players do."""
+
+    def __init_subclass__(cls) -> None:
+        """Let a model of several players say that none of them uses all parameters."""
+        super().__init_subclass__()
+        cls.leaves_parameters_out = cls.leaves_parameters_out or cls.players is not TrainedModule.players
 
     def __init__(
         self,
@@ -65,9 +77,14 @@ class TrainedModule(pl.LightningModule):
         self.build_scheduler = scheduler
         self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)
         self.seed = seed
-        self._monitored: dict[str, float] = {}
         self.training_epoch = 0.0
         self.phase = 0
+        """Which of the phases training is in, from 0."""
+        self._phases: tuple[Phase, ...] = ()
+        self._players: tuple[Player, ...] = ()
+        self._num_begun = 0
+        self._monitored: dict[str, float] = {}
+        self._accumulated: dict[str, Tensor] = {}
 
     @abstractmethod
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
@@ -96,27 +113,56 @@ class TrainedModule(pl.LightningModule):
         else:
             super().__setattr__(name, value)
 
-    @property
-    def num_phases(self) -> int:
-        """Phases of the training: equal shares of its batches."""
-        return 1
+    @abstractmethod
+    def train_split_codes(self) -> Tensor:
+        """Return the codes of the train split: shape (N, F), float32, on the processor, the same on every rank."""
+
+    @abstractmethod
+    def require_train_split(self) -> Any:
+        """Return the data whose train split is encoded.
+
+        Raises:
+            ConfigError: If the Trainer's are not such.
+        """
+
+    def phases(self) -> Sequence[Phase]:
+        """Return the phases of the training in their order; here one, which minimises the objective."""
+        return (Phase("training"),)
+
+    def players(self) -> Sequence[Player]:
+        """Return who steps in each batch, in their order; here one, with all parameters.
+
+        Several are optimised one after the other, each seeing what the ones before it have stepped to.
+        """
+        return (Player("model", (self,)),)
 
     @property
     def in_last_phase(self) -> bool:
-        """Whether the last phase has begun: no checkpoint from before it can be the best."""
-        return self.phase == self.num_phases - 1
+        """Whether the last phase has begun: before it no run is stopped early, pruned, slowed down or judged."""
+        return self.phase == len(self._phases or self.phases()) - 1
 
     def term_weights(self) -> Mapping[str, float]:
         """Return the weights of the objective's terms by name; a term that is not named has weight 1."""
         return {}
 
-    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
-        """Return the terms that a training step minimises: the objective's, unless a variant trains in phases."""
-        return self.loss_terms(batch, draws)
-
     def training_weights(self) -> Mapping[str, float]:
-        """Return the weights of a training step: the objective's, unless a variant anneals them."""
+        """Return the weights of a training step's terms: the objective's, unless a variant anneals or adds some."""
         return self.term_weights()
+
+    def training_loss(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what the first player minimises in this phase, and the average of each of its terms."""
+        player = (self._players or self.players())[0]
+        return weighted_sum(self._terms_of(player, batch, draws), self._weights())
+
+    def _phase(self) -> Phase:
+        return (self._phases or self.phases())[self.phase]
+
+    def _terms_of(self, player: Player, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        return (player.terms or self._phase().terms or self.loss_terms)(batch, draws)
+
+    def _weights(self) -> Mapping[str, float]:
+        weights = self._phase().weights
+        return self.training_weights() if weights is None else weights
 
     def objective(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the final objective of a batch, and the average of each of its terms.
@@ -127,28 +173,105 @@ class TrainedModule(pl.LightningModule):
         """
         return weighted_sum(self.loss_terms(batch, draws), self.term_weights())
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Let the Trainer take the optimisation for automatic until it has looked at its settings.
+
+        It refuses clipping and accumulation where it leaves the optimisation to the module, which does both itself.
+        """
+        self.automatic_optimization = True
+        return []
+
+    def setup(self, stage: str) -> None:
+        """Take note of phases and players before a training.
+
+        Raises:
+            ConfigError: If a phase begins with codes that the Trainer's data do not give, or gradients cannot be
+                accumulated in this precision.
+        """
+        if stage != "fit":
+            return
+        self._phases, self._players = tuple(self.phases()), tuple(self.players())
+        self.phase = self._num_begun = 0
+        self._monitored, self._accumulated = {}, {}
+        self.automatic_optimization = len(self._players) == 1
+        if any(phase.begin is not None for phase in self._phases):
+            self.require_train_split()
+        if not self.automatic_optimization:
+            require_one_scale(self.trainer)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Return what a batch's step minimises, and log it with its terms."""
-        draws = self.begin_training_step(batch, batch_idx)
-        loss, means = weighted_sum(self.training_terms(batch, draws), self.training_weights())
+        """Return what a batch's step minimises, and log it with its terms; several players step here."""
+        draws = self._draws("train", batch, self.current_epoch, batch_idx)
+        if not self.automatic_optimization:
+            return self._step_players(batch, draws)
+        loss, means = self.training_loss(batch, draws)
         self.log_training_terms(loss, means, batch)
         return loss * self.share_of_global_batch(batch)
 
-    def begin_training_step(self, batch: Batch, batch_idx: int) -> Draws:
-        """Note how far training is, and return the random numbers of the batch.
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note how far training is, and begin the phases that are due.
 
         Raises:
-            ConfigError: If it is a single image, and batch norm needs more.
+            ConfigError: If the batch is a single sample, and batch norm needs more.
         """
         # A single image comes first in an epoch, if at all: a last batch is never smaller.
         if batch_idx == 0 and len(batch.x) == 1:
             self.require_trains_on_one()
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
-        number = self.current_epoch * num_batches + batch_idx
-        if self.num_phases > 1:
-            self.phase = phase_of(number, num_training_batches(self.trainer), self.num_phases)
-        return self._draws("train", batch, self.current_epoch, batch_idx)
+        if len(self._phases) > 1:
+            number = self.current_epoch * num_batches + batch_idx
+            shares = [phase.share for phase in self._phases]
+            self.phase = phase_of(number, num_training_batches(self.trainer), shares)
+        if self.phase >= self._num_begun:
+            self._num_begun = self.phase + 1
+            self._begin(self._phases[self.phase])
+
+    def _begin(self, phase: Phase) -> None:
+        if phase.begin is None:
+            return
+        with torch.no_grad(), whole_parameters(self.trainer.strategy.model, keeps_changes=True):
+            phase.begin(self.train_split_codes())
+            # Sums over several threads may differ in their last bit from rank to rank.
+            copy_from_first_rank(self)
+
+    def _step_players(self, batch: Batch, draws: Draws) -> Tensor | None:
+        """Let each player compute its terms and, unless gradients are accumulated, step.
+
+        Returns:
+            The loss of the first player that has one; None where all rest.
+        """
+        optimizers: list[LightningOptimizer] = self.optimizers()  # type: ignore[assignment]
+        accumulates = self.trainer.fit_loop._should_accumulate()
+        share = self.share_of_global_batch(batch)
+        first_loss: Tensor | None = None
+        means: dict[str, Tensor] = {}
+        is_counted = False
+        for player, optimizer in zip(self._players, optimizers, strict=True):
+            with others_frozen(optimizer.optimizer, self.trainer.optimizers):
+                terms = self._terms_of(player, batch, draws)
+                if terms:
+                    loss, own = weighted_sum(terms, self._weights())
+                    self.manual_backward(loss * share / self.trainer.accumulate_grad_batches)
+                    first_loss = loss if first_loss is None else first_loss
+                    if means.keys() & own.keys():
+                        raise ValueError(f"two players have a term {min(means.keys() & own.keys())!r}")
+                    means.update(own)
+            # One that rests now may have gradients of the batches before.
+            if not accumulates and any(parameter.grad is not None for parameter in parameters_of(optimizer.optimizer)):
+                take_step(optimizer, is_counted=not is_counted)
+                is_counted = True
+        if first_loss is None:
+            return None
+        self.log_training_terms(first_loss, means, batch)
+        return first_loss.detach()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip a player's gradients where the Trainer leaves that to the module; unscaled, as it would."""
+        if not self.automatic_optimization:
+            self.configure_gradient_clipping(
+                optimizer, self.trainer.gradient_clip_val, self.trainer.gradient_clip_algorithm
+            )
 
     def log_training_terms(self, loss: Tensor, means: Mapping[str, Tensor], batch: Batch) -> None:
         """Log a training step's loss and terms as `train/loss`, `train/NAME`, where anybody reads them.
@@ -161,21 +284,18 @@ class TrainedModule(pl.LightningModule):
         terms = {f"train/{name}": mean.detach() for name, mean in means.items()}
         self.log_dict({"train/loss": loss.detach(), **terms}, batch_size=len(batch.x))
 
-    def manual_step(self, index: int, loss: Tensor) -> None:
-        """Take a step of one of several optimizers, for variants that optimise manually.
-
-        Args:
-            index: Which optimizer, in the order of `configure_optimizers`.
-            loss: What it minimises.
-        """
-        optimizers: list[LightningOptimizer] = self.optimizers()  # type: ignore[assignment]
-        optimizers[index].zero_grad()
-        self.manual_backward(loss)
-        optimizers[index].step()
-
     def on_fit_start(self) -> None:
-        """Let a training that is gone on with end no epoch twice."""
+        """Let a training that is gone on with end no epoch twice, and none be stopped early before its last phase."""
         end_epochs_once(self.trainer)
+        stop_early_only_if(self.trainer, lambda: self.in_last_phase)
+
+    def on_train_start(self) -> None:
+        """Go on with the gradients that were being accumulated; say which schedules the training ends before."""
+        self.zero_grad()
+        restore_gradients(self.trainer, self, self._accumulated)
+        self._accumulated = {}
+        for line in unfinished_schedules(self.trainer, vars(self), self.trainer.lr_scheduler_configs):
+            rank_zero_warn(line)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Step the schedulers that Lightning would step too late, or under manual optimisation not at all."""
@@ -196,7 +316,11 @@ class TrainedModule(pl.LightningModule):
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau):
                 measured: dict[str, Tensor | float] = {**self._monitored, **self.trainer.callback_metrics}
-                step_plateau(scheduler, measured, self.trainer.strategy.broadcast)
+                value = followed(scheduler, measured)
+                # Other phases minimise something else: that what is followed stays as it is says nothing there.
+                if self.in_last_phase:
+                    # Each process has measured its own samples, and rates that differ would part the weights.
+                    scheduler.step(self.trainer.strategy.broadcast(value))
             elif not self.automatic_optimization:
                 scheduler.step()
 
@@ -204,14 +328,25 @@ class TrainedModule(pl.LightningModule):
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the scheduler follows: a run that goes on after a validation does not validate again."""
+        """Keep the version, the phases begun, what the scheduler follows, and gradients being accumulated.
+
+        A run that goes on after a validation does not validate again.
+        """
+        checkpoint.setdefault(STATE_KEY, {})["version"] = __version__
         # A model can be written that no Trainer trains.
         if self._trainer is not None:
-            checkpoint[_MONITORED] = {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)}
+            checkpoint[_PROGRESS] = {
+                "phase": self.phase,
+                "num_begun": self._num_begun,
+                "monitored": {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)},
+                "gradients": gathered_gradients(self.trainer, self),
+            }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what the scheduler follows."""
-        self._monitored = dict(checkpoint.get(_MONITORED, {}))
+        """Take over what was kept."""
+        kept = checkpoint.get(_PROGRESS, {})
+        self.phase, self._num_begun = kept.get("phase", 0), kept.get("num_begun", 0)
+        self._monitored, self._accumulated = dict(kept.get("monitored", {})), dict(kept.get("gradients", {}))
 
     def share_of_global_batch(self, batch: Batch) -> float:
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
@@ -226,35 +361,23 @@ class TrainedModule(pl.LightningModule):
         self._evaluate("test", batch, batch_idx)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build the optimizer over all parameters, and its scheduler."""
-        return self.optimizer_of("optimizer", self.build_optimizer, self)
+        """Build each player's optimizer, and its scheduler."""
+        players = self._players or tuple(self.players())
+        built = [self._configure(player, has_closure=len(players) == 1) for player in players]
+        return built if len(built) > 1 else built[0]
 
-    def optimizer_of(
-        self, key: str, build: OptimizerCallable, *networks: nn.Module
-    ) -> OptimizerConfig | OptimizerLRSchedulerConfig:
-        """Build an optimizer that uses its fused step, and its scheduler if there is one.
-
-        Args:
-            key: The model's argument that gave `build`, for the error.
-            build: Makes the optimizer from the parameters.
-            networks: Whose parameters it optimises.
-
-        Raises:
-            ConfigError: If optimizer or scheduler refuse their settings, or the optimizer cannot step these weights.
-        """
-        with refusal_explained(f"model.{key}"):
-            optimizer = build(chain.from_iterable(network.parameters() for network in networks))
-        require_usable(f"model.{key}", optimizer, has_closure=self.automatic_optimization)
-        use_fused(optimizer)
+    def _configure(self, player: Player, *, has_closure: bool) -> OptimizerLRSchedulerConfig | OptimizerConfig:
+        key = "model.optimizer" if player.optimizer is None else f"model.{player.name}_optimizer"
+        parameters = list(dict.fromkeys(chain.from_iterable(module.parameters() for module in player.modules)))
+        optimizer = configure_optimizer(
+            key, player.optimizer or self.build_optimizer, parameters, has_closure=has_closure
+        )
         if self.build_scheduler is None:
             return {"optimizer": optimizer}
-        with refusal_explained("model.scheduler"):
-            scheduler = self.build_scheduler(optimizer)
+        scheduler = configure_scheduler(self.build_scheduler, optimizer)
         settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            monitor_of(scheduler)
-            if self.automatic_optimization:
-                settings["reduce_on_plateau"] = False
+        if isinstance(scheduler, ReduceLROnPlateau) and has_closure:
+            settings["reduce_on_plateau"] = False
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
@@ -274,10 +397,3 @@ class TrainedModule(pl.LightningModule):
             global_size=batch.global_size,
             device=batch.x.device,
         )
-
-
-def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
-    means = {name: term.mean() for name, term in terms.items()}
-    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
-    return total, means

@@ -91,4 +91,4 @@ class VariationalAutoencoder(Autoencoder):
 
     def training_weights(self) -> Mapping[str, float]:
         """Weigh the KL by the β of this moment."""
-        return {"kl": self.beta.at(self.training_epoch)}
+        return {**super().training_weights(), "kl": self.beta.at(self.training_epoch)}

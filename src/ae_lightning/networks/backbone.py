@@ -66,7 +66,7 @@ class TrunkInput(nn.Module):
 class Backbone(Network):
     """A torchvision trunk as the encoder, its last layer replaced; residual stages as the decoder.
 
-    Document 000, future directions ("mainstream image processing networks"). Grey images are repeated over three
+    Eftimiades, future directions ("mainstream image processing networks"). Grey images are repeated over three
     channels, and small ones enlarged to the trunk's smallest side, 32 pixels at least, so that any trunk and its
     pretrained weights apply. A trunk that takes one size alone, as `vit_b_16` does, has all images resized to it.
     Auxiliary classifiers are left out, and a trunk's dropout stays.

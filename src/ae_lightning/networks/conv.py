@@ -76,9 +76,9 @@ class SamePadding:
 
 
 class Conv(Network):
-    """Strided convolutions, an affine map to the code, and the mirror of both (document 000's base model).
+    """Strided convolutions, an affine map to the code, and the mirror of both (Eftimiades's base model).
 
-    The maps on both sides of the bottleneck have no activation, as in that document: with a ReLU after the decoder's,
+    The maps on both sides of the bottleneck have no activation, as there: with a ReLU after the decoder's,
     training through a sigmoid dies at small codes. `activate_dense` has it all the same, which suits larger codes
     (docs/base_model.md). Padding is 'same': a side becomes ⌈side / stride⌉ in each layer, and the decoder gives
     back the input's height and width exactly, odd sides too.

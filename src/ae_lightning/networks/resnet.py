@@ -49,7 +49,7 @@ def _convolution(num_inputs: int, num_outputs: int, batch_norm: bool, stride: in
 
 
 class ResNet(Network):
-    """Residual stages that halve the side, and their mirror (document 000, future directions; He et al. 2016).
+    """Residual stages that halve the side, and their mirror (Eftimiades, future directions; He et al. 2016).
 
     Each encoder stage is a strided 3 × 3 convolution and `depth` residual blocks; each decoder stage upsamples to the
     side before and has as many blocks.

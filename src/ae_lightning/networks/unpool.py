@@ -21,7 +21,7 @@ from ae_lightning.spec import DataSpec
 
 
 class Unpool(Network):
-    """Convolution and max-pooling; the decoder upsamples and convolves (document 002; Zeiler & Fergus 2014).
+    """Convolution and max-pooling; the decoder upsamples and convolves (Pourreza 2018; Zeiler & Fergus 2014).
 
     The places of the maxima, pooling's switches, serve the deconvolution pictures (`networks.deconvolution`); in a
     reconstruction they would carry the image around the bottleneck.

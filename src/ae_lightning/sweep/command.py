@@ -1,10 +1,70 @@
-"""`python -m ae_lightning sweep`."""
+"""`python -m ae_lightning sweep`: its options, and what they start."""
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ae_lightning.sweep.options import TRAINING_OPTION, parse_options
+from ae_lightning.checks import require_at_least
+from ae_lightning.command_line.commands import CommandParser
+from ae_lightning.errors import ConfigError, unknown_name
+
+TRAINING_OPTION = "--training"
+"""Starts a process that trains what the order in a file says, in place of a sweep."""
+
+EPILOG = (
+    "Exit codes: 0 the best is new, 3 nothing better than on earlier nights, 1 five trials in a row failed alike, "
+    "2 something in the study is wrong, 130 Ctrl-C, 143 SIGTERM. Running the same command again goes on with the study."
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line of `sweep` says.
+
+    Attributes:
+        study: The study's YAML.
+        overrides: Keys of the study that the command line sets.
+        num_workers: How many processes work at the study on this machine.
+        worker: In a worker process, what its parent found out, as JSON; else None.
+    """
+
+    study: Path
+    overrides: dict[str, Any]
+    num_workers: int
+    worker: str | None
+
+
+def parse_options(arguments: list[str]) -> Options:
+    """Parse the command line of `sweep`.
+
+    Raises:
+        ConfigError: If an option is unknown, missing or wrong.
+    """
+    parser = CommandParser(
+        "sweep",
+        description="Search for the best configuration with Optuna, as a study's YAML says.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("-c", "--config", required=True, type=Path, help="the study")
+    parser.add_argument(
+        "--timeout", help="end after this time, such as 8h or 1h30m, in the middle of a trial if need be"
+    )
+    parser.add_argument("--trials", type=int, help="how many trials the study is to have, over all nights")
+    parser.add_argument("--storage", help="where Optuna keeps the study; by default sqlite:///optuna.db")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes on this machine; more than one want PostgreSQL"
+    )
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = ["--config", "--timeout", "--trials", "--storage", "--workers"]
+        raise ConfigError(unknown_name("sweep", unknown[0].split("=")[0], known))
+    require_at_least("--workers", given.workers)
+    overrides = {"timeout": given.timeout, "trials": given.trials, "storage": given.storage}
+    return Options(given.config, overrides, given.workers, given.worker)
 
 
 def run(arguments: list[str]) -> int:

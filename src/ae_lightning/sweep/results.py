@@ -12,9 +12,10 @@ import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
-from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.checkpoints.data import data_of_checkpoint
+from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.errors import UserError
+from ae_lightning.serving import example
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_queue import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
@@ -103,14 +104,13 @@ class Publisher:
             rank_zero_warn(f"the best model is not registered: {error}")
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
-        data = ImageDataModule(**read_checkpoint(checkpoint).data)
+        contents = read_checkpoint(checkpoint)
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
-            data.scale(data.split("train").images[:2]).contiguous().numpy(),
-            load_autoencoder(checkpoint).latent_dim,
+            *example(str(checkpoint), data_of_checkpoint(contents)),
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)

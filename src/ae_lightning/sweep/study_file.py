@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.sweep.duration import parse_seconds
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
 
 Direction = Literal["minimize", "maximize"]
@@ -94,7 +94,7 @@ class StudyFile(_Strict):
     @field_validator("timeout", mode="before")
     @classmethod
     def _parse_timeout(cls, given: Any) -> Any:
-        return None if given is None else parse_seconds("timeout", given)
+        return None if given is None else _parse_seconds("timeout", given)
 
     @model_validator(mode="after")
     def _check(self) -> StudyFile:
@@ -135,6 +135,19 @@ class StudyFile(_Strict):
     def metrics(self) -> list[str]:
         """Every metric that an objective or constraint names."""
         return list(dict.fromkeys([*self.objectives, *self.constraints]))
+
+
+def _parse_seconds(key: str, given: str | float) -> float:
+    """Return the seconds of a duration of ISO 8601 as people write it: `8h`, `1h30m`, `45s` or `90` (seconds)."""
+    days, unit, rest = str(given).strip().upper().rpartition("D")
+    time = rest + "S" if rest[-1:].isdigit() else rest
+    try:
+        seconds = TypeAdapter(timedelta).validate_python(f"P{days}{unit}{'T' * bool(time)}{time}").total_seconds()
+    except ValidationError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise ConfigError(f"{key}: {given!r} is not allowed; it must be a duration such as 8h, 1h30m or 45s")
+    return seconds
 
 
 def _check_metric(kind: str, name: str) -> None:

@@ -14,8 +14,8 @@ from optuna.exceptions import StorageInternalError
 from ae_lightning.command_line.launch import prepare
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings, check_study
+from ae_lightning.sweep.command import Options
 from ae_lightning.sweep.open_study import agree_on_constraints, open_run, open_study, recover_with_runs
-from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import check_continues
 from ae_lightning.sweep.stopping import Stop, StopReason

@@ -23,21 +23,13 @@ UNTRACKED = ("--trainer.logger=false", "--trainer.enable_checkpointing=false", "
 """Settings of a look that is to leave nothing behind."""
 
 
-class FitOnlyCLI(AutoencoderCLI):
-    """Has `fit` alone: a parser is built for every command, and there is one for every trial.
-
-    The sweep takes the signals itself: they end more than a trial.
-    """
+class UnsignalledCLI(AutoencoderCLI):
+    """Leaves the signals to the sweep: they end more than a trial."""
 
     answers_signals: ClassVar[bool] = False
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """Return the arguments of the Trainer's method that the command line does not take."""
-        return {"fit": AutoencoderCLI.subcommands()["fit"]}
 
-
-class TrialCLI(FitOnlyCLI):
+class TrialCLI(UnsignalledCLI):
     """Trains, and judges the best checkpoint on the validation split.
 
     Args:
@@ -78,7 +70,7 @@ class TrialCLI(FitOnlyCLI):
         }
 
 
-class BuildOnlyCLI(FitOnlyCLI):
+class BuildOnlyCLI(UnsignalledCLI):
     """Parses and builds, and does nothing more."""
 
     def fit(self, **kwargs: Any) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import optuna
 
 from ae_lightning.command_line.launch import prepare
+from ae_lightning.sweep.command import TRAINING_OPTION
 from ae_lightning.sweep.open_study import open_study
-from ae_lightning.sweep.options import TRAINING_OPTION
 from ae_lightning.sweep.stopping import SECONDS_FOR_A_TRAINING, Stop
 from ae_lightning.sweep.training import Order, train
 from ae_lightning.sweep.trial_result import has_result, read_result, result_of, write_result

@@ -80,19 +80,21 @@ class TrialWatch(Callback):
         """Report, and end the trial if it is hopeless or has diverged, or the night is over."""
         if trainer.sanity_checking:
             return
-        self._judge(trainer)
+        self._judge(trainer, pl_module)
         if trainer.state.fn == TrainerFn.FITTING:
             self._end_with_the_night(trainer)
 
-    def _judge(self, trainer: pl.Trainer) -> None:
+    def _judge(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._num_validations += 1
         metrics = trainer.callback_metrics
         # Of all losses this one is the same on every rank, so that they end together.
         if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
             raise NotFiniteError(f"val/loss is {float(metrics['val/loss'])} after epoch {trainer.current_epoch + 1}")
         value = metrics.get(self._metric)
-        # A metric that not every epoch measures keeps its old tensor in between.
-        if self._should_prune is None or value is None or value is self._last_seen:
+        # A metric that not every epoch measures keeps its old tensor in between. Before its last phase a training has
+        # not begun on what it is judged by.
+        is_judged = getattr(pl_module, "in_last_phase", True)
+        if self._should_prune is None or value is None or value is self._last_seen or not is_judged:
             return
         self._last_seen = value
         if trainer.state.fn != TrainerFn.FITTING:

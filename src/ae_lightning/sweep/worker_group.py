@@ -13,8 +13,8 @@ from dataclasses import asdict
 import torch
 
 from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.command import Options
 from ae_lightning.sweep.gpu_shares import gpus_of_worker
-from ae_lightning.sweep.options import Options
 from ae_lightning.sweep.stopping import SECONDS_FOR_A_WORKER, Stop
 from ae_lightning.sweep.worker import SweepFailedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ae_lightning.data.batch import Batch
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Shape
@@ -164,7 +164,7 @@ def build_trainer(
     )
 
 
-def validation_terms(model: Autoencoder, data: ImageDataModule, precision: Precision = "32-true") -> dict[str, float]:
+def validation_terms(model: Autoencoder, data: DataModule, precision: Precision = "32-true") -> dict[str, float]:
     """Validate, and return what was logged, by name."""
     (logged,) = build_trainer(validate=True, precision=precision).validate(model, data, verbose=False)
     return dict(logged)
@@ -215,25 +215,27 @@ class TrainingJob:
         options: Its constructor's arguments.
         data: The data module's arguments; `batch_size` is of the *global* batch.
         epochs: How many.
+        trainer: Further arguments of Trainer.
     """
 
     variant: type[Autoencoder]
     options: Mapping[str, Any]
     data: Mapping[str, Any]
     epochs: int
+    trainer: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, num_ranks: int = 1, **trainer_options: Any) -> Training:
         """Train, then validate.
 
         Args:
             num_ranks: How many processes share a batch.
-            trainer_options: Further arguments of Trainer.
+            trainer_options: Further arguments of Trainer, of validation too.
         """
         torch.manual_seed(0)
         model = self.variant(**self.options)
-        data = ImageDataModule(**{**self.data, "batch_size": self.data["batch_size"] // num_ranks})
+        data = DataModule(**{**self.data, "batch_size": self.data["batch_size"] // num_ranks})
         recorder = GradientRecorder()
-        build_trainer(self.epochs, callbacks=[recorder], **trainer_options).fit(model, data)
+        build_trainer(self.epochs, callbacks=[recorder], **self.trainer, **trainer_options).fit(model, data)
         validator = build_trainer(validate=True, **trainer_options)
         (logged,) = validator.validate(model, data, verbose=False)
         return Training([flatten(step.values()) for step in recorder.steps], weights_of(model), dict(logged))

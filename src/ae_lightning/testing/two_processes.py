@@ -66,11 +66,6 @@ class TwoProcesses:
             "optimizer": optimizer,
         }
 
-    @classmethod
-    def data_options(cls) -> dict[str, Any]:
-        """Return what the data module is told of samples that are no images."""
-        return {} if cls.spec.kind == "image" else {"scaling": "standard"}
-
     @pytest.fixture(scope="class")
     @classmethod
     def rank_archive(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,7 +78,7 @@ class TwoProcesses:
         """Give a mode's training in one process and in two; the modes beside the defaults share one launch."""
         if cls.rank_strategy is None:
             pytest.skip("this variant's training in two processes is not that in one")
-        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7, **cls.data_options()}
+        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7}
         leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
         strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
         trained: dict[str, tuple[Training, Training]] = {}

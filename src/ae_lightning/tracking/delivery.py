@@ -1,4 +1,4 @@
-"""Delivering operations, and telling a store that is away from one that refuses."""
+"""Delivering writes, and telling a store that is away from one that refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import first_line
-from ae_lightning.tracking.operations import Operation, Target
+from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target
 from ae_lightning.tracking.runs import is_missing
 from ae_lightning.tracking.store import shown_uri
 
@@ -41,37 +41,41 @@ class RunGoneError(StoreAwayError):
     """The store answers, but the run is deleted or was never there."""
 
 
-def deliver(target: Target, operation: Operation) -> None:
-    """Deliver an operation; warn of one that a store that has the run will never take, and leave it out.
+class OtherVersionError(Exception):
+    """What waits was written by another version of this package, and this one does not understand it."""
+
+
+def deliver(target: Target, write: MLflowWrite) -> None:
+    """Deliver a write; warn of one that a store that has the run will never take, and leave it out.
 
     Raises:
         StoreAwayError: If the store takes nothing now: no answer, a locked or full disk, an expired password.
         RunGoneError: If it does not have the run.
     """
     try:
-        operation.deliver(target)
+        write.deliver(target)
     except Exception as error:
         # Stores raise errors of many libraries; what is no refusal may pass.
         if not _is_refusal(error):
             raise StoreAwayError(reason_of(error)) from error
         require_run(target.client, target.run_id)
-        rank_zero_warn(f"MLflow refuses {operation}, which is left out: {reason_of(error)}")
+        rank_zero_warn(f"MLflow refuses {write}, which is left out: {reason_of(error)}")
 
 
-def deliver_or_give_up(target: Target, operation: Operation) -> None:
-    """Deliver an operation; try again where the store fails at it and yet takes something else.
+def deliver_or_give_up(target: Target, write: MLflowWrite) -> None:
+    """Deliver a write; try again where the store fails at it and yet takes something else.
 
     Raises:
         StoreAwayError: If the store takes nothing now.
         RunGoneError: If it does not have the run.
-        UndeliverableError: If it fails at this operation alone, every time.
+        UndeliverableError: If it fails at this write alone, every time.
     """
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(SECONDS_BETWEEN_ATTEMPTS)
         try:
-            return deliver(target, operation)
+            return deliver(target, write)
         except RunGoneError:
             raise
         except StoreAwayError as error:

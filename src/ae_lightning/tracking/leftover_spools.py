@@ -13,9 +13,10 @@ from rich.console import Console
 
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, reason_of, require_run
+from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, reason_of, require_run
 from ae_lightning.tracking.spool import ORIGIN_FILE, Origin, Spool, SpoolInUseError, held
 from ae_lightning.tracking.store import absolute_uri, connect, impatient, sending_files, shown_uri
+from ae_lightning.versions import FIRST_VERSION
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -36,7 +37,7 @@ def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
 def _found_at(path: Path) -> Spool | None:
     """Return the spool of an origin; None where its process has just removed it, or it cannot be read."""
     try:
-        return Spool(path.parent, Origin(**json.loads(path.read_text(encoding="utf-8"))))
+        return Spool(path.parent, Origin(**{"version": FIRST_VERSION, **json.loads(path.read_text(encoding="utf-8"))}))
     except FileNotFoundError:
         return None
     except (OSError, TypeError, ValueError) as error:
@@ -63,6 +64,8 @@ def deliver_left_behind(root: Path, tracking_uri: str, patience: float = 0.0) ->
             with suppress(SpoolInUseError, RunGoneError), held(spool, patience), impatient():
                 require_run(client, spool.origin.run_id)
                 spool.deliver_all(client)
+        except OtherVersionError as error:
+            rank_zero_warn(f"run {spool.origin.run_id}: what waits in {spool.folder} is {error}")
         except StoreAwayError as error:
             raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {error}") from error
 
@@ -76,7 +79,7 @@ def deliver_left_of_run(root: Path, run_id: str, client: MlflowClient) -> None:
         client: Of its store.
 
     Raises:
-        TrackingError: If another process writes or delivers it.
+        TrackingError: If another process writes or delivers it, or another version wrote it.
         StoreAwayError: If the store does not take it.
     """
     for spool in find_spools(root, run_id):
@@ -87,6 +90,8 @@ def deliver_left_of_run(root: Path, run_id: str, client: MlflowClient) -> None:
             raise TrackingError(
                 f"run {run_id}: another process trains it or delivers what waits in {spool.folder}"
             ) from error
+        except OtherVersionError as error:
+            raise TrackingError(f"run {run_id}: what waits in {spool.folder} is {error}") from error
 
 
 @dataclass
@@ -97,7 +102,7 @@ class _Delivery:
         tracking_uri: A store in place of the spools' own.
         away: What the stores that do not answer said, by their address.
         faults: What the disk said of the spools that cannot be read or written.
-        num_kept: How many spools stay because their run is gone.
+        num_kept: How many spools stay because their run is gone, or another version delivers them.
     """
 
     tracking_uri: str | None
@@ -114,7 +119,7 @@ class _Delivery:
                 self._deliver(spool, uri, run_id)
         except SpoolInUseError:
             self._say(f"run {run_id}: a process that still runs has it, and delivers it itself")
-        except RunGoneError as error:
+        except (RunGoneError, OtherVersionError) as error:
             self.num_kept += 1
             self._say(f"run {run_id}: not delivered to {shown_uri(uri)}: {error}; what waits stays in {spool.folder}")
         except StoreAwayError as error:
@@ -150,7 +155,7 @@ def deliver_all(folder: Path, tracking_uri: str | None) -> int:
         tracking_uri: A store in place of the spools' own.
 
     Returns:
-        How many spools stay because their run is gone.
+        How many spools stay because their run is gone, or another version delivers them.
 
     Raises:
         ConfigError: If a spool cannot be read or written.

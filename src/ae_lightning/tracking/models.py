@@ -13,6 +13,10 @@ from ae_lightning.tracking.store import connect, module_functions_at, sending_fi
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+    from mlflow.types import Schema
+
+Example = np.ndarray | dict[str, np.ndarray]
+"""A few rows: an array, or several by name."""
 
 KEY_TAG = "ae_lightning.key"
 """Tag of a logged model by which a delivery that was cut short finds the one that it began."""
@@ -24,7 +28,7 @@ def model_key(run_id: str, checkpoint: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.sha256(run_id.encode())).hexdigest()
 
 
-def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+def save_model(folder: Path, run_id: str, checkpoint: Path, inputs: Example, outputs: Example) -> None:
     """Write a checkpoint as an MLflow model with signature and input example; no store is asked.
 
     `mlflow.pyfunc.load_model` loads it through `ae_lightning.serving`: nothing is pickled.
@@ -33,28 +37,30 @@ def save_model(folder: Path, run_id: str, checkpoint: Path, example_BCHW: np.nda
         folder: Where to; it must not exist yet.
         run_id: The run that trained it.
         checkpoint: A checkpoint of an autoencoder.
-        example_BCHW: A few images in [0, 1], float32.
-        latent_dim: Length of a code.
+        inputs: What it takes, of a few samples; the signature follows.
+        outputs: What it gives of them.
     """
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
 
-    shape = (-1, *example_BCHW.shape[1:])
-    kind = np.dtype(np.float32)
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(kind, shape)]),
-        outputs=Schema([TensorSpec(kind, (-1, latent_dim), "codes"), TensorSpec(kind, shape, "reconstructions")]),
-    )
+    signature = ModelSignature(inputs=_schema(inputs), outputs=_schema(outputs))
     pyfunc.save_model(
         path=str(folder),
         mlflow_model=Model(run_id=run_id),
         loader_module="ae_lightning.serving",
         data_path=str(checkpoint),
         signature=signature,
-        input_example=example_BCHW,
+        input_example=inputs,
         pip_requirements=["ae_lightning"],
     )
+
+
+def _schema(arrays: Example) -> Schema:
+    """Describe arrays of any number of rows."""
+    from mlflow.types import Schema, TensorSpec
+
+    named = arrays if isinstance(arrays, dict) else {None: arrays}
+    return Schema([TensorSpec(array.dtype, (-1, *array.shape[1:]), name) for name, array in named.items()])
 
 
 def deliver_model(client: MlflowClient, run_id: str, folder: Path, key: str) -> str:
@@ -103,8 +109,8 @@ def register_model(
     experiment_id: str,
     run_id: str,
     checkpoint: Path,
-    example_BCHW: np.ndarray,
-    latent_dim: int,
+    inputs: Example,
+    outputs: Example,
     registered_name: str,
 ) -> str:
     """Log a checkpoint as an MLflow model, and make it a new version of a registered model.
@@ -114,8 +120,8 @@ def register_model(
         experiment_id: The run's experiment.
         run_id: The run that trained it.
         checkpoint: A checkpoint of an autoencoder.
-        example_BCHW: A few images in [0, 1], float32.
-        latent_dim: Length of a code.
+        inputs: What it takes, of a few samples.
+        outputs: What it gives of them.
         registered_name: The registered model, made where there is none.
 
     Returns:
@@ -125,7 +131,7 @@ def register_model(
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
-        save_model(folder, run_id, checkpoint, example_BCHW, latent_dim)
+        save_model(folder, run_id, checkpoint, inputs, outputs)
         model_id = deliver_model(connect(tracking_uri), run_id, folder, model_key(run_id, checkpoint))
     with module_functions_at(tracking_uri, experiment_id):
         return str(mlflow.register_model(f"models:/{model_id}", registered_name).version)

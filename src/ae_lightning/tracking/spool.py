@@ -1,7 +1,7 @@
-"""Operations that wait on disk while MLflow is away.
+"""Writes that wait on disk while MLflow is away.
 
 A spool is a folder of one run and one process: `origin.json` says which run of which store it is for, `journal` has a
-line for every operation in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
+line for every write in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
 the journal MLflow has. What MLflow takes at no attempt goes from the journal to `refused`. Whoever writes or delivers
 holds the lock beside the folder.
 """
@@ -24,12 +24,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.places import DEFAULT_SPOOL
-from ae_lightning.tracking.delivery import (
-    UndeliverableError,
-    deliver_or_give_up,
-)
-from ae_lightning.tracking.operations import Operation, Target, decoded, encoded, merged
+from ae_lightning import __version__
+from ae_lightning.file_names import DEFAULT_SPOOL
+from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
+from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, decoded, encoded, merged
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -45,15 +43,17 @@ class SpoolInUseError(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the operations of a spool belong.
+    """Where the writes of a spool belong.
 
     Attributes:
         tracking_uri: The store.
         run_id: The run.
+        version: Of this package, as it wrote them.
     """
 
     tracking_uri: str
     run_id: str
+    version: str = __version__
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Record:
 
 
 class Spool:
-    """Operations of a run that wait on disk, in order.
+    """Writes of a run that wait on disk, in order.
 
     Nothing is on disk before the first of them. One thread delivers; any may append.
 
     Args:
         folder: Its folder.
-        origin: Where its operations belong.
+        origin: Where its writes belong.
     """
 
     def __init__(self, folder: Path, origin: Origin) -> None:
@@ -98,7 +98,7 @@ class Spool:
 
     @property
     def files(self) -> Path:
-        """Where the files are that operations speak of."""
+        """Where the files are that writes speak of."""
         return self.folder / _FILES
 
     @property
@@ -126,7 +126,7 @@ class Spool:
             raise SpoolInUseError("another process writes or delivers it") from error
 
     def stage(self) -> str:
-        """Make a folder for the files of an operation, and return its name.
+        """Make a folder for the files of a write, and return its name.
 
         Raises:
             OSError: If the disk does not take it.
@@ -138,22 +138,22 @@ class Spool:
             (self.files / name).mkdir()
         return name
 
-    def append(self, operations: Iterable[Operation]) -> None:
-        """Write operations behind those that wait, and sync them to the disk.
+    def append(self, writes: Iterable[MLflowWrite]) -> None:
+        """Put writes behind those that wait, and sync them to the disk.
 
         Raises:
             OSError: If the disk does not take them; what was there before stays whole.
         """
         with self._writing:
             self._make()
-            joined = list(merged(operations))
-            for operation in joined:
-                if operation.staged:
-                    _sync_files(self.files / operation.staged)
+            joined = list(merged(writes))
+            for write in joined:
+                if write.staged:
+                    _sync_files(self.files / write.staged)
             before = self._size()
             try:
                 with (self.folder / _JOURNAL).open("ab") as journal:
-                    journal.writelines(_record(operation) for operation in joined)
+                    journal.writelines(_record(write) for write in joined)
                     journal.flush()
                     os.fsync(journal.fileno())
             except OSError:
@@ -185,28 +185,29 @@ class Spool:
 
         Raises:
             StoreAwayError: If the store does not take it; it and those behind it stay.
+            OtherVersionError: If another version wrote what this one does not understand; likewise.
         """
-        operation = self._read(record)
-        if operation is None:
+        write = self._read(record)
+        if write is None:
             rank_zero_warn(f"{self.folder / _JOURNAL}: a record cannot be read, and is left out")
             is_taken = False
         else:
-            is_taken = self._is_taken(operation, client)
+            is_taken = self._is_taken(write, client)
         _replace(self.folder / _DELIVERED, str(record.end))
-        if operation is not None and is_taken:
-            self.forget(operation)
+        if write is not None and is_taken:
+            self.forget(write)
 
-    def _is_taken(self, operation: Operation, client: MlflowClient) -> bool:
-        if operation.staged and not (self.files / operation.staged).is_dir():
+    def _is_taken(self, write: MLflowWrite, client: MlflowClient) -> bool:
+        if write.staged and not (self.files / write.staged).is_dir():
             # Its files are removed once it is delivered; only the note of that was lost.
             return True
         try:
-            deliver_or_give_up(Target(client, self.origin.run_id, self.files), operation)
+            deliver_or_give_up(Target(client, self.origin.run_id, self.files), write)
         except UndeliverableError as error:
             path = self.folder / _REFUSED
             with path.open("ab") as refused:
-                refused.write(_record(operation))
-            rank_zero_warn(f"MLflow takes everything but {operation}, which is kept in {path}: {error}")
+                refused.write(_record(write))
+            rank_zero_warn(f"MLflow takes everything but {write}, which is kept in {path}: {error}")
             return False
         return True
 
@@ -215,22 +216,23 @@ class Spool:
 
         Raises:
             StoreAwayError: If the store does not take one; it and those behind it stay.
+            OtherVersionError: If another version wrote what this one does not understand; likewise.
         """
         records = self.waiting()
         for record in records:
             self.deliver(record, client)
         return len(records)
 
-    def forget(self, operation: Operation) -> None:
-        """Remove the files of an operation."""
-        if operation.staged:
-            shutil.rmtree(self.files / operation.staged, ignore_errors=True)
+    def forget(self, write: MLflowWrite) -> None:
+        """Remove the files of a write."""
+        if write.staged:
+            shutil.rmtree(self.files / write.staged, ignore_errors=True)
 
     def close(self, keeps_files: bool = False) -> None:
         """Let other processes in; remove what holds nothing that waits.
 
         Args:
-            keeps_files: Leave the files of operations that were never written down.
+            keeps_files: Leave the files of writes that were never written down.
         """
         with self._writing:
             if not self.is_held:
@@ -272,10 +274,14 @@ class Spool:
             # To deliver all of it again changes nothing.
             return 0
 
-    def _read(self, record: Record) -> Operation | None:
+    def _read(self, record: Record) -> MLflowWrite | None:
         with (self.folder / _JOURNAL).open("rb") as journal:
             journal.seek(record.start)
-            return _parse(journal.read(record.end - record.start))
+            line = journal.read(record.end - record.start)
+        try:
+            return _parse(line)
+        except (KeyError, TypeError) as error:
+            raise OtherVersionError(f"written by ae_lightning {self.origin.version}, which delivers it") from error
 
 
 def sync_command(root: Path) -> str:
@@ -302,19 +308,18 @@ def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
         spool.close()
 
 
-def _record(operation: Operation) -> bytes:
-    content = json.dumps(encoded(operation)).encode()
+def _record(write: MLflowWrite) -> bytes:
+    content = json.dumps(encoded(write)).encode()
     return f"{zlib.crc32(content):0{_CRC_LENGTH}x} ".encode() + content + b"\n"
 
 
-def _parse(line: bytes) -> Operation | None:
+def _parse(line: bytes) -> MLflowWrite | None:
     crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
     if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
         return None
     try:
         return decoded(json.loads(content))
-    except (KeyError, TypeError, ValueError):
-        # Written by another version.
+    except ValueError:
         return None
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.places import DEFAULT_SPOOL
+from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
-from ae_lightning.tracking.operations import Artifacts, Metrics, Operation, Status, Tags, Target, Text
+from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, MLflowWrite, Status, Tags, Target, Text
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command
 from ae_lightning.tracking.store import (
@@ -157,11 +157,11 @@ class StudyRun:
         except (MlflowException, OSError, TrackingError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
-    def _say(self, run_id: str, operation: Operation) -> None:
-        """Deliver an operation, or leave it on disk behind those that wait there."""
-        self._write(run_id, str(operation), lambda spool: operation)
+    def _say(self, run_id: str, write: MLflowWrite) -> None:
+        """Deliver a write, or leave it on disk behind those that wait there."""
+        self._write(run_id, str(write), lambda spool: write)
 
-    def _write(self, run_id: str, what: str, make: Callable[[Spool], Operation]) -> None:
+    def _write(self, run_id: str, what: str, make: Callable[[Spool], MLflowWrite]) -> None:
         """Deliver what is made beside the files of a spool, or leave it there."""
         try:
             try:
@@ -173,19 +173,19 @@ class StudyRun:
         except OSError as error:
             rank_zero_warn(f"{self._spool_root} cannot be written, so MLflow does not get {what}: {error}")
 
-    def _write_to(self, spool: Spool, make: Callable[[Spool], Operation], may_deliver: bool) -> None:
+    def _write_to(self, spool: Spool, make: Callable[[Spool], MLflowWrite], may_deliver: bool) -> None:
         with impatient(), held(spool):
             is_first = spool.is_empty
-            operation = make(spool)
-            if not (may_deliver and is_first and self._is_delivered(spool, operation)):
-                spool.append([operation])
+            write = make(spool)
+            if not (may_deliver and is_first and self._is_delivered(spool, write)):
+                spool.append([write])
 
-    def _is_delivered(self, spool: Spool, operation: Operation) -> bool:
+    def _is_delivered(self, spool: Spool, write: MLflowWrite) -> bool:
         try:
-            deliver(Target(self._client, spool.origin.run_id, spool.files), operation)
+            deliver(Target(self._client, spool.origin.run_id, spool.files), write)
         except StoreAwayError as error:
             rank_zero_warn(
-                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {operation} waits for it on disk"
+                f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {write} waits for it on disk"
             )
             return False
         return True

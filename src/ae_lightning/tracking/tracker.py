@@ -13,29 +13,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.places import DEFAULT_SPOOL
+from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import StoreAwayError
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run
-from ae_lightning.tracking.models import model_key, save_model
-from ae_lightning.tracking.operations import (
+from ae_lightning.tracking.mlflow_writes import (
     MODEL_FOLDER,
     Artifacts,
     LoggedModel,
     Metrics,
-    Operation,
+    MLflowWrite,
     Params,
     Status,
     Tags,
     Target,
     Text,
 )
+from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
 from ae_lightning.tracking.store import (
@@ -233,7 +232,7 @@ class MLflowTracker(MLFlowLogger):
         flat = {valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in command_line_keys(values).items()}
         self._say(Params(flat))
 
-    def _say(self, operation: Operation) -> None:
+    def _say(self, write: MLflowWrite) -> None:
         """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
 
         Raises:
@@ -241,20 +240,20 @@ class MLflowTracker(MLFlowLogger):
         """
         self.open()
         if self._has_begun:
-            self._submit(operation)
+            self._submit(write)
             return
         from mlflow.exceptions import MlflowException
 
         try:
-            operation.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
+            write.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
             ) from error
 
-    def _submit(self, operation: Operation) -> None:
+    def _submit(self, write: MLflowWrite) -> None:
         assert self._writer is not None, "open() comes first"
-        self._writer.submit(operation)
+        self._writer.submit(write)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -346,17 +345,17 @@ class MLflowTracker(MLFlowLogger):
         self._say(Tags(dict(tags)))
 
     @rank_zero_only
-    def log_autoencoder(self, checkpoint: Path, example_BCHW: np.ndarray, latent_dim: int) -> None:
+    def log_autoencoder(self, checkpoint: Path, inputs: Example, outputs: Example) -> None:
         """Log a checkpoint as an MLflow model.
 
         Args:
             checkpoint: A checkpoint of an autoencoder.
-            example_BCHW: A few images in [0, 1], float32.
-            latent_dim: Length of a code.
+            inputs: What it takes, of a few samples.
+            outputs: What it gives of them.
         """
 
         def save(folder: Path) -> None:
-            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, example_BCHW, latent_dim)
+            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, inputs, outputs)
 
         staged = self._stage(save)
         if staged is not None:

@@ -1,4 +1,4 @@
-"""Operations delivered while training goes on, and put on disk while the store is away."""
+"""Writes delivered while training goes on, and put on disk while the store is away."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
-from ae_lightning.tracking.operations import Metrics, Operation, Target, merged
+from ae_lightning.tracking.mlflow_writes import Metrics, MLflowWrite, Target, merged
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
 from ae_lightning.tracking.store import impatient, shown_uri
 
@@ -23,14 +23,14 @@ SECONDS_BETWEEN_PROBES = 5.0
 
 
 class Writer:
-    """Hands operations to MLflow from a thread of its own, in order, many metrics to a request.
+    """Hands writes to MLflow from a thread of its own, in order, many metrics to a request.
 
     A store that fails once is taken for away: all that waits goes to the spool, and only the spool's delivery asks the
     store again, every few seconds, until it answers.
 
     Args:
         client: Of the store.
-        spool: Where operations wait while the store is away.
+        spool: Where writes wait while the store is away.
         interval: Seconds between two requests.
     """
 
@@ -38,7 +38,7 @@ class Writer:
         self._client = client
         self._spool = spool
         self._interval = interval
-        self._waiting: list[Operation] = []
+        self._waiting: list[MLflowWrite] = []
         self._lock = threading.Lock()
         self._is_taken = threading.Condition(self._lock)
         self._putting_away = threading.Lock()
@@ -54,10 +54,10 @@ class Writer:
         self._thread.start()
         atexit.register(self.close)
 
-    def submit(self, operation: Operation) -> None:
-        """Take an operation and return at once."""
+    def submit(self, write: MLflowWrite) -> None:
+        """Take a write and return at once."""
         with self._lock:
-            self._waiting.append(operation)
+            self._waiting.append(write)
 
     def flush(self, patience: float = 5.0) -> None:
         """Wait until what was submitted is in the store or on disk.
@@ -118,31 +118,31 @@ class Writer:
         target = Target(self._client, self._spool.origin.run_id, self._spool.files)
         while batch := self._next_batch():
             try:
-                for operation in merged(batch):
-                    deliver(target, operation)
+                for write in merged(batch):
+                    deliver(target, write)
             except StoreAwayError as error:
                 self._put_away()
                 self._warn(error)
                 return
             # What is on disk by now is delivered once more from there, and needs its files.
-            for operation in self._remove(batch):
-                self._spool.forget(operation)
+            for write in self._remove(batch):
+                self._spool.forget(write)
 
-    def _next_batch(self) -> Sequence[Operation]:
-        """Return the first operation that waits, or all metrics that come before anything else.
+    def _next_batch(self) -> Sequence[MLflowWrite]:
+        """Return the first write that waits, or all metrics that come before anything else.
 
         Nothing goes before what a flush that lost its patience has put on disk.
         """
         with self._putting_away, self._lock:
             if not self._spool.is_empty:
                 return []
-            for number, operation in enumerate(self._waiting):
-                if not isinstance(operation, Metrics):
+            for number, write in enumerate(self._waiting):
+                if not isinstance(write, Metrics):
                     return self._waiting[: max(1, number)]
             return list(self._waiting)
 
-    def _remove(self, batch: Sequence[Operation]) -> Sequence[Operation]:
-        """Let operations wait no longer, and return those that still did: they may have been put on disk meanwhile."""
+    def _remove(self, batch: Sequence[MLflowWrite]) -> Sequence[MLflowWrite]:
+        """Let writes wait no longer, and return those that still did: they may have been put on disk meanwhile."""
         with self._lock:
             did_wait = bool(self._waiting) and self._waiting[0] is batch[0]
             if did_wait:

@@ -7,15 +7,37 @@ wrong elements. `use_fused` therefore gives gradients and state their parameter'
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, refusal_explained
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def configure_optimizer(
+    key: str, build: OptimizerCallable, parameters: Iterable[nn.Parameter], *, has_closure: bool
+) -> Optimizer:
+    """Make an optimizer that uses its fused step where there is one.
+
+    Args:
+        key: The model's argument that gave `build`, for the error.
+        build: Makes the optimizer from the parameters.
+        parameters: What it steps.
+        has_closure: Whether its steps are given what computes the loss anew.
+
+    Raises:
+        ConfigError: If it refuses its settings, or cannot step these weights.
+    """
+    with refusal_explained(key):
+        optimizer = build(parameters)
+    require_usable(key, optimizer, has_closure=has_closure)
+    return use_fused(optimizer)
 
 
 def like_parameter(tensor: Tensor, parameter: Tensor) -> Tensor:

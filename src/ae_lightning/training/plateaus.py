@@ -6,13 +6,33 @@ lose a step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lightning.pytorch.cli import LRSchedulerCallable
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.errors import ConfigError, refusal_explained, unknown_name
+
+
+def configure_scheduler(build: LRSchedulerCallable, optimizer: Optimizer) -> LRSchedulerTypeUnion:
+    """Make a learning-rate scheduler.
+
+    Args:
+        build: Makes it from the optimizer.
+        optimizer: Whose rates it sets.
+
+    Raises:
+        ConfigError: If it refuses its settings, or follows a measure and names none.
+    """
+    with refusal_explained("model.scheduler"):
+        scheduler = build(optimizer)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        monitor_of(scheduler)
+    return scheduler
 
 
 def monitor_of(scheduler: ReduceLROnPlateau) -> str:
@@ -27,16 +47,12 @@ def monitor_of(scheduler: ReduceLROnPlateau) -> str:
     return monitor
 
 
-def step_plateau(
-    scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float], agreed: Callable[[float], float]
-) -> None:
-    """Show a plateau the measure that it follows.
+def followed(scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float]) -> float:
+    """Return the value of the measure that a plateau follows.
 
     Args:
         scheduler: Whose `monitor` names it.
         measured: All that has been measured, by name.
-        agreed: Gives every process the value of the first: of training, each has measured its own images, and rates
-            that differ would part the weights.
 
     Raises:
         ConfigError: If it has not been measured.
@@ -45,7 +61,7 @@ def step_plateau(
     if monitor not in measured:
         said = unknown_name("model.scheduler.monitor", monitor, measured)
         raise ConfigError(f"{said} (what has been measured when the scheduler steps)")
-    scheduler.step(agreed(float(measured[monitor])))
+    return float(measured[monitor])
 
 
 def monitored(schedulers: Iterable[Any], measured: Mapping[str, Tensor | float]) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import lightning.pytorch as pl
 
@@ -46,18 +49,23 @@ def as_annealing(key: str, weight: float | Annealing) -> Annealing:
     return annealing
 
 
-def phase_of(batch: int, num_batches: int, num_phases: int) -> int:
+def phase_of(batch: int, num_batches: int, shares: Sequence[float]) -> int:
     """Return which phase a training batch belongs to.
 
-    Phases are equal shares of the batches, at least one batch each as long as there are as many batches as phases; with
+    Phases are shares of the batches, at least one batch each as long as there are as many batches as phases; with
     fewer, some are left out. The last batch always belongs to the last phase, which alone makes a best checkpoint.
 
     Args:
         batch: The batch's number, over all epochs, from 0.
         num_batches: Batches of the whole training.
-        num_phases: Number of phases.
+        shares: Of each phase, above 0; only their ratios matter.
     """
-    return min(((batch + 1) * num_phases - 1) // max(num_batches, 1), num_phases - 1)
+    total, num_phases = sum(shares), len(shares)
+    starts = [int(num_batches * before / total) for before in accumulate(shares[:-1], initial=0.0)]
+    if num_batches >= num_phases:
+        for phase in range(1, num_phases):
+            starts[phase] = min(max(starts[phase], starts[phase - 1] + 1), num_batches - num_phases + phase)
+    return bisect_right(starts, batch) - 1
 
 
 def num_training_batches(trainer: pl.Trainer) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping
 
 
 def is_step_read(trainer: pl.Trainer) -> bool:
     """Whether the metrics of the training step at hand are read: logged, or there when an epoch or its part ends."""
-    is_last = trainer.max_steps != -1 and trainer.global_step + len(trainer.optimizers) >= trainer.max_steps
+    is_last = trainer.max_steps != -1 and trainer.global_step + 1 >= trainer.max_steps
     return bool(
         trainer._logger_connector.should_update_logs
         or trainer.fast_dev_run  # type: ignore[attr-defined]
@@ -24,6 +27,13 @@ def is_validated_next(trainer: pl.Trainer) -> bool:
     loop = trainer.fit_loop.epoch_loop
     position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
     return (position + 1) % (trainer.val_check_batch or math.inf) == 0
+
+
+def num_batches_before(trainer: pl.Trainer) -> int:
+    """Return how many batches of the epoch, or of the split, came before the one at hand, while it is moved."""
+    loop: Any = trainer._active_loop
+    loop = getattr(loop, "epoch_loop", loop)
+    return int(loop.batch_progress.current.ready) if loop is not None else 0
 
 
 def end_epochs_once(trainer: pl.Trainer) -> None:
@@ -42,3 +52,23 @@ def end_epochs_once(trainer: pl.Trainer) -> None:
         return trainer.max_steps != -1 and not batches.is_last_batch
 
     fit_loop._iteration_based_training = is_within_epoch  # type: ignore[method-assign]
+
+
+def stop_early_only_if(trainer: pl.Trainer, may_stop: Callable[[], bool]) -> None:
+    """Let the Trainer's early stopping look at its measure only at moments when training may be stopped.
+
+    Args:
+        trainer: Whose callbacks are looked through.
+        may_stop: Says whether this is such a moment.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, EarlyStopping):
+            callback._should_skip_check = _skipping_unless(may_stop, callback)  # type: ignore[assignment, method-assign]
+
+
+def _skipping_unless(may_stop: Callable[[], bool], callback: EarlyStopping) -> Callable[[pl.Trainer], bool]:
+    def skips(trainer: pl.Trainer) -> bool:
+        # The class's own, not what an earlier training put in its place.
+        return not may_stop() or type(callback)._should_skip_check(callback, trainer)
+
+    return skips

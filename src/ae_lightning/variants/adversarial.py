@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
+from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.models.autoencoder import Autoencoder
-from ae_lightning.models.trained_module import weighted_sum
+from ae_lightning.models.phases import Player
 from ae_lightning.networks.discriminator import build_discriminator
 
 
@@ -31,8 +32,6 @@ class AdversarialAE(Autoencoder):
         ConfigError: If the weight is negative.
     """
 
-    leaves_parameters_out: ClassVar[bool] = True
-
     def __init__(
         self,
         *,
@@ -42,29 +41,29 @@ class AdversarialAE(Autoencoder):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.automatic_optimization = False
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
         self.build_discriminator_optimizer = discriminator_optimizer
         self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Step the autoencoder against the discriminator, then the discriminator against the codes."""
-        draws = self.begin_training_step(batch, batch_idx)
+    def autoencoder_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return the reconstruction, and how far the discriminator is from taking the codes for the prior's."""
         z_BL = self.encode(batch.x, batch.labels)
-        reconstruction, fooled = self.reconstruction_term(batch, z_BL), encoder_loss(self.discriminator(z_BL))
-        terms = {"reconstruction": reconstruction, "encoder": fooled}
-        loss, means = weighted_sum(terms, {"encoder": self.adversarial_weight})
-        self.manual_step(0, loss * self.share_of_global_batch(batch))
+        # The discriminator, whose turn is next, is shown the same codes: they are encoded once.
+        self._shown_BL = z_BL.detach()
+        fooled = encoder_loss(self.discriminator(z_BL))
+        return {"reconstruction": self.reconstruction_term(batch, z_BL), "encoder": fooled}
 
-        prior_BL = self.draw_prior(draws, batch.labels)
-        discriminator = discriminator_loss(self.discriminator(prior_BL), self.discriminator(z_BL.detach())).mean()
-        self.manual_step(1, discriminator * self.share_of_global_batch(batch))
-        self.log_training_terms(loss, {**means, "discriminator": discriminator}, batch)
-        return loss.detach()
+    def discriminator_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+        """Return how badly the discriminator tells the prior's draws from the codes."""
+        drawn, shown = self.discriminator(self.draw_prior(draws, batch.labels)), self.discriminator(self._shown_BL)
+        return {"discriminator": discriminator_loss(drawn, shown)}
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build one optimizer for encoder and decoder, one for the discriminator."""
-        return [
-            self.optimizer_of("optimizer", self.build_optimizer, self.encoder, self.decoder),
-            self.optimizer_of("discriminator_optimizer", self.build_discriminator_optimizer, self.discriminator),
-        ]
+    def training_weights(self) -> Mapping[str, float]:
+        """Weigh the encoder's loss against the discriminator."""
+        return {"encoder": self.adversarial_weight}
+
+    def players(self) -> Sequence[Player]:
+        """Return the autoencoder, and then the discriminator."""
+        autoencoder = Player("autoencoder", (self.encoder, self.decoder), self.autoencoder_terms)
+        own = self.build_discriminator_optimizer
+        return autoencoder, Player("discriminator", (self.discriminator,), self.discriminator_terms, own)

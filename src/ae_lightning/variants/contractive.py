@@ -12,13 +12,14 @@ from torch import Tensor
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.losses.full_precision import autocast_off
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.layers import running_statistics
 
 
 class ContractiveAE(Autoencoder):
-    """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; document 003).
+    """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; Bagul).
 
     The Jacobian is taken in 32-bit and, on a network with batch norm, with the running statistics: with those of the
     batch, a code would depend on the other images too.
@@ -46,9 +47,8 @@ class ContractiveAE(Autoencoder):
 
     def jacobian_term(self, x: Tensor, v_BL: Tensor, given: Tensor | None = None) -> Tensor:
         """Return ‖∂f/∂x‖²_F of each sample, or its estimate from one random vector a code, shape (B,)."""
-        precision = torch.autocast(x.device.type, enabled=False)
         # Validation runs in inference mode, whose tensors have no Jacobian: copies made outside of it do.
-        with torch.inference_mode(False), precision, running_statistics(self.encoder):
+        with torch.inference_mode(False), autocast_off(x), running_statistics(self.encoder):
             x, v_BL = x.clone(), v_BL.clone()
             encode = partial(self.encode, given=given)
             return exact_jacobian_norm(encode, x) if self.exact else jacobian_norm(encode, x, v_BL)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from ae_lightning.checks import require_name, require_non_negative, require_share
 from ae_lightning.data.batch import Batch
-from ae_lightning.data.corruption import CorruptionName, corrupt
+from ae_lightning.data.corruption import CorruptionName, corrupt, require_corruption
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.phases import Phase
 
 
 class DenoisingAE(Autoencoder):
-    """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; documents 001 to 004).
+    """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; Prajapati 2020; Velardo).
 
     The corruption acts in training alone, and the target is always the clean image.
 
     Args:
         corruption: `gaussian` adds noise of `std`; `masking` sets a share `p` of the values to 0; `salt_and_pepper`
-            sets a share `p` to 0 or 1.
-        std: Standard deviation of the noise of `gaussian`, pixels being in [0, 1].
+            sets a share `p` to the ends of the range of the values.
+        std: Standard deviation of the noise of `gaussian`, in the units of the samples as scaled.
         p: Share of the values that `masking` and `salt_and_pepper` change.
 
     Raises:
-        ConfigError: If the corruption is unknown, std is negative or p is not in [0, 1].
+        ConfigError: If the corruption is unknown or needs bounds that the values lack, std is negative or p is not in
+            [0, 1].
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class DenoisingAE(Autoencoder):
     ) -> None:
         super().__init__(**options)
         self.corruption: CorruptionName = require_name("model.corruption", corruption, CorruptionName)
+        require_corruption(self.corruption, self.spec.value_range)
         self.std = require_non_negative("model.std", std)
         self.p = require_share("model.p", p)
 
@@ -45,10 +49,14 @@ class DenoisingAE(Autoencoder):
         """Return corrupted samples, in the range of clean ones."""
         shape = x.shape[1:]
         if self.corruption == "gaussian":
-            return corrupt(x, "gaussian", draws.normal(*shape), self.std)
-        return corrupt(x, self.corruption, draws.uniform(*shape), self.p)
+            return corrupt(x, "gaussian", draws.normal(*shape), self.std, self.spec.value_range)
+        return corrupt(x, self.corruption, draws.uniform(*shape), self.p, self.spec.value_range)
 
-    def training_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def phases(self) -> Sequence[Phase]:
+        """Return one phase, in which clean samples are given back from corrupted ones."""
+        return (Phase("denoising", terms=self.denoising_terms),)
+
+    def denoising_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of clean samples from corrupted ones."""
         latent = self.encode(self.corrupt(batch.x, draws), batch.labels)
         return {"reconstruction": self.reconstruction_term(batch, latent)}

@@ -6,4 +6,4 @@ from ae_lightning.models.latent_cycle import LatentCycle
 
 
 class DoubleAE(LatentCycle):
-    """Minimise rec(x, g(f(x))) and, for z ~ N(0, I), ‖z − f(g(z))‖² (document 000's double autoencoder)."""
+    """Minimise rec(x, g(f(x))) and, for z ~ N(0, I), ‖z − f(g(z))‖² (Eftimiades's double autoencoder)."""

@@ -9,5 +9,5 @@ from ae_lightning.models.latent_cycle import LatentCycle
 class DoubleSampleVAE(LatentCycle, BatchPosterior):
     """Minimise rec(x, g(z)) + β·KL(N(m, v) ‖ N(0, I)) of the batch, and ‖z − f(g(z))‖² for z ~ N(0, I).
 
-    Document 000, future directions: "combine double and variational with sample estimated loss".
+    Eftimiades, future directions: "combine double and variational with sample estimated loss".
     """

@@ -6,7 +6,7 @@ from ae_lightning.models.batch_posterior import BatchPosterior
 
 
 class SampleVAE(BatchPosterior):
-    """Minimise rec(x, g(z)) + β·KL(N(m, v) ‖ N(0, I)), m and v estimated over the batch (document 000).
+    """Minimise rec(x, g(z)) + β·KL(N(m, v) ‖ N(0, I)), m and v estimated over the batch (Eftimiades).
 
     The whole batch, of all ranks together, is asked to look like the prior; no single image is, so that the term need
     not cost fidelity.

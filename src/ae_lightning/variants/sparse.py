@@ -22,7 +22,7 @@ PenaltyName = Literal["kl", "l1", "topk"]
 class SparseAE(Autoencoder):
     """Minimise rec(x, g(f(x))) + weight · Σ_j KL(ρ ‖ ρ̂_j), ρ̂_j the mean activation of hidden unit j over the batch.
 
-    Documents 002 and 003 (Ng 2011). The code is a sigmoid; it may be larger than the image.
+    Ng (2011; Pourreza 2018; Bagul). The code is a sigmoid; it may be larger than the image.
 
     Args:
         penalty: `kl`; `l1`, the sum of a code's activations; or `topk`, which keeps only the k largest of a linear code

@@ -6,4 +6,4 @@ from ae_lightning.models.autoencoder import Autoencoder
 
 
 class VanillaAE(Autoencoder):
-    """Minimise rec(x, g(f(x))) through a code smaller than the image (documents 000, 001 and 002)."""
+    """Minimise rec(x, g(f(x))) through a code smaller than the image (Eftimiades; Prajapati 2020)."""

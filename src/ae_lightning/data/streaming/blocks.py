@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.data.splits import ImageSplit
+from ae_lightning.data.splits import Split
 from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.errors import DataError, first_line
 
@@ -82,7 +82,7 @@ class BlockReader:
             raise DataError(f"{self.folder}: block {block} is corrupt: {found}; convert the images again")
         return Block(images.view(np.uint8), None if labels is None else np.asarray(labels, np.int64))
 
-    def read_first(self, num_images: int) -> ImageSplit:
+    def read_first(self, num_images: int) -> Split:
         """Read the first images of the split into memory.
 
         Args:
@@ -97,4 +97,4 @@ class BlockReader:
             pixels[start : start + self.block_size] = read.images[: num_images - start]
             if read.labels is not None:
                 labels.append(read.labels[: num_images - start])
-        return ImageSplit(torch.from_numpy(pixels), torch.from_numpy(np.concatenate(labels)) if labels else None)
+        return Split(torch.from_numpy(pixels), torch.from_numpy(np.concatenate(labels)) if labels else None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_files import find_readable_images
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
@@ -20,7 +20,7 @@ from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
 from ae_lightning.errors import DataError
 
 
-def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> StreamDescription:
+def convert(data: DataModule, folder: Path, sizes: Sizes | None = None) -> StreamDescription:
     """Write a data set as blocks: the images of the train split in random order, the others in their own.
 
     A `folder` is read block by block; any other source is read into memory as for training.
@@ -57,9 +57,9 @@ def convert(data: ImageDataModule, folder: Path, sizes: Sizes | None = None) -> 
     return description
 
 
-def _open(data: ImageDataModule) -> ConversionSource:
+def _open(data: DataModule) -> ConversionSource:
     if data.name != "folder":
-        return LoadedSource(data.read_images())
+        return LoadedSource(data.read(), data.dataset_name)
     path = Path(data.path or "").expanduser()
     return FolderSource(
         find_readable_images(path, data.image_size, Faults(data.on_error), data.follow_links), data.split_seed

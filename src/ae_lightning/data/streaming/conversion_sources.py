@@ -12,7 +12,8 @@ from torch import Tensor
 from ae_lightning.data.folder import TEST_SHARE
 from ae_lightning.data.folder_files import FolderFiles
 from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
-from ae_lightning.data.splits import ImageSet
+from ae_lightning.data.splits import DataSet
+from ae_lightning.errors import DataError
 
 
 class ConversionSource(ABC):
@@ -57,11 +58,18 @@ class LoadedSource(ConversionSource):
 
     Args:
         images: The train and test images, in the order of whose positions the test images come last.
+        name: Of the data set, for the error.
+
+    Raises:
+        DataError: If they are no images, or deeper than a byte.
     """
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: DataSet, name: str) -> None:
+        if images.train.x.dtype != torch.uint8 or images.train.x.ndim != 4:
+            given = f"{str(images.train.x.dtype).removeprefix('torch.')} of shape {images.train.shape}"
+            raise DataError(f"convert: a stream holds uint8 images (C, H, W), and {name} has {given}")
         self._images = images
-        channels, height, width = images.train.images.shape[1:]
+        channels, height, width = images.train.shape
         self.image_shape = channels, height, width
         self.class_names = images.class_names
         of_train, of_test = images.train.labels, images.test.labels
@@ -80,7 +88,7 @@ class LoadedSource(ConversionSource):
         num_train = len(self.train)
         is_train = int(positions[0]) < num_train
         split, before = (self._images.train, 0) if is_train else (self._images.test, num_train)
-        return split.images[positions - before].numpy(), positions
+        return split.x[positions - before].numpy(), positions
 
 
 class FolderSource(ConversionSource):

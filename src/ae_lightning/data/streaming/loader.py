@@ -74,7 +74,7 @@ class StreamLoader(ResumableLoader):
         with closing(self._pieces(first)) as pieces:
             for share in self.sampler.shares(first):
                 held = [piece for piece in held if piece.last >= share.start]
-                while not held or held[-1].last < share.start + share.num_images - 1:
+                while not held or held[-1].last < share.start + share.num_samples - 1:
                     held.append(next(pieces))
                 yield _batch(held, share)
 
@@ -123,7 +123,7 @@ class StreamLoader(ResumableLoader):
         for share in self.sampler.shares(max(first, batch)):
             if share.start >= end:
                 break
-            start, stop = max(share.start, window.start), min(share.start + share.num_images, end)
+            start, stop = max(share.start, window.start), min(share.start + share.num_samples, end)
             if start < stop:
                 runs.append(torch.arange(start, stop))
         return torch.cat(runs)
@@ -137,7 +137,7 @@ def _pages(shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _batch(held: list[_Piece], share: RankShare) -> Batch:
-    stop = share.start + share.num_images
+    stop = share.start + share.num_samples
     parts = [(piece, piece.within(share.start, stop)) for piece in held]
     images = _joined([piece.images[run] for piece, run in parts])
     positions = _joined([piece.positions[run] for piece, run in parts])

@@ -11,7 +11,7 @@ from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import require_memory
 from ae_lightning.data.opened_data import OpenedData, SplitName
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.splits import ImageSplit, require_named_labels
+from ae_lightning.data.splits import Split, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader
@@ -41,15 +41,15 @@ class Stream(OpenedData):
         self.class_names = self._description.class_names
         self.novel_class = self._description.novel_class
         self.num_skipped = self._description.num_skipped
-        self.num_images = self._description.num_images
-        self._read: dict[SplitName, ImageSplit] = {}
+        self.num_samples = self._description.num_images
+        self._read: dict[SplitName, Split] = {}
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Channels, height and width."""
         return self._description.image_shape
 
-    def split(self, name: SplitName) -> ImageSplit:
+    def split(self, name: SplitName) -> Split:
         """Return the val or test split, or of the train split a fixed sample: its first images, stored in random order.
 
         Raises:
@@ -57,7 +57,7 @@ class Stream(OpenedData):
         """
         if name not in self._read:
             reader = self._reader(name)
-            num_images = self.num_images[name]
+            num_images = self.num_samples[name]
             if name == "train":
                 num_images = min(num_images, SAMPLE_IMAGES, max(1, SAMPLE_BYTES // reader.image_bytes))
             require_memory(num_images * reader.image_bytes, f"data.path: the {name} split")
@@ -70,7 +70,7 @@ class Stream(OpenedData):
         self,
         name: SplitName,
         sampling: Sampling,
-        kept_on: Callable[[ImageSplit], torch.device | None],
+        kept_on: Callable[[Split], torch.device | None],
         *,
         with_labels: bool = False,
     ) -> ResumableLoader:
@@ -84,4 +84,4 @@ class Stream(OpenedData):
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description
-        return BlockReader(self._folder / name, self.num_images[name], described.image_shape, described.block_size)
+        return BlockReader(self._folder / name, self.num_samples[name], described.image_shape, described.block_size)

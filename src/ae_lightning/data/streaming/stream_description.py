@@ -17,12 +17,15 @@ from pydantic import (
     ValidationError,
 )
 
+from ae_lightning import __version__
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.errors import DataError
+from ae_lightning.versions import FIRST_VERSION, require_readable
 
 FILE_NAME = "stream.json"
 FORMAT: Final = "ae_lightning stream"
-VERSION: Final = 1
+FORMAT_OF_0_1: Final = 1
+"""What the first release wrote in place of its version."""
 
 
 class StreamDescription(BaseModel):
@@ -30,7 +33,7 @@ class StreamDescription(BaseModel):
 
     Attributes:
         format: Tells the file from others.
-        version: Of the format.
+        version: Of the package that wrote it.
         image_shape: Channels, height and width.
         block_size: Images of a block; the last block of a split may have fewer.
         window_size: Blocks that are mixed in training; kept here, so that the order of an epoch never changes.
@@ -43,7 +46,7 @@ class StreamDescription(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal["ae_lightning stream"] = FORMAT
-    version: Literal[1] = VERSION
+    version: str = __version__
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     block_size: PositiveInt
     window_size: PositiveInt
@@ -99,7 +102,7 @@ class _Index(BaseModel):
 
 class _Head(BaseModel):
     format: Literal["ae_lightning stream"]
-    version: int
+    version: int | str
 
 
 def read_description(folder: Path) -> StreamDescription:
@@ -109,7 +112,7 @@ def read_description(folder: Path) -> StreamDescription:
         folder: That `convert` wrote.
 
     Raises:
-        DataError: If it is no such folder, of another version, or a chunk is missing or of another size than written.
+        DataError: If it is no such folder, another release wrote it, or a chunk is missing or has another size.
     """
     text = _read_text(folder)
     try:
@@ -118,11 +121,8 @@ def read_description(folder: Path) -> StreamDescription:
         raise DataError(
             f"data.path: {folder / FILE_NAME} is not what `convert` writes; convert the images again"
         ) from (error)
-    if version != VERSION:
-        raise DataError(
-            f"data.path: {folder} has version {version} of the format, this package reads {VERSION}; "
-            "convert the images again"
-        )
+    written_by = FIRST_VERSION if version == FORMAT_OF_0_1 else str(version)
+    require_readable(f"data.path: {folder}", written_by, "convert the images again", DataError)
     try:
         description = StreamDescription.model_validate_json(text)
     except ValidationError as error:

@@ -31,7 +31,7 @@ class WindowSampler(EpochSampler):
     see together what one process sees, and any place in it is found without what came before.
 
     Args:
-        num_images: How many images the split has.
+        num_samples: How many images the split has.
         block_size: Images of a block; the last may have fewer.
         window_size: Blocks of a window.
         sampling: Batch size, order and share.
@@ -40,8 +40,8 @@ class WindowSampler(EpochSampler):
         ConfigError: If the batch size is below 1 or there are fewer images than ranks.
     """
 
-    def __init__(self, num_images: int, block_size: int, window_size: int, sampling: Sampling) -> None:
-        super().__init__(num_images, sampling)
+    def __init__(self, num_samples: int, block_size: int, window_size: int, sampling: Sampling) -> None:
+        super().__init__(num_samples, sampling)
         self.block_size = block_size
         self.window_size = window_size
 
@@ -60,16 +60,16 @@ class WindowSampler(EpochSampler):
             start += size
 
     def _blocks(self) -> Tensor:
-        num_blocks = -(-self.num_images // self.block_size)
+        num_blocks = -(-self.num_samples // self.block_size)
         return torch.randperm(num_blocks, generator=self.generator()) if self.shuffle else torch.arange(num_blocks)
 
     def _sizes(self, blocks: Tensor) -> Tensor:
-        return (self.num_images - blocks * self.block_size).clamp(max=self.block_size)
+        return (self.num_samples - blocks * self.block_size).clamp(max=self.block_size)
 
     def _positions(self, window: int, blocks: Tensor) -> Tensor:
         within = torch.arange(self.block_size)
         positions = (blocks[:, None] * self.block_size + within).flatten()
-        positions = positions[positions < self.num_images]
+        positions = positions[positions < self.num_samples]
         if not self.shuffle:
             return positions
         return positions[torch.randperm(len(positions), generator=self.generator(window))]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.cluster_matching import match_classes
 from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, class_name, new_figure
-from ae_lightning.judging.matching import match_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

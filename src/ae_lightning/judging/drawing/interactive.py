@@ -32,8 +32,8 @@ class Trace:
         name: What the legend calls them.
         points: Shape (N, 2).
         colour: Of the points.
-        images: Shape (N, C, H, W), one shown when its point is hovered; None where hovering shows nothing.
-        captions: Written below the images, N in all.
+        images: Shape (N, C, H, W), one shown when its point is hovered; None where hovering shows the captions alone.
+        captions: Written below the images, N in all; none where hovering shows nothing.
         symbol: Plotly's name of the marker.
         is_path: Whether a line joins the points.
     """
@@ -146,6 +146,8 @@ def _scatter(trace: Trace) -> dict[str, Any]:
         "mode": "lines+markers" if trace.is_path else "markers",
         "marker": {"color": trace.colour, "symbol": trace.symbol, "size": 8 if trace.is_path else 6, "opacity": 0.75},
     }
+    if trace.images is None and trace.captions:
+        return {**shown, "hoverinfo": "text", "text": [drawn_text(caption) for caption in trace.captions]}
     if trace.images is None:
         return {**shown, "hoverinfo": "skip"}
     hovered = zip(map(data_uri, trace.images), trace.captions, strict=True)

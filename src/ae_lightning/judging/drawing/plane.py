@@ -89,7 +89,7 @@ class PrincipalPlane:
         """Find the plane of codes, shape (N, d); codes of at most two dimensions stay as they are."""
         num_dimensions = codes.shape[1]
         if num_dimensions <= 2:
-            second = "number of images" if num_dimensions == 1 else dimension_name(1)
+            second = "number of samples" if num_dimensions == 1 else dimension_name(1)
             return cls(np.zeros(num_dimensions), np.eye(num_dimensions), (dimension_name(0), second))
         mean = codes.mean(axis=0, dtype=np.float64)
         variances, directions = np.linalg.eigh(np.atleast_2d(np.cov(codes - mean, rowvar=False, bias=True)))

@@ -33,12 +33,34 @@ class Compression(Measure):
 
     name = "compression"
     metrics: ClassVar[Mapping[str, Direction]] = {"bits_per_pixel": "none", "compression_psnr": "higher"}
-    needs = frozenset({"model", "vector codes"})
+    needs = frozenset({"model", "images", "code rate"})
 
     def compute(self, case: Case) -> Found:
         """See ``Measure.compute``."""
+        bits = case.given_model.code_bits
+        if bits is not None:
+            curve = discrete_point(case.evaluated, case.given_model, bits, case.seed)
+            return Found({"bits_per_pixel": curve["bits_per_pixel"][0], "compression_psnr": curve["psnr"][0]}, curve)
         curve = compression_curve(case.train, case.evaluated, case.given_model, case.seed)
         return Found(at_operating_point(curve), curve)
+
+
+def discrete_point(evaluated: EncodedSplit, model: NumpyModel, bits: float, seed: int) -> Curve:
+    """Rate and distortion of a code that is discrete: its own bits, and the reconstructions from it.
+
+    Args:
+        evaluated: Its images are compressed, at most ``MAX_COMPRESSED`` of them.
+        model: Decodes.
+        bits: Of an image's code.
+        seed: Fixes the sample.
+
+    Returns:
+        Columns as of ``compression_curve``, of one row.
+    """
+    chosen = evaluated.sample(MAX_COMPRESSED, seed)
+    num_pixels = chosen.x.shape[2] * chosen.x.shape[3]
+    decoded = model.decode(chosen.decodable, chosen.labels)
+    return {"bits": [bits], "bits_per_pixel": [bits / num_pixels], "psnr": [psnr(chosen.x, decoded)]}
 
 
 def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: NumpyModel, seed: int) -> Curve:
@@ -60,7 +82,7 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: Numpy
         Columns ``bits`` (n), ``bits_per_pixel`` (a pixel's channels together) and ``psnr`` in dB.
     """
     chosen = evaluated.sample(MAX_COMPRESSED, seed)
-    num_pixels = chosen.images.shape[2] * chosen.images.shape[3]
+    num_pixels = chosen.x.shape[2] * chosen.x.shape[3]
     curve: Curve = {"bits": [], "bits_per_pixel": [], "psnr": []}
     train_codes = sample_rows(train.codes, MAX_COUNTED, seed)
     for bits in BITS:
@@ -68,7 +90,7 @@ def compression_curve(train: EncodedSplit, evaluated: EncodedSplit, model: Numpy
         symbols = quantiser.symbols(chosen.codes)
         curve["bits"].append(float(bits))
         curve["bits_per_pixel"].append(quantiser.code_length(symbols) / len(chosen) / num_pixels)
-        curve["psnr"].append(psnr(chosen.images, model.decode(quantiser.codes(symbols), chosen.labels)))
+        curve["psnr"].append(psnr(chosen.x, model.decode(quantiser.codes(symbols), chosen.labels)))
     return curve
 
 

@@ -17,7 +17,7 @@ class DenoisingGain(Measure):
 
     name = "denoising"
     metrics: ClassVar[Mapping[str, Direction]] = {"denoising_psnr_gain": "higher"}
-    needs = frozenset({"model", "corrupted images"})
+    needs = frozenset({"model", "corrupted images", "bounded values"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""

@@ -1,4 +1,4 @@
-"""How far reconstructions are from their images."""
+"""How far reconstructions are from their samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ae_lightning.judging.pixels import mse
 
 
 class MeanSquaredError(Measure):
-    """Mean squared error per pixel."""
+    """Mean squared error per value."""
 
     name = "mse"
     metrics: ClassVar[Mapping[str, Direction]] = {"mse": "lower"}

@@ -44,7 +44,7 @@ def novelty_auroc(evaluated: EncodedSplit, novel_class: int) -> float:
         The probability, in [0, 1], that a novel image has a higher mean squared error than a known one.
     """
     assert evaluated.reconstructions is not None
-    return _auroc(mse_per_image(evaluated.images, evaluated.reconstructions), evaluated, novel_class)
+    return _auroc(mse_per_image(evaluated.x, evaluated.reconstructions), evaluated, novel_class)
 
 
 def novelty_auroc_code(mixture: CodeMixture, evaluated: EncodedSplit, novel_class: int) -> float:

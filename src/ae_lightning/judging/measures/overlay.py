@@ -13,6 +13,7 @@ from ae_lightning.judging.clustering import match_clusters
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import Direction, Measure
 from ae_lightning.judging.mixture import CodeMixture
+from ae_lightning.labels import MISSING_LABEL
 
 
 class OverlayAccuracy(Measure):
@@ -25,7 +26,9 @@ class OverlayAccuracy(Measure):
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
         assert case.overlaid is not None
-        codes = case.given_model.encode(case.overlaid.images)
+        # Which of the two classes an image is of, nobody can say.
+        unknown = np.full(len(case.overlaid.images), MISSING_LABEL)
+        codes = case.given_model.encode(case.overlaid.images, unknown)
         return overlay_accuracies(case.mixture, case.evaluated, codes, case.overlaid.labels)
 
 

@@ -34,7 +34,7 @@ class PriorDistance(Measure):
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
         model, compared = case.given_model, case.evaluated.sample(MAX_COMPARED_CODES, case.seed)
-        codes = model.draw_posterior(compared.images, case.seed, compared.labels)
+        codes = model.draw_posterior(compared.x, case.seed, compared.labels)
         draws = model.features(model.draw_prior(len(compared), case.seed))
         return {"prior_mmd": prior_mmd(codes, draws), "prior_swd": prior_swd(codes, draws, case.seed)}
 

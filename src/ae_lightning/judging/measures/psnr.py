@@ -11,12 +11,12 @@ from ae_lightning.judging.pixels import psnr
 
 
 class PeakSignalToNoise(Measure):
-    """Peak signal-to-noise ratio, averaged over the images."""
+    """Peak signal-to-noise ratio, averaged over the samples."""
 
     name = "psnr"
     metrics: ClassVar[Mapping[str, Direction]] = {"psnr": "higher"}
     cost = "cheap"
-    needs = frozenset({"reconstructions"})
+    needs = frozenset({"reconstructions", "bounded values"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""

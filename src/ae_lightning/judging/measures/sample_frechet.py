@@ -22,11 +22,11 @@ class SampleFrechet(Measure):
 
     name = "sample_frechet"
     metrics: ClassVar[Mapping[str, Direction]] = {"sample_frechet": "lower", "sample_frechet_gmm": "lower"}
-    needs = frozenset({"model", "training labels", "two images"})
+    needs = frozenset({"model", "images", "training labels", "two images"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
-        real = case.classifier_features(sample_rows(case.evaluated.images, NUM_DRAWN, case.seed))
+        real = case.classifier_features(sample_rows(case.evaluated.x, NUM_DRAWN, case.seed))
         given = case.given_model.classes_in_turn(NUM_DRAWN)
         latents = {"sample_frechet": case.given_model.draw_samples(NUM_DRAWN, case.seed, given)}
         if "vector codes" in case.given:
@@ -63,6 +63,6 @@ def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
 def _decoded_features(case: Case, latents: Rows, given: Labels | None) -> NDArray[np.float32]:
     """Features of the images of latents, which are never held all together."""
     decode = case.given_model.decode
-    pieces = chunks(len(latents), case.evaluated.images[0].size)
+    pieces = chunks(len(latents), case.evaluated.x[0].size)
     decoded = (decode(latents[rows], None if given is None else given[rows]) for rows in pieces)
     return np.concatenate([case.classifier_features(images) for images in decoded])

@@ -23,7 +23,7 @@ class StructuralSimilarity(Measure):
 
     name = "ssim"
     metrics: ClassVar[Mapping[str, Direction]] = {"ssim": "higher"}
-    needs = frozenset({"reconstructions", "three pixels a side"})
+    needs = frozenset({"reconstructions", "images", "three pixels a side"})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""

@@ -34,6 +34,7 @@ class Activations(Picture):
     """What excites each filter of the last convolution, or of the chosen one, the most."""
 
     name = "activations"
+    needs = frozenset({"images"})
 
     def draw(self, case: PictureCase) -> Figure | None:
         """See ``Picture.draw``."""
@@ -42,7 +43,7 @@ class Activations(Picture):
             return None
         number = case.convolution or len(convolutions)
         convolution = convolutions[number - 1]
-        images = case.evaluated.images[spread(len(case.evaluated), MAX_IMAGES)]
+        images = case.evaluated.x[spread(len(case.evaluated), MAX_IMAGES)]
         peaks = convolution.peaks(images)
         chosen = np.sort(np.argsort(-peaks.max(axis=0), kind="stable")[:NUM_FILTERS])
         strongest = images[np.argsort(-peaks[:, chosen], axis=0, kind="stable")[:NUM_PARTS].T]

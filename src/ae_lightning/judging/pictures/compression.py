@@ -29,6 +29,7 @@ class CompressionCurves(Picture):
     """The codecs' rate and distortion, where compression was measured."""
 
     name = "compression"
+    needs = frozenset({"images"})
 
     def draw(self, case: PictureCase) -> Figure | None:
         """See ``Picture.draw``."""

@@ -25,15 +25,15 @@ class Denoising(Picture):
     """Clean, corrupted and restored images: the variant's own corruption, or else Gaussian noise."""
 
     name = "denoising"
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
         split = case.evaluated.sample(MAX_SHOWN, seed=0)
-        corrupted = case.corruption.apply(split.images, case.seed)
+        corrupted = case.corruption.apply(split.x, case.seed)
         restored = case.model.restore(corrupted, split.labels)
         title = f"Denoising: {case.corruption.description}"
-        return denoising(split.images, corrupted, restored, split.labels, case.class_names, title=title)
+        return denoising(split.x, corrupted, restored, split.labels, case.class_names, title=title)
 
 
 def denoising(

@@ -27,6 +27,7 @@ class Filters(Picture):
     """The kernels of the first convolution, or of the chosen one."""
 
     name = "filters"
+    needs = frozenset({"images"})
 
     def draw(self, case: PictureCase) -> Figure | None:
         """See ``Picture.draw``."""

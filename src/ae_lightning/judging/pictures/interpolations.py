@@ -27,10 +27,10 @@ NUM_STEPS = 11
 
 
 class Interpolations(Picture):
-    """What lies between images."""
+    """What lies between images; a model that is given classes decodes all of a path as of its start's."""
 
     name = "interpolations"
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "images", "vector codes"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
@@ -165,4 +165,6 @@ def _paths(case: PictureCase) -> Paths:
     starts, ends = choose_pairs(len(split), split.labels, NUM_PATHS, case.seed)
     codes = straight_lines(split.codes[starts], split.codes[ends], NUM_STEPS)
     names = list(zip(case.names_of_images(starts), case.names_of_images(ends), strict=True))
-    return Paths(split.images[starts], split.images[ends], codes, case.decode(codes), names)
+    classes = case.classes_of(starts)
+    decoded = case.decode(codes, None if classes is None else classes[:, None])
+    return Paths(split.x[starts], split.x[ends], codes, decoded, names)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.chunks import chunk_size
-from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, new_figure
+from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, names_of, new_figure
 from ae_lightning.judging.drawing.tiles import compose, show_tiles
 from ae_lightning.judging.picture import Picture
 from ae_lightning.judging.picture_case import PictureCase
@@ -24,16 +24,20 @@ _SMALL_SIDE = 16
 
 
 class LatentGrid(Picture):
-    """What a grid of 2-D codes decodes to."""
+    """What a grid of 2-D codes decodes to; of a model that is given classes, as of the first."""
 
     name = "latent_grid"
     cost = "cheap"
-    needs = frozenset({"model", "two dimensions"})
+    needs = frozenset({"model", "images", "two dimensions"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        side = grid_side(chunk_size(case.evaluated.images.shape[1:]))
-        return latent_grid(case.decode(grid_codes(side)))
+        side = grid_side(chunk_size(case.evaluated.x.shape[1:]))
+        if not case.model.num_given:
+            return latent_grid(case.decode(grid_codes(side)))
+        decoded = case.decode(grid_codes(side), np.array(0))
+        name = (names_of(np.array([0]), case.class_names) or ["0"])[0]
+        return latent_grid(decoded, title=f"Decoded images over the latent space, of class {name}")
 
 
 def grid_side(num_at_once: int) -> int:

@@ -39,7 +39,8 @@ class LatentScatter(Picture):
     def write(self, case: PictureCase) -> str:
         """See ``Picture.write``."""
         split = case.evaluated
-        return latent_scatter_page(case.plane, split.images, split.labels, case.class_names)
+        images = split.x if split.holds_images else None
+        return latent_scatter_page(case.plane, images, split.labels, case.class_names)
 
 
 def latent_scatter(

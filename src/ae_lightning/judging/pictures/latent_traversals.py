@@ -28,7 +28,7 @@ class LatentTraversals(Picture):
     """What each dimension stands for."""
 
     name = "latent_traversals"
-    needs = frozenset({"model"})
+    needs = frozenset({"model", "images", "vector codes"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
@@ -146,4 +146,5 @@ def _traversals(case: PictureCase) -> Traversals:
     nearest = int(np.square(codes - codes.mean(axis=0)).sum(axis=1).argmin())
     dimensions, moved = traversal_codes(codes[nearest], codes, OFFSETS)
     own_class = "" if case.evaluated.labels is None else f" ({case.names_of_images(np.array([nearest]))[0]})"
-    return Traversals(dimensions, OFFSETS, moved, case.decode(moved), f"image {nearest}{own_class}")
+    decoded = case.decode(moved, case.classes_of(np.array([nearest])))
+    return Traversals(dimensions, OFFSETS, moved, decoded, f"image {nearest}{own_class}")

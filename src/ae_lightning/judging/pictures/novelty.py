@@ -39,7 +39,7 @@ class NoveltyScores(Picture):
         assert labelled.labels is not None
         assert labelled.reconstructions is not None
         scores = {
-            "reconstruction error (mse)": mse_per_image(labelled.images, labelled.reconstructions),
+            "reconstruction error (mse)": mse_per_image(labelled.x, labelled.reconstructions),
             "negative log-likelihood of the code (nats)": -case.mixture.log_likelihood(labelled.codes),
         }
         title = f"Novelty detection: class {class_name(novel_class, case.class_names)} left out of training"
@@ -78,7 +78,7 @@ def _histograms(axes: Axes, name: str, values: NDArray[np.float64], is_novel: ND
     lowest = values.min()
     edges = np.linspace(lowest, highest if highest > lowest else lowest + 1.0, _NUM_BINS + 1).tolist()
     for own, colour, kind in ((values[~is_novel], _KNOWN, "known classes"), (values[is_novel], _NOVEL, "left out")):
-        label = f"{kind} ({len(own):,} images)"
+        label = f"{kind} ({len(own):,})"
         axes.hist(own, edges, density=True, histtype="stepfilled", alpha=0.35, color=colour, label=label)
         axes.hist(own, edges, density=True, histtype="step", linewidth=1.6, color=colour)
     axes.set_xlabel(name, fontsize=LABEL_SIZE)

@@ -25,14 +25,14 @@ class Reconstructions(Picture):
 
     name = "reconstructions"
     cost = "cheap"
-    needs = frozenset({"reconstructions"})
+    needs = frozenset({"reconstructions", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
         # From all over the split: a folder's lies class by class.
         split = case.evaluated.sample(MAX_PAIRS, seed=0)
         assert split.reconstructions is not None
-        return reconstructions(split.images, split.reconstructions, split.labels, case.class_names)
+        return reconstructions(split.x, split.reconstructions, split.labels, case.class_names)
 
 
 def reconstructions(

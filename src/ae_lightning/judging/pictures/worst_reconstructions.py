@@ -26,14 +26,14 @@ class WorstReconstructions(Picture):
 
     name = "worst_reconstructions"
     cost = "cheap"
-    needs = frozenset({"reconstructions"})
+    needs = frozenset({"reconstructions", "images"})
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
         split = case.evaluated
         assert split.reconstructions is not None
-        errors = mse_per_image(split.images, split.reconstructions)
-        return worst_reconstructions(split.images, split.reconstructions, errors, split.labels, case.class_names)
+        errors = mse_per_image(split.x, split.reconstructions)
+        return worst_reconstructions(split.x, split.reconstructions, errors, split.labels, case.class_names)
 
 
 def worst_reconstructions(

@@ -12,10 +12,9 @@ import yaml
 from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
-from ae_lightning.command_line.arguments import config_files
-from ae_lightning.command_line.class_changes import defaults_left_behind
 from ae_lightning.command_line.config_errors import ParseError
-from ae_lightning.command_line.short_names import short_names_resolved
+from ae_lightning.command_line.jsonargparse_patches import defaults_left_behind, short_names_resolved
+from ae_lightning.command_line.unparsed_options import config_files
 from ae_lightning.command_line.yaml_text import check_size
 from ae_lightning.errors import ConfigError
 

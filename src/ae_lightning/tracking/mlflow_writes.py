@@ -26,12 +26,12 @@ Point = tuple[str, float, int, int]
 
 @dataclass(frozen=True)
 class Target:
-    """Where operations go.
+    """Where writes go.
 
     Attributes:
         client: Of the store.
         run_id: The run.
-        files: Folder with the files that operations speak of.
+        files: Folder with the files that writes speak of.
     """
 
     client: MlflowClient
@@ -40,7 +40,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Operation(ABC):
+class MLflowWrite(ABC):
     """Something to be said to MLflow of one run."""
 
     @property
@@ -58,7 +58,7 @@ class Operation(ABC):
 
 
 @dataclass(frozen=True)
-class Metrics(Operation):
+class Metrics(MLflowWrite):
     """Values of metrics. A store keeps one of all with the same key, value, time and step."""
 
     points: Sequence[Point]
@@ -75,7 +75,7 @@ class Metrics(Operation):
 
 
 @dataclass(frozen=True)
-class Params(Operation):
+class Params(MLflowWrite):
     """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`."""
 
     values: Mapping[str, str]
@@ -100,7 +100,7 @@ class Params(Operation):
 
 
 @dataclass(frozen=True)
-class Tags(Operation):
+class Tags(MLflowWrite):
     """Tags of the run."""
 
     values: Mapping[str, str]
@@ -117,7 +117,7 @@ class Tags(Operation):
 
 
 @dataclass(frozen=True)
-class Text(Operation):
+class Text(MLflowWrite):
     """A text as an artifact."""
 
     text: str
@@ -133,7 +133,7 @@ class Text(Operation):
 
 
 @dataclass(frozen=True)
-class Artifacts(Operation):
+class Artifacts(MLflowWrite):
     """Files as artifacts in a folder.
 
     Attributes:
@@ -162,7 +162,7 @@ class Artifacts(Operation):
 
 
 @dataclass(frozen=True)
-class LoggedModel(Operation):
+class LoggedModel(MLflowWrite):
     """An MLflow model.
 
     Attributes:
@@ -188,7 +188,7 @@ class LoggedModel(Operation):
 
 
 @dataclass(frozen=True)
-class Status(Operation):
+class Status(MLflowWrite):
     """How the run stands.
 
     Attributes:
@@ -211,18 +211,18 @@ class Status(Operation):
         return f"the status {self.status}"
 
 
-_KINDS: dict[str, type[Operation]] = {
+_KINDS: dict[str, type[MLflowWrite]] = {
     kind.__name__: kind for kind in (Metrics, Params, Tags, Text, Artifacts, LoggedModel, Status)
 }
 
 
-def encoded(operation: Operation) -> dict[str, Any]:
-    """Return an operation in terms of JSON."""
-    return {"kind": type(operation).__name__, **asdict(operation)}
+def encoded(write: MLflowWrite) -> dict[str, Any]:
+    """Return a write in terms of JSON."""
+    return {"kind": type(write).__name__, **asdict(write)}
 
 
-def decoded(record: Mapping[str, Any]) -> Operation:
-    """Return the operation that was encoded.
+def decoded(record: Mapping[str, Any]) -> MLflowWrite:
+    """Return the write that was encoded.
 
     Raises:
         KeyError: If it is of a kind that this version does not know.
@@ -230,22 +230,22 @@ def decoded(record: Mapping[str, Any]) -> Operation:
         ValueError: If its files would lie elsewhere than beside it.
     """
     values = dict(record)
-    operation = _KINDS[values.pop("kind")](**values)
-    if operation.staged and not re.fullmatch(r"[0-9]{6,}", operation.staged):
-        raise ValueError(f"{operation.staged!r} is no folder of a spool")
-    return operation
+    write = _KINDS[values.pop("kind")](**values)
+    if write.staged and not re.fullmatch(r"[0-9]{6,}", write.staged):
+        raise ValueError(f"{write.staged!r} is no folder of a spool")
+    return write
 
 
-def merged(operations: Iterable[Operation]) -> Iterator[Operation]:
+def merged(writes: Iterable[MLflowWrite]) -> Iterator[MLflowWrite]:
     """Join metrics that follow each other, as many as one request takes."""
     points: list[Point] = []
-    for operation in operations:
-        if isinstance(operation, Metrics):
-            points.extend(operation.points)
+    for write in writes:
+        if isinstance(write, Metrics):
+            points.extend(write.points)
             continue
         yield from _batches(points)
         points = []
-        yield operation
+        yield write
     yield from _batches(points)
 
 

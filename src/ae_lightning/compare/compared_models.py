@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from ae_lightning.callbacks.encoding import collect, fixed_sample
+from ae_lightning.callbacks.encoding import fixed_sample, numpy_model
+from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
-from ae_lightning.data.datamodule import ImageDataModule
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.judging.chunks import chunk_size, num_within
 from ae_lightning.judging.encoded import EncodedSplit
@@ -34,15 +35,16 @@ SeenImages = dict[tuple[tuple[int, ...], bytes], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
-class Subject:
+class ComparedModel:
     """An autoencoder with what it made of the images.
 
     Attributes:
         label: What the report calls it.
         latent_dim: Length of a code.
-        encoded: Images, codes, reconstructions and labels.
+        encoded: Samples, codes, reconstructions and labels.
         class_names: Names of the data set's classes, if it has any.
-        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions.
+        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions, and where
+            samples are no images.
     """
 
     label: str
@@ -53,7 +55,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Subjects:
+class ComparedModels:
     """The autoencoders that could be loaded and saw the same images.
 
     Attributes:
@@ -61,11 +63,11 @@ class Subjects:
         left_out: Label and reason of each of the others.
     """
 
-    found: tuple[Subject, ...]
+    found: tuple[ComparedModel, ...]
     left_out: dict[str, str]
 
 
-def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
+def load_compared_models(rows: Sequence[Row], stage: str) -> ComparedModels:
     """Load the first run of each row from its best checkpoint and let it reconstruct the split's images.
 
     Runs whose checkpoint is gone are left out, and so are those that saw other images than most.
@@ -74,7 +76,7 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
         rows: Of the comparison.
         stage: `val` or `test`.
     """
-    found: list[Subject] = []
+    found: list[ComparedModel] = []
     left_out: dict[str, str] = {}
     seen: SeenImages = {}
     for row in track([row for row in rows if row.runs], "reconstructing", transient=True):
@@ -83,37 +85,38 @@ def load_subjects(rows: Sequence[Row], stage: str) -> Subjects:
         except UserError as error:
             left_out[row.label] = str(error)
     same = _seeing_the_same(found)
-    left_out |= {subject.label: "it saw other images than most" for subject in found if subject not in same}
-    return Subjects(tuple(same), left_out)
+    left_out |= {model.label: "it saw other images than most" for model in found if model not in same}
+    return ComparedModels(tuple(same), left_out)
 
 
-def _load(row: Row, stage: str, seen: SeenImages) -> Subject:
+def _load(row: Row, stage: str, seen: SeenImages) -> ComparedModel:
     """Load a row's first run; images that are among those seen already are held once."""
     folder = row.runs[0].checkpoint_folder
     if folder is None:
         raise CheckpointError("the run left no checkpoints")
     best = folder / BEST_CHECKPOINT
     checkpoint = best if best.is_file() else folder / LAST_CHECKPOINT
-    data = ImageDataModule(**read_checkpoint(checkpoint).data)
+    data = data_of_checkpoint(read_checkpoint(checkpoint))
     model = load_autoencoder(checkpoint).eval()
     split = data.split("test" if stage == "test" else "val")
-    split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.images.shape[1:])))
-    images = data.scale(split.images)
-    encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
-    key = encoded.images.shape, blake2b(encoded.images.data).digest()
-    encoded = replace(encoded, images=seen.setdefault(key, encoded.images))
-    return Subject(row.label, row.latent_dim, encoded, data.class_names, _decoded_grid(model))
+    split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.x.shape[1:])))
+    images = data.scale(split.x)
+    encoded = _encode(model, images.numpy(), split)
+    key = encoded.x.shape, blake2b(encoded.x.data).digest()
+    encoded = replace(encoded, x=seen.setdefault(key, encoded.x))
+    decoded = _decoded_grid(model) if encoded.holds_images else None
+    return ComparedModel(row.label, row.latent_dim, encoded, data.class_names, decoded)
 
 
-def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.int64] | None) -> EncodedSplit:
-    num, size = len(images_BCHW), chunk_size(images_BCHW.shape[1:])
-    chunks = torch.split(images_BCHW, size)
-    codes_BL = collect(num, map(model.encode, chunks))
+def _encode(model: Autoencoder, x: NDArray[np.float32], split: Split) -> EncodedSplit:
+    given = split.labels_or_missing().numpy()
+    functions = numpy_model(model)
     return EncodedSplit(
-        images=np.ascontiguousarray(images_BCHW.numpy()),
-        codes=codes_BL.numpy(),
-        reconstructions=collect(num, map(model.decode_like, torch.split(codes_BL, size), chunks)).numpy(),
-        labels=labels,
+        x=np.ascontiguousarray(x),
+        codes=functions.encode(x, given),
+        reconstructions=functions.restore(x, given),
+        labels=None if split.labels is None else given,
+        value_range=model.spec.value_range,
     )
 
 
@@ -126,8 +129,8 @@ def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
     return decoded
 
 
-def _seeing_the_same(subjects: Sequence[Subject]) -> list[Subject]:
-    """Return the subjects that saw the images that most did: the same images are the same array."""
-    counts = Counter(id(subject.encoded.images) for subject in subjects)
+def _seeing_the_same(models: Sequence[ComparedModel]) -> list[ComparedModel]:
+    """Return the models that saw the images that most did: the same images are the same array."""
+    counts = Counter(id(model.encoded.x) for model in models)
     most = max(counts, key=counts.__getitem__, default=None)
-    return [subject for subject in subjects if id(subject.encoded.images) == most]
+    return [model for model in models if id(model.encoded.x) == most]

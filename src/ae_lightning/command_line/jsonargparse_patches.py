@@ -1,4 +1,4 @@
-"""What a class that is named anew keeps of the one before it: what the user set, and none of its defaults."""
+"""Where jsonargparse, as it comes, would read something else than the user wrote."""
 
 from __future__ import annotations
 
@@ -42,3 +42,22 @@ def _drop_defaults(before: Namespace, defaults: Namespace) -> None:
     for key, value in list(before.init_args.items()):
         if key in defaults and value == defaults[key]:
             before.init_args.pop(key)
+
+
+MEANT = {"ReduceLROnPlateau": "lightning.pytorch.cli.ReduceLROnPlateau"}
+"""Lightning's, which knows what it follows, bears the name of its base, torch's."""
+
+
+@contextmanager
+def short_names_resolved() -> Iterator[None]:
+    """Let a short name that jsonargparse would refuse as ambiguous stand for one class."""
+    by_name: Any = _typehints.resolve_class_path_by_name
+
+    def resolve(cls: Any, name: str) -> Any:
+        return MEANT.get(name) or by_name(cls, name)
+
+    _typehints.resolve_class_path_by_name = resolve
+    try:
+        yield
+    finally:
+        _typehints.resolve_class_path_by_name = by_name

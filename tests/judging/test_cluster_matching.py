@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics.cluster import contingency_matrix
 
-from ae_lightning.judging.matching import match_classes
+from ae_lightning.judging.cluster_matching import match_classes
 
 
 @pytest.mark.parametrize(("num_classes", "num_clusters"), [(4, 4), (3, 5), (5, 3)])

@@ -1,0 +1,112 @@
+"""What a training is divided into: phases, one after the other, and players, who take a step each in every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ae_lightning.data.batch import Batch
+from ae_lightning.draws import Draws
+from ae_lightning.errors import ConfigError
+
+Terms = Callable[[Batch, Draws], dict[str, Tensor]]
+"""From a batch and its random numbers to terms by name, as `loss_terms` returns them."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training that minimises terms of its own.
+
+    Attributes:
+        name: For people.
+        share: Of the batches of the whole training, relative to the other phases'.
+        terms: What its steps minimise; None for the model's `loss_terms`.
+        weights: Of its terms; None for the model's `training_weights`.
+        begin: Called once before its first step, on every rank, with the codes of the train split (of a stream, of the
+            fixed sample that measures look at): shape (N, F), float32, on the processor. What it sets must be
+            parameters or buffers, so that checkpoints keep it. A training that goes on within the phase does not call
+            it again.
+
+    Raises:
+        ConfigError: If the share is not above 0.
+    """
+
+    name: str
+    share: float = 1.0
+    terms: Terms | None = None
+    weights: Mapping[str, float] | None = None
+    begin: Callable[[Tensor], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a phase that no batch belongs to."""
+        if not self.share > 0:
+            raise ConfigError(f"phase {self.name}: a share of {self.share} is not allowed; it must be above 0")
+
+
+@dataclass(frozen=True)
+class Player:
+    """Modules that one optimizer steps, and what they minimise.
+
+    Attributes:
+        name: For people; `NAME_optimizer` is the model's argument that gives an optimizer of its own.
+        modules: Whose parameters it steps; no others get a gradient from its terms.
+        terms: What it minimises; None for the phase's. One that returns no terms lets the player rest.
+        optimizer: Makes its optimizer from the parameters; None for the model's `optimizer`.
+    """
+
+    name: str
+    modules: Sequence[nn.Module]
+    terms: Terms | None = None
+    optimizer: OptimizerCallable | None = None
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
+    means = {name: term.mean() for name, term in terms.items()}
+    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
+    return total, means
+
+
+@contextmanager
+def others_frozen(optimizer: Optimizer, optimizers: Sequence[Optimizer]) -> Iterator[None]:
+    """Let losses have gradients by the parameters of one optimizer, and by none that belong to the others alone."""
+    own = {id(parameter) for parameter in parameters_of(optimizer)}
+    frozen = [
+        parameter
+        for other in optimizers
+        for parameter in parameters_of(other)
+        if id(parameter) not in own and parameter.requires_grad
+    ]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+def take_step(optimizer: LightningOptimizer, *, is_counted: bool) -> None:
+    """Step one of several optimizers, and forget its gradients.
+
+    Args:
+        optimizer: Whose turn it is.
+        is_counted: Whether Lightning counts it as a step of the training, as it would for each of them.
+    """
+    if not is_counted:
+        optimizer._on_before_step = optimizer._on_after_step = do_nothing_closure
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def parameters_of(optimizer: Optimizer) -> Iterator[nn.Parameter]:
+    """Yield what an optimizer steps."""
+    for group in optimizer.param_groups:
+        yield from group["params"]
