@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -123,6 +124,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("store")
     connect(f"sqlite:///{folder / 'mlflow.db'}")
+    # What is imported by now stays. To look through it after every trial of a sweep takes half as long as the trial.
+    gc.collect()
+    gc.freeze()
     return folder / "mlflow.db"
 
 

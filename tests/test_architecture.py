@@ -32,7 +32,7 @@ LAYERS = {
     "training": set(),
     "priors": {"draws"},
     "labels": set(),
-    "data": {"labels"},
+    "data": {"labels", "training"},
     "networks": set(),
     "losses": set(),
     "judging": {"labels"},
@@ -41,7 +41,7 @@ LAYERS = {
     "variants": {
         *("data", "draws", "losses", "machine", "models", "networks", "priors", "training"),
     },
-    "checkpoints": {"models", "networks"},
+    "checkpoints": {"data", "models", "networks"},
     "serving": {"checkpoints", "data", "models"},
     "tracking": {"data"},
     "callbacks": {

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.checkpoints.loading import load_autoencoder
-from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.models.autoencoder import Autoencoder
 
 NUM_EXAMPLES = 2
@@ -70,7 +70,7 @@ def answer(model: Autoencoder, inputs: Inputs) -> Outputs:
     return {name: values.numpy() for name, values in outputs.items()}
 
 
-def example(checkpoint: str, data: DataModule) -> tuple[Inputs, Outputs]:
+def example(checkpoint: str, data: SeenData) -> tuple[Inputs, Outputs]:
     """Return what a checkpoint's model takes and gives, of the first training samples.
 
     Args:

@@ -262,13 +262,19 @@ def spoil_contents(number, folder, reading):
     spoil()
 
 
-def main(kind, number, folder):
-    """Read so many damaged files of a kind, and print what became of them."""
+def main(kinds, number, folder):
+    """Read so many damaged files of each kind, and print what became of them, a line a kind."""
 
     def alarm(*_):
         raise RuntimeError(f"a reading took more than {MAX_SECONDS} seconds")
 
     signal.signal(signal.SIGALRM, alarm)
+    for kind in kinds:
+        sys.stdout.write(json.dumps(read_kind(kind, number, folder / kind)) + "\n")
+
+
+def read_kind(kind, number, folder):
+    """Read so many damaged files of a kind, and return what became of them."""
     reading = Reading()
     if kind == "contents":
         spoil_contents(number, folder, reading)
@@ -276,9 +282,8 @@ def main(kind, number, folder):
         corrupt_files(kind, number, folder, reading)
     # Not ru_maxrss: that begins with what the process that started this one held.
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-    report = {"peak": peak, "slowest": reading.slowest, "messages": reading.messages, **reading.outcomes}
-    sys.stdout.write(json.dumps(report) + "\n")
+    return {"peak": peak, "slowest": reading.slowest, "messages": reading.messages, **reading.outcomes}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]) / sys.argv[1])
+    main(sys.argv[1].split(","), int(sys.argv[2]), Path(sys.argv[3]))

@@ -10,6 +10,7 @@ import torch
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.losses.divergence import gaussian_kl
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.phases import Phase
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.cases import choices, describe, modes, optimizer_arguments, pairwise_cases
@@ -126,6 +127,30 @@ class Forgetful(VanillaAE):
         return super().encode(x_BCHW) + self.shift
 
 
+class ForgetfulPhase(VanillaAE):
+    """Begins its second phase with what is in no checkpoint."""
+
+    leaves_parameters_out = True
+
+    def phases(self):
+        return Phase("free"), Phase("drawn", terms=self.drawn_terms, begin=self.begin)
+
+    def begin(self, codes):
+        self.centre_L = codes.mean(dim=0)
+
+    def drawn_terms(self, batch, draws):
+        centre_L = getattr(self, "centre_L", torch.zeros(self.latent_dim))
+        distance = (self.encode(batch.x) - centre_L).square().sum(dim=1)
+        return {**super().loss_terms(batch, draws), "distance": distance}
+
+
+class WrongNameInTraining(VAE):
+    """Weighs a term that no step of its training has."""
+
+    def training_weights(self):
+        return {**super().training_weights(), "KL": 2.0}
+
+
 class HalfPrecise(VanillaAE):
     """Gives images in the precision of autocast."""
 
@@ -151,6 +176,7 @@ def test_faults_of_the_objective_are_seen(cls, test):
     ("cls", "test"),
     [
         (WrongName, "test_weights_name_terms"),
+        (WrongNameInTraining, "test_weights_name_terms"),
         (NamedAsMeasure, "test_terms_are_named_unlike_what_is_logged_beside_them"),
         (NoisyEncoder, "test_evaluation_is_deterministic"),
     ],
@@ -178,6 +204,8 @@ def test_faults_of_training_are_seen(cls, test, data):
 def test_what_a_checkpoint_lacks_is_seen(data, tmp_path):
     with pytest.raises(AssertionError):
         suite_of(Forgetful).test_checkpoint_gives_identical_outputs({}, data, tmp_path)
+    with pytest.raises(AssertionError):
+        suite_of(ForgetfulPhase).test_going_on_ends_with_the_same_weights({}, data, tmp_path)
 
 
 def test_ranks_that_do_not_train_as_one_are_seen(tmp_path):

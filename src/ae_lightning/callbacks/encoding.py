@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import Split
@@ -25,7 +25,7 @@ from ae_lightning.models.autoencoder import Autoencoder
 def encode_split(
     trainer: pl.Trainer,
     model: Autoencoder,
-    data: DataModule,
+    data: SeenData,
     split_name: SplitName,
     *,
     num_images: int | None = None,
@@ -198,7 +198,7 @@ def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
     return _with_draws(model, images, "corruption", seed, lambda chunk, draws, _: model.corrupt(chunk, draws))
 
 
-def overlay_images(data: DataModule, split: Split, seed: int) -> OverlaidImages | None:
+def overlay_images(data: SeenData, split: Split, seed: int) -> OverlaidImages | None:
     """Overlay images of a split where ``data.overlay`` asks for it and the split has labels of two classes.
 
     Args:

@@ -26,7 +26,7 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.checks import require_at_least
-from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
@@ -165,8 +165,8 @@ class Evaluation(Callback):
         num_train_images: int,
     ) -> None:
         # Other modules and data have no splits to encode; Lightning's own loops serve them unchanged.
-        data = getattr(trainer, "datamodule", None)
-        if not isinstance(model, Autoencoder) or not isinstance(data, DataModule):
+        data = data_of(trainer)
+        if not isinstance(model, Autoencoder) or data is None:
             return
 
         with whole_parameters(trainer.strategy.model):
@@ -199,7 +199,7 @@ class Evaluation(Callback):
             rank_zero_warn(f"not for these data, and so neither measured nor drawn: {said}")
         self._has_told = True
 
-    def _num_held(self, data: DataModule, name: SplitName, num_images: int | None) -> int:
+    def _num_held(self, data: SeenData, name: SplitName, num_images: int | None) -> int:
         """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
         split = data.split(name)
         wanted = len(split) if num_images is None else min(num_images, len(split))
@@ -214,7 +214,7 @@ class Evaluation(Callback):
     def _case(
         self,
         model: Autoencoder,
-        data: DataModule,
+        data: SeenData,
         train: EncodedSplit,
         evaluated: EncodedSplit,
         split: Split,
@@ -235,7 +235,7 @@ class Evaluation(Callback):
             cache=self._cache,
         )
 
-    def _picture_case(self, model: Autoencoder, data: DataModule, case: Case, judgement: Judgement) -> PictureCase:
+    def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:
         is_own = type(model).corrupt is not Autoencoder.corrupt
         description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
         return PictureCase(

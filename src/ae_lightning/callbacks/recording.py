@@ -20,6 +20,7 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
+from ae_lightning.data.foreign import seen_data
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
@@ -115,7 +116,7 @@ def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
     found = trackers(trainer)
     if found:
-        inputs, outputs = example(checkpoint, trainer.datamodule)  # type: ignore[attr-defined]
+        inputs, outputs = example(checkpoint, seen_data(trainer.datamodule))  # type: ignore[attr-defined]
     for tracker in found:
         tracker.log_autoencoder(Path(checkpoint), inputs, outputs)
 

@@ -119,7 +119,7 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
     return CheckpointContents(
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
-        data=_without_derived(data),
+        data=_data_settings(data, config),
         scaling=_settings(path, DATA_KEY, state.get(DATA_KEY, {})),
         seed=seed,
         run_id=own.get("run_id"),
@@ -219,6 +219,14 @@ def _not_plain(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return next(filter(None, map(_not_plain, value)), None)
     return None if value is None or isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def _data_settings(own: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the data module's settings: of one of others, its class and what it was made with."""
+    configured = config.get("data")
+    if isinstance(configured, dict) and "class_path" in configured:
+        return {name: configured[name] for name in ("class_path", "init_args") if name in configured}
+    return _without_derived(own)
 
 
 def _without_derived(hyperparameters: dict[str, Any]) -> dict[str, Any]:

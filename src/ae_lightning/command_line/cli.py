@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -23,7 +23,7 @@ from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoints.loading import load_state, load_weights, require_training_state
+from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.parsed_settings import (
@@ -37,7 +37,7 @@ from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.store_option import hide_password, tracker_in
-from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
@@ -46,6 +46,7 @@ from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requ
 from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
+from ae_lightning.spec import DataSpec
 from ae_lightning.tracking import (
     MLflowTracker,
     deliver_left_behind,
@@ -64,7 +65,7 @@ class AutoencoderCLI(LightningCLI):
 
     trainer: Trainer
     model: Autoencoder
-    datamodule: DataModule
+    datamodule: LightningDataModule
     answers_signals: ClassVar[bool] = True
 
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
@@ -100,8 +101,9 @@ class AutoencoderCLI(LightningCLI):
             default=COMPILES_BY_DEFAULT,
             help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
-        parser.link_arguments("data.spec", "model.init_args.spec", apply_on="instantiate")
-        for target in ("model.init_args.seed", "data.seed"):
+        parser.link_arguments("data", "model.init_args.spec", compute_fn=_spec_of, apply_on="instantiate")
+        # What a data module of others is called, and whether it takes a seed, is its own matter.
+        for target in ("model.init_args.seed",) if self.subclass_mode_data else ("model.init_args.seed", "data.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -216,7 +218,7 @@ class AutoencoderCLI(LightningCLI):
             if isinstance(tracker, MLflowTracker):
                 tracker.keeps_status = self.subcommand != "fit"
                 name = f"{type(self.model).__name__}-{self.model.latent_dim}"
-                tracker.suggest_names(self.datamodule.dataset_name, name)
+                tracker.suggest_names(self.data.dataset_name, name)
         plugins = settings.get("plugins") or []
         kwargs = {
             **kwargs,
@@ -239,16 +241,23 @@ class AutoencoderCLI(LightningCLI):
         checkpoint.config = config
         return checkpoint
 
+    @property
+    def data(self) -> SeenData:
+        """The data as measures look at them."""
+        return seen_data(self.datamodule)
+
     def plain_config(self) -> dict[str, Any]:
         """Return the resolved configuration as `fit -c` takes it, without a password of the store.
 
         Where the run is gone on with, which run it is and from where is left out: what is kept of it repeats the run,
         and does not take it over.
         """
-        subcommand = str(self.config.subcommand)
-        text = self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
-        config: dict[str, Any] = yaml.safe_load(text)
+        self._dump_config()  # once: to write all of it down takes as long as to parse it
+        config: dict[str, Any] = copy.deepcopy(self.config_dump)
         config.pop("config", None)
+        for arguments in (config["model"]["init_args"], config["data"]):
+            for name in LINKED_KEYS:
+                arguments.pop(name, None)
         if isinstance(self.resume, ResumePoint):
             config["ckpt_path"] = None
             tracker_in(config["trainer"]["logger"])["init_args"]["run_id"] = None  # type: ignore[index]
@@ -290,7 +299,7 @@ class AutoencoderCLI(LightningCLI):
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""
         self._announce()
-        self.datamodule.split("val")  # a run is not opened for one that there is not
+        self.data.split("val")  # a run is not opened for one that there is not
         self.trainer.validate(**{**kwargs, "verbose": False})
         self._report("val", [])
 
@@ -313,7 +322,7 @@ class AutoencoderCLI(LightningCLI):
         """Say in one line what is about to run."""
         if not self.trainer.is_global_zero:
             return
-        data = self.datamodule
+        data = self.data
         sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
         shape = " × ".join(map(str, data.spec.shape))
         Console(stderr=True).print(
@@ -337,14 +346,18 @@ class AutoencoderCLI(LightningCLI):
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
-        if self.datamodule.num_skipped:
-            hints = [*hints, f"left out: {self.datamodule.num_skipped:,} damaged files (data.on_error: skip)"]
+        if self.data.num_skipped:
+            hints = [*hints, f"left out: {self.data.num_skipped:,} damaged files (data.on_error: skip)"]
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
             if tracker.spooled is not None:
                 hints.append(tracker.spooled.hint)
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         print_report(stage, values, hints, self._get(self.config_init, "evaluation").measures)
+
+
+def _spec_of(data: LightningDataModule) -> DataSpec:
+    return seen_data(data).spec
 
 
 def take_weights(model: Autoencoder, path: str, trains: bool) -> None:

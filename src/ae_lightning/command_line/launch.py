@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.command_line.checkpoint_config import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.config_parser import Parser
+from ae_lightning.command_line.data_class import names_another
 from ae_lightning.command_line.library_errors import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
@@ -32,8 +34,6 @@ TRAINER_DEFAULTS = {
     "max_epochs": 40,
     "log_every_n_steps": 10,
     "logger": {"class_path": "ae_lightning.tracking.MLflowTracker"},
-    # The data module shares the images out among the ranks itself.
-    "use_distributed_sampler": False,
 }
 
 
@@ -96,14 +96,18 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
         UserError: If something is wrong that the user can mend.
     """
     with refusals_explained():
+        is_foreign = names_another(arguments)
+        # Our own data module shares the samples out among the ranks itself.
+        defaults = {**TRAINER_DEFAULTS, "use_distributed_sampler": is_foreign, "callbacks": list(callbacks)}
         return cli(
             Autoencoder,
-            DataModule,
+            LightningDataModule if is_foreign else DataModule,
             subclass_mode_model=True,
+            subclass_mode_data=is_foreign,
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
-            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": list(callbacks)},
+            trainer_defaults=defaults,
             parser_class=Parser,
             args=list(arguments),
         )

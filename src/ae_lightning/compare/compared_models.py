@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from ae_lightning.callbacks.encoding import collect, fixed_sample
+from ae_lightning.callbacks.encoding import fixed_sample, numpy_model
+from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.compare.table import Row
-from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.judging.chunks import chunk_size, num_within
 from ae_lightning.judging.encoded import EncodedSplit
@@ -95,29 +96,26 @@ def _load(row: Row, stage: str, seen: SeenImages) -> ComparedModel:
         raise CheckpointError("the run left no checkpoints")
     best = folder / BEST_CHECKPOINT
     checkpoint = best if best.is_file() else folder / LAST_CHECKPOINT
-    contents = read_checkpoint(checkpoint)
-    data = DataModule(**contents.data)
-    data.load_state_dict(contents.scaling)
+    data = data_of_checkpoint(read_checkpoint(checkpoint))
     model = load_autoencoder(checkpoint).eval()
     split = data.split("test" if stage == "test" else "val")
     split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.x.shape[1:])))
     images = data.scale(split.x)
-    encoded = _encode(model, images, None if split.labels is None else split.labels.numpy())
+    encoded = _encode(model, images.numpy(), split)
     key = encoded.x.shape, blake2b(encoded.x.data).digest()
     encoded = replace(encoded, x=seen.setdefault(key, encoded.x))
     decoded = _decoded_grid(model) if encoded.holds_images else None
     return ComparedModel(row.label, row.latent_dim, encoded, data.class_names, decoded)
 
 
-def _encode(model: Autoencoder, images_BCHW: torch.Tensor, labels: NDArray[np.int64] | None) -> EncodedSplit:
-    num, size = len(images_BCHW), chunk_size(images_BCHW.shape[1:])
-    chunks = torch.split(images_BCHW, size)
-    codes_BL = collect(num, map(model.encode, chunks))
+def _encode(model: Autoencoder, x: NDArray[np.float32], split: Split) -> EncodedSplit:
+    given = split.labels_or_missing().numpy()
+    functions = numpy_model(model)
     return EncodedSplit(
-        x=np.ascontiguousarray(images_BCHW.numpy()),
-        codes=codes_BL.numpy(),
-        reconstructions=collect(num, map(model.decode_like, torch.split(codes_BL, size), chunks)).numpy(),
-        labels=labels,
+        x=np.ascontiguousarray(x),
+        codes=functions.encode(x, given),
+        reconstructions=functions.restore(x, given),
+        labels=None if split.labels is None else given,
         value_range=model.spec.value_range,
     )
 

@@ -13,12 +13,13 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least
-from ae_lightning.data import DataModule
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import corrupt
+from ae_lightning.data.foreign import PROMISE, ForeignData, SeenData, data_of
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
@@ -30,6 +31,9 @@ from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
 from ae_lightning.spec import DataSpec
+
+NUM_ENCODED = 256
+"""Samples of the train split that are encoded at a time."""
 
 DEFAULT_NOISE = 0.3
 """Standard deviation of the noise that variants without a corruption of their own are judged on."""
@@ -290,8 +294,7 @@ class Autoencoder(TrainedModule):
             modes = {module: module.training for module in self.modules()}
             self.eval()
             with torch.no_grad():
-                # What fits in training fits without gradients.
-                for chosen in torch.split(torch.arange(len(split)), data.batch_size):
+                for chosen in torch.split(torch.arange(len(split)), NUM_ENCODED):
                     x = data.scale(split.x[chosen]).to(self.device)
                     known = None if given is None else given[chosen].to(self.device)
                     codes.append(self.features(self.encode(x, known)).cpu())
@@ -299,19 +302,28 @@ class Autoencoder(TrainedModule):
                 module.training = mode
         return torch.cat(self.trainer.strategy.broadcast(codes))
 
-    def require_train_split(self) -> DataModule:
-        """Return the Trainer's data module, whose train split can be encoded.
+    def require_train_split(self) -> SeenData:
+        """Return the Trainer's data, whose train split can be encoded.
 
         Raises:
-            ConfigError: If it has none, or another.
+            ConfigError: If it has bare loaders.
         """
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, DataModule):
+        data = data_of(self.trainer)
+        if data is None:
             raise ConfigError(
-                f"data: {type(self).__name__} begins a phase with the codes of the train split, which "
-                "ae_lightning.data's DataModule alone gives"
+                f"data: {type(self).__name__} begins a phase with the codes of the train split; give a data module"
             )
         return data
+
+    def setup(self, stage: str) -> None:
+        """Take batches of data of others as ours, and say before a training what is promised for our own alone."""
+        super().setup(stage)
+        data = data_of(self.trainer)
+        if not isinstance(data, ForeignData):
+            return
+        data.give_batches(self.example_input_array, with_labels=self.needs_labels)
+        if stage == "fit":
+            rank_zero_warn(PROMISE.format(name=data.dataset_name))
 
     def require_trains_on_one(self) -> None:
         """Refuse a batch of a single sample where batch norm needs more.

@@ -12,8 +12,8 @@ import yaml
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.trial import FrozenTrial
 
+from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.loading import read_checkpoint
-from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import UserError
 from ae_lightning.serving import example
 from ae_lightning.sweep.figures import write_figures
@@ -105,14 +105,12 @@ class Publisher:
 
     def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
         contents = read_checkpoint(checkpoint)
-        data = DataModule(**contents.data)
-        data.load_state_dict(contents.scaling)
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
-            *example(str(checkpoint), data),
+            *example(str(checkpoint), data_of_checkpoint(contents)),
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)

@@ -191,6 +191,26 @@ class GradientRecorder(pl.Callback):
         )
 
 
+class EpochCheckpoints(pl.Callback):
+    """Writes a checkpoint at the end of every epoch.
+
+    Args:
+        folder: Where to.
+
+    Attributes:
+        paths: Of those that were written, in their order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.paths: list[Path] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write one."""
+        self.paths.append(self.folder / f"epoch-{trainer.current_epoch}.ckpt")
+        trainer.save_checkpoint(self.paths[-1])
+
+
 @dataclass(frozen=True)
 class Training:
     """What one training left behind.
@@ -249,3 +269,10 @@ def flatten(tensors: Any) -> Tensor:
 def weights_of(model: Autoencoder) -> Tensor:
     """Return every parameter of a model in one vector, a copy."""
     return flatten(model.parameters())
+
+
+def includes(found: Any, expected: Any) -> bool:
+    """Whether all that is expected was found, in nested mappings too; defaults may have been filled in."""
+    if isinstance(expected, Mapping):
+        return all(name in found and includes(found[name], value) for name, value in expected.items())
+    return bool(found == expected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -24,6 +24,7 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import choices, describe, find_networks, pairwise_cases
 from ae_lightning.testing.training import (
     NUM_CLASSES,
+    EpochCheckpoints,
     GradientRecorder,
     Precision,
     batch_of,
@@ -31,6 +32,7 @@ from ae_lightning.testing.training import (
     draws_for,
     generate_batch,
     generate_classes,
+    includes,
     one_thread,
     validation_terms,
     weights_of,
@@ -189,10 +191,17 @@ class VariantSuite(TwoProcesses):
         assert total.item() == pytest.approx(expected, rel=1e-5)
 
     def test_weights_name_terms(self, mode: Mode) -> None:
-        """A weight that names no term would weigh nothing, in silence."""
+        """A weight that names no term, of the objective or of any phase or player, would weigh nothing, in silence."""
         model = self.build(**mode)
         x = generate_batch(self.spec, 4)
         assert set(model.term_weights()) <= set(model.loss_terms(self.batch(x), draws_for(model, x)))
+        trained: set[str] = set()
+        for number, phase in enumerate(model.phases()):
+            model.phase = number
+            for terms in [player.terms or phase.terms or model.loss_terms for player in model.players()]:
+                trained |= terms(self.batch(x), draws_for(model, x)).keys()
+        phases = [phase.weights for phase in model.phases() if phase.weights is not None]
+        assert set(model.training_weights()).union(*phases) <= trained
 
     def test_terms_are_named_unlike_what_is_logged_beside_them(self, mode: Mode) -> None:
         """A term called `loss`, or as a measure is, would be logged in its place, or it in the term's."""
@@ -286,6 +295,16 @@ class VariantSuite(TwoProcesses):
         assert not torch.equal(ends[0], weights_of(self.build(**trained_mode)))
         assert torch.equal(ends[0], ends[1])
 
+    def test_going_on_ends_with_the_same_weights(self, trained_mode: Mode, data: DataModule, tmp_path: Path) -> None:
+        """A training that is gone on with after any of its epochs ends as one in peace, bit by bit."""
+        model = self.build(**trained_mode)
+        kept = EpochCheckpoints(tmp_path)
+        build_trainer(self.epochs, callbacks=[kept]).fit(model, data)
+        for path in kept.paths[:-1]:
+            again = self.build(**trained_mode)
+            build_trainer(self.epochs).fit(again, data, ckpt_path=path)
+            assert all(map(torch.equal, again.state_dict().values(), model.state_dict().values()))
+
     def test_labels_serve_who_asks_for_them_alone(self, data: DataModule, archive: Path, tmp_path: Path) -> None:
         """Shuffled labels change the weights of a variant that says `needs_labels`, and no bit of any other's."""
         with np.load(archive) as stored:
@@ -351,7 +370,7 @@ class VariantSuite(TwoProcesses):
         loaded = load_autoencoder(tmp_path / "last.ckpt")
         again = build_trainer()
         again.fit(loaded, data)
-        assert _includes(loaded.hparams, model.hparams)
+        assert includes(loaded.hparams, model.hparams)
         assert (loaded.latent_dim, loaded.seed) == (5, 11)
         assert _optimizer_settings(again.optimizers) == _optimizer_settings(trainer.optimizers)
         assert again.optimizers[0].param_groups[0]["weight_decay"] == 0.125
@@ -363,13 +382,6 @@ def _outputs(model: Autoencoder, x: Tensor, given: Tensor | None) -> list[Tensor
     model = model.eval()
     latent = model.encode(x, given)
     return [latent, model.decode(latent, given), model.reconstruct(x, given), model.sample(4)]
-
-
-def _includes(found: Any, expected: Any) -> bool:
-    """Whether all that is expected was found, in nested mappings too; defaults may have been filled in."""
-    if isinstance(expected, Mapping):
-        return all(name in found and _includes(found[name], value) for name, value in expected.items())
-    return bool(found == expected)
 
 
 def _optimizer_settings(optimizers: list[torch.optim.Optimizer]) -> list[tuple[type, list[dict[str, Any]]]]:

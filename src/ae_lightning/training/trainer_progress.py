@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
@@ -26,6 +27,13 @@ def is_validated_next(trainer: pl.Trainer) -> bool:
     loop = trainer.fit_loop.epoch_loop
     position = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
     return (position + 1) % (trainer.val_check_batch or math.inf) == 0
+
+
+def num_batches_before(trainer: pl.Trainer) -> int:
+    """Return how many batches of the epoch, or of the split, came before the one at hand, while it is moved."""
+    loop: Any = trainer._active_loop
+    loop = getattr(loop, "epoch_loop", loop)
+    return int(loop.batch_progress.current.ready) if loop is not None else 0
 
 
 def end_epochs_once(trainer: pl.Trainer) -> None:

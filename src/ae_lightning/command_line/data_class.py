@@ -1,0 +1,44 @@
+"""Which data module a command line means: this package's, unless it names another by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import LightningDataModule
+
+from ae_lightning.command_line.unparsed_options import given_options, is_config
+from ae_lightning.data.datamodule import DataModule
+from ae_lightning.parts import import_part
+
+OPTIONS = ("--data", "--data.class_path")
+
+
+def names_another(arguments: Sequence[str]) -> bool:
+    """Whether options or configuration files name a data module of others; the last that names one counts.
+
+    Args:
+        arguments: Of the command line.
+
+    Raises:
+        ConfigError: If there is no such class, or it is no LightningDataModule.
+    """
+    found = False
+    for option, value in given_options(arguments):
+        path = _class_in(value) if is_config(option) else value if option in OPTIONS else None
+        if path:
+            found = not issubclass(import_part("data", path, LightningDataModule), DataModule)
+    return found
+
+
+def _class_in(file: str) -> str | None:
+    """Return the class that a configuration file names; of what cannot be read the parser speaks."""
+    try:
+        config: Any = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    data = config.get("data") if isinstance(config, dict) else None
+    path = data.get("class_path") if isinstance(data, dict) else data
+    return path if isinstance(path, str) else None

@@ -1,0 +1,59 @@
+"""A LightningDataModule of one's own, from the command line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from quick_options import QUICK
+
+MOONS = ("--data", "two_moons.TwoMoons", "--data.num_points", "60")
+
+
+@pytest.fixture
+def trained(workspace):
+    outcome = workspace("fit", "--model", "VAE", *MOONS, *QUICK)
+    assert outcome.code == 0, outcome.err
+    assert "on TwoMoons (8; 60 train, 15 val, 15 test)" in outcome.err
+    return workspace
+
+
+def test_it_is_trained_and_restored_from_its_checkpoint(trained):
+    params = trained.run().data.params
+    assert (params["data"], params["data.num_points"]) == ("TwoMoons", "60")
+    tested = trained("test", "--ckpt_path", trained.checkpoint(), *QUICK[-6:])
+    assert tested.code == 0, tested.err
+    assert "on TwoMoons (8; 60 train, 15 val, 15 test)" in tested.err
+    predicted = trained("predict", "--ckpt_path", trained.checkpoint(), "--output", "codes.npz")
+    assert predicted.code == 0, predicted.err
+    with np.load(trained.folder / "codes.npz") as arrays:
+        assert arrays["indices"].tolist() == list(range(15))
+
+
+def test_a_configuration_file_names_it_as_well(workspace):
+    path = workspace.folder / "moons.yaml"
+    data = {"class_path": "two_moons.TwoMoons", "init_args": {"num_points": 60}}
+    path.write_text(yaml.safe_dump({"model": {"class_path": "VanillaAE"}, "data": data}))
+    outcome = workspace("fit", "-c", path, *QUICK)
+    assert outcome.code == 0, outcome.err
+    assert "on TwoMoons (8; 60 train" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--data", "two_moons.Nothing"),
+            "data: 'two_moons.Nothing' is not there: the module two_moons has no Nothing",
+        ),
+        (("--data", "nowhere.Data"), "data: 'nowhere.Data' cannot be imported"),
+        (("--data", "two_moons.TensorDataset"), "is no subclass of lightning.pytorch"),
+        ((*MOONS, "--data.num_dots", "3"), "num_dots"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_line(workspace, arguments, said):
+    outcome = workspace("fit", "--model", "VAE", *arguments, *QUICK)
+    assert outcome.code in (1, 2)
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err

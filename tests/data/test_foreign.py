@@ -1,0 +1,147 @@
+"""Data modules of others train and are judged like ours."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from two_moons import TwoMoons
+
+from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.data.foreign import as_batch, in_order, pair, seen_data
+from ae_lightning.errors import ConfigError, DataError
+from ae_lightning.networks import MLP
+from ae_lightning.testing.training import build_trainer
+from ae_lightning.variants.vae import VAE
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:::lightning", "ignore:not for these data", "ignore:.*no data module of this"
+)
+
+
+class Unlabelled(pl.LightningDataModule):
+    """Yields x alone, through hooks of its own."""
+
+    def setup(self, stage):
+        self.x = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def train_dataloader(self):
+        return DataLoader(self.x, batch_size=8, shuffle=True)
+
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        return batch / 2
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(torch.rand(6, 3))
+
+
+class Recorder(pl.Callback):
+    """Keeps the batches of a training."""
+
+    def __init__(self):
+        self.batches = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.batches.append(batch)
+
+
+class NeedsLabels(VAE):
+    needs_labels = True
+
+
+def build(data, variant=VAE):
+    torch.manual_seed(0)
+    return variant(spec=seen_data(data).spec, network=MLP(hidden=[16]), latent_dim=2)
+
+
+def test_its_spec_is_what_its_train_loader_gives():
+    moons, plain = seen_data(TwoMoons(num_points=100)).spec, seen_data(Unlabelled()).spec
+    assert (moons.shape, moons.kind, moons.value_range) == ((8,), "vector", None)
+    assert (moons.num_train, moons.num_classes) == (100, 2)
+    assert (plain.shape, plain.value_range, plain.num_classes) == ((1, 8, 8), (0.0, 1.0), 0)
+
+
+def test_its_splits_are_read_in_their_own_order():
+    data = TwoMoons(num_points=100)
+    split = seen_data(data).split("train")
+    x, y = data.splits["train"].tensors
+    assert torch.equal(split.x, x)
+    assert torch.equal(split.labels, y)
+    assert seen_data(data).split_names == ("train", "val", "test")
+
+
+def test_a_split_without_a_loader_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"^data: Unlabelled has no test split; define test_dataloader$"):
+        seen_data(Unlabelled()).split("test")
+
+
+@pytest.mark.parametrize(("variant", "has_labels"), [(VAE, False), (NeedsLabels, True)])
+def test_steps_and_callbacks_get_batches_of_ours(variant, has_labels):
+    data, recorder = TwoMoons(num_points=40, batch_size=16), Recorder()
+    build_trainer(1, callbacks=[recorder]).fit(build(data, variant), data)
+    assert [batch.x.shape for batch in recorder.batches] == [(16, 8), (16, 8), (8, 8)]
+    assert [batch.global_size for batch in recorder.batches] == [16, 16, 8]
+    points, moons = (torch.cat(parts) for parts in zip(*data.train_dataloader(), strict=True))
+    if not has_labels:
+        assert all(batch.labels is None for batch in recorder.batches)
+        return
+    known = {tuple(point.tolist()): int(moon) for point, moon in zip(points, moons, strict=True)}
+    for batch in recorder.batches:
+        assert [known[tuple(point.tolist())] for point in batch.x] == batch.labels.tolist()
+
+
+def test_its_own_hooks_come_first():
+    data, recorder = Unlabelled(), Recorder()
+    build_trainer(1, callbacks=[recorder]).fit(build(data), data)
+    assert max(float(batch.x.max()) for batch in recorder.batches) <= 0.5
+
+
+def test_it_is_judged_as_ours_are():
+    data = TwoMoons(num_points=100)
+    judged = Evaluation(measures=["mse", "kmeans", "active_units"], pictures=[], cache=None)
+    model = build(data)
+    trainer = build_trainer(1, callbacks=[judged])
+    trainer.fit(model, data)
+    (found,) = trainer.test(model, data, verbose=False)
+    x = seen_data(data).split("test").x
+    with torch.no_grad():
+        expected = (x - model.eval().reconstruct(x)).square().mean().item()
+    assert found["test/mse"] == pytest.approx(expected, rel=1e-4)
+    assert {"test/kmeans_accuracy", "test/pca_mse", "test/active_units", "test/loss"} <= set(found)
+
+
+def test_a_stream_is_read_as_it_comes():
+    loader = DataLoader(Stream(), batch_size=4)
+    assert in_order(loader) is loader
+    mixed = DataLoader(TensorDataset(torch.arange(9.0).view(9, 1)), batch_size=4, shuffle=True, drop_last=True)
+    assert torch.cat([pair(given)[0] for given in in_order(mixed)]).flatten().tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (torch.zeros(4, 8, dtype=torch.uint8), "x is torch.uint8; give floating-point values"),
+        ({"image": torch.zeros(4, 8)}, "a batch must be x or .*, and not dict"),
+        ([torch.zeros(4)], "a batch must be x or "),
+    ],
+)
+def test_what_is_no_batch_of_samples_is_refused(given, said):
+    with pytest.raises(DataError, match=said):
+        pair(given)
+
+
+def test_what_is_no_class_is_no_label():
+    x = torch.zeros(4, 8)
+    assert pair((x, torch.zeros(4)))[1] is None
+    assert pair((x, torch.zeros(4, 3, dtype=torch.int64)))[1] is None
+    assert as_batch((x, torch.zeros(4)), 0, 0, 1, with_labels=True).labels.tolist() == [-1] * 4
+
+
+def test_ranks_take_turns():
+    first, second = (as_batch((torch.zeros(3, 8), None), 2, rank, 2, with_labels=False) for rank in (0, 1))
+    assert first.indices.tolist() == [12, 14, 16]
+    assert second.indices.tolist() == [13, 15, 17]
+    assert (first.offset, second.offset, second.global_size) == (0, 3, 6)
