@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     from rich.console import Console
 
     from ae_lightning.data.datamodule import DataModule
-    from ae_lightning.data.sources import STREAM
+    from ae_lightning.data.source import STREAM
     from ae_lightning.data.streaming.conversion import convert
     from ae_lightning.data.streaming.litdata_import import require_litdata
 

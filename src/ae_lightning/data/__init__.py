@@ -5,11 +5,10 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.loader import BatchLoader
 from ae_lightning.data.sampling import BatchSampler
 from ae_lightning.data.scaling import Scaler, Scaling
-from ae_lightning.data.sources import SOURCES, load_data
+from ae_lightning.data.source import known_sources, load_data
 from ae_lightning.data.splits import DataSet, Split
 
 __all__ = [
-    "SOURCES",
     "Batch",
     "BatchLoader",
     "BatchSampler",
@@ -18,5 +17,6 @@ __all__ = [
     "Scaler",
     "Scaling",
     "Split",
+    "known_sources",
     "load_data",
 ]

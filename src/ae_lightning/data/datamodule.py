@@ -29,9 +29,8 @@ from ae_lightning.data.scaling import (
     settled,
     value_range,
 )
-from ae_lightning.data.sources import STREAM, check_source, check_stream_settings, load_data
+from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data
 from ae_lightning.data.splits import DataSet, Split
-from ae_lightning.data.torchvision_sets import TORCHVISION_SETS
 from ae_lightning.errors import CheckpointError, ConfigError
 from ae_lightning.spec import DataSpec, kind_of
 
@@ -168,7 +167,7 @@ class DataModule(LightningDataModule):
     def dataset_name(self) -> str:
         """Name of the data set: the source's, or that of the user's own folder or file."""
         if self.path is None:
-            return self.name
+            return find_source(self.name).name
         place = Path(self.path).expanduser().resolve()
         return place.stem if self.name == "npz" else place.name
 
@@ -376,7 +375,7 @@ class DataModule(LightningDataModule):
     def _read_into_memory(self) -> LoadedData:
         data = self.read()
         num_train = len(data.train)
-        divider = self.divider(MAX_DEFAULT_VAL if self.name in TORCHVISION_SETS else num_train)
+        divider = self.divider(MAX_DEFAULT_VAL if find_source(self.name).is_published else num_train)
         division = divider.divide(num_train, data.train.labels, data.class_names)
         return LoadedData(data, _parts(data, division), division.novel_class)
 

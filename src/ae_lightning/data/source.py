@@ -1,22 +1,22 @@
-"""Every source of samples by its name."""
+"""Where samples come from: each source is one class, found in its folder or by its dotted path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ae_lightning.checks import require_at_least
-from ae_lightning.data.digits import read_digits
 from ae_lightning.data.faults import OnError
-from ae_lightning.data.folder import read_folder
 from ae_lightning.data.memory import OnDevice
-from ae_lightning.data.npz import read_npz
 from ae_lightning.data.splits import DataSet
-from ae_lightning.data.torchvision_sets import TORCHVISION_SETS, read_torchvision_set
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.parts import find_parts, import_part
+
+STREAM = "stream"
+"""The source whose train split stays on disk: none of those that are read into memory."""
 
 
 class Place(NamedTuple):
@@ -39,26 +39,52 @@ class Place(NamedTuple):
     follow_links: bool = False
 
 
-def _read_torchvision_set(name: str, place: Place) -> DataSet:
-    return read_torchvision_set(name, place.root)
+class Source(ABC):
+    """A data set, or a kind of file that holds one.
+
+    Attributes:
+        name: What `data.name` calls it.
+        takes_path: Whether `data.path` says where it is; without, a path is refused.
+        takes_size: Whether it resizes images to `data.image_size`.
+        is_published: Whether everybody has the same one, of which `data.num_val` holds out 5,000 at most by default.
+    """
+
+    name: ClassVar[str]
+    takes_path: ClassVar[bool] = False
+    takes_size: ClassVar[bool] = False
+    is_published: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, place: Place) -> DataSet:
+        """Read the train and test samples.
+
+        Args:
+            place: What the data module's settings say.
+
+        Raises:
+            DataError: If the samples are missing or damaged.
+        """
 
 
-def _read_folder(place: Place) -> DataSet:
-    return read_folder(place.path, place.image_size, place.split_seed, place.on_error, place.follow_links)
+@cache
+def known_sources() -> Mapping[str, Source]:
+    """Return this package's sources by name."""
+    found = find_parts("ae_lightning.data.sources", Source)
+    return {cls.name: cls() for cls in found.values()}
 
 
-SOURCES: Mapping[str, Callable[[Place], DataSet]] = MappingProxyType(
-    {
-        "digits": lambda place: read_digits(place.split_seed),
-        **{name: partial(_read_torchvision_set, name) for name in TORCHVISION_SETS},
-        "folder": _read_folder,
-        "npz": lambda place: read_npz(place.path),
-    }
-)
-STREAM = "stream"
-"""The source whose train split stays on disk: none of those that are read into memory."""
+def find_source(name: str) -> Source:
+    """Return a source of this package by its name, or one's own by its dotted path.
 
-SOURCES_WITH_PATH = ("folder", "npz", STREAM)
+    Raises:
+        ConfigError: If there is none.
+    """
+    known = known_sources()
+    if name in known:
+        return known[name]
+    if "." not in name:
+        raise ConfigError(unknown_name("data.name", name, (*known, STREAM)))
+    return import_part("data.name", name, Source)()  # type: ignore[type-abstract]
 
 
 def check_source(name: str, path: str | None, image_size: int | None) -> None:
@@ -72,14 +98,14 @@ def check_source(name: str, path: str | None, image_size: int | None) -> None:
     Raises:
         ConfigError: If the name is unknown, or a setting is missing, out of range or of another source.
     """
-    known = (*SOURCES, STREAM)
-    if name not in known:
-        raise ConfigError(unknown_name("data.name", name, known))
-    if name in SOURCES_WITH_PATH and not path:
+    source = None if name == STREAM else find_source(name)
+    takes_path, takes_size = (True, False) if source is None else (source.takes_path, source.takes_size)
+    if takes_path and not path:
         raise ConfigError(f"data.path must say where the samples are when data.name is {name}")
-    if name not in SOURCES_WITH_PATH and path is not None:
-        raise ConfigError(f"data.path is for {', '.join(SOURCES_WITH_PATH)} only; data.name is {name}")
-    if image_size is not None and name != "folder":
+    if not takes_path and path is not None:
+        takers = [other.name for other in known_sources().values() if other.takes_path]
+        raise ConfigError(f"data.path is for {', '.join((*takers, STREAM))} only; data.name is {name}")
+    if image_size is not None and not takes_size:
         raise ConfigError(f"data.image_size is for folder only; data.name is {name}")
     if image_size is not None:
         require_at_least("data.image_size", image_size)
@@ -118,9 +144,9 @@ def load_data(
     """Read a data set.
 
     Args:
-        name: The source, one of ``SOURCES``.
+        name: The source: one of this package's, or the dotted path of one's own.
         root: Folder of the torchvision sets.
-        path: The folder or file of ``folder`` and ``npz``; None for the others.
+        path: The folder or file of a source that takes one; None for the others.
         image_size: Height and width that ``folder`` resizes to, in pixels; None for its most common size.
         split_seed: Fixes the test split of a source that has none of its own.
         on_error: What becomes of images of ``folder`` that cannot be read: ``raise`` or ``skip``.
@@ -139,4 +165,4 @@ def load_data(
     place = Place(
         Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed, on_error, follow_links
     )
-    return SOURCES[name](place)
+    return find_source(name).read(place)

@@ -1,0 +1,1 @@
+"""Sources of samples: one a file, found by scanning this folder."""
