@@ -68,7 +68,7 @@ class VAEGAN(VAE):
         z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
         output = self.decoder_output(z_BL, batch.labels)
         reconstructed = self.reconstruction.activate(output)
-        drawn = self.decode(self.draw_prior(draws), batch.labels)
+        drawn = self.decode(self.draw_prior(draws, batch.labels), batch.labels)
         # The discriminator, whose turn is next, is shown the same images: they are decoded once.
         self._shown = reconstructed.detach(), drawn.detach()
         features, logits = self.judged(reconstructed)

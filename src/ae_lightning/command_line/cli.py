@@ -42,7 +42,6 @@ from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
-from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
@@ -50,7 +49,6 @@ from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, c
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.samplers.base import Sampler
-from ae_lightning.samplers.prior import Prior as PriorSampler
 from ae_lightning.spec import DataSpec
 from ae_lightning.tracking import (
     MLflowTracker,
@@ -97,7 +95,7 @@ class AutoencoderCLI(LightningCLI):
         parser.add_argument(
             "--sampler",
             type=Sampler,
-            default={"class_path": class_path(PriorSampler)},
+            default={"class_path": "ae_lightning.samplers.prior.Prior"},
             help="Draws the codes that samples are decoded from; fitted to the training codes once training is over.",
         )
         parser.add_argument(
