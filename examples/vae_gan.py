@@ -65,7 +65,8 @@ class VAEGAN(VAE):
     def vae_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms of the VAE, and how far its images are from those of the data to the discriminator."""
         mean_BL, log_variance_BL = self.posterior(batch.x, batch.labels)
-        output = self.decoder_output(self.draw_posterior(mean_BL, log_variance_BL, draws), batch.labels)
+        z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)
+        output = self.decoder_output(z_BL, batch.labels)
         reconstructed = self.reconstruction.activate(output)
         drawn = self.decode(self.draw_prior(draws), batch.labels)
         # The discriminator, whose turn is next, is shown the same images: they are decoded once.
@@ -73,7 +74,7 @@ class VAEGAN(VAE):
         features, logits = self.judged(reconstructed)
         return {
             "reconstruction": self.reconstruction.loss(batch.x, output),
-            "kl": self.kl_term(mean_BL, log_variance_BL),
+            "kl": self.kl_term(mean_BL, log_variance_BL, z_BL, batch.labels),
             "features": (self.judged(batch.x)[0].detach() - features).square().sum(dim=1),
             "generator": softplus(-logits) + softplus(-self.judged(drawn)[1]),
         }

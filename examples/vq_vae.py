@@ -74,7 +74,7 @@ class VQVAE(Autoencoder):
         """Return the bits of a grid whose numbers are sent as they are: h·w·log₂ K."""
         return math.prod(self.code_shape[1:]) * math.log2(self.codebook_size)
 
-    def draw_prior(self, draws: Draws) -> Tensor:
+    def draw_prior(self, draws: Draws, given: Tensor | None = None) -> Tensor:
         """Draw grids of numbers, each as likely as any other: int64, shape (B, h, w)."""
         shares = draws.uniform(*self.code_shape[1:])
         return (shares * self.codebook_size).long().clamp(max=self.codebook_size - 1)

@@ -32,26 +32,30 @@ LAYERS = {
     "training": set(),
     "priors": {"draws"},
     "labels": set(),
+    "samplers": {"judging", "labels", "losses"},
     "data": {"labels", "training"},
     "networks": set(),
     "losses": set(),
     "judging": {"labels"},
-    "hyperparameters": {"networks"},
-    "models": {"data", "draws", "hyperparameters", "losses", "machine", "networks", "training"},
-    "variants": {
-        *("data", "draws", "losses", "machine", "models", "networks", "priors", "training"),
+    "hyperparameters": set(),
+    "models": {
+        *("data", "draws", "hyperparameters", "judging", "losses", "machine", "networks", "priors", "samplers"),
+        "training",
     },
-    "checkpoints": {"data", "models", "networks"},
+    "variants": {
+        *("data", "draws", "losses", "machine", "models", "networks", "training"),
+    },
+    "checkpoints": {"data", "hyperparameters", "models", "networks", "samplers"},
     "serving": {"checkpoints", "data", "models"},
     "tracking": {"data"},
     "callbacks": {
         *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
-        *("networks", "serving", "tracking", "training"),
+        *("networks", "samplers", "serving", "tracking", "training"),
     },
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
-        *("models", "callbacks", "checkpoints", "data", "judging", "machine", "networks", "tracking"),
-        "variants",
+        *("models", "callbacks", "checkpoints", "data", "hyperparameters", "judging", "machine", "networks", "priors"),
+        *("samplers", "tracking", "variants"),
     },
     "compare": {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),

@@ -7,7 +7,6 @@ import pytest
 from ae_lightning.data import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.spec import DataSpec
-from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.denoising import DenoisingAE
 from ae_lightning.variants.double import DoubleAE
 from ae_lightning.variants.sample_vae import SampleVAE
@@ -20,7 +19,6 @@ SHAPE = (1, 8, 8)
 @pytest.mark.parametrize(
     ("variant", "key", "wrong", "nearest"),
     [
-        (AdversarialAE, "prior", "gaussian", "normal"),
         (SparseAE, "penalty", "KL1", "kl"),
         (DoubleAE, "schedule", "Joint", "joint"),
         (SampleVAE, "estimator", "agregate", "aggregate"),

@@ -37,6 +37,17 @@ def require_non_negative(key: str, value: float) -> float:
     return value
 
 
+def require_positive(key: str, value: float) -> float:
+    """Return the value, or say which key wants one above 0.
+
+    Raises:
+        ConfigError: If it is 0 or less.
+    """
+    if not value > 0:
+        raise ConfigError(f"{key}: {value} is not allowed; it must be above 0")
+    return value
+
+
 def require_at_least(key: str, value: int, smallest: int = 1) -> int:
     """Return the value, or say which key wants a larger one.
 

@@ -11,7 +11,7 @@ from jsonargparse import set_parsing_settings
 from jsonargparse.typing import register_type
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.networks.base import Network
+from ae_lightning.parts import Recipe
 from ae_lightning.spec import DataSpec, Factors
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
@@ -29,7 +29,7 @@ def plain_value(name: str, value: Any) -> Any:
     Raises:
         ConfigError: If the value is a function with no name to import it by.
     """
-    if isinstance(value, Network):
+    if isinstance(value, Recipe):
         return {"class_path": class_path(type(value)), "init_args": value.hyperparameters()}
     if isinstance(value, type):
         return {"class_path": class_path(value)}

@@ -7,11 +7,24 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ae_lightning.errors import ConfigError, first_line
 
 T = TypeVar("T")
+
+
+class Recipe:
+    """What a configuration gives by its class and arguments, such as a network: it keeps each under its own name."""
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as plain values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        """Show the recipe as the call that makes it."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.hyperparameters().items())
+        return f"{type(self).__name__}({arguments})"
 
 
 @cache

@@ -11,6 +11,7 @@ from ae_lightning.data import DataModule
 from ae_lightning.judging import chunks
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.networks import Linear
+from ae_lightning.priors.mixture import Mixture
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.denoising import DenoisingAE
@@ -58,7 +59,7 @@ def test_a_vaes_codes_are_drawn_and_others_are_not(images):
 
 
 def test_the_prior_is_the_variants_own():
-    radii = np.linalg.norm(numpy_model(build(AdversarialAE, prior="mixture")).draw_prior(500, 0)[:, :2], axis=1)
+    radii = np.linalg.norm(numpy_model(build(AdversarialAE, prior=Mixture())).draw_prior(500, 0)[:, :2], axis=1)
     assert np.median(radii) == pytest.approx(3, abs=0.2)
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.loading import load_state
-from ae_lightning.checkpoints.weights_file import _digest, write_weights
+from ae_lightning.checkpoints.weights_file import digest_of, write_weights
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import Linear
 from ae_lightning.testing.training import build_trainer
@@ -40,7 +40,9 @@ def of_the_first_release(trained):
     torch.save(state, "old.ckpt")
     contents = json.dumps({key: state[key] for key in ("hyper_parameters", "datamodule_hyper_parameters")})
     weights = {name: tensor.contiguous() for name, tensor in state["state_dict"].items()}
-    save_file(weights, "old.safetensors", {"ae_lightning": contents, "ae_lightning.sha256": _digest(contents, weights)})
+    save_file(
+        weights, "old.safetensors", {"ae_lightning": contents, "ae_lightning.sha256": digest_of(contents, weights)}
+    )
 
 
 def refusal(outcome):

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ae_lightning.checkpoints.loading import load_autoencoder, load_state
-from ae_lightning.checkpoints.weights_file import _digest
+from ae_lightning.checkpoints.weights_file import digest_of
 from ae_lightning.errors import CheckpointError
 
 
@@ -99,7 +99,7 @@ def test_every_flipped_byte_is_found_or_does_no_harm(trained, exported):
 @pytest.mark.parametrize("settings", ["no JSON", "[]", "[" * 100_000])
 def test_settings_that_are_none(exported, tmp_path, settings):
     weights = load_file(exported)
-    metadata = {"ae_lightning": settings, "ae_lightning.sha256": _digest(settings, weights)}
+    metadata = {"ae_lightning": settings, "ae_lightning.sha256": digest_of(settings, weights)}
     save_file(weights, tmp_path / "crafted.safetensors", metadata)
     with pytest.raises(CheckpointError, match="its settings are no"):
         load_state(tmp_path / "crafted.safetensors")

@@ -66,10 +66,10 @@ def test_empty_folder(refuse, tmp_path):
         ({"y_train": np.zeros(40, int)}, "y_test is missing"),
         ({"x_train": np.zeros((40, 8, 8), np.int64)}, "dtype int64"),
         ({"x_train": np.full((40, 8, 8), "x")}, "dtype"),
-        ({"x_train": np.zeros((40, 64), np.uint8)}, "shape (40, 64)"),
+        ({"x_train": np.zeros((40, 64), np.uint8)}, "differ in shape: (40, 64)"),
         ({"x_train": np.zeros((40, 9, 9), np.uint8)}, "differ in shape"),
         ({"x_train": np.full((40, 8, 8), np.nan, np.float32)}, "NaN"),
-        ({"x_train": np.full((40, 8, 8), 2.0, np.float32)}, "[0, 1]"),
+        ({"x_train": np.full((40, 8, 8), 2.0, np.float32)}, "images must be of one type"),
         ({"y_train": np.zeros(3, int), "y_test": np.zeros(10, int)}, "3 labels for 40 samples"),
     ],
 )

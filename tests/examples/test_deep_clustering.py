@@ -59,7 +59,7 @@ def digits():
 def test_clusters_begin_as_those_of_k_means(digits):
     _, data, ((codes, shares),) = digits
     clusters = KMeans(10, n_init=10, random_state=0).fit_predict(codes.numpy())
-    assert len(codes) == data.num_images("train")
+    assert len(codes) == data.num_samples("train")
     assert adjusted_rand_score(clusters, shares.argmax(dim=1)) == pytest.approx(1)
 
 
@@ -68,7 +68,7 @@ def test_codes_are_drawn_together_in_clusters_that_are_digits(digits):
     model, data, ((_, before),) = digits
     split = data.split("train")
     with torch.no_grad():
-        shares = model.assign(model.encode(data.scale(split.images)))
+        shares = model.assign(model.encode(data.scale(split.x)))
     assert shares.max(dim=1).values.mean() > 1.2 * before.max(dim=1).values.mean()
     assert adjusted_rand_score(split.labels, shares.argmax(dim=1)) > 0.4
 

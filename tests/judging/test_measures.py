@@ -162,7 +162,7 @@ def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
         decode=lambda codes, given=None: np.full((len(codes), 1, 6, 6), 0.5, np.float32),
         restore=lambda images, given=None: np.full_like(images, 0.5),
         draw_posterior=lambda images, seed, given=None: np.zeros((len(images), 3), np.float32),
-        draw_prior=lambda num, seed: np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32),
+        draw_prior=lambda num, seed, given=None: np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32),
         features=lambda codes: codes,
     )
     splits = {
@@ -275,7 +275,7 @@ def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: 
     monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700 * full_case.evaluated.x[0].size)
     decode, sizes = full_case.model.decode, []
 
-    def counted(codes: np.ndarray) -> np.ndarray:
+    def counted(codes: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
         sizes.append(len(codes))
         return decode(codes)
 

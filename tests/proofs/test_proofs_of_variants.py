@@ -9,6 +9,9 @@ import torch
 
 from ae_lightning.losses.penalty import exact_jacobian_norm
 from ae_lightning.networks import MLP, Linear
+from ae_lightning.priors.mixture import Mixture
+from ae_lightning.priors.normal import Normal
+from ae_lightning.priors.swiss_roll import SwissRoll
 from ae_lightning.testing.training import draws_for
 from ae_lightning.variants.adversarial import AdversarialAE
 from ae_lightning.variants.contractive import ContractiveAE
@@ -116,7 +119,7 @@ def plain_in_the_plane(digits, train):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prior", ["normal", "mixture", "swiss_roll"])
+@pytest.mark.parametrize("prior", [Normal(), Mixture(), SwissRoll()], ids=repr)
 def test_adversarial_codes_are_nearer_the_prior(digits, train, plain_in_the_plane, prior):
     # A discriminator as quick as the encoder sometimes drives all codes to one place before they have spread.
     slower = partial(torch.optim.Adam, lr=3e-4)

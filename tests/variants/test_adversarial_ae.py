@@ -12,7 +12,9 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
-from ae_lightning.priors import draw_prior
+from ae_lightning.priors.mixture import Mixture
+from ae_lightning.priors.normal import Normal
+from ae_lightning.priors.swiss_roll import SwissRoll
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, draws_for, generate_batch
 from ae_lightning.variants.adversarial import AdversarialAE
@@ -150,11 +152,11 @@ def test_validation_judges_the_reconstruction():
     assert logged["val/loss"] == pytest.approx(mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("prior", ["normal", "mixture", "swiss_roll"])
+@pytest.mark.parametrize("prior", [Normal(), Mixture(), SwissRoll()], ids=repr)
 def test_codes_are_drawn_from_the_prior_that_was_asked_for(prior):
     model = fresh(prior=prior)
     x_BCHW = generate_batch(SHAPE, 6)
-    assert torch.equal(model.draw_prior(draws_for(model, x_BCHW)), draw_prior(prior, draws_for(model, x_BCHW), 3))
+    assert torch.equal(model.draw_prior(draws_for(model, x_BCHW)), prior.draw(draws_for(model, x_BCHW), (3,)))
     assert model.sample(4).shape == (4, *SHAPE)
 
 

@@ -18,7 +18,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import chunk_size
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
+from ae_lightning.judging.numpy_model import Labels, NumpyModel, NumpySampler, Rows
 from ae_lightning.models.autoencoder import Autoencoder
 
 
@@ -134,9 +134,7 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
     def classes(num: int, given: Labels | None) -> Tensor | None:
         """Return what a model that needs labels is given: where nothing is said, one class after the other."""
-        if not model.needs_labels:
-            return None
-        return torch.arange(num) % model.spec.num_classes if given is None else torch.from_numpy(given)
+        return model.classes_in_turn(num) if given is None or not model.needs_labels else torch.from_numpy(given)
 
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         known = classes(len(images), given)
@@ -159,8 +157,10 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
         return _with_draws(model, images, "posterior", seed, draw, classes(len(images), given))
 
-    def draw_prior(num: int, seed: int) -> Rows:
-        return model.sample_codes(num, seed).cpu().numpy()
+    def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
+        known = classes(num, given)
+        with torch.no_grad():
+            return model.sample_codes(num, seed, None if known is None else _on(model, known)).cpu().numpy()
 
     def features(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
@@ -168,6 +168,7 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
     def assign(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.assign(chunk))
 
+    sampler = model.sampler if model.sampler.needs_codes else None
     return NumpyModel(
         encode,
         decode,
@@ -178,7 +179,32 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         assign=assign if model.has("assign") else None,
         code_bits=model.code_bits(),
         num_given=model.spec.num_classes if model.needs_labels else 0,
+        sampler=None if sampler is None else NumpySampler(type(sampler).__name__, sampler.draw),
     )
+
+
+def draw_training_latents(
+    model: Autoencoder, data: SeenData, num_samples: int, seed: int
+) -> tuple[Rows, Labels | None]:
+    """Return latents of the train split as training draws them, and the classes that a model that needs labels has.
+
+    Args:
+        model: In eval mode.
+        data: Holds the split; of a stream, the sample of it that measures look at.
+        num_samples: At most so many of them, always the same ones.
+        seed: Fixes what is drawn.
+    """
+    split = fixed_sample(data.split("train"), num_samples)
+    given = split.labels_or_missing() if model.needs_labels else None
+
+    def pieces() -> Iterator[Tensor]:
+        for number, rows in enumerate(torch.split(torch.arange(len(split)), chunk_size(model.spec.shape))):
+            size = len(rows)
+            draws = Draws(seed, "codes", (number,), offset=0, num_images=size, global_size=size, device=model.device)
+            known = None if given is None else _on(model, given[rows])
+            yield model.draw_posterior_codes(data.scale(_on(model, split.x[rows])), draws, known)
+
+    return collect(len(split), pieces()).numpy(), None if given is None else given.numpy()
 
 
 def corrupt_images(model: Autoencoder, evaluated: EncodedSplit, seed: int) -> CorruptedImages:

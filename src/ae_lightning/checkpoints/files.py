@@ -39,7 +39,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         OSError: If the disk does not take it; what was there before stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         # Of a file that it opens itself, torch does not say why it cannot be written.
         with temporary.open("wb") as file:
             torch.save(checkpoint, file)
@@ -49,7 +49,8 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, and let the file take its own at the end: whole, or not there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY_SUFFIX}")
     try:
         yield temporary

@@ -15,6 +15,7 @@ from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.files import find_damage
+from ae_lightning.checkpoints.sampler_file import read_sampler
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
 from ae_lightning.file_names import WEIGHTS_SUFFIX
@@ -128,7 +129,7 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
 
 
 def load_autoencoder(path: str | Path) -> Autoencoder:
-    """Rebuild the autoencoder of a checkpoint with its weights.
+    """Rebuild the autoencoder of a checkpoint with its weights, and the sampler that was fitted to its codes.
 
     Raises:
         CheckpointError: If the file cannot be read, or its weights do not fit its hyperparameters.
@@ -147,6 +148,9 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
             f"checkpoint {path}: {variant.__name__} refuses its hyperparameters ({first_line(error)})"
         ) from error
     load_weights(model, path, state)
+    kept = read_sampler(Path(path), state["state_dict"])
+    if kept is not None:
+        model.sampler = kept
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def write_weights(state: dict[str, Any], path: Path) -> None:
         contents = json.dumps({**kept, STATE_KEY: {"version": __version__}})
     except TypeError as error:
         raise CheckpointError(f"the checkpoint holds what no settings are: {error}") from error
-    content = save(weights, {"format": "pt", _CONTENTS: contents, _DIGEST: _digest(contents, weights)})
+    content = save(weights, {"format": "pt", _CONTENTS: contents, _DIGEST: digest_of(contents, weights)})
     with path.open("xb") as file:
         try:
             file.write(content)
@@ -63,7 +64,7 @@ def read_weights(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {path}: damaged, or not a safetensors file ({error})") from error
     if _CONTENTS not in metadata:
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder; it was not written by `export`")
-    if metadata.get(_DIGEST) != _digest(metadata[_CONTENTS], weights):
+    if metadata.get(_DIGEST) != digest_of(metadata[_CONTENTS], weights):
         raise CheckpointError(f"checkpoint {path}: damaged (its checksum is wrong)")
     try:
         contents = json.loads(metadata[_CONTENTS])
@@ -74,10 +75,11 @@ def read_weights(path: Path) -> dict[str, Any]:
     return {**contents, "state_dict": weights}
 
 
-def _digest(contents: str, weights: dict[str, torch.Tensor]) -> str:
+def digest_of(contents: str, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of a text and of named tensors on the CPU, whatever their order."""
     digest = hashlib.sha256(contents.encode())
-    for name in sorted(weights):
-        tensor = weights[name]
+    for name in sorted(tensors):
+        tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

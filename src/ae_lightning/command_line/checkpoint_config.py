@@ -54,8 +54,8 @@ def with_checkpoint_below(arguments: Sequence[str], path: str | Path | None) -> 
 def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     """Return the configuration that restores what a command needs of a checkpoint.
 
-    For `fit` that is everything. For the others it is model, data and seed, and the run to log to in the store that its
-    configuration named.
+    For `fit` that is everything. For the others it is model, data, seed and sampler, and the run to log to in the store
+    that its configuration named.
     """
     if subcommand == "fit" and contents.config:
         return contents.config
@@ -64,6 +64,8 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
         "model": contents.model,
         "data": contents.data,
     }
+    if "sampler" in contents.config:
+        config["sampler"] = contents.config["sampler"]
     if subcommand != "fit" and contents.run_id is not None:
         run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
         config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}

@@ -21,6 +21,7 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
+from ae_lightning.callbacks.sampler_fitting import SamplerFitting
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
@@ -40,12 +41,15 @@ from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
+from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
 from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
+from ae_lightning.samplers.base import Sampler
+from ae_lightning.samplers.prior import Prior as PriorSampler
 from ae_lightning.spec import DataSpec
 from ae_lightning.tracking import (
     MLflowTracker,
@@ -89,6 +93,12 @@ class AutoencoderCLI(LightningCLI):
         """Add what runs beside model, data and Trainer, and link what the user need not repeat."""
         parser.add_lightning_class_args(Evaluation, "evaluation")
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_argument(
+            "--sampler",
+            type=Sampler,
+            default={"class_path": class_path(PriorSampler)},
+            help="Draws the codes that samples are decoded from; fitted to the training codes once training is over.",
+        )
         parser.add_argument(
             "--keep_memory",
             type=bool,
@@ -202,7 +212,8 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings, config = self._get(self.config_init, "trainer"), self.plain_config()
-        callbacks: list[Callback] = [self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
+        fitting = SamplerFitting(self._get(self.config_init, "sampler"))
+        callbacks: list[Callback] = [fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":

@@ -21,11 +21,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
-from ae_lightning.command_line.unparsed_options import config_files
+from ae_lightning.command_line.unparsed_options import config_files, given_options
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Network
+from ae_lightning.priors.base import Prior
+from ae_lightning.samplers.base import Sampler
 from ae_lightning.variants import holds_variants
 
 MAX_LENGTH = 1000
@@ -35,8 +37,10 @@ MAX_VALUE_LENGTH = 200
 CLASS_KINDS: dict[str, type] = {
     "model": Autoencoder,
     "model.network": Network,
+    "model.prior": Prior,
     "model.optimizer": Optimizer,
     "model.scheduler": LRScheduler,
+    "sampler": Sampler,
     "trainer.logger": Logger,
     "trainer.callbacks": Callback,
 }
@@ -89,13 +93,14 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         arguments: The command line, which tells the classes that were chosen.
         keys: Every dotted key that the command takes.
     """
-    taken_apart = _Failure(message, keys, named_classes(arguments))
+    taken_apart = _Failure(_with_whole_key(message, arguments, keys), keys, named_classes(arguments))
     explainers: tuple[Callable[[_Failure], str | None], ...] = (
         _linked,
         _unknown_argument,
         _unknown_option,
         _unknown_class,
         _bad_key,
+        _no_class,
         _no_mapping,
         _several_classes,
         _missing_argument,
@@ -110,6 +115,17 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         if explained is not None:
             return explained[:MAX_LENGTH]
     return " ".join(message.split())[:MAX_LENGTH]
+
+
+def _with_whole_key(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
+    """Complete a key: of a class that is not within another the message tells only its argument."""
+    found = re.match(r"""(?:Parser key "|Option ')(\w+)""", message)
+    if not found or found[1] in {key.split(".")[0] for key in keys}:
+        return message
+    whole = {option[2:] for option, _ in given_options(arguments) if re.fullmatch(rf"--.+\.{found[1]}", option)}
+    for path in config_files(arguments):
+        whole |= {".".join([*place, found[1]]) for place in _paths_to(found[1], _read_yaml(Path(path)))}
+    return message.replace(found[1], whole.pop(), 1) if len(whole) == 1 else message
 
 
 def named_classes(arguments: Sequence[str]) -> dict[str, str]:
@@ -259,6 +275,13 @@ def _bad_key(failure: _Failure) -> str | None:
         return None
     key = found[1].strip('"')
     return f"{failure.path or 'configuration'}: the key {key!r} is not allowed; a key is a word such as latent_dim"
+
+
+def _no_class(failure: _Failure) -> str | None:
+    if failure.path not in CLASS_KINDS or "Got value: None" not in failure.message:
+        return None
+    names = ", ".join(sorted(_subclasses(CLASS_KINDS[failure.path])))
+    return f"{failure.path}: null is not allowed; it must be one of: {names}"
 
 
 def _no_mapping(failure: _Failure) -> str | None:

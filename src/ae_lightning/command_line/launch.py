@@ -25,6 +25,9 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.parts import find_parts
+from ae_lightning.priors.base import Prior
+from ae_lightning.samplers.base import Sampler
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
@@ -74,7 +77,7 @@ def _point_of_run(run_id: str, arguments: Sequence[str]) -> ResumePoint:
 
 
 def prepare() -> None:
-    """Make this process ready for configurations: quiet, and with every variant at hand."""
+    """Make this process ready for configurations: quiet, and with every part at hand that a configuration may name."""
     quiet()
     die_with_first_rank() if is_started_by_rank_0() else be_first_rank()
     # A user's own variant in the working directory is found, however the program was started.
@@ -82,6 +85,8 @@ def prepare() -> None:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     find_variants()
+    find_parts("ae_lightning.priors", Prior)
+    find_parts("ae_lightning.samplers", Sampler)
 
 
 def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> CLI:

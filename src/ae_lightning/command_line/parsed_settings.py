@@ -94,6 +94,9 @@ def require_possible(command: str, settings: Namespace, arguments: Sequence[str]
 def _check_model(settings: Namespace, arguments: Sequence[str]) -> None:
     if settings.get("model") is None or not holds_variants(settings.model.class_path.rpartition(".")[0]):
         raise ConfigError(no_model())
+    for name in ("network", "prior"):
+        if settings.model.get(f"init_args.{name}", "") is None:
+            raise ConfigError(f"model.{name}: null is not allowed; leave it out for the default")
     given = {option.replace(".init_args.", ".") for option, _ in given_options(arguments)}
     for name, instead in GIVEN_BY_OTHERS.items():
         if f"--model.{name}" in given:

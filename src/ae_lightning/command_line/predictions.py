@@ -17,18 +17,19 @@ SUFFIXES = (".npz", ".parquet")
 
 
 def check_output(path: str, suffixes: Collection[str] = SUFFIXES) -> Path:
-    """Return the path if a file can be written to it.
+    """Return the path if a file, or a folder, can be made there.
 
     Args:
         path: The setting `output`.
-        suffixes: Those that there are.
+        suffixes: Those that there are; an empty one is that of a folder.
 
     Raises:
         ConfigError: If its suffix is unknown, its folder is missing or takes no files, or it exists already.
     """
     output = Path(path)
     if output.suffix not in suffixes:
-        raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {', '.join(suffixes)}")
+        allowed = ", ".join(suffix or "none for a folder" for suffix in suffixes)
+        raise ConfigError(f"output: {path!r} has no known suffix; Allowed: {allowed}")
     # Even to look may be refused: a name too long, a folder without the right to search it.
     with refusal_of_output("output", output):
         if not output.parent.is_dir():

@@ -122,30 +122,31 @@ def num_held_out_for_test(num_samples: int, share: float) -> int:
     return max(1, int(num_samples * share))
 
 
-def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_name: str) -> int:
+def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_name: str, key: str = KEY) -> int:
     """Return the number of a class.
 
     Args:
         wanted: Its name, or its position among the names.
         class_names: The data set's; None where it is unlabelled.
         dataset_name: For the message.
+        key: What names the class, likewise.
 
     Raises:
         ConfigError: If there is no such class, or there are no classes at all.
     """
     if class_names is None:
-        raise ConfigError(f"{KEY}: {wanted!r} cannot be left out, since the samples of {dataset_name} have no labels")
+        raise ConfigError(f"{key}: {wanted!r} is no class, since the samples of {dataset_name} have no labels")
     # A folder's classes may be called 3 and 7: what names a class is a name.
     if str(wanted) in class_names:
         return class_names.index(str(wanted))
     if isinstance(wanted, int):
         for name in class_names:
             if name.isdecimal() and int(name) == wanted:
-                raise ConfigError(f"{KEY}: {wanted} is a position, and {name!r} a name; write the name in quotes")
+                raise ConfigError(f"{key}: {wanted} is a position, and {name!r} a name; write the name in quotes")
         if not 0 <= wanted < len(class_names):
-            raise ConfigError(f"{KEY}: {wanted} is not allowed; classes are 0 to {len(class_names) - 1}")
+            raise ConfigError(f"{key}: {wanted} is not allowed; classes are 0 to {len(class_names) - 1}")
         return wanted
-    raise ConfigError(unknown_name(KEY, wanted, class_names))
+    raise ConfigError(unknown_name(key, wanted, class_names))
 
 
 def positions_without_class(labels: Tensor, left_out: int) -> Tensor:

@@ -37,6 +37,12 @@ class CodeMixture:
         """Number of Gaussians."""
         return len(np.asarray(self._fitted.means_))
 
+    def parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return weights (k,), means (k, d) and covariances (k, d, d), in the units of the codes."""
+        fitted, scaling = self._fitted, self._scaling
+        means, covariances = np.asarray(fitted.means_), np.asarray(fitted.covariances_)
+        return np.asarray(fitted.weights_), means * scaling.scale + scaling.mean, covariances * scaling.scale**2
+
     def components(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give each code (N, d) its most probable component, shape (N,)."""
         return np.asarray(self._in_chunks(codes, self._fitted.predict), dtype=np.int64)

@@ -30,6 +30,26 @@ class DrawnRows(Protocol):
         """Apply."""
 
 
+class DrawnLatents(Protocol):
+    """Latents of a number of samples, the same ones for a seed; classes as `RowsToRows` takes them."""
+
+    def __call__(self, num: int, seed: int, given: Labels | None = None, /) -> Rows:
+        """Draw."""
+
+
+@dataclass(frozen=True)
+class NumpySampler:
+    """What draws latents of samples in place of the prior.
+
+    Attributes:
+        name: Of its class.
+        draw: From a number and a seed to latents.
+    """
+
+    name: str
+    draw: DrawnLatents
+
+
 @dataclass(frozen=True)
 class NumpyModel:
     """An encoder and a decoder as functions on arrays, in memory bounded by their own chunks.
@@ -47,14 +67,25 @@ class NumpyModel:
         assign: From latents to the probabilities of the model's own clusters, shape (N, K); None where it has none.
         code_bits: Bits of a latent where it is discrete; None where it is of real numbers.
         num_given: Classes that encoder and decoder are given; 0 where they are given none.
+        sampler: What draws latents of samples; None where that is the prior.
     """
 
     encode: RowsToRows
     decode: RowsToRows
     restore: RowsToRows
     draw_posterior: DrawnRows
-    draw_prior: Callable[[int, int], Rows]
+    draw_prior: DrawnLatents
     features: Callable[[Rows], Rows]
     assign: Callable[[Rows], Rows] | None = None
     code_bits: float | None = None
     num_given: int = 0
+    sampler: NumpySampler | None = None
+
+    @property
+    def draw_samples(self) -> DrawnLatents:
+        """From a number and a seed to latents of samples."""
+        return self.draw_prior if self.sampler is None else self.sampler.draw
+
+    def classes_in_turn(self, num: int) -> Labels | None:
+        """Return one class after the other, shape (num,), where the model is given classes."""
+        return np.arange(num) % self.num_given if self.num_given else None

@@ -74,7 +74,7 @@ def pca_model(pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64])
     def decode(codes: Rows, given: Labels | None = None) -> Rows:
         return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *shape)
 
-    def draw_prior(num: int, seed: int) -> Rows:
+    def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
         draws = np.random.default_rng(seed).normal(size=(num, len(deviations)))
         return np.asarray(draws * deviations, dtype=np.float32)
 

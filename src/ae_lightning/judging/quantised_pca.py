@@ -133,6 +133,6 @@ def _model(whole: NumpyModel, num_components: int, step: Step) -> NumpyModel:
         decode=decode,
         restore=lambda images, given=None: decode(encode(images)),
         draw_posterior=lambda images, seed, given=None: encode(images),
-        draw_prior=lambda num_drawn, seed: whole.draw_prior(num_drawn, seed)[:, :num],
+        draw_prior=lambda num_drawn, seed, given=None: whole.draw_prior(num_drawn, seed)[:, :num],
         code_bits=step.bits,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,18 @@ def gaussian_kl(mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
         Shape (B,).
     """
     return 0.5 * (mean_BL.square() + log_variance_BL.exp() - 1 - log_variance_BL).sum(dim=1)
+
+
+def gaussian_log_prob(z_BL: Tensor, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+    """Return log N(z; μ, σ²) of each image, in nats: shape (B,).
+
+    Args:
+        z_BL: Where.
+        mean_BL: μ, shape (B, L).
+        log_variance_BL: log σ², shape (B, L).
+    """
+    squares_BL = (z_BL - mean_BL).square() * (-log_variance_BL).exp()
+    return -0.5 * (squares_BL + log_variance_BL + math.log(2 * math.pi)).sum(dim=1)
 
 
 def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:

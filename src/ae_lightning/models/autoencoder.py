@@ -23,6 +23,7 @@ from ae_lightning.data.foreign import PROMISE, ForeignData, SeenData, data_of
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
+from ae_lightning.judging.numpy_model import Labels, Rows
 from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
@@ -30,6 +31,10 @@ from ae_lightning.models.shapes import output_shape, require_samples_back
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
+from ae_lightning.priors.base import Prior
+from ae_lightning.priors.normal import Normal
+from ae_lightning.samplers.base import Sampler
+from ae_lightning.samplers.prior import Prior as PriorSampler
 from ae_lightning.spec import DataSpec
 
 NUM_ENCODED = 256
@@ -62,6 +67,7 @@ class Autoencoder(TrainedModule):
         spec: What a sample is; the data give it.
         network: The recipe for encoder and decoder.
         latent_dim: Length of a code; of a map, its channels.
+        prior: What codes are drawn from to make samples, and by some variants asked to follow.
         reconstruction: Loss between sample and reconstruction, summed over the values of a sample.
         output_activation: `auto` follows the network, the loss and the range of the values.
         optimizer: Makes the optimizer from the parameters; its fused step is used where there is one.
@@ -97,6 +103,7 @@ class Autoencoder(TrainedModule):
         spec: DataSpec,
         network: Network = Conv(),  # noqa: B008  (a recipe is never changed)
         latent_dim: int = 32,
+        prior: Prior = Normal(),  # noqa: B008  (nor is this)
         reconstruction: ReconstructionName = "mse",
         output_activation: OutputActivation = "auto",
         optimizer: OptimizerCallable = torch.optim.Adam,
@@ -116,6 +123,8 @@ class Autoencoder(TrainedModule):
         self.hparams["spec"] = plain_value("spec", spec)
         self.spec = spec
         self.latent_dim = latent_dim
+        self.prior = prior
+        self.sampler = PriorSampler()
         self.reconstruction = build_reconstruction(
             reconstruction, output_activation, spec.value_range, is_linear=network.is_linear
         )
@@ -248,27 +257,51 @@ class Autoencoder(TrainedModule):
         """
         return corrupt(x, "gaussian", draws.normal(*x.shape[1:]), DEFAULT_NOISE, self.spec.value_range)
 
-    def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw a latent for each sample of a batch from the prior, N(0, I): shape (B, *code_shape)."""
-        return draws.normal(*self.code_shape)
+    def draw_prior(self, draws: Draws, given: Tensor | None = None) -> Tensor:
+        """Draw a latent for each sample of a batch from the prior: what `decode` takes.
 
-    def sample_codes(self, num_images: int, seed: int = 0) -> Tensor:
+        Args:
+            draws: The random numbers of this batch.
+            given: As `encode` takes it.
+        """
+        return self.prior.draw(draws, self.code_shape, given)
+
+    def sample_codes(self, num_images: int, seed: int = 0, given: Tensor | None = None) -> Tensor:
         """Draw latents from the prior: (num_images, …), on the model's device, the same ones for a seed."""
         draws = Draws(seed, "sample", (), offset=0, num_images=num_images, global_size=num_images, device=self.device)
-        return self.draw_prior(draws)
+        return self.draw_prior(draws, given)
+
+    @property
+    def sampler(self) -> Sampler:
+        """What `sample` draws latents with: the prior, unless another was fitted to the training codes."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, sampler: Sampler) -> None:
+        sampler.attach(self._prior_rows)
+        self._sampler = sampler
+
+    def _prior_rows(self, num: int, seed: int, given: Labels | None = None) -> Rows:
+        known = None if given is None else torch.from_numpy(given).to(self.device)
+        return self.sample_codes(num, seed, known).cpu().numpy()
+
+    def classes_in_turn(self, num: int) -> Tensor | None:
+        """Return one class after the other, int64, shape (num,), for a model that needs labels; None for others."""
+        return torch.arange(num) % self.spec.num_classes if self.needs_labels else None
 
     @torch.no_grad()
     def sample(self, num_images: int, seed: int = 0, given: Tensor | None = None) -> Tensor:
-        """Draw samples by decoding latents of the prior: shape (num_images, *spec.shape), float32.
+        """Draw samples by decoding what the sampler draws: shape (num_images, *spec.shape), float32.
 
         Args:
             num_images: How many.
             seed: Fixes them.
             given: Classes, int64, shape (num_images,); None takes one class after the other, where there are any.
         """
-        if given is None and self.conditional:
-            given = torch.arange(num_images, device=self.device) % self.spec.num_classes
-        return self.decode(self.sample_codes(num_images, seed), given)
+        given = self.classes_in_turn(num_images) if given is None else given
+        latents = self.sampler.draw(num_images, seed, None if given is None else given.cpu().numpy())
+        known = None if given is None else given.to(self.device)
+        return self.decode(torch.from_numpy(latents).to(self.device), known)
 
     def reconstruction_term(self, batch: Batch, latent: Tensor) -> Tensor:
         """Return rec(x, g(z)) of each clean sample of a batch, shape (B,)."""

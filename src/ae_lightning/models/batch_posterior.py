@@ -28,7 +28,7 @@ class BatchPosterior(VariationalAutoencoder):
         super().__init__(**options)
         self.estimator: Estimator = require_name("model.estimator", estimator, Estimator)
 
-    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor, z_BL: Tensor, given: Tensor | None) -> Tensor:
         """Return the KL of the batch's distribution to the prior, in nats, shape ()."""
         return batch_posterior_kl(mean_BL, log_variance_BL, self.estimator)
 

@@ -37,7 +37,7 @@ class LatentCycle(Autoencoder):
 
     def cycle_term(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return ‖z − f(g(z))‖² for a code drawn for each sample of the batch."""
-        z_BL = self.draw_prior(draws)
+        z_BL = self.draw_prior(draws, batch.labels)
         drawn = self.decode(z_BL, batch.labels)
         return {"latent_cycle": latent_cycle(z_BL, self.encode(drawn, batch.labels))}
 

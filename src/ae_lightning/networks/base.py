@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
 
 from ae_lightning.errors import ConfigError
+from ae_lightning.parts import Recipe
 from ae_lightning.spec import DataSpec
 
 Shape = tuple[int, int, int]
@@ -31,7 +31,7 @@ Code = int | CodeMap
 """What an encoder makes of a sample: a vector of so many numbers, or a map."""
 
 
-class Network(ABC):
+class Network(Recipe, ABC):
     """A recipe: hyperparameters, and how to build an encoder and a decoder from them.
 
     Both are sequences of stages; decoder stage ``n − 1 − i`` undoes encoder stage ``i``. A recipe asks
@@ -80,12 +80,3 @@ class Network(ABC):
                 f"model.network: {type(self).__name__} has no maps; Conv, ResNet, Unpool and Backbone give them"
             )
         return code
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the constructor's arguments, as plain values."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        """Show the recipe as the call that makes it."""
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.hyperparameters().items())
-        return f"{type(self).__name__}({arguments})"

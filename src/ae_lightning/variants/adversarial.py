@@ -9,14 +9,13 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from ae_lightning.checks import require_name, require_non_negative
+from ae_lightning.checks import require_non_negative
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.models.phases import Player
 from ae_lightning.networks.discriminator import build_discriminator
-from ae_lightning.priors import PriorName, draw_prior
 
 
 class AdversarialAE(Autoencoder):
@@ -25,33 +24,26 @@ class AdversarialAE(Autoencoder):
     Makhzani et al. 2015. Encoder and decoder have one optimizer, the discriminator another.
 
     Args:
-        prior: `normal`, `mixture` (10 Gaussians) or `swiss_roll`.
         adversarial_weight: Weight of the encoder's loss against the discriminator, beside the reconstruction's.
         discriminator_hidden: Widths of the discriminator's hidden layers.
         discriminator_optimizer: Makes the discriminator's optimizer.
 
     Raises:
-        ConfigError: If one is unknown or out of range.
+        ConfigError: If the weight is negative.
     """
 
     def __init__(
         self,
         *,
-        prior: PriorName = "normal",
         adversarial_weight: float = 1.0,
         discriminator_hidden: tuple[int, ...] = (256, 256),
         discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.prior: PriorName = require_name("model.prior", prior, PriorName)
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
         self.build_discriminator_optimizer = discriminator_optimizer
         self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
-
-    def draw_prior(self, draws: Draws) -> Tensor:
-        """Draw codes from it."""
-        return draw_prior(self.prior, draws, self.latent_dim)
 
     def autoencoder_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction, and how far the discriminator is from taking the codes for the prior's."""
@@ -63,7 +55,7 @@ class AdversarialAE(Autoencoder):
 
     def discriminator_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return how badly the discriminator tells the prior's draws from the codes."""
-        drawn, shown = self.discriminator(self.draw_prior(draws)), self.discriminator(self._shown_BL)
+        drawn, shown = self.discriminator(self.draw_prior(draws, batch.labels)), self.discriminator(self._shown_BL)
         return {"discriminator": discriminator_loss(drawn, shown)}
 
     def training_weights(self) -> Mapping[str, float]:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.chunks import chunks, sample_rows
 from ae_lightning.judging.measure import Direction, Measure
+from ae_lightning.judging.numpy_model import Labels, Rows
 
 NUM_DRAWN = 5_000
 """Images drawn, and real images at most, for a Fréchet distance."""
 
 
 class SampleFrechet(Measure):
-    """Fréchet distances between drawn images, of the prior and of a mixture, and real ones."""
+    """Fréchet distances between drawn images, of the sampler and of a mixture, and real ones."""
 
     name = "sample_frechet"
     metrics: ClassVar[Mapping[str, Direction]] = {"sample_frechet": "lower", "sample_frechet_gmm": "lower"}
@@ -26,10 +27,11 @@ class SampleFrechet(Measure):
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
         real = case.classifier_features(sample_rows(case.evaluated.x, NUM_DRAWN, case.seed))
-        codes = {"sample_frechet": case.given_model.draw_prior(NUM_DRAWN, case.seed)}
+        given = case.given_model.classes_in_turn(NUM_DRAWN)
+        latents = {"sample_frechet": case.given_model.draw_samples(NUM_DRAWN, case.seed, given)}
         if "vector codes" in case.given:
-            codes["sample_frechet_gmm"] = case.mixture.sample(NUM_DRAWN, case.seed)
-        return {name: frechet_distance(_decoded_features(case, drawn), real) for name, drawn in codes.items()}
+            latents["sample_frechet_gmm"] = case.mixture.sample(NUM_DRAWN, case.seed)
+        return {name: frechet_distance(_decoded_features(case, drawn, given), real) for name, drawn in latents.items()}
 
 
 def frechet_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
@@ -58,7 +60,9 @@ def _moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
     return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
 
 
-def _decoded_features(case: Case, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Features of the images of codes, which are never held all together."""
-    pieces = chunks(len(codes), case.evaluated.x[0].size)
-    return np.concatenate([case.classifier_features(case.given_model.decode(codes[rows])) for rows in pieces])
+def _decoded_features(case: Case, latents: Rows, given: Labels | None) -> NDArray[np.float32]:
+    """Features of the images of latents, which are never held all together."""
+    decode = case.given_model.decode
+    pieces = chunks(len(latents), case.evaluated.x[0].size)
+    decoded = (decode(latents[rows], None if given is None else given[rows]) for rows in pieces)
+    return np.concatenate([case.classifier_features(images) for images in decoded])

@@ -32,7 +32,7 @@ MAX_CLASS_ROWS = 12
 
 
 class Samples(Picture):
-    """Images from the prior, and from Gaussians fitted to the training codes; of a conditional model, a row a class."""
+    """Images from the prior, another sampler if one is chosen, and Gaussians fitted to the codes; or a row a class."""
 
     name = "samples"
     cost = "cheap"
@@ -40,14 +40,17 @@ class Samples(Picture):
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        num_rows = min(case.model.num_given, MAX_CLASS_ROWS)
+        model = case.model
+        num_rows = min(model.num_given, MAX_CLASS_ROWS)
         num = num_rows * NUM_A_CLASS if num_rows else NUM_SAMPLES
         given = np.repeat(np.arange(num_rows), NUM_A_CLASS) if num_rows else None
-        sources = {"codes drawn from the prior": case.model.draw_prior(num, case.seed)}
+        sources = {"codes drawn from the prior": model.draw_prior(num, case.seed, given)}
+        if model.sampler is not None:
+            sources[f"codes drawn by {model.sampler.name}"] = model.sampler.draw(num, case.seed, given)
         if "vector codes" in case.case.given:
             name = f"codes drawn from {case.mixture.num_components} Gaussians fitted to the training codes"
             sources[name] = case.mixture.sample(num, case.seed)
-        decoded = {source: case.model.decode(latents, given) for source, latents in sources.items()}
+        decoded = {source: model.decode(latents, given) for source, latents in sources.items()}
         if not num_rows:
             return samples(decoded)
         return samples(decoded, "Samples, one row a class", num_columns=NUM_A_CLASS)
