@@ -27,6 +27,7 @@ from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.library_errors import user_error_behind
 from ae_lightning.command_line.parsed_settings import (
     COMPILES_BY_DEFAULT,
     is_distributed,
@@ -39,7 +40,7 @@ from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.foreign import SeenData, seen_data
-from ae_lightning.errors import ConfigError, UserError, refusal_explained
+from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
@@ -381,14 +382,6 @@ def take_weights(model: Autoencoder, path: str, trains: bool) -> None:
     if trains:
         require_training_state(path, state)
     load_weights(model, path, state)
-
-
-def user_error_behind(error: BaseException) -> UserError | None:
-    """Find the user's fault among the errors that led to this one: jsonargparse raises its own over a constructor's."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From what another library refuses while it runs to the key that caused it."""
+"""From what another library raises to the user's fault behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, UserError
 
 KEYS_BY_ORIGIN = {
     "torch.optim.lr_scheduler": "model.scheduler",
@@ -40,3 +40,11 @@ def _key_behind(error: Exception) -> str | None:
     origin = str(innermost.f_globals.get("__name__"))
     keys = [key for beginning, key in KEYS_BY_ORIGIN.items() if origin.startswith(beginning)]
     return next(iter(keys), "trainer" if isinstance(error, MisconfigurationException) else None)
+
+
+def user_error_behind(error: BaseException) -> UserError | None:
+    """Find the user's fault among the errors that led to this one: jsonargparse raises its own over a constructor's."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
