@@ -1,4 +1,4 @@
-"""From what another library refuses while it runs to the key that caused it."""
+"""From what another library raises to the user's fault behind it."""
 
 from __future__ import annotations
 
