@@ -26,6 +26,6 @@ def test_links_of_the_page_lead_somewhere():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_each_example_says_how_to_use_what_it_defines(path):
-    named = set(re.findall(rf"\b{path.stem}\.(\w+)", path.read_text(encoding="utf-8").split('"""')[1]))
+    named = set(re.findall(rf"\b{path.stem}\.([A-Z]\w+)", path.read_text(encoding="utf-8").split('"""')[1]))
     assert named
     assert all(hasattr(import_module(path.stem), name) for name in named)
