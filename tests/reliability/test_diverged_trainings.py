@@ -55,12 +55,10 @@ def images_of_step(step, batch_size=128):
     return list(loader)[position].indices.tolist()
 
 
-# The Trainer counts the steps of both of AdversarialAE's optimizers.
-@pytest.mark.parametrize(("variant", "steps_per_batch"), [("VAE", 1), ("AdversarialAE", 2)])
-def test_a_loss_that_is_no_number_ends_the_training_and_names_the_images(
-    workspace, diverging, variant, steps_per_batch
-):
-    outcome = diverging(25 * steps_per_batch, ".nan", "--model", variant)
+# A batch is one step of the Trainer's count, however many optimizers the model has.
+@pytest.mark.parametrize("variant", ["VAE", "AdversarialAE"])
+def test_a_loss_that_is_no_number_ends_the_training_and_names_the_images(workspace, diverging, variant):
+    outcome = diverging(25, ".nan", "--model", variant)
     assert outcome.code == 1
     (line,) = [line for line in outcome.err.splitlines() if "error" in line]
     assert "train/loss is not finite after step 25 (epoch 3)" in line

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from lightning.pytorch import LightningDataModule
 
+from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.unparsed_options import given_options, is_config
+from ae_lightning.command_line.yaml_text import check_size
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.parts import import_part
 
@@ -23,7 +25,7 @@ def names_another(arguments: Sequence[str]) -> bool:
         arguments: Of the command line.
 
     Raises:
-        ConfigError: If there is no such class, or it is no LightningDataModule.
+        ConfigError: If there is no such class, it is no LightningDataModule, or a file is no configuration.
     """
     found = False
     for option, value in given_options(arguments):
@@ -35,10 +37,15 @@ def names_another(arguments: Sequence[str]) -> bool:
 
 def _class_in(file: str) -> str | None:
     """Return the class that a configuration file names; of what cannot be read the parser speaks."""
+    if not Path(file).is_file():
+        return None
+    check_config_files(("-c", file))
     try:
-        config: Any = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        text = Path(file).read_text(encoding="utf-8")
+        check_size(text)
+        config: Any = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     data = config.get("data") if isinstance(config, dict) else None
     path = data.get("class_path") if isinstance(data, dict) else data
-    return path if isinstance(path, str) else None
+    return path if isinstance(path, str) and "." in path else None
