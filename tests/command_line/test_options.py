@@ -118,6 +118,13 @@ def test_a_class_named_anew_has_its_own_defaults(print_config):
     assert config["optimizer"]["init_args"]["weight_decay"] == decay != 0
 
 
+def test_the_last_of_two_classes_counts(print_config):
+    config = print_config("--model", "VAE", "--model", "VanillaAE", "--model.latent_dim", "3")
+    assert config["model"]["class_path"].endswith(".VanillaAE")
+    assert config["model"]["init_args"]["latent_dim"] == 3
+    assert "beta" not in config["model"]["init_args"]
+
+
 def test_what_was_set_is_handed_on_to_a_class_that_has_it_too(print_config):
     arguments = (
         *("--model", "VanillaAE", "--model.network.kernel_size", "5", "--model.network", "Unpool"),

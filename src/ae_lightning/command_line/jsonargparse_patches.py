@@ -15,9 +15,12 @@ def defaults_left_behind() -> Iterator[None]:
 
     jsonargparse hands every argument on that both classes have: `--model.optimizer AdamW` would get the weight decay
     of Adam's default, 0, and `--model.network ResNet` the `batch_norm` of Conv's, false. Values that differ from the
-    default of the class before were set by somebody, and are handed on as ever.
+    default of the class before were set by somebody, and are handed on as ever. And where `--model` is given twice, it
+    looks for arguments that the second class has not been given yet.
     """
     hand_on: Any = _typehints.discard_init_args_on_class_path_change
+    hint: Any = _typehints.ActionTypeHint
+    look_within: Any = hint.discard_init_args_on_class_path_change
 
     def leave_defaults_behind(parser_or_action: Any, before: Any, value: Any) -> None:
         if isinstance(before, Namespace) and "init_args" in before and before["class_path"] != value["class_path"]:
@@ -25,11 +28,16 @@ def defaults_left_behind() -> Iterator[None]:
             _drop_defaults(before, _defaults_of(before["class_path"], options))
         hand_on(parser_or_action, before, value)
 
+    def look_within_what_there_is(parser_or_action: Any, before: Any, after: Namespace | None) -> None:
+        look_within(parser_or_action, before, Namespace() if after is None else after)  # type: ignore[no-untyped-call]
+
     _typehints.discard_init_args_on_class_path_change = leave_defaults_behind
+    hint.discard_init_args_on_class_path_change = staticmethod(look_within_what_there_is)
     try:
         yield
     finally:
         _typehints.discard_init_args_on_class_path_change = hand_on
+        hint.discard_init_args_on_class_path_change = staticmethod(look_within)
 
 
 def _defaults_of(class_path: str, options: dict[str, Any]) -> Namespace:
