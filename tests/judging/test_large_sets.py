@@ -35,7 +35,7 @@ def test_a_million_codes_are_judged_in_bounded_memory() -> None:
 
     train, evaluated = split(LARGE), split(20_000)
     _, _, model = pca_counterpart(train.sample(1_000, 0), evaluated, latent_dim=16, seed=0)
-    model = replace(model, decode=lambda codes: np.zeros((len(codes), 1, 3, 3), np.float32))
+    model = replace(model, decode=lambda codes, given=None: np.zeros((len(codes), 1, 3, 3), np.float32))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     values = run_measures(
         select_measures("evaluation.measures", "all"), Case(train, evaluated, seed=0, model=model, novel_class=9)
