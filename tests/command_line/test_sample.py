@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -16,13 +14,6 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, write_images
 from ae_lightning.variants.vae import VAE
 from quick_options import JUDGED_QUICKLY
-
-CONDITIONAL = """
-from ae_lightning.variants.vae import VAE
-
-class ConditionalVAE(VAE):
-    conditional = True
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +28,13 @@ def trained(open_workspace):
 
 @pytest.fixture(scope="module")
 def conditional(open_workspace):
-    """A run of a user's own conditional variant, trained long enough for classes to differ."""
+    """A run of the conditional variant of the examples, trained long enough for classes to differ."""
     with open_workspace() as workspace:
-        (workspace.folder / "conditional_vae.py").write_text(CONDITIONAL)
         longer = ("--trainer.max_epochs", "3", "--model.network", "MLP", "--model.network.hidden", "[32]")
         sampler = ("--sampler", "GaussianMixture", "--sampler.num_components", "1")
         outcome = workspace.fit("--model", "conditional_vae.ConditionalVAE", *longer, *sampler)
         assert outcome.code == 0, outcome.err
         yield workspace
-    sys.modules.pop("conditional_vae", None)
 
 
 def sample(workspace, checkpoint, *arguments):
