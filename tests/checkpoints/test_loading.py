@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from ae_lightning import __version__
+from ae_lightning.checkpoints.checked_safetensors import digest_of
 from ae_lightning.checkpoints.loading import load_state
-from ae_lightning.checkpoints.weights_file import digest_of, write_weights
+from ae_lightning.checkpoints.weights_file import write_weights
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.networks import Linear
 from ae_lightning.testing.training import build_trainer

@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from ae_lightning.checkpoints.checked_safetensors import digest_of
 from ae_lightning.checkpoints.loading import load_autoencoder, load_state
-from ae_lightning.checkpoints.weights_file import digest_of
 from ae_lightning.errors import CheckpointError
 
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from ae_lightning.checkpoints.checked_safetensors import digest_of, packed, unpacked
 from ae_lightning.checkpoints.files import replacing
-from ae_lightning.checkpoints.weights_file import digest_of
 from ae_lightning.errors import CheckpointError, ConfigError, first_line
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.parts import import_part
 from ae_lightning.samplers.base import Sampler
 
-_SETTINGS, _DIGEST, _WEIGHTS = "ae_lightning.sampler", "ae_lightning.sha256", "weights"
-"""Metadata: class and arguments, as JSON; the SHA-256 of that and the arrays; in the JSON, that of the weights."""
+_SETTINGS, _WEIGHTS = "ae_lightning.sampler", "weights"
+"""Metadata: class and arguments, as JSON; in it, the SHA-256 of the weights."""
 
 
 def sampler_path(checkpoint: Path) -> Path:
@@ -43,7 +41,7 @@ def write_sampler(sampler: Sampler, checkpoint: Path, weights: Mapping[str, Tens
     """
     arrays = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in (sampler.state or {}).items()}
     settings = json.dumps({**plain_value("sampler", sampler), _WEIGHTS: digest_of("", weights)})
-    content = save(arrays, {"format": "pt", _SETTINGS: settings, _DIGEST: digest_of(settings, arrays)})
+    content = packed(_SETTINGS, settings, arrays)
     with replacing(sampler_path(checkpoint)) as temporary:
         temporary.write_bytes(content)
 
@@ -65,17 +63,8 @@ def read_sampler(checkpoint: Path, weights: Mapping[str, Tensor]) -> Sampler | N
     path = sampler_path(checkpoint)
     if not path.is_file():
         return None
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"sampler {path}: damaged, or not a safetensors file ({first_line(error)})") from error
-    if _SETTINGS not in metadata:
-        raise CheckpointError(f"sampler {path}: holds no sampler")
-    if metadata.get(_DIGEST) != digest_of(metadata[_SETTINGS], arrays):
-        raise CheckpointError(f"sampler {path}: damaged (its checksum is wrong)")
-    settings: dict[str, Any] = json.loads(metadata[_SETTINGS])
+    text, arrays = unpacked(path, _SETTINGS, "sampler", "holds no sampler")
+    settings: dict[str, Any] = json.loads(text)
     if settings[_WEIGHTS] != digest_of("", weights):
         rank_zero_warn(f"sampler {path}: fitted to the codes of other weights than those of {checkpoint}, and not used")
         return None

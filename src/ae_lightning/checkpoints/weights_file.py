@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-
 from ae_lightning import __version__
+from ae_lightning.checkpoints.checked_safetensors import packed, unpacked
 from ae_lightning.errors import CheckpointError, first_line
 from ae_lightning.versions import STATE_KEY
 
-_CONTENTS, _DIGEST = "ae_lightning", "ae_lightning.sha256"
-"""Metadata: all of the checkpoint that is no tensor, as JSON; and the SHA-256 of that and the weights."""
+_CONTENTS = "ae_lightning"
+"""Metadata: all of the checkpoint that is no tensor, as JSON."""
 
 _LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", STATE_KEY})
 """What only training goes on with, and the run's own configuration, which may name servers and passwords."""
@@ -41,7 +36,7 @@ def write_weights(state: dict[str, Any], path: Path) -> None:
         contents = json.dumps({**kept, STATE_KEY: {"version": __version__}})
     except TypeError as error:
         raise CheckpointError(f"the checkpoint holds what no settings are: {error}") from error
-    content = save(weights, {"format": "pt", _CONTENTS: contents, _DIGEST: digest_of(contents, weights)})
+    content = packed(_CONTENTS, contents, weights)
     with path.open("xb") as file:
         try:
             file.write(content)
@@ -56,30 +51,11 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is damaged, or is another program's.
     """
+    text, weights = unpacked(path, _CONTENTS, "checkpoint", "holds no autoencoder; it was not written by `export`")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {path}: damaged, or not a safetensors file ({error})") from error
-    if _CONTENTS not in metadata:
-        raise CheckpointError(f"checkpoint {path}: holds no autoencoder; it was not written by `export`")
-    if metadata.get(_DIGEST) != digest_of(metadata[_CONTENTS], weights):
-        raise CheckpointError(f"checkpoint {path}: damaged (its checksum is wrong)")
-    try:
-        contents = json.loads(metadata[_CONTENTS])
+        contents = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {path}: its settings are no JSON ({first_line(error)})") from error
     if not isinstance(contents, dict):
         raise CheckpointError(f"checkpoint {path}: its settings are no mapping")
     return {**contents, "state_dict": weights}
-
-
-def digest_of(contents: str, tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of a text and of named tensors on the CPU, whatever their order."""
-    digest = hashlib.sha256(contents.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
