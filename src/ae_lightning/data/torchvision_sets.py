@@ -14,6 +14,7 @@ import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
+from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 
@@ -22,6 +23,16 @@ TORCHVISION_SETS = (*IDX_SETS, "cifar10")
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 3600.0
 UINT8_TYPE = 8
+
+
+class TorchvisionSet(Source):
+    """One of torchvision's sets, by the name of its class in `data.name`."""
+
+    is_published = True
+
+    def read(self, place: Place) -> DataSet:
+        """See ``Source.read``."""
+        return read_torchvision_set(self.name, place.root)
 
 
 def read_torchvision_set(name: str, root: Path) -> DataSet:
