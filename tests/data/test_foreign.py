@@ -113,6 +113,22 @@ def test_it_is_judged_as_ours_are():
     assert {"test/kmeans_accuracy", "test/pca_mse", "test/active_units", "test/loss"} <= set(found)
 
 
+class Streamed(Unlabelled):
+    """Its loader does not know its length."""
+
+    def train_dataloader(self):
+        return DataLoader(Stream(), batch_size=4)
+
+    def val_dataloader(self):
+        return []
+
+
+def test_loaders_of_no_known_length_are_read_and_empty_lists_are_none():
+    data = seen_data(Streamed())
+    assert data.split_names == ("train",)
+    assert data.split("train").x.shape == (6, 3)
+
+
 def test_a_stream_is_read_as_it_comes():
     loader = DataLoader(Stream(), batch_size=4)
     assert in_order(loader) is loader

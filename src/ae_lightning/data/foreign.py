@@ -146,8 +146,9 @@ class ForeignData:
         if STAGES[name] not in self._set_up:
             self.module.setup(STAGES[name])
             self._set_up.add(STAGES[name])
-        loader = getattr(self.module, hook)()
-        return loader or None
+        loader: Iterable[Any] | None = getattr(self.module, hook)()
+        # Asked for its truth, torch's loader of a stream would be asked for its length, which it does not know.
+        return None if isinstance(loader, list) and not loader else loader
 
 
 def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
