@@ -59,8 +59,10 @@ def encode_split(
         return model.decode_like(_on(model, latents[chosen]), _on(model, x[chosen]), known)
 
     latents = collect(len(x), in_chunks(encode))
-    pieces = torch.split(latents, chunk_size(x.shape[1:]))
-    codes = collect(len(x), (model.features(_on(model, piece)) for piece in pieces))
+    codes = latents.flatten(1)
+    if not model.has_vector_codes:
+        pieces = torch.split(latents, chunk_size(x.shape[1:]))
+        codes = collect(len(x), (model.features(_on(model, piece)) for piece in pieces))
     return EncodedSplit(
         x=np.ascontiguousarray(x.numpy()),
         codes=codes.numpy(),

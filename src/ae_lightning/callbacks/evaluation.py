@@ -236,7 +236,7 @@ class Evaluation(Callback):
         )
 
     def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:
-        is_own = type(model).corrupt is not Autoencoder.corrupt
+        is_own = model.has("corrupt")
         description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
         return PictureCase(
             case=case,
