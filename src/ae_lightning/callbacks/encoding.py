@@ -159,11 +159,6 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
 
         return _with_draws(model, images, "posterior", seed, draw, classes(len(images), given))
 
-    def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
-        known = classes(num, given)
-        with torch.no_grad():
-            return model.sample_codes(num, seed, None if known is None else _on(model, known)).cpu().numpy()
-
     def features(latents: Rows) -> Rows:
         return _in_chunks(model, latents, lambda chunk, _, __: model.features(chunk))
 
@@ -176,7 +171,7 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         decode,
         restore,
         draw_posterior,
-        draw_prior,
+        model.prior_rows,
         features,
         assign=assign if model.has("assign") else None,
         code_bits=model.code_bits(),

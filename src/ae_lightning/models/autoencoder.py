@@ -278,12 +278,14 @@ class Autoencoder(TrainedModule):
 
     @sampler.setter
     def sampler(self, sampler: Sampler) -> None:
-        sampler.attach(self._prior_rows)
+        sampler.attach(self.prior_rows)
         self._sampler = sampler
 
-    def _prior_rows(self, num: int, seed: int, given: Labels | None = None) -> Rows:
-        known = None if given is None else torch.from_numpy(given).to(self.device)
-        return self.sample_codes(num, seed, known).cpu().numpy()
+    @torch.no_grad()
+    def prior_rows(self, num: int, seed: int, given: Labels | None = None) -> Rows:
+        """Draw latents from the prior as an array, as measures and samplers ask for them."""
+        known = self.classes_in_turn(num) if given is None or not self.needs_labels else torch.from_numpy(given)
+        return self.sample_codes(num, seed, None if known is None else known.to(self.device)).cpu().numpy()
 
     def classes_in_turn(self, num: int) -> Tensor | None:
         """Return one class after the other, int64, shape (num,), for a model that needs labels; None for others."""
