@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
+from ae_lightning.checkpoints.data import data_of_checkpoint
+from ae_lightning.checkpoints.loading import read_checkpoint
 from quick_options import QUICK
 
 MOONS = ("--data", "two_moons.TwoMoons", "--data.num_points", "60")
@@ -38,6 +40,33 @@ def test_a_configuration_file_names_it_as_well(workspace):
     outcome = workspace("fit", "-c", path, *QUICK)
     assert outcome.code == 0, outcome.err
     assert "on TwoMoons (8; 60 train" in outcome.err
+
+
+OWN = """
+from ae_lightning.data import DataModule
+
+class Halves(DataModule):
+    def __init__(self, every: int = 2, seed: int = 0):
+        super().__init__(name="digits", batch_size=64, scaling="standard", seed=seed)
+        self.save_hyperparameters(logger=False)
+        self.every = every
+"""
+
+
+def test_a_subclass_of_ours_is_trained_and_restored_with_its_scaling(workspace):
+    (workspace.folder / "halves_of_ours.py").write_text(OWN)
+    outcome = workspace("fit", "--model", "VanillaAE", "--data", "halves_of_ours.Halves", "--data.every", "3", *QUICK)
+    assert outcome.code == 0, outcome.err
+    assert "no data module of this package" not in outcome.err
+    loss = workspace.run().data.metrics["test/loss"]
+    contents = read_checkpoint(workspace.checkpoint())
+    assert contents.data["class_path"] == "halves_of_ours.Halves"
+    restored = data_of_checkpoint(contents)
+    assert restored.every == 3
+    assert contents.scaling["scaling"] == "standard"
+    tested = workspace("test", "--ckpt_path", workspace.checkpoint(), *QUICK[-6:])
+    assert tested.code == 0, tested.err
+    assert workspace.run().data.metrics["test/loss"] == pytest.approx(loss)
 
 
 @pytest.mark.parametrize(

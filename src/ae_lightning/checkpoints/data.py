@@ -28,4 +28,6 @@ def data_of_checkpoint(contents: CheckpointContents) -> SeenData:
         module: LightningDataModule = instantiate_module(cls, contents.data.get("init_args", {}))
     except Exception as error:  # whatever the constructor of others stumbles over
         raise CheckpointError(f"checkpoint {contents.path}: {path} cannot be built ({first_line(error)})") from error
+    if isinstance(module, DataModule):
+        module.load_state_dict(contents.scaling)
     return seen_data(module)

@@ -117,11 +117,14 @@ def describe(path: str | Path, state: dict[str, Any]) -> CheckpointContents:
     seed = model.get("seed", 0)
     if not isinstance(seed, int):
         raise CheckpointError(f"checkpoint {path}: its seed is {seed!r}, which is no number")
+    settings = _data_settings(data, config)
+    # Lightning keeps a data module's state under the name of its class.
+    data_key = str(settings.get("class_path", DATA_KEY)).rpartition(".")[2]
     return CheckpointContents(
         path=Path(path),
         model={"class_path": model["_class_path"], "init_args": _without_derived(model)},
-        data=_data_settings(data, config),
-        scaling=_settings(path, DATA_KEY, state.get(DATA_KEY, {})),
+        data=settings,
+        scaling=_settings(path, data_key, state.get(data_key, {})),
         seed=seed,
         run_id=own.get("run_id"),
         config=config,

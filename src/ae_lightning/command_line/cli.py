@@ -39,6 +39,7 @@ from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.store_option import hide_password, tracker_in
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
@@ -111,8 +112,11 @@ class AutoencoderCLI(LightningCLI):
             help="Compile encoder and decoder with torch.compile; where that fails, say why and go on without.",
         )
         parser.link_arguments("data", "model.init_args.spec", compute_fn=_spec_of, apply_on="instantiate")
-        # What a data module of others is called, and whether it takes a seed, is its own matter.
-        for target in ("model.init_args.seed",) if self.subclass_mode_data else ("model.init_args.seed", "data.seed"):
+        seeded = ["model.init_args.seed"]
+        # Whether a data module of others takes a seed is its own matter.
+        if self._datamodule_class is DataModule:
+            seeded.append("data.init_args.seed" if self.subclass_mode_data else "data.seed")
+        for target in seeded:
             parser.link_arguments("seed_everything", target, compute_fn=require_seed)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:

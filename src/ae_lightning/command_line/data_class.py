@@ -12,14 +12,13 @@ from lightning.pytorch import LightningDataModule
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.unparsed_options import given_options, is_config
 from ae_lightning.command_line.yaml_text import check_size
-from ae_lightning.data.datamodule import DataModule
 from ae_lightning.parts import import_part
 
 OPTIONS = ("--data", "--data.class_path")
 
 
-def names_another(arguments: Sequence[str]) -> bool:
-    """Whether options or configuration files name a data module of others; the last that names one counts.
+def named_class(arguments: Sequence[str]) -> type[LightningDataModule] | None:
+    """Return the class that options or configuration files name, the last of several; None where none does.
 
     Args:
         arguments: Of the command line.
@@ -27,11 +26,11 @@ def names_another(arguments: Sequence[str]) -> bool:
     Raises:
         ConfigError: If there is no such class, it is no LightningDataModule, or a file is no configuration.
     """
-    found = False
+    found: type[LightningDataModule] | None = None
     for option, value in given_options(arguments):
         path = _class_in(value) if is_config(option) else value if option in OPTIONS else None
         if path:
-            found = not issubclass(import_part("data", path, LightningDataModule), DataModule)
+            found = import_part("data", path, LightningDataModule)
     return found
 
 

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from ae_lightning.command_line.checkpoint_config import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.config_parser import Parser
-from ae_lightning.command_line.data_class import names_another
+from ae_lightning.command_line.data_class import named_class
 from ae_lightning.command_line.library_errors import refusals_explained
 from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
 from ae_lightning.command_line.store_option import named_store
@@ -101,14 +101,15 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
         UserError: If something is wrong that the user can mend.
     """
     with refusals_explained():
-        is_foreign = names_another(arguments)
+        named = named_class(arguments)
+        is_ours = named is None or issubclass(named, DataModule)
         # Our own data module shares the samples out among the ranks itself.
-        defaults = {**TRAINER_DEFAULTS, "use_distributed_sampler": is_foreign, "callbacks": list(callbacks)}
+        defaults = {**TRAINER_DEFAULTS, "use_distributed_sampler": not is_ours, "callbacks": list(callbacks)}
         return cli(
             Autoencoder,
-            LightningDataModule if is_foreign else DataModule,
+            DataModule if is_ours else LightningDataModule,
             subclass_mode_model=True,
-            subclass_mode_data=is_foreign,
+            subclass_mode_data=named is not None,
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=None,
