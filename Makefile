@@ -16,10 +16,10 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
 
-# A digit of 8 × 8 pixels has a twelfth of a 28 × 28 one's reconstruction error: at beta 1 the KL term would win. And its
-# convolutions are too small to share: on a busy machine, two threads wait for each other longer than they compute.
+# Convolutions of 8 × 8 pixels are too small to share: on a busy machine, two threads wait for each other longer than they
+# compute.
 fit: $(INSTALLED)  ## the main job on the embedded digits: train, judge, track
-	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c configs/vae.yaml --model.beta 0.1 --trainer.max_epochs 100
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c configs/vae.yaml --trainer.max_epochs 100
 
 test: $(INSTALLED)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(WORKERS)

@@ -250,3 +250,12 @@ def test_deleted_experiment(workspace):
     assert "'digits' is deleted" in outcome.err
     assert "restore" in outcome.err
     assert workspace.runs() == []
+
+
+def test_what_was_left_to_the_variant_is_recorded_as_what_it_took(workspace):
+    """`beta: auto` as its number; the configuration that others train from keeps the word."""
+    outcome = workspace.fit("--model.beta", "auto")
+    assert outcome.code == 0, outcome.err
+    run = workspace.run()
+    assert run.data.params["model.beta"] == str(64 / 784)
+    assert "beta: auto" in text_of(workspace, "config.yaml")

@@ -127,3 +127,17 @@ def test_the_moments_that_were_asked_for_come_near_the_priors(estimator):
         mean_L, variance_L = moments(model, data.scale(data.split("train").x), estimator)
     torch.testing.assert_close(mean_L, torch.zeros(3), atol=0.3, rtol=0)
     torch.testing.assert_close(variance_L, torch.ones(3), atol=0.4, rtol=0)
+
+
+@pytest.mark.parametrize(("shape", "weight"), [((1, 28, 28), 1.0), ((3, 32, 32), 1.0), ((1, 8, 8), 64 / 784)])
+def test_left_to_itself_beta_follows_the_size_of_a_sample(shape, weight):
+    """One from MNIST's 784 values on, less in proportion below; what was taken is there to be recorded."""
+    model = VAE(spec=DataSpec(shape), network=MLP(hidden=[8]), latent_dim=3, beta="auto")
+    assert model.beta.at(0) == model.beta.end == weight
+    assert model.resolved["beta"] == weight
+
+
+def test_another_word_for_beta_is_refused():
+    """As a number below zero is."""
+    with pytest.raises(ConfigError, match=r"^model\.beta: "):
+        VAE(**SMALL, beta="high")

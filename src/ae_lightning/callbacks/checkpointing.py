@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from torch import Tensor
 
 from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
@@ -107,6 +107,18 @@ class RunCheckpoint(ModelCheckpoint):
             self.monitor = None
         super().on_train_start(trainer, pl_module)
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Where Lightning has averaged the weights of the last epochs by now, let the average be the best.
+
+        `WeightAveraging` and its kin need nothing here: they validate and keep their average all along.
+        """
+        super().on_train_end(trainer, pl_module)
+        if self.dirpath is None or not averages_at_the_end(trainer):
+            return
+        best = Path(self.dirpath) / f"best{self.FILE_EXTENSION}"
+        trainer.save_checkpoint(best)
+        self.best_model_path = str(best)
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Let others go on with the run."""
         super().teardown(trainer, pl_module, stage)
@@ -142,6 +154,15 @@ class RunCheckpoint(ModelCheckpoint):
         for tracker in trackers(trainer):
             tracker.flush()
         checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
+
+
+def averages_at_the_end(trainer: pl.Trainer) -> bool:
+    """Whether a training at its end has put the average of its last epochs' weights in place of its own."""
+    return any(
+        callback.n_averaged is not None and trainer.current_epoch > callback.swa_end
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+        if isinstance(callback, StochasticWeightAveraging)
+    )
 
 
 def newest_checkpoint(trainer: pl.Trainer) -> Path | None:

@@ -78,10 +78,9 @@ class RunRecorder(Callback):
     def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker) -> None:
         config = self.config or hyperparameters(trainer, pl_module)
         num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
-        found = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
+        found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
         if isinstance(pl_module, Autoencoder):
-            # A variant that fixes its own has no such argument, and is told from others by it all the same.
-            found["model.latent_dim"] = pl_module.latent_dim
+            found |= {f"model.{name}": value for name, value in pl_module.resolved.items()}
         tracker.log_hyperparams({**config, **found})
         tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
         tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")

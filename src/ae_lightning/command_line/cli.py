@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
-from ae_lightning.callbacks.checkpointing import RunCheckpoint
+from ae_lightning.callbacks.checkpointing import RunCheckpoint, averages_at_the_end
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.progress import TrainingProgress
@@ -27,10 +27,13 @@ from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
+from ae_lightning.command_line.jsonargparse_patches import plain_factories
 from ae_lightning.command_line.library_errors import user_error_behind
 from ae_lightning.command_line.parsed_settings import (
     COMPILES_BY_DEFAULT,
+    has_progress_bar,
     is_distributed,
+    leave_bare,
     require_possible,
     require_seed,
     tracker_of,
@@ -143,6 +146,8 @@ class AutoencoderCLI(LightningCLI):
             raise ConfigError(unreadable_file(args)) from failure
         settings = self.config[self.config.subcommand]
         require_possible(self.config.subcommand, settings, args)
+        if settings.trainer.barebones:
+            leave_bare(settings.trainer)
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
@@ -195,7 +200,7 @@ class AutoencoderCLI(LightningCLI):
         takes_weights = path is not None
         try:
             # A checkpoint's weights take the place of pretrained ones, which need not be fetched then.
-            with weights_follow() if takes_weights else nullcontext():
+            with plain_factories(), weights_follow() if takes_weights else nullcontext():
                 super().instantiate_classes()
         except Exception as error:
             fault = user_error_behind(error)
@@ -216,14 +221,16 @@ class AutoencoderCLI(LightningCLI):
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings, config = self._get(self.config_init, "trainer"), self.plain_config()
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
-        callbacks: list[Callback] = [fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
+        callbacks: list[Callback] = []
+        if not settings.barebones:
+            callbacks = [fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
             callbacks.append(self._checkpoint(config))
-        if settings.get("enable_progress_bar") is not False:
+        if settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
             callbacks.append(TrainingProgress())
         if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
             kwargs = {**kwargs, "strategy": "ddp_find_unused_parameters_true"}
@@ -237,7 +244,7 @@ class AutoencoderCLI(LightningCLI):
         kwargs = {
             **kwargs,
             "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()],
-            "profiler": settings.get("profiler") or NoProfiler(),
+            "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         with refusal_explained("trainer"):
@@ -283,8 +290,11 @@ class AutoencoderCLI(LightningCLI):
         self._announce()
         with requeued_after(self._requeue_signal):
             self._train(**kwargs)
+            if self.trainer.barebones:
+                return
             best = self._judge_best()
-        self._report("test", [f"best checkpoint: {best}"] if best else [])
+        averaged = ", the average of the last epochs' weights" if averages_at_the_end(self.trainer) else ""
+        self._report("test", [f"best checkpoint: {best}{averaged}"] if best else [])
 
     def _train(self, **kwargs: Any) -> None:
         try:
@@ -300,6 +310,9 @@ class AutoencoderCLI(LightningCLI):
         with closing_runs(self.trainer):
             if best:
                 log_best_model(self.trainer, best)
+        # After a training they would put the trained weights in place of the average that the checkpoint holds.
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        callbacks[:] = [one for one in callbacks if not isinstance(one, WeightAveraging)]
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace, _typehints
 
 
@@ -50,6 +52,36 @@ def _drop_defaults(before: Namespace, defaults: Namespace) -> None:
     for key, value in list(before.init_args.items()):
         if key in defaults and value == defaults[key]:
             before.init_args.pop(key)
+
+
+@contextmanager
+def plain_factories() -> Iterator[None]:
+    """Let what makes optimizers and schedulers be a `functools.partial` of its class.
+
+    jsonargparse's own go back through the parser, to which Lightning's command line ties the Trainer and its locks: a
+    model that keeps one could neither be copied nor pickled, which averaging its weights begins with.
+    """
+    partial: Any = _typehints.partial  # type: ignore[attr-defined]  # it is imported there, not exported
+
+    def of_the_class(instantiate: Any, cls: type, **arguments: Any) -> Any:
+        return partial(cls, **arguments)
+
+    _typehints.partial = of_the_class  # type: ignore[attr-defined, assignment]
+    try:
+        yield
+    finally:
+        _typehints.partial = partial  # type: ignore[attr-defined]
+
+
+def _represent_word(dumper: yaml.SafeDumper, value: Enum) -> yaml.Node:
+    if not isinstance(value, str):
+        return dumper.represent_undefined(value)
+    return dumper.represent_str(str(value.value))
+
+
+# Where a parameter takes a word, Lightning's own default may be the enumeration's (`Timer`'s `interval`), which YAML
+# would not write.
+yaml.SafeDumper.add_multi_representer(Enum, _represent_word)
 
 
 MEANT = {"ReduceLROnPlateau": "lightning.pytorch.cli.ReduceLROnPlateau"}

@@ -52,6 +52,7 @@ def quiet() -> None:
         r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
         r"The dirpath has changed from",
         r"Checkpoint directory .* exists and is not empty",
+        r"`weights_only` was not set, defaulting to",
     ):
         warnings.filterwarnings("ignore", message=message)
 

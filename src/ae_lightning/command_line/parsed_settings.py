@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
+from lightning.pytorch.callbacks import ProgressBar
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.checkpoint_config import LIGHTNING_KEYWORDS
@@ -32,6 +33,19 @@ def is_distributed(settings: Mapping[str, Any]) -> bool:
     if len(named) > 1:  # "0,1" names two devices, "3," the one numbered 3
         return sum(bool(name.strip()) for name in named) > 1
     return named[0].isdigit() and int(named[0]) > 1
+
+
+def has_progress_bar(settings: Mapping[str, Any]) -> bool:
+    """Whether the Trainer's built settings bring a progress bar of the user's, in whose place there can be no other."""
+    callbacks = settings["callbacks"] or []
+    return any(isinstance(one, ProgressBar) for one in (callbacks if isinstance(callbacks, list) else [callbacks]))
+
+
+def leave_bare(trainer: Namespace) -> None:
+    """Turn off what the defaults turn on and Lightning's `barebones`, a loop that is timed alone, forbids."""
+    for name in ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"):
+        trainer[name] = False
+    trainer.log_every_n_steps = trainer.num_sanity_val_steps = 0
 
 
 def tracker_of(settings: Namespace) -> Namespace:

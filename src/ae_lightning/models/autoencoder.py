@@ -9,7 +9,7 @@ takes: of most variants `z_BL`.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -78,6 +78,9 @@ class Autoencoder(TrainedModule):
     Raises:
         ConfigError: If a value is out of range, the network cannot be built for these samples, or labels are needed and
             there are none.
+
+    Attributes:
+        resolved: Arguments that were left to the variant, and what it took for them; a run records them.
     """
 
     outputs_per_latent: ClassVar[int] = 1
@@ -123,6 +126,7 @@ class Autoencoder(TrainedModule):
         self.hparams["spec"] = plain_value("spec", spec)
         self.spec = spec
         self.latent_dim = latent_dim
+        self.resolved: dict[str, Any] = {"latent_dim": latent_dim}
         self.prior = prior
         self.sampler = PriorSampler()
         self.reconstruction = build_reconstruction(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
@@ -27,6 +29,7 @@ from ae_lightning import __version__
 from ae_lightning.checks import require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
+from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
 from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
@@ -105,6 +108,24 @@ class TrainedModule(pl.LightningModule):
         Raises:
             ConfigError: If it does.
         """
+
+    @property
+    def lr(self) -> float:
+        """The learning rate that the optimizer begins with; Lightning's `LearningRateFinder` reads and sets it.
+
+        Raises:
+            AttributeError: If the optimizer has none.
+        """
+        rate = inspect.signature(self.build_optimizer).parameters.get("lr")
+        if rate is None or rate.default is rate.empty:
+            raise AttributeError("the optimizer has no learning rate of its own")
+        return float(rate.default)
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.build_optimizer = partial(self.build_optimizer, lr=value)  # type: ignore[call-arg]  # every optimizer that has one
+        if "optimizer" in self.hparams:
+            self.hparams["optimizer"] = plain_value("optimizer", self.build_optimizer)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute: at once where Lightning notes which hook it calls, some forty times a training step."""

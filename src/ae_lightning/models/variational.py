@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -14,15 +14,28 @@ from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.priors.normal import Normal
 from ae_lightning.training.schedules import Annealing, as_annealing
 
+NUM_VALUES_AT_FULL_WEIGHT = 28 * 28
+"""Values of a sample from which on `auto` is 1: those of MNIST, where β = 1 is known to leave its code in use."""
+
+
+def weight_for_size(num_values: int) -> float:
+    """Return the β that `auto` stands for: min(1, D / 784) for samples of D values.
+
+    The reconstruction is a sum over a sample's values, the KL a sum over its code: at one β, a sample of few values
+    has little to gain from its code, and pays for it as a large one does. Below some size it gives the code up.
+    """
+    return min(1.0, num_values / NUM_VALUES_AT_FULL_WEIGHT)
+
 
 class VariationalAutoencoder(Autoencoder):
     """An autoencoder whose encoder gives μ and log σ² of q(z | x), and whose objective has a KL term of weight β.
 
     Args:
-        beta: Weight of the KL term: a number, or its annealing (`start`, `end`, `warmup_epochs`).
+        beta: Weight of the KL term: a number, its annealing (`start`, `end`, `warmup_epochs`), or `auto`, that of
+            `weight_for_size`.
 
     Raises:
-        ConfigError: If beta is negative, or there is no KL to the prior.
+        ConfigError: If beta is negative or another word, or there is no KL to the prior.
     """
 
     outputs_per_latent: ClassVar[int] = 2
@@ -30,9 +43,11 @@ class VariationalAutoencoder(Autoencoder):
     takes_any_prior: ClassVar[bool] = False
     """Whether the KL is to whatever prior has a density, and not to N(0, I) alone."""
 
-    def __init__(self, *, beta: float | Annealing = 1.0, **options: Any) -> None:
+    def __init__(self, *, beta: float | Annealing | Literal["auto"] = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self._require_known_kl()
+        if beta == "auto":
+            beta = self.resolved["beta"] = weight_for_size(self.spec.num_values)
         self.beta = as_annealing("model.beta", beta)
 
     def posterior(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:

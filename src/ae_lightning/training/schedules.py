@@ -41,8 +41,10 @@ def as_annealing(key: str, weight: float | Annealing) -> Annealing:
         weight: A number or an annealing.
 
     Raises:
-        ConfigError: If a number is negative.
+        ConfigError: If a number is negative, or it is none.
     """
+    if not isinstance(weight, Annealing | int | float):
+        raise ConfigError(f"{key}: {weight!r} is not allowed; it takes a number or {{start, end, warmup_epochs}}")
     annealing = weight if isinstance(weight, Annealing) else Annealing(weight, weight, 0.0)
     for name in ("start", "end", "warmup_epochs"):
         require_non_negative(key if annealing is not weight else f"{key}.{name}", getattr(annealing, name))
