@@ -9,7 +9,11 @@ import torch
 from ae_lightning.callbacks.encoding import corrupt_images, numpy_model, overlay_images
 from ae_lightning.data import DataModule
 from ae_lightning.judging import chunks
+from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.measures.denoising import DenoisingGain
+from ae_lightning.judging.picture_case import Corruption, PictureCase
+from ae_lightning.judging.pictures.denoising import Denoising
 from ae_lightning.networks import Linear
 from ae_lightning.priors.mixture import Mixture
 from ae_lightning.spec import DataSpec
@@ -89,3 +93,26 @@ def test_images_are_overlaid_only_on_demand():
     assert overlaid.images.max(axis=(1, 2, 3)) == pytest.approx(1)
     assert overlaid.labels[:, 0].tolist() == data.split("val").labels.tolist()
     assert overlay_images(DataModule(), data.split("val"), seed=0) is None
+
+
+@torch.no_grad()
+def test_what_is_restored_under_softmax_is_as_bright_as_the_clean_image(images):
+    """By hand: the softmax over what is decoded from the corrupted images, times the sums of the clean ones."""
+    model, dark = build(DenoisingAE, reconstruction="softmax"), 0.2 * images
+    split = EncodedSplit(dark, np.zeros((50, 3), np.float32))
+    corrupted = corrupt_images(model, split, seed=0)
+    shares = model.decoder(model.encoder(torch.from_numpy(corrupted.corrupted))).flatten(1).softmax(1)
+    restored = shares.double().numpy().reshape(dark.shape) * dark.sum(axis=(1, 2, 3), keepdims=True)
+
+    def decibels(found):
+        return -10 * np.log10(np.square(found - dark).mean(axis=(1, 2, 3)))
+
+    case = Case(split, split, seed=0, model=numpy_model(model), corrupted=corrupted)
+    expected = (decibels(restored) - decibels(corrupted.corrupted)).mean()
+    assert DenoisingGain().compute(case)["denoising_psnr_gain"] == pytest.approx(expected, abs=1e-3)
+
+    corruption = Corruption("its own", lambda rows, seed: corrupted.corrupted[:24])
+    few = split.select(np.arange(24))
+    figure = Denoising().draw(PictureCase(Case(few, few, 0, numpy_model(model)), "", corruption, list, None, {}))
+    written = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert all(f"{value:.1f} dB" in written for value in decibels(restored)[:24])

@@ -160,7 +160,7 @@ def test_collapsed_codes_break_no_measure(full_case: Case) -> None:
     model = NumpyModel(
         encode=lambda images, given=None: np.zeros((len(images), 3), np.float32),
         decode=lambda codes, given=None: np.full((len(codes), 1, 6, 6), 0.5, np.float32),
-        restore=lambda images, given=None: np.full_like(images, 0.5),
+        restore=lambda images, given=None, like=None: np.full_like(images, 0.5),
         draw_posterior=lambda images, seed, given=None: np.zeros((len(images), 3), np.float32),
         draw_prior=lambda num, seed, given=None: np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32),
         features=lambda codes: codes,

@@ -149,9 +149,14 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
             latents = latents.reshape(-1, *model.code_shape)
         return _in_chunks(model, latents, lambda chunk, _, part: model.decode(chunk, part), known)
 
-    def restore(images: Rows, given: Labels | None = None) -> Rows:
-        known = classes(len(images), given)
-        return _in_chunks(model, images, lambda chunk, _, part: model.reconstruct(chunk, part), known)
+    def restore(images: Rows, given: Labels | None = None, like: Rows | None = None) -> Rows:
+        targets, size = images if like is None else like, chunk_size(model.spec.shape)
+
+        def reconstruct(chunk: Tensor, number: int, part: Tensor | None) -> Tensor:
+            target = torch.from_numpy(targets[number * size : (number + 1) * size])
+            return model.decode_like(model.encode(chunk, part), _on(model, target), part)
+
+        return _in_chunks(model, images, reconstruct, classes(len(images), given))
 
     def draw_posterior(images: Rows, seed: int, given: Labels | None = None) -> Rows:
         def draw(chunk: Tensor, draws: Draws, part: Tensor | None) -> Tensor:

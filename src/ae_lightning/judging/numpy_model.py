@@ -23,6 +23,13 @@ class RowsToRows(Protocol):
         """Apply."""
 
 
+class Restoring(Protocol):
+    """As `RowsToRows`, from images to what they show; a softmax's probabilities take the sum of those to be `like`."""
+
+    def __call__(self, images: Rows, given: Labels | None = None, like: Rows | None = None, /) -> Rows:
+        """Reconstruct; without `like`, an image is to be like itself."""
+
+
 class DrawnRows(Protocol):
     """As `RowsToRows`, with a seed that fixes what is drawn."""
 
@@ -59,7 +66,8 @@ class NumpyModel:
     Attributes:
         encode: From samples (N, …) to mean codes.
         decode: From latents to samples, which may lie outside the range of clean ones.
-        restore: From samples to their reconstructions, which may use a sample's sum besides its latent.
+        restore: From samples to their reconstructions, which may use a sample's sum besides its latent; of damaged
+            samples, the sums of the clean ones that they are to be like.
         draw_posterior: From samples and a seed to codes as training draws them: of a VAE, samples of q(z | x); the mean
             codes where a code is no distribution.
         draw_prior: From a number and a seed to latents of the prior.
@@ -72,7 +80,7 @@ class NumpyModel:
 
     encode: RowsToRows
     decode: RowsToRows
-    restore: RowsToRows
+    restore: Restoring
     draw_posterior: DrawnRows
     draw_prior: DrawnLatents
     features: Callable[[Rows], Rows]

@@ -81,7 +81,7 @@ def pca_model(pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64])
     return NumpyModel(
         encode=encode,
         decode=decode,
-        restore=lambda images, given=None: decode(encode(images)),
+        restore=lambda images, given=None, like=None: decode(encode(images)),
         draw_posterior=lambda images, seed, given=None: encode(images),
         draw_prior=draw_prior,
         features=lambda codes: codes,

@@ -131,7 +131,7 @@ def _model(whole: NumpyModel, num_components: int, step: Step) -> NumpyModel:
         whole,
         encode=encode,
         decode=decode,
-        restore=lambda images, given=None: decode(encode(images)),
+        restore=lambda images, given=None, like=None: decode(encode(images)),
         draw_posterior=lambda images, seed, given=None: encode(images),
         draw_prior=lambda num_drawn, seed, given=None: whole.draw_prior(num_drawn, seed)[:, :num],
         code_bits=step.bits,

@@ -30,10 +30,11 @@ def denoising_psnr_gain(images: CorruptedImages, model: NumpyModel) -> float:
 
     Args:
         images: Clean and corrupted images.
-        model: Restores the corrupted ones.
+        model: Restores the corrupted ones; where a loss fixes their pixels up to a factor alone, as `softmax` does, at
+            the brightness of the clean ones, which noise must not change.
 
     Returns:
         The gain in dB, see ``psnr``; negative where the reconstruction is further from the clean image.
     """
-    restored = model.restore(images.corrupted, images.labels)
+    restored = model.restore(images.corrupted, images.labels, images.clean)
     return psnr(images.clean, restored) - psnr(images.clean, images.corrupted)

@@ -31,7 +31,7 @@ class Denoising(Picture):
         """See ``Picture.draw``."""
         split = case.evaluated.sample(MAX_SHOWN, seed=0)
         corrupted = case.corruption.apply(split.x, case.seed)
-        restored = case.model.restore(corrupted, split.labels)
+        restored = case.model.restore(corrupted, split.labels, split.x)
         title = f"Denoising: {case.corruption.description}"
         return denoising(split.x, corrupted, restored, split.labels, case.class_names, title=title)
 
