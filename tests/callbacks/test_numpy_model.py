@@ -14,7 +14,7 @@ from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measures.denoising import DenoisingGain
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.judging.pictures.denoising import Denoising
-from ae_lightning.networks import Linear
+from ae_lightning.networks import MLP, Linear
 from ae_lightning.priors.mixture import Mixture
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.adversarial import AdversarialAE
@@ -93,6 +93,22 @@ def test_images_are_overlaid_only_on_demand():
     assert overlaid.images.max(axis=(1, 2, 3)) == pytest.approx(1)
     assert overlaid.labels[:, 0].tolist() == data.split("val").labels.tolist()
     assert overlay_images(DataModule(), data.split("val"), seed=0) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "is_bounded"),
+    [
+        (MLP(hidden=[8]), {}, True),
+        (MLP(hidden=[8]), {"reconstruction": "softmax"}, True),
+        (MLP(hidden=[8]), {"output_activation": "identity"}, False),
+        (MLP(hidden=[8]), {"spec": DataSpec((5,), "vector", None)}, False),
+        (Linear(), {}, False),
+        (Linear(), {"reconstruction": "bce"}, True),
+    ],
+)
+def test_it_says_whether_an_activation_bounds_what_is_decoded(network, options, is_bounded):
+    model = VanillaAE(**{"spec": DataSpec(SHAPE), "latent_dim": 3, "network": network, **options})
+    assert numpy_model(model).is_bounded == is_bounded
 
 
 @torch.no_grad()

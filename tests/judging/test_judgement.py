@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 
 from ae_lightning.judging import judgement as judging
 from ae_lightning.judging.altered_images import CorruptedImages
@@ -60,9 +61,11 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The latent dimensions that PCA is fitted with."""
     seen: list[int] = []
 
-    def counted(train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int) -> object:
+    def counted(
+        train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int, bounds: tuple[float, float] | None
+    ) -> object:
         seen.append(latent_dim)
-        return pca_counterpart(train, evaluated, latent_dim, seed)
+        return pca_counterpart(train, evaluated, latent_dim, seed, bounds)
 
     monkeypatch.setattr(judging, "pca_counterpart", counted)
     return seen
@@ -128,6 +131,34 @@ def test_a_models_own_clusters_are_judged_and_pca_has_none(case: Case) -> None:
     ).values
     assert values["model_clusters_accuracy"] == pytest.approx(1 - wrong.mean())
     assert set(values) == {"model_clusters_accuracy", "model_clusters_nmi", "model_clusters_ari", "mse", "pca_mse"}
+
+
+def pca_by_hand(case: Case, bounds: tuple[float, float] | None) -> float:
+    """The error of scikit-learn's own PCA, clipped or not."""
+    pixels, judged = (one.x.reshape(len(one), -1) for one in (case.train, case.evaluated))
+    pca = PCA(LATENT_DIM).fit(pixels)
+    decoded = pca.inverse_transform(pca.transform(judged))
+    return float(np.square((decoded if bounds is None else decoded.clip(*bounds)) - judged).mean())
+
+
+def test_pca_is_clipped_beside_a_model_whose_output_is_in_bounds(case: Case, tmp_path: Path) -> None:
+    assert case.model is not None
+    affine = replace(case, cache=Cache(tmp_path))
+    bounded = replace(affine, model=replace(case.model, is_bounded=True))
+    unbounded_values = replace(bounded, evaluated=replace(case.evaluated, value_range=None))
+    mse = select_measures("evaluation.measures", ["mse"])
+    found = [judge(mse, one, with_pca=True).values["pca_mse"] for one in (affine, bounded, unbounded_values)]
+    clipped, unclipped = pca_by_hand(case, (0.0, 1.0)), pca_by_hand(case, None)
+    assert clipped < 0.98 * unclipped
+    assert found == pytest.approx([unclipped, clipped, unclipped], rel=1e-4)
+
+
+def test_quantised_pca_is_clipped_too(case: Case) -> None:
+    assert case.model is not None
+    discrete = [replace(case, model=replace(case.model, code_bits=48.0, is_bounded=one)) for one in (False, True)]
+    mse = select_measures("evaluation.measures", ["mse"])
+    unclipped, clipped = (judge(mse, one, with_pca=True).values["pca_mse"] for one in discrete)
+    assert clipped < 0.99 * unclipped
 
 
 def test_pca_beside_a_discrete_code_has_no_more_bits(case: Case) -> None:

@@ -43,7 +43,8 @@ class Judgement:
 def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Guard = nullcontext) -> Judgement:
     """Run measures on a model's case, and on PCA's of the same images.
 
-    PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits.
+    PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits. Where the
+    samples have bounds and the model's output keeps to some, what PCA decodes is clipped to the samples'.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure. Of a user's own
     measures nothing is kept, since what they compute may change without a trace in the keys.
@@ -77,22 +78,23 @@ class _PcaCase:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._bits = None if case.model is None else case.model.code_bits
+        self._bounds = case.evaluated.value_range if case.model is not None and case.model.is_bounded else None
         self._num_components = case.evaluated.decodable[0].size
 
     @cached_property
     def case(self) -> Case:
         splits, seed = (self._case.train, self._case.evaluated), self._case.seed
         if self._bits is None:
-            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed)
+            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed, self._bounds)
         else:
-            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed)
+            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed, self._bounds)
         return replace(self._case, train=train, evaluated=evaluated, model=model)
 
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated
         arrays = train.x, train.labels, evaluated.x, evaluated.labels
-        return fingerprint(*arrays, self._num_components, str(self._bits), self._case.seed)
+        return fingerprint(*arrays, self._num_components, f"{self._bits} {self._bounds}", self._case.seed)
 
     def key(self, measure: Measure) -> str:
         """Name the result of a measure by everything that goes into it."""

@@ -74,6 +74,7 @@ class NumpyModel:
         features: From latents to codes.
         assign: From latents to the probabilities of the model's own clusters, shape (N, K); None where it has none.
         code_bits: Bits of a latent where it is discrete; None where it is of real numbers.
+        is_bounded: Whether an output activation keeps what is decoded in bounds, as those of the samples do.
         num_given: Classes that encoder and decoder are given; 0 where they are given none.
         sampler: What draws latents of samples; None where that is the prior.
     """
@@ -86,6 +87,7 @@ class NumpyModel:
     features: Callable[[Rows], Rows]
     assign: Callable[[Rows], Rows] | None = None
     code_bits: float | None = None
+    is_bounded: bool = False
     num_given: int = 0
     sampler: NumpySampler | None = None
 

@@ -19,9 +19,12 @@ MAX_FIT_IMAGES = 100_000
 
 _EXACT_SIDE = 1_000
 
+Bounds = tuple[float, float]
+"""Smallest and largest value that is decoded."""
+
 
 def pca_counterpart(
-    train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int
+    train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int, bounds: Bounds | None = None
 ) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
     """Encode both splits by PCA of the flattened training samples (Pearson 1901).
 
@@ -36,11 +39,12 @@ def pca_counterpart(
         evaluated: Encoded and reconstructed by them.
         latent_dim: Components to keep, at least 1; limited to the number of training samples or of values.
         seed: Fixes the sample of a large training set and the randomised decomposition.
+        bounds: What decoded samples are clipped to: the range of the samples beside a model whose output activation
+            keeps to it, which costs PCA's components nothing; None clips nothing, as beside an affine map.
 
     Returns:
         The two splits with the same samples and labels, codes of PCA, and PCA's reconstructions for
-        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them. Decoded samples are
-        not clipped to their range.
+        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them.
 
     Raises:
         ValueError: If ``latent_dim`` is below 1.
@@ -50,7 +54,7 @@ def pca_counterpart(
     pca = fit_pca(flat(train.sample(MAX_FIT_IMAGES, seed).x), latent_dim, seed)
     shape = train.x.shape[1:]
     train_codes = _encode(pca, train.x)
-    model = pca_model(pca, shape, train_codes.std(axis=0, dtype=np.float64))
+    model = pca_model(pca, shape, train_codes.std(axis=0, dtype=np.float64), bounds)
     codes = model.encode(evaluated.x)
     return (
         replace(train, codes=train_codes, reconstructions=None, latents=None),
@@ -59,20 +63,24 @@ def pca_counterpart(
     )
 
 
-def pca_model(pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64]) -> NumpyModel:
+def pca_model(
+    pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64], bounds: Bounds | None = None
+) -> NumpyModel:
     """Give what measures ask of PCA.
 
     Args:
         pca: Fitted.
         shape: Of a sample.
         deviations: Standard deviation of each component among the training samples: its prior's.
+        bounds: What decoded samples are clipped to; None for nothing.
     """
 
     def encode(images: Rows, given: Labels | None = None) -> Rows:
         return _encode(pca, images)
 
     def decode(codes: Rows, given: Labels | None = None) -> Rows:
-        return np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *shape)
+        decoded = np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *shape)
+        return decoded if bounds is None else decoded.clip(*bounds)
 
     def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
         draws = np.random.default_rng(seed).normal(size=(num, len(deviations)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ae_lightning.judging.chunks import sample_rows
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
-from ae_lightning.judging.pca import fit_pca, flat, pca_model
+from ae_lightning.judging.pca import Bounds, fit_pca, flat, pca_model
 
 MAX_COMPONENTS = 512
 """Components tried at most."""
@@ -39,7 +39,7 @@ class Step:
 
 
 def quantised_pca_counterpart(
-    train: EncodedSplit, evaluated: EncodedSplit, bits: float, seed: int
+    train: EncodedSplit, evaluated: EncodedSplit, bits: float, seed: int, bounds: Bounds | None = None
 ) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
     """Give PCA, quantised and entropy-coded, at the largest rate not above a model's.
 
@@ -52,6 +52,7 @@ def quantised_pca_counterpart(
         evaluated: Its samples are coded.
         bits: The model's bits of a sample.
         seed: Fixes the samples.
+        bounds: As of ``pca_counterpart``; number and width are chosen by the error without them.
 
     Returns:
         As of ``pca_counterpart``: codes are the rounded components, and the model says its bits.
@@ -64,7 +65,7 @@ def quantised_pca_counterpart(
     )
     step = choose_step(components, max(0.0, energy_left), bits)
     deviations = components.std(axis=0, dtype=np.float64)
-    model = _model(pca_model(pca, train.x.shape[1:], deviations), len(deviations), step)
+    model = _model(pca_model(pca, train.x.shape[1:], deviations, bounds), len(deviations), step)
     codes = model.encode(evaluated.x)
     return (
         replace(train, codes=model.encode(train.x), reconstructions=None, latents=None),
