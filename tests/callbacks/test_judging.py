@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from ae_lightning.callbacks.encoding import collect, encode_split, fixed_sample
 from ae_lightning.callbacks.evaluation import Evaluation
@@ -97,6 +99,17 @@ def test_measures_during_fit_see_a_fixed_sample(trained):
     assert logged != pytest.approx(mse(trained, "last.ckpt", data, data.split("val")), rel=1e-4)
 
 
+def test_pca_is_fitted_to_all_training_images_during_fit_too(trained):
+    """By scikit-learn's own, whatever part of them gives the codes."""
+    data = DataModule()
+    train, seen = data.split("train"), fixed_sample(data.split("val"), NUM_IMAGES)
+    pixels, judged = (data.scale(split.x).flatten(1).numpy() for split in (train, seen))
+    pca = PCA(2).fit(pixels)
+    expected = np.square(pca.inverse_transform(pca.transform(judged)) - judged).mean()
+    history = trained.history(trained.run().info.run_id, "val/pca_mse")
+    assert [metric.value for metric in history] == pytest.approx([expected] * 2, rel=1e-4)
+
+
 @torch.no_grad()
 def mse(workspace, checkpoint, data, split):
     model = load_autoencoder(workspace.checkpoint(checkpoint)).eval()
@@ -149,8 +162,6 @@ def test_pcas_measures_are_kept_for_the_next_run(trained):
 
 
 def test_unlabelled_images_have_no_label_metrics(workspace):
-    import numpy as np
-
     pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8), dtype=np.uint8)
     np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])
     outcome = workspace.fit(

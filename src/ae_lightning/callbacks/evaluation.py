@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,7 @@ from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import Judgement, judge
 from ae_lightning.judging.measure import Measure, needs_of, require_comparable, select_measures
 from ae_lightning.judging.named_part import Choice
+from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.picture import draw_pictures, select_pictures
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
@@ -56,7 +58,8 @@ class Evaluation(Callback):
     Args:
         every_n_epochs: During `fit`, judge after every so many epochs; 0 for never.
         draw_every_n_epochs: During `fit`, draw too where the number of epochs is a multiple of this; 0 for never.
-        num_images: During `fit`, judge on at most this many images, and fit on as many training codes.
+        num_images: During `fit`, judge on at most this many images, and fit clusters and Gaussians to as many training
+            codes; PCA is fitted to the same images as afterwards.
         training_measures: Measures during `fit`: names, or dotted paths of your own (classes derived from
             `ae_lightning.judging.measure.Measure`), or `cheap`, or `all`.
         measures: Measures of `validate` and `test`: names, or dotted paths, or `cheap`, or `all`.
@@ -67,7 +70,7 @@ class Evaluation(Callback):
             name; at its first use in a process it compiles, which can take a minute or more).
         convolution: The encoder's convolution that `filters` and `activations` show, from 1; null for the first of
             `filters` and the last of `activations`.
-        max_train_images: In `validate` and `test`, fit clusters, Gaussians and PCA to at most this many images.
+        max_train_images: Fit PCA to at most this many images, and in `validate` and `test` clusters and Gaussians too.
         max_gib: Hold at most so many images of a split that they take this many GiB in 32-bit, and a warning says so;
             reconstructions, and PCA's, take as much again. 1 GiB is 340,000 images of 28 × 28 pixels, and 1,780 of
             224 × 224 in colour.
@@ -124,11 +127,13 @@ class Evaluation(Callback):
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
+        self._fit_samples: FitSamples | None = None
         self._shown: PictureCase | None = None
         self._has_told = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what does not fit the model before anything is trained."""
+        self._fit_samples = None
         if isinstance(pl_module, Autoencoder):
             require_convolution(pl_module, self.convolution)
 
@@ -180,11 +185,22 @@ class Evaluation(Callback):
             if trainer.is_global_zero:
                 self._tell_what_is_not_for(evaluated)
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
+                if self.pca and trainer.state.fn == TrainerFn.FITTING:
+                    case = replace(case, fit_samples=self._all_train_samples(data))
                 judgement = self._measure(trainer, stage, measures, case)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
                 self._shown = self._picture_case(model, data, case, judgement)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
+
+    def _all_train_samples(self, data: SeenData) -> FitSamples:
+        """Return what PCA is fitted to after training, so that its measures during `fit` are of the same components."""
+        if self._fit_samples is None:
+            num = self._num_held(data, "train", self.max_train_images)
+            self._fit_samples = FitSamples(
+                lambda: data.scale(fixed_sample(data.split("train"), num).x).numpy(), self._cache
+            )
+        return self._fit_samples
 
     def _tell_what_is_not_for(self, evaluated: EncodedSplit) -> None:
         """Say once which of the chosen measures and pictures are for other samples than these."""

@@ -16,6 +16,7 @@ from ae_lightning.judging.clustering import kmeans_clusters, num_classes
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.mixture import CodeMixture, fit_mixture
 from ae_lightning.judging.numpy_model import NumpyModel
+from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.pixels import MIN_SSIM_SIDE
 from ae_lightning.labels import MISSING_LABEL
 
@@ -32,6 +33,7 @@ class Case:
         corrupted: Images of the evaluated split before and after a corruption.
         overlaid: Pairs of images of the evaluated split laid over each other.
         novel_class: Class left out of training.
+        fit_samples: What PCA is fitted to, where that is more than the samples of ``train``.
         cache: Where results that depend on the data alone are kept.
     """
 
@@ -42,6 +44,7 @@ class Case:
     corrupted: CorruptedImages | None = None
     overlaid: OverlaidImages | None = None
     novel_class: int | None = None
+    fit_samples: FitSamples | None = None
     cache: Cache = field(default_factory=Cache)
 
     @cached_property

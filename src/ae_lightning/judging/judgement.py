@@ -17,7 +17,7 @@ from ae_lightning.judging.case import Case
 from ae_lightning.judging.image_codecs import image_codec_curves
 from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults, applicable_measures, run_measures
 from ae_lightning.judging.named_part import Guard
-from ae_lightning.judging.pca import pca_counterpart
+from ae_lightning.judging.pca import FitSamples, pca_counterpart
 from ae_lightning.judging.quantised_pca import quantised_pca_counterpart
 
 _VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
@@ -44,7 +44,8 @@ def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Gua
     """Run measures on a model's case, and on PCA's of the same images.
 
     PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits. Where the
-    samples have bounds and the model's output keeps to some, what PCA decodes is clipped to the samples'.
+    samples have bounds and the model's output keeps to some, what PCA decodes is clipped to the samples'. It is fitted to
+    ``case.fit_samples``, whatever part of them ``case.train`` holds.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure. Of a user's own
     measures nothing is kept, since what they compute may change without a trace in the keys.
@@ -80,21 +81,24 @@ class _PcaCase:
         self._bits = None if case.model is None else case.model.code_bits
         self._bounds = case.evaluated.value_range if case.model is not None and case.model.is_bounded else None
         self._num_components = case.evaluated.decodable[0].size
+        self._samples = case.fit_samples or FitSamples(lambda: case.train.x, case.cache)
 
     @cached_property
     def case(self) -> Case:
         splits, seed = (self._case.train, self._case.evaluated), self._case.seed
+        bounds, samples = self._bounds, self._samples
         if self._bits is None:
-            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed, self._bounds)
+            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed, bounds, samples)
         else:
-            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed, self._bounds)
+            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed, bounds, samples)
         return replace(self._case, train=train, evaluated=evaluated, model=model)
 
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated
         arrays = train.x, train.labels, evaluated.x, evaluated.labels
-        return fingerprint(*arrays, self._num_components, f"{self._bits} {self._bounds}", self._case.seed)
+        baseline = f"{self._num_components} {self._bits} {self._bounds} {self._samples.key}"
+        return fingerprint(*arrays, baseline, self._case.seed)
 
     def key(self, measure: Measure) -> str:
         """Name the result of a measure by everything that goes into it."""

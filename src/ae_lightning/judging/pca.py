@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.cache import Arrays, Cache, fingerprint
+from ae_lightning.judging.chunks import sample_rows
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
-
-if TYPE_CHECKING:
-    from sklearn.decomposition import PCA
 
 MAX_FIT_IMAGES = 100_000
 """Training images that the components are fitted to; of larger sets a fixed random sample."""
@@ -23,8 +24,40 @@ Bounds = tuple[float, float]
 """Smallest and largest value that is decoded."""
 
 
+@dataclass(frozen=True)
+class FitSamples:
+    """Training samples that PCA is fitted to, of which measures may see the codes of a part alone.
+
+    Attributes:
+        read: Gives them as scaled, float32, shape (N, …); asked again rather than that they are held.
+        cache: Keeps what was fitted to them.
+    """
+
+    read: Callable[[], Rows]
+    cache: Cache = field(default_factory=Cache)
+
+    @cached_property
+    def key(self) -> str:
+        """What they are called, by every value."""
+        return fingerprint(self.read())
+
+    def fitted(self, fit: Callable[[Rows], Arrays], *parts: str | int) -> Arrays:
+        """Return what is fitted to them, which is done once.
+
+        Args:
+            fit: Fits.
+            parts: All that it depends on beside the samples.
+        """
+        return self.cache.get(fingerprint("fitted", *parts, self.key), lambda: fit(self.read()))
+
+
 def pca_counterpart(
-    train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, seed: int, bounds: Bounds | None = None
+    train: EncodedSplit,
+    evaluated: EncodedSplit,
+    latent_dim: int,
+    seed: int,
+    bounds: Bounds | None = None,
+    samples: FitSamples | None = None,
 ) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
     """Encode both splits by PCA of the flattened training samples (Pearson 1901).
 
@@ -32,15 +65,16 @@ def pca_counterpart(
     randomised decomposition with power iterations (Halko, Martinsson and Tropp 2011).
 
     PCA has no prior and its codes are no distributions: the model draws the code itself for a sample of a posterior,
-    and N(0, diag(v)) for the prior, v being the variances of the training codes.
+    and N(0, diag(v)) for the prior, v being the variances of the codes of the samples that it is fitted to.
 
     Args:
-        train: Its samples give the components.
+        train: Encoded by the components.
         evaluated: Encoded and reconstructed by them.
         latent_dim: Components to keep, at least 1; limited to the number of training samples or of values.
         seed: Fixes the sample of a large training set and the randomised decomposition.
         bounds: What decoded samples are clipped to: the range of the samples beside a model whose output activation
             keeps to it, which costs PCA's components nothing; None clips nothing, as beside an affine map.
+        samples: What the components are fitted to; None for the samples of ``train``.
 
     Returns:
         The two splits with the same samples and labels, codes of PCA, and PCA's reconstructions for
@@ -51,35 +85,37 @@ def pca_counterpart(
     """
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
-    pca = fit_pca(flat(train.sample(MAX_FIT_IMAGES, seed).x), latent_dim, seed)
-    shape = train.x.shape[1:]
-    train_codes = _encode(pca, train.x)
-    model = pca_model(pca, shape, train_codes.std(axis=0, dtype=np.float64), bounds)
+    samples = samples or FitSamples(lambda: train.x)
+    fitted = samples.fitted(partial(fit_pca, latent_dim=latent_dim, seed=seed), "pca", latent_dim, seed)
+    model = pca_model(fitted, train.x.shape[1:], bounds)
+    return *encoded_by(model, train, evaluated), model
+
+
+def encoded_by(model: NumpyModel, train: EncodedSplit, evaluated: EncodedSplit) -> tuple[EncodedSplit, EncodedSplit]:
+    """Return the two splits with a model's codes, and its reconstructions for ``evaluated`` alone."""
     codes = model.encode(evaluated.x)
     return (
-        replace(train, codes=train_codes, reconstructions=None, latents=None),
+        replace(train, codes=model.encode(train.x), reconstructions=None, latents=None),
         replace(evaluated, codes=codes, reconstructions=model.decode(codes), latents=None),
-        model,
     )
 
 
-def pca_model(
-    pca: PCA, shape: tuple[int, ...], deviations: NDArray[np.float64], bounds: Bounds | None = None
-) -> NumpyModel:
+def pca_model(fitted: dict[str, NDArray[Any]], shape: tuple[int, ...], bounds: Bounds | None = None) -> NumpyModel:
     """Give what measures ask of PCA.
 
     Args:
-        pca: Fitted.
+        fitted: From ``fit_pca``.
         shape: Of a sample.
-        deviations: Standard deviation of each component among the training samples: its prior's.
         bounds: What decoded samples are clipped to; None for nothing.
     """
+    mean, components, deviations = (fitted[name] for name in ("mean", "components", "deviations"))
+    offset = mean @ components.T
 
     def encode(images: Rows, given: Labels | None = None) -> Rows:
-        return _encode(pca, images)
+        return np.asarray(flat(images) @ components.T - offset, dtype=np.float32)
 
     def decode(codes: Rows, given: Labels | None = None) -> Rows:
-        decoded = np.asarray(pca.inverse_transform(codes), dtype=np.float32).reshape(-1, *shape)
+        decoded = np.asarray(codes @ components + mean, dtype=np.float32).reshape(-1, *shape)
         return decoded if bounds is None else decoded.clip(*bounds)
 
     def draw_prior(num: int, seed: int, given: Labels | None = None) -> Rows:
@@ -96,15 +132,25 @@ def pca_model(
     )
 
 
-def fit_pca(pixels: NDArray[np.float32], latent_dim: int, seed: int) -> PCA:
-    """Fit PCA to vectors, shape (N, D); it keeps at most as many components as N or D."""
+def fit_pca(samples: Rows, latent_dim: int, seed: int) -> Arrays:
+    """Fit PCA to samples, at most ``MAX_FIT_IMAGES`` of them.
+
+    Args:
+        samples: Shape (N, …), of D values each.
+        latent_dim: K, components to keep; no more than N or D.
+        seed: Fixes the sample of a large set and the randomised decomposition.
+
+    Returns:
+        ``mean`` (D,), ``components`` (K, D), and ``deviations`` (K,), those of the samples' codes.
+    """
     from sklearn.decomposition import PCA
 
-    num_components = min(latent_dim, *pixels.shape)
-    pca = PCA(num_components, svd_solver=_solver(*pixels.shape), random_state=seed)
+    rows = flat(sample_rows(samples, MAX_FIT_IMAGES, seed))
+    pca = PCA(min(latent_dim, *rows.shape), svd_solver=_solver(*rows.shape), random_state=seed)
     # Images that are all the same have no variance for scikit-learn to divide its shares by.
     with np.errstate(invalid="ignore"):
-        return pca.fit(pixels)
+        codes = pca.fit(rows).transform(rows)
+    return {"mean": pca.mean_, "components": pca.components_, "deviations": codes.std(axis=0, dtype=np.float64)}
 
 
 def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "randomized"]:
@@ -112,10 +158,6 @@ def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "random
         return "randomized"
     # For so tall a matrix scikit-learn's own choice is the covariance's eigenvectors: exact, and the fastest.
     return "auto" if num_images >= 10 * num_pixels else "full"
-
-
-def _encode(pca: PCA, images: Rows) -> Rows:
-    return np.asarray(pca.transform(flat(images)), dtype=np.float32)
 
 
 def flat(images: Rows) -> Rows:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.cache import Arrays
 from ae_lightning.judging.chunks import sample_rows
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
-from ae_lightning.judging.pca import Bounds, fit_pca, flat, pca_model
+from ae_lightning.judging.pca import Bounds, FitSamples, encoded_by, fit_pca, flat, pca_model
 
 MAX_COMPONENTS = 512
 """Components tried at most."""
@@ -39,7 +41,12 @@ class Step:
 
 
 def quantised_pca_counterpart(
-    train: EncodedSplit, evaluated: EncodedSplit, bits: float, seed: int, bounds: Bounds | None = None
+    train: EncodedSplit,
+    evaluated: EncodedSplit,
+    bits: float,
+    seed: int,
+    bounds: Bounds | None = None,
+    samples: FitSamples | None = None,
 ) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
     """Give PCA, quantised and entropy-coded, at the largest rate not above a model's.
 
@@ -48,30 +55,34 @@ def quantised_pca_counterpart(
     Number and width are those of the least squared error on training samples at no more than so many bits.
 
     Args:
-        train: Its samples fit PCA, number and width.
+        train: Its samples are coded.
         evaluated: Its samples are coded.
         bits: The model's bits of a sample.
         seed: Fixes the samples.
         bounds: As of ``pca_counterpart``; number and width are chosen by the error without them.
+        samples: What PCA, number and width are fitted to; None for the samples of ``train``.
 
     Returns:
         As of ``pca_counterpart``: codes are the rounded components, and the model says its bits.
     """
-    rows = flat(sample_rows(train.x, MAX_COUNTED, seed))
-    pca = fit_pca(rows, min(MAX_COMPONENTS, *rows.shape), seed)
-    components = pca.transform(rows)
-    energy_left = float(np.square(rows - pca.mean_, dtype=np.float64).sum(axis=1).mean()) - float(
+    samples = samples or FitSamples(lambda: train.x)
+    fitted = samples.fitted(partial(_fit, bits=bits, seed=seed), "quantised pca", str(bits), seed)
+    step = Step(*(fitted[name].item() for name in ("num_components", "width", "bits", "squared_error")))
+    whole = pca_model(fitted, train.x.shape[1:], bounds)
+    model = _model(whole, len(fitted["deviations"]), step)
+    return *encoded_by(model, train, evaluated), model
+
+
+def _fit(samples: Rows, bits: float, seed: int) -> Arrays:
+    """Return what ``fit_pca`` does, and the fields of the best ``Step``."""
+    rows = flat(sample_rows(samples, MAX_COUNTED, seed))
+    fitted = fit_pca(rows, MAX_COMPONENTS, seed)
+    components = pca_model(fitted, rows.shape[1:]).encode(rows)
+    energy_left = float(np.square(rows - fitted["mean"], dtype=np.float64).sum(axis=1).mean()) - float(
         np.square(components, dtype=np.float64).sum(axis=1).mean()
     )
     step = choose_step(components, max(0.0, energy_left), bits)
-    deviations = components.std(axis=0, dtype=np.float64)
-    model = _model(pca_model(pca, train.x.shape[1:], deviations, bounds), len(deviations), step)
-    codes = model.encode(evaluated.x)
-    return (
-        replace(train, codes=model.encode(train.x), reconstructions=None, latents=None),
-        replace(evaluated, codes=codes, reconstructions=model.decode(codes), latents=None),
-        model,
-    )
+    return fitted | {name: np.array(value) for name, value in asdict(step).items()}
 
 
 def choose_step(components: NDArray[np.floating], energy_left: float, bits: float) -> Step:
