@@ -69,7 +69,10 @@ class DeepClustering(Autoencoder):
         return closeness / closeness.sum(dim=1, keepdim=True)
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
-        """Return the reconstruction, and KL(P ‖ Q) of each code in nats, shape (B,)."""
+        """Return the reconstruction, and KL(P ‖ Q) of each code in nats, shape (B,).
+
+        The clusters' frequencies, of all samples in the paper, are those of the batch, in validation too.
+        """
         z_BL = self.encode(batch.x, batch.labels)
         q_BK = self.assign(z_BL)
         # P is a target, and is not differentiated.

@@ -19,9 +19,7 @@ def test_what_is_left_of_the_error_gives_the_decibels(left: float, expected: flo
     clean = np.full((5, 1, 4, 4), 0.25, np.float32)
     corrupted = clean + np.float32(0.1)
 
-    def restore(
-        images: np.ndarray, given: np.ndarray | None = None, like: np.ndarray | None = None
-    ) -> np.ndarray:
+    def restore(images: np.ndarray, given: np.ndarray | None = None, like: np.ndarray | None = None) -> np.ndarray:
         assert like is clean
         return clean + np.float32(left) * (images - clean)
 

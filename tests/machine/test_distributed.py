@@ -12,6 +12,7 @@ from torch import distributed
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.machine.distributed import mean_over_batch, sum_over_ranks
 from ae_lightning.models.batch_posterior import batch_posterior_kl
+from ae_lightning.models.split_terms import SplitTerms
 
 SHARES = (7, 4)
 NUM_IMAGES = sum(SHARES)
@@ -33,7 +34,7 @@ def build_encoder():
 
 
 def own_kl(outputs, estimator):
-    return batch_posterior_kl(*outputs.chunk(2, dim=1), estimator)
+    return batch_posterior_kl(*outputs.chunk(2, dim=1), estimator).mean()
 
 
 def sparsity(outputs):
@@ -74,7 +75,19 @@ def found_by(rank):
         # What DistributedDataParallel does with gradients.
         distributed.all_reduce(gradient)
         found[name] = value, gradient / len(SHARES)
+    found["split"] = split_terms(images)
     return found
+
+
+def split_terms(images):
+    """Terms of what two batches of a rank's images make a split of, in one vector."""
+    terms = SplitTerms()
+    with torch.no_grad():
+        for part in images.split(3):
+            outputs = build_encoder()(part)
+            kl = batch_posterior_kl(*outputs.chunk(2, dim=1), "aggregate")
+            terms.add({"kl": kl, "size": outputs.square().sum(dim=1)}, len(part))
+    return torch.stack(list(terms.of_split().values()))
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +132,13 @@ def test_the_terms_of_the_shares_alone_would_average_to_another(name):
     expected, _ = value_and_gradient(TERMS[name], global_images())
     alone = [value_and_gradient(TERMS[name], own_share(rank)[0])[0] * own_share(rank)[1] for rank in range(2)]
     assert relative_error(sum(alone) / 2, expected) > 0.01
+
+
+def test_a_splits_terms_are_those_of_all_ranks_samples(ranks):
+    outputs = build_encoder()(global_images()).detach()
+    expected = torch.stack([own_kl(outputs, "aggregate"), outputs.square().sum(dim=1).mean()]).double()
+    for found in ranks:
+        assert relative_error(found["split"], expected) < 2e-6
 
 
 def test_one_process_needs_no_group():

@@ -61,7 +61,7 @@ def test_kl_is_that_of_the_units_mean_activations():
     model, x_BCHW = build(rho=0.1), generate_batch(SHAPE, 9)
     mean_L = model.encode(x_BCHW).mean(dim=0)
     expected = kl_divergence(Bernoulli(probs=torch.tensor(0.1)), Bernoulli(probs=mean_L)).sum()
-    found = terms_of(model, x_BCHW)["sparsity"]
+    found = terms_of(model, x_BCHW)["sparsity"].mean()
     assert found.shape == ()
     torch.testing.assert_close(found, expected)
 

@@ -43,9 +43,9 @@ class Judgement:
 def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Guard = nullcontext) -> Judgement:
     """Run measures on a model's case, and on PCA's of the same images.
 
-    PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits. Where the
-    samples have bounds and the model's output keeps to some, what PCA decodes is clipped to the samples'. It is fitted to
-    ``case.fit_samples``, whatever part of them ``case.train`` holds.
+    PCA has as many components as a latent has numbers; where that is discrete, it is quantised to no more bits. Where
+    the samples have bounds and the model's output keeps to some, what PCA decodes is clipped to the samples'. It is
+    fitted to ``case.fit_samples``, whatever part of them ``case.train`` holds.
 
     What PCA gives depends on the images alone: it is looked up in the case's cache, measure by measure. Of a user's own
     measures nothing is kept, since what they compute may change without a trace in the keys.

@@ -9,6 +9,7 @@ takes: of most variants `z_BL`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
 from ae_lightning.models.shapes import output_shape, require_samples_back
+from ae_lightning.models.split_terms import Term
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
 from ae_lightning.networks import CodeMap, Conv, Network
 from ae_lightning.networks.single_images import require_single_images_taken
@@ -164,7 +166,7 @@ class Autoencoder(TrainedModule):
         self.code_shape = (self.latent_dim, *found[1:])
         require_samples_back(self.decoder, (num_inputs, *found[1:]), self.spec)
 
-    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> Mapping[str, Term]:
         """Return the terms of the objective by name, unweighted; here, rec(x, g(f(x))) alone.
 
         Args:
@@ -172,7 +174,7 @@ class Autoencoder(TrainedModule):
             draws: The random numbers of this batch.
 
         Returns:
-            Terms of shape (B,), one value a sample, or of shape () for one of the whole batch.
+            Terms of shape (B,), one value a sample; of shape () for one of the whole batch; or a `MomentTerm`.
         """
         return {"reconstruction": self.reconstruction_term(batch, self.encode(batch.x, batch.labels))}
 

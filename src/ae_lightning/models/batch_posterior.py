@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ae_lightning.checks import require_name
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
-from ae_lightning.machine.distributed import mean_over_batch
+from ae_lightning.models.split_terms import Moments, MomentTerm
 from ae_lightning.models.variational import VariationalAutoencoder
 
 Estimator = Literal["aggregate", "posterior"]
@@ -28,13 +29,13 @@ class BatchPosterior(VariationalAutoencoder):
         super().__init__(**options)
         self.estimator: Estimator = require_name("model.estimator", estimator, Estimator)
 
-    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor, z_BL: Tensor, given: Tensor | None) -> Tensor:
-        """Return the KL of the batch's distribution to the prior, in nats, shape ()."""
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor, z_BL: Tensor, given: Tensor | None) -> MomentTerm:
+        """Return the KL of the distribution of a batch, or of a split, to the prior, in nats."""
         return batch_posterior_kl(mean_BL, log_variance_BL, self.estimator)
 
 
-def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Estimator) -> Tensor:
-    """Return KL(N(m, v) ‖ N(0, I)) with m and v estimated over the global batch, in nats, shape () (Eftimiades).
+def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Estimator) -> MomentTerm:
+    """Return KL(N(m, v) ‖ N(0, I)) in nats, with m and v estimated over the global batch, or over a split (Eftimiades).
 
     Args:
         mean_BL: μ of each image's code, shape (B, L).
@@ -42,8 +43,11 @@ def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Esti
         estimator: `aggregate`: v is the mean of σ² plus the variance of μ, the moments of the aggregate posterior.
             `posterior`: v is the mean of σ².
     """
-    m_L = mean_over_batch(mean_BL)
-    variance_BL = log_variance_BL.exp()
-    if estimator == "aggregate":
-        variance_BL = variance_BL + (mean_BL - m_L).square()
-    return diagonal_gaussian_kl(m_L, mean_over_batch(variance_BL))
+
+    def of_moments(moments: Moments) -> Tensor:
+        m_L, variance_L = moments.mean.chunk(2)
+        if estimator == "aggregate":
+            variance_L = variance_L + moments.variance.chunk(2)[0]
+        return diagonal_gaussian_kl(m_L, variance_L)
+
+    return MomentTerm(torch.cat([mean_BL, log_variance_BL.exp()], dim=1), of_moments)

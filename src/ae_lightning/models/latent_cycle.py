@@ -13,6 +13,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.models.phases import Phase
+from ae_lightning.models.split_terms import Term
 
 Schedule = Literal["alternating", "joint"]
 NUM_ROUNDS = 10
@@ -41,7 +42,7 @@ class LatentCycle(Autoencoder):
         drawn = self.decode(z_BL, batch.labels)
         return {"latent_cycle": latent_cycle(z_BL, self.encode(drawn, batch.labels))}
 
-    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> Mapping[str, Term]:
         """Return the variant's own terms and the latent cycle."""
         return {**super().loss_terms(batch, draws), **self.cycle_term(batch, draws)}
 

@@ -15,8 +15,9 @@ from torch.optim import Optimizer
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
+from ae_lightning.models.split_terms import Term
 
-Terms = Callable[[Batch, Draws], dict[str, Tensor]]
+Terms = Callable[[Batch, Draws], Mapping[str, Term]]
 """From a batch and its random numbers to terms by name, as `loss_terms` returns them."""
 
 
@@ -67,7 +68,7 @@ class Player:
     optimizer: OptimizerCallable | None = None
 
 
-def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+def weighted_sum(terms: Mapping[str, Term], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
     means = {name: term.mean() for name, term in terms.items()}
     total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()

@@ -31,7 +31,9 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
+from ae_lightning.models.evaluated_module import EvaluatedModule
 from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
+from ae_lightning.models.split_terms import Term
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
 from ae_lightning.training.optimizers import configure_optimizer
 from ae_lightning.training.plateaus import configure_scheduler, followed, monitored
@@ -46,8 +48,8 @@ _PROGRESS = "training_progress"
 """Where a checkpoint keeps what going on needs beside weights, optimizers and Lightning's own counts."""
 
 
-class TrainedModule(pl.LightningModule):
-    """What trains on a sum of loss terms, and is validated and tested on it.
+class TrainedModule(EvaluatedModule):
+    """What trains on a sum of loss terms.
 
     Args:
         optimizer: Makes the optimizer from the parameters; its fused step is used where there is one.
@@ -75,11 +77,10 @@ class TrainedModule(pl.LightningModule):
         scheduler_interval: SchedulerInterval,
         seed: int,
     ) -> None:
-        super().__init__()
+        super().__init__(seed=seed)
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)
-        self.seed = seed
         self.training_epoch = 0.0
         self.phase = 0
         """Which of the phases training is in, from 0."""
@@ -88,18 +89,6 @@ class TrainedModule(pl.LightningModule):
         self._num_begun = 0
         self._monitored: dict[str, float] = {}
         self._accumulated: dict[str, Tensor] = {}
-
-    @abstractmethod
-    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
-        """Return the terms of the objective by name, unweighted.
-
-        Args:
-            batch: Clean samples, as scaled; with labels if the model says that it needs them.
-            draws: The random numbers of this batch.
-
-        Returns:
-            Terms of shape (B,), one value a sample, or of shape () for one of the whole batch.
-        """
 
     @abstractmethod
     def require_trains_on_one(self) -> None:
@@ -162,10 +151,6 @@ class TrainedModule(pl.LightningModule):
         """Whether the last phase has begun: before it no run is stopped early, pruned, slowed down or judged."""
         return self.phase == len(self._phases or self.phases()) - 1
 
-    def term_weights(self) -> Mapping[str, float]:
-        """Return the weights of the objective's terms by name; a term that is not named has weight 1."""
-        return {}
-
     def training_weights(self) -> Mapping[str, float]:
         """Return the weights of a training step's terms: the objective's, unless a variant anneals or adds some."""
         return self.term_weights()
@@ -178,21 +163,12 @@ class TrainedModule(pl.LightningModule):
     def _phase(self) -> Phase:
         return (self._phases or self.phases())[self.phase]
 
-    def _terms_of(self, player: Player, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def _terms_of(self, player: Player, batch: Batch, draws: Draws) -> Mapping[str, Term]:
         return (player.terms or self._phase().terms or self.loss_terms)(batch, draws)
 
     def _weights(self) -> Mapping[str, float]:
         weights = self._phase().weights
         return self.training_weights() if weights is None else weights
-
-    def objective(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the final objective of a batch, and the average of each of its terms.
-
-        Args:
-            batch: As `loss_terms` takes it.
-            draws: The random numbers of this batch.
-        """
-        return weighted_sum(self.loss_terms(batch, draws), self.term_weights())
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Let the Trainer take the optimisation for automatic until it has looked at its settings.
@@ -373,14 +349,6 @@ class TrainedModule(pl.LightningModule):
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
         return len(batch.x) * self.trainer.world_size / batch.global_size
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the objective of the validation split, with draws that are the same every time."""
-        self._evaluate("val", batch, batch_idx)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the objective of the test split, with draws that are the same every time."""
-        self._evaluate("test", batch, batch_idx)
-
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build each player's optimizer, and its scheduler."""
         players = self._players or tuple(self.players())
@@ -400,21 +368,3 @@ class TrainedModule(pl.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau) and has_closure:
             settings["reduce_on_plateau"] = False
         return {"optimizer": optimizer, "lr_scheduler": settings}
-
-    def _evaluate(self, stage: str, batch: Batch, batch_idx: int) -> None:
-        loss, means = self.objective(batch, self._draws(stage, batch, batch_idx))
-        # Lightning averages the ranks' counts as whole numbers, so that every rank counts the global batch instead.
-        share = self.share_of_global_batch(batch)
-        values = {f"{stage}/{name}": share * value for name, value in {"loss": loss, **means}.items()}
-        self.log_dict(values, on_step=False, on_epoch=True, sync_dist=True, batch_size=batch.global_size)
-
-    def _draws(self, stream: str, batch: Batch, *key: int) -> Draws:
-        return Draws(
-            self.seed,
-            stream,
-            key,
-            offset=batch.offset,
-            num_images=len(batch.x),
-            global_size=batch.global_size,
-            device=batch.x.device,
-        )

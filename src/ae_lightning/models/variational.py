@@ -11,6 +11,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.split_terms import Term
 from ae_lightning.priors.normal import Normal
 from ae_lightning.training.schedules import Annealing, as_annealing
 
@@ -80,8 +81,8 @@ class VariationalAutoencoder(Autoencoder):
             raise ConfigError(f"model.prior: {name} needs the density of its prior, and {prior} has no `log_prob`")
         raise ConfigError(f"model.prior: {prior} is not allowed; the KL of {name} is that to Normal")
 
-    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor, z_BL: Tensor, given: Tensor | None) -> Tensor:
-        """Return the variant's KL to the prior in nats, shape (B,), or () for one of the whole batch.
+    def kl_term(self, mean_BL: Tensor, log_variance_BL: Tensor, z_BL: Tensor, given: Tensor | None) -> Term:
+        """Return the variant's KL to the prior in nats, shape (B,), or of the moments of all samples.
 
         Args:
             mean_BL: μ, shape (B, L).
@@ -91,7 +92,7 @@ class VariationalAutoencoder(Autoencoder):
         """
         raise NotImplementedError
 
-    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> Mapping[str, Term]:
         """Return the reconstruction from a drawn code, and the KL."""
         mean_BL, log_variance_BL = self.posterior(batch.x, batch.labels)
         z_BL = self.draw_posterior(mean_BL, log_variance_BL, draws)

@@ -13,8 +13,8 @@ from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.losses.penalty import keep_largest, l1_activity
-from ae_lightning.machine.distributed import mean_over_batch
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.split_terms import MomentTerm, Term
 
 PenaltyName = Literal["kl", "l1", "topk"]
 
@@ -57,12 +57,12 @@ class SparseAE(Autoencoder):
         z_BL = super().encode(x, given)
         return keep_largest(z_BL, self.k) if self.penalty == "topk" else z_BL.sigmoid()
 
-    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> Mapping[str, Term]:
         """Return the reconstruction and, but for `topk`, the sparsity penalty."""
         z_BL = self.encode(batch.x, batch.labels)
-        terms = {"reconstruction": self.reconstruction_term(batch, z_BL)}
+        terms: dict[str, Term] = {"reconstruction": self.reconstruction_term(batch, z_BL)}
         if self.penalty == "kl":
-            terms["sparsity"] = bernoulli_kl(self.rho, mean_over_batch(z_BL))
+            terms["sparsity"] = MomentTerm(z_BL, lambda moments: bernoulli_kl(self.rho, moments.mean))
         if self.penalty == "l1":
             terms["sparsity"] = l1_activity(z_BL)
         return terms
