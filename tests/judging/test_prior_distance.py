@@ -34,13 +34,23 @@ def mmd_by_definition(codes: np.ndarray, draws: np.ndarray) -> float:
 def test_mmd_is_its_definition(num_codes: int, num_draws: int, monkeypatch: pytest.MonkeyPatch) -> None:
     codes, draws = 1.5 * normal(num_codes, 5, 0) + 0.5, normal(num_draws, 5, 1)
     expected = mmd_by_definition(codes, draws)
-    assert prior_mmd(codes, draws) == pytest.approx(expected, rel=1e-4)
+    assert prior_mmd(codes, draws, 0) == pytest.approx(expected, rel=1e-4)
     monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 700)
-    assert prior_mmd(codes, draws) == pytest.approx(expected, rel=1e-4)
+    assert prior_mmd(codes, draws, 0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_bandwidth_is_of_all_classes_though_a_split_is_stored_class_by_class() -> None:
+    """2,400 codes of six classes far apart, in order: the first 1,000 would be of three of them."""
+    centres = 20 * normal(6, 4, 3)
+    codes, draws = centres.repeat(400, axis=0) + normal(2_400, 4, 0), normal(2_400, 4, 1)
+    expected = mmd_by_definition(codes, draws)
+    shuffled = np.random.default_rng(5).permutation(codes)
+    assert prior_mmd(codes, draws, 0) == pytest.approx(expected, rel=0.01)
+    assert prior_mmd(shuffled, draws, 0) == pytest.approx(expected, rel=0.01)
 
 
 def test_mmd_is_unbiased() -> None:
-    values = [prior_mmd(normal(60, 3, 2 * seed), normal(60, 3, 2 * seed + 1)) for seed in range(200)]
+    values = [prior_mmd(normal(60, 3, 2 * seed), normal(60, 3, 2 * seed + 1), seed) for seed in range(200)]
     assert min(values) < 0
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(200)
 
@@ -58,10 +68,10 @@ def test_swd_of_a_shift_is_its_length_over_the_root_of_the_dimension() -> None:
     assert prior_swd(draws + shift, draws, seed=0) == pytest.approx(5 / 2, rel=0.1)
 
 
-@pytest.mark.parametrize("distance", [prior_mmd, lambda codes, draws: prior_swd(codes, draws, 0)])
+@pytest.mark.parametrize("distance", [prior_mmd, prior_swd])
 def test_distances_grow_with_the_distance(distance) -> None:  # type: ignore[no-untyped-def]
     draws, codes = normal(500, 4, 0), normal(500, 4, 1)
-    values = [distance(codes + np.float32(shift), draws) for shift in (0, 0.3, 1, 2)]
+    values = [distance(codes + np.float32(shift), draws, 0) for shift in (0, 0.3, 1, 2)]
     assert values == sorted(values)
     assert abs(values[0]) < values[1] / 2
 
@@ -69,9 +79,9 @@ def test_distances_grow_with_the_distance(distance) -> None:  # type: ignore[no-
 def test_codes_that_have_collapsed_are_far_from_the_prior() -> None:
     draws = normal(500, 4, 0)
     collapsed = np.zeros((500, 4), np.float32)
-    assert prior_mmd(collapsed, draws) > 0.5
+    assert prior_mmd(collapsed, draws, 0) > 0.5
     assert prior_swd(collapsed, draws, 0) == pytest.approx(1, rel=0.1)
-    assert prior_mmd(collapsed, collapsed) == 0
+    assert prior_mmd(collapsed, collapsed, 0) == 0
     assert prior_swd(collapsed, collapsed, 0) == 0
 
 

@@ -121,11 +121,11 @@ def test_two_stages_come_nearer_a_banana_than_the_prior():
     sampler = TwoStage(num_steps=500)
     with torch.inference_mode():
         sampler.fit(train, seed=0)
-    of_prior, of_stages = prior_mmd(normal(1500, 2, 2), test), prior_mmd(sampler.draw(1500, seed=3), test)
+    of_prior, of_stages = prior_mmd(normal(1500, 2, 2), test, 0), prior_mmd(sampler.draw(1500, seed=3), test, 0)
     assert of_stages < of_prior / 4
     # Without its last bend it would be a Gaussian of the banana's own moments.
     moments = np.random.default_rng(4).multivariate_normal(train.mean(axis=0), np.cov(train.T), 1500)
-    assert of_stages < prior_mmd(moments.astype(np.float32), test) / 2
+    assert of_stages < prior_mmd(moments.astype(np.float32), test, 0) / 2
 
 
 def test_the_prior_is_that_of_the_model_it_is_attached_to():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.chunks import chunks
+from ae_lightning.judging.chunks import chunks, sample_rows
 from ae_lightning.judging.measure import Direction, Measure
 
 MAX_COMPARED_CODES = 5_000
@@ -36,23 +36,25 @@ class PriorDistance(Measure):
         model, compared = case.given_model, case.evaluated.sample(MAX_COMPARED_CODES, case.seed)
         codes = model.draw_posterior(compared.x, case.seed, compared.labels)
         draws = model.features(model.draw_prior(len(compared), case.seed))
-        return {"prior_mmd": prior_mmd(codes, draws), "prior_swd": prior_swd(codes, draws, case.seed)}
+        return {"prior_mmd": prior_mmd(codes, draws, case.seed), "prior_swd": prior_swd(codes, draws, case.seed)}
 
 
-def prior_mmd(codes: NDArray[np.float32], draws: NDArray[np.float32]) -> float:
+def prior_mmd(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int) -> float:
     """Unbiased squared maximum mean discrepancy between codes and draws of the prior (Gretton et al. 2012, lemma 6).
 
     The kernel is the sum of exp(−‖x − y‖² / 2σ²) at σ = 0.25, 0.5, 1, 2 and 4 times the median distance between
-    different points of the two sets together, on the first 1,000 of each.
+    different points of the two sets together, on a random 1,000 of each: the first would be those of some classes
+    alone where a split is stored class by class.
 
     Args:
         codes: Shape (N, d), N ≥ 2.
         draws: Shape (M, d), M ≥ 2.
+        seed: Fixes which ones the median is of.
 
     Returns:
         MMD², 0 in the mean where both have one distribution, and slightly negative at times; at most 10.
     """
-    width = _median_distance(codes, draws)
+    width = _median_distance(codes, draws, seed)
     if width == 0:
         # All points coincide.
         return 0.0
@@ -86,10 +88,10 @@ def prior_swd(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int)
     return float(np.sqrt(np.square(projected - expected).mean()))
 
 
-def _median_distance(codes: NDArray[np.float32], draws: NDArray[np.float32]) -> float:
+def _median_distance(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int) -> float:
     from sklearn.metrics.pairwise import euclidean_distances
 
-    points = np.concatenate([codes[:_NUM_FOR_MEDIAN], draws[:_NUM_FOR_MEDIAN]]).astype(np.float64)
+    points = np.concatenate([sample_rows(rows, _NUM_FOR_MEDIAN, seed) for rows in (codes, draws)]).astype(np.float64)
     return float(np.median(euclidean_distances(points)[np.triu_indices(len(points), k=1)]))
 
 
