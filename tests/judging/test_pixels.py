@@ -52,10 +52,33 @@ def test_a_perfect_image_counts_as_the_cap() -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 28, 28), (3, 3, 32, 40), (2, 1, 11, 11)])
-def test_ssim_is_torchmetrics_where_its_window_fits(shape: tuple[int, ...]) -> None:
+def test_ssim_is_torchmetrics_without_the_windows_that_it_pads(shape: tuple[int, ...]) -> None:
     images, outputs = pair(*shape)
-    expected = structural_similarity_index_measure(torch.tensor(outputs), torch.tensor(images), data_range=1.0)
-    assert ssim(images, outputs) == pytest.approx(float(expected), abs=1e-5)
+    _, similarity = structural_similarity_index_measure(
+        torch.tensor(outputs), torch.tensor(images), data_range=1.0, return_full_image=True
+    )
+    assert ssim(images, outputs) == pytest.approx(float(similarity[..., 5:-5, 5:-5].mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width", "side", "sigma"), [(13, 12, 11, 1.5), (8, 9, 7, 6 / 7)])
+def test_ssim_is_the_mean_over_windows_within_the_image(height: int, width: int, side: int, sigma: float) -> None:
+    """Window by window, as in Wang et al. 2004, equations 13 to 17; bad borders count no more than the rest."""
+    images, outputs = (one.astype(np.float64) for one in pair(2, 1, height, width))
+    outputs[:, :, 0] = outputs[:, :, :, -1] = 0
+    squares = np.square(np.arange(side) - side // 2)
+    weights = np.exp(-(squares[:, None] + squares) / (2 * sigma**2))
+    weights /= weights.sum()
+    found = []
+    for x, y in zip(images[:, 0], outputs[:, 0], strict=True):
+        for row in range(height - side + 1):
+            for column in range(width - side + 1):
+                a, b = (one[row : row + side, column : column + side] for one in (x, y))
+                mean_a, mean_b = (weights * a).sum(), (weights * b).sum()
+                spread = (weights * np.square(a - mean_a)).sum() + (weights * np.square(b - mean_b)).sum()
+                common = (weights * (a - mean_a) * (b - mean_b)).sum()
+                luminance = (2 * mean_a * mean_b + 1e-4) / (mean_a**2 + mean_b**2 + 1e-4)
+                found.append(luminance * (2 * common + 9e-4) / (spread + 9e-4))
+    assert ssim(images.astype(np.float32), outputs.astype(np.float32)) == pytest.approx(np.mean(found), abs=1e-5)
 
 
 @pytest.mark.parametrize("side", [3, 4, 5, 8, 10])

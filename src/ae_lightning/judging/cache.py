@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[np.generic]]
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "torchmetrics", "pillow")
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pillow")
 
 
 class Cache:
