@@ -21,7 +21,10 @@ def trained(open_workspace):
     """A run with a sampler of its own."""
     mixture = ("--sampler", "GaussianMixture", "--sampler.num_components", "3")
     with open_workspace() as workspace:
-        outcome = workspace.fit("--model", "VanillaAE", *mixture, "--evaluation.measures", "[sample_frechet]")
+        # As many as a Fréchet distance takes.
+        images = write_images(workspace.folder, (1, 8, 8), num_train=1200, num_test=1000)
+        data = ("--data.name", "npz", "--data.path", images)
+        outcome = workspace.fit("--model", "VanillaAE", *data, *mixture, "--evaluation.measures", "[sample_frechet]")
         assert outcome.code == 0, outcome.err
     return workspace
 
@@ -102,6 +105,7 @@ def test_test_judges_with_the_sampler_of_the_run(trained, bare_workspace):
         assert outcome.code == 0, outcome.err
         values.append(next(line.split("│")[2] for line in outcome.out.splitlines() if " sample_frechet " in line))
     logged = trained.run().data.metrics["test/sample_frechet"]
+    assert 0 < trained.run().data.metrics["test/sample_frechet_floor"] < logged
     assert float(values[0]) == pytest.approx(logged, abs=1e-3)
     assert float(values[1]) != pytest.approx(logged, rel=0.01)
 

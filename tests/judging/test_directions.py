@@ -9,7 +9,7 @@ from ae_lightning.judging.directions import best_of, is_measure, metric_names
 from ae_lightning.judging.measure import Measure, known_measures
 
 LOWER = {"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm"}
-WITHOUT = {"active_units", "bits_per_pixel"}
+WITHOUT = {"active_units", "bits_per_pixel", "sample_frechet_floor"}
 HIGHER = {
     *("model_clusters_accuracy", "model_clusters_ari", "model_clusters_nmi"),
     *("class_gaussian_accuracy", "compression_psnr", "denoising_psnr_gain", "few_shot_accuracy_1"),

@@ -22,7 +22,7 @@ from ae_lightning.judging.measure import (
     run_measures,
     select_measures,
 )
-from ae_lightning.judging.measures.sample_frechet import NUM_DRAWN
+from ae_lightning.judging.measures.sample_frechet import frechet_distance
 from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pca import pca_counterpart
 
@@ -50,6 +50,7 @@ MODEL_METRICS = [
     "prior_swd",
     "sample_frechet",
     "sample_frechet_gmm",
+    "sample_frechet_floor",
     "bits_per_pixel",
     "compression_psnr",
     "overlay_pair_accuracy",
@@ -62,6 +63,9 @@ UNLABELLED_MODEL_METRICS = ["denoising_psnr_gain", "prior_mmd", "prior_swd", "bi
 NOVELTY_METRICS = ["novelty_auroc", "novelty_auroc_code"]
 
 Blobs = tuple[EncodedSplit, EncodedSplit]
+
+NUM_TRAIN = 1_000
+"""Images of a split, as many as the Fréchet distance takes at least."""
 
 
 def run(names: list[str] | str, train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> MeasureResults:
@@ -83,7 +87,7 @@ def full_case() -> Case:
         images = (patterns[labels] + rng.normal(scale=0.1, size=(num, 1, 6, 6))).clip(0, 1).astype(np.float32)
         return EncodedSplit(images, np.zeros((num, 1), np.float32), None, labels)
 
-    train, evaluated, model = pca_counterpart(split(200, 2), split(90, 3), latent_dim=3, seed=0)
+    train, evaluated, model = pca_counterpart(split(NUM_TRAIN, 2), split(NUM_TRAIN, 3), latent_dim=3, seed=0)
     noisy = rng.random(evaluated.x.shape, dtype=np.float32)
     return Case(
         train,
@@ -91,7 +95,7 @@ def full_case() -> Case:
         seed=0,
         model=replace(model, assign=lambda codes: np.stack([codes[:, 0], -codes[:, 0]], axis=1)),
         corrupted=CorruptedImages(evaluated.x, noisy),
-        overlaid=OverlaidImages(evaluated.x, np.tile([0, 1], (90, 1))),
+        overlaid=OverlaidImages(evaluated.x, np.tile([0, 1], (NUM_TRAIN, 1))),
         novel_class=2,
     )
 
@@ -143,7 +147,7 @@ def test_a_single_image_is_compared_with_no_distribution(full_case: Case) -> Non
 
 def test_a_single_training_image_breaks_no_measure(full_case: Case) -> None:
     results = run_measures(chosen("all"), replace(full_case, train=full_case.train.sample(1, seed=0)))
-    assert {"gmm_accuracy", "novelty_auroc_code", "sample_frechet_gmm", "overlay_pair_accuracy"} <= set(results.values)
+    assert {"gmm_accuracy", "novelty_auroc_code", "overlay_pair_accuracy"} <= set(results.values)
     assert np.isfinite(list(results.values.values())).all()
 
 
@@ -268,6 +272,31 @@ def test_codes_of_another_size_are_refused(blobs: Blobs) -> None:
         run("all", replace(train, codes=train.codes[:, :3]), evaluated, seed=0)
 
 
+def test_the_floor_is_the_distance_of_real_images_from_real_ones(full_case: Case) -> None:
+    """And a sampler that gives back training images is as good as that."""
+    assert full_case.model is not None
+    found = run_measures(chosen(["sample_frechet"]), full_case).values
+    trained, real = (full_case.classifier_features(one.x) for one in (full_case.train, full_case.evaluated))
+    assert found["sample_frechet_floor"] == frechet_distance(trained, real)
+    memory = replace(
+        full_case.model,
+        draw_prior=lambda num, seed, given=None: np.arange(num)[:, None],
+        decode=lambda rows, given=None: full_case.train.x[np.asarray(rows[:, 0], dtype=np.int64)],
+    )
+    discrete = replace(
+        full_case, model=memory, evaluated=replace(full_case.evaluated, latents=full_case.evaluated.codes)
+    )
+    remembered = run_measures(chosen(["sample_frechet"]), discrete).values
+    assert remembered["sample_frechet"] == pytest.approx(found["sample_frechet_floor"])
+    assert "sample_frechet_gmm" not in remembered
+
+
+@pytest.mark.parametrize("split", ["train", "evaluated"])
+def test_few_images_are_compared_with_no_real_ones(full_case: Case, split: str) -> None:
+    few = replace(full_case, **{split: getattr(full_case, split).sample(999, 0)})
+    assert run_measures(chosen(["sample_frechet"]), few).values == {}
+
+
 def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """The distance of drawn images to real ones is the same in pieces."""
     assert full_case.model is not None
@@ -283,5 +312,5 @@ def test_drawn_images_are_never_held_all_together(full_case: Case, monkeypatch: 
         chosen(["sample_frechet"]), replace(full_case, model=replace(full_case.model, decode=counted))
     )
     assert max(sizes) == 700
-    assert sum(sizes) == 2 * NUM_DRAWN
+    assert sum(sizes) == 2 * NUM_TRAIN
     assert pieces.values == pytest.approx(whole, rel=1e-4)

@@ -85,6 +85,13 @@ def test_codes_that_have_collapsed_are_far_from_the_prior() -> None:
     assert prior_swd(collapsed, collapsed, 0) == 0
 
 
+@pytest.mark.parametrize("dimension", [2, 32])
+@pytest.mark.parametrize(("num", "expected"), [(50, 0.32), (1_000, 0.08), (5_000, 0.04)])
+def test_swd_of_one_distribution_is_what_its_docstring_says(num: int, dimension: int, expected: float) -> None:
+    values = [prior_swd(normal(num, dimension, 2 * seed), normal(num, dimension, 2 * seed + 1), 0) for seed in range(3)]
+    assert np.mean(values) == pytest.approx(expected, rel=0.25)
+
+
 def test_swd_compares_as_many_codes_as_draws() -> None:
     with pytest.raises(ValueError, match=r"\(3, 2\) for draws of \(4, 2\)"):
         prior_swd(np.zeros((3, 2), np.float32), np.zeros((4, 2), np.float32), 0)

@@ -32,7 +32,7 @@ from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
 from ae_lightning.judging.cache import Cache
-from ae_lightning.judging.case import OF_SAMPLES, Case
+from ae_lightning.judging.case import MANY_IMAGES, OF_SAMPLES, Case
 from ae_lightning.judging.chunks import num_within
 from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
 from ae_lightning.judging.encoded import EncodedSplit
@@ -187,6 +187,7 @@ class Evaluation(Callback):
                 case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
                 if self.pca and trainer.state.fn == TrainerFn.FITTING:
                     case = replace(case, fit_samples=self._all_train_samples(data))
+                self._tell_what_lacks_images(stage, measures, case)
                 judgement = self._measure(trainer, stage, measures, case)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
                 self._shown = self._picture_case(model, data, case, judgement)
@@ -214,6 +215,12 @@ class Evaluation(Callback):
             said = "; ".join(f"{', '.join(dict.fromkeys(names))} need {need}" for need, names in lacking.items())
             rank_zero_warn(f"not for these data, and so neither measured nor drawn: {said}")
         self._has_told = True
+
+    def _tell_what_lacks_images(self, stage: str, measures: Sequence[Measure], case: Case) -> None:
+        names = [measure.name for measure in measures if measure.needs - case.given == {MANY_IMAGES}]
+        if names:
+            there = f"there are {len(case.train):,} to train on and {len(case.evaluated):,} of the {stage} split"
+            rank_zero_warn(f"not measured, for want of {MANY_IMAGES}: {', '.join(names)}; {there}")
 
     def _num_held(self, data: SeenData, name: SplitName, num_images: int | None) -> int:
         """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""

@@ -20,6 +20,9 @@ from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.pixels import MIN_SSIM_SIDE
 from ae_lightning.labels import MISSING_LABEL
 
+MIN_COMPARED = 1_000
+"""Images of a split below which a distance between distributions of features says more of their number than of them."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -96,6 +99,10 @@ class Case:
         )
 
 
+MANY_IMAGES = f"{MIN_COMPARED:,} images"
+"""The need for so many of both splits."""
+
+
 def holds_novelty(evaluated: EncodedSplit, novel_class: int | None) -> bool:
     """Whether a split holds images of the class left out of training, and labelled ones of other classes."""
     if novel_class is None or evaluated.labels is None:
@@ -109,6 +116,7 @@ _ANSWERS: dict[str, Callable[[Case], bool]] = {
     "labels": lambda case: case.evaluated.has_labels,
     "training labels": lambda case: case.train.has_labels,
     "two images": lambda case: len(case.evaluated) > 1,
+    MANY_IMAGES: lambda case: min(len(case.train), len(case.evaluated)) >= MIN_COMPARED,
     "bounded values": lambda case: case.evaluated.value_range is not None,
     "images": lambda case: case.evaluated.holds_images,
     "vectors": lambda case: case.evaluated.x.ndim == 2,

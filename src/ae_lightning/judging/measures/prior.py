@@ -68,6 +68,10 @@ def prior_mmd(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int)
 def prior_swd(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int) -> float:
     """Sliced Wasserstein-2 distance between codes and draws of the prior (Bonneel et al. 2015).
 
+    Two sets of draws of one prior are apart too, the more the fewer they are: of N(0, I), in 2 dimensions as in 128, by
+    0.04 where there are 5,000 of each, by 0.08 where there are 1,000, and by 0.32 where there are 50. Values of splits
+    of different size can be compared only well above that.
+
     Args:
         codes: Shape (N, d).
         draws: Of the same shape.

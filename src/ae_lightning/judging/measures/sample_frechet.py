@@ -8,30 +8,44 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.judging.case import Case
+from ae_lightning.judging.case import MANY_IMAGES, Case
 from ae_lightning.judging.chunks import chunks, sample_rows
 from ae_lightning.judging.measure import Direction, Measure
 from ae_lightning.judging.numpy_model import Labels, Rows
 
-NUM_DRAWN = 5_000
-"""Images drawn, and real images at most, for a Fréchet distance."""
+MAX_COMPARED = 5_000
+"""Images drawn, and real images, for a Fréchet distance at most."""
 
 
 class SampleFrechet(Measure):
-    """Fréchet distances between drawn images, of the sampler and of a mixture, and real ones."""
+    """Fréchet distances between drawn images, of the sampler and of a mixture, and real ones.
+
+    The estimate is biased: images of one distribution are apart all the same, the more so the fewer they are (Chong and
+    Forsyth 2020). ``sample_frechet_floor`` is what real images give, as many of the train split as are drawn; below
+    ``MIN_COMPARED`` images of a split nothing is compared.
+    """
 
     name = "sample_frechet"
-    metrics: ClassVar[Mapping[str, Direction]] = {"sample_frechet": "lower", "sample_frechet_gmm": "lower"}
-    needs = frozenset({"model", "images", "training labels", "two images"})
+    metrics: ClassVar[Mapping[str, Direction]] = {
+        "sample_frechet": "lower",
+        "sample_frechet_gmm": "lower",
+        "sample_frechet_floor": "none",
+    }
+    needs = frozenset({"model", "images", "training labels", MANY_IMAGES})
 
     def compute(self, case: Case) -> dict[str, float]:
         """See ``Measure.compute``."""
-        real = case.classifier_features(sample_rows(case.evaluated.x, NUM_DRAWN, case.seed))
-        given = case.given_model.classes_in_turn(NUM_DRAWN)
-        latents = {"sample_frechet": case.given_model.draw_samples(NUM_DRAWN, case.seed, given)}
+        real, trained = (
+            case.classifier_features(sample_rows(split.x, MAX_COMPARED, case.seed))
+            for split in (case.evaluated, case.train)
+        )
+        num = len(trained)
+        given = case.given_model.classes_in_turn(num)
+        latents = {"sample_frechet": case.given_model.draw_samples(num, case.seed, given)}
         if "vector codes" in case.given:
-            latents["sample_frechet_gmm"] = case.mixture.sample(NUM_DRAWN, case.seed)
-        return {name: frechet_distance(_decoded_features(case, drawn, given), real) for name, drawn in latents.items()}
+            latents["sample_frechet_gmm"] = case.mixture.sample(num, case.seed)
+        found = {name: frechet_distance(_decoded_features(case, drawn, given), real) for name, drawn in latents.items()}
+        return found | {"sample_frechet_floor": frechet_distance(trained, real)}
 
 
 def frechet_distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
