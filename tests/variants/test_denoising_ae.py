@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
 from ae_lightning.data.corruption import gaussian, masking, salt_and_pepper
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.losses.reconstruction import mse
 from ae_lightning.networks import MLP
@@ -38,7 +40,7 @@ def test_training_gives_back_the_clean_image_from_the_corrupted_one(corruption):
     model = build(corruption=corruption)
     x_BCHW = generate_batch(SHAPE, 6)
     noisy_BCHW = corrupted_by_hand(model, x_BCHW)
-    found = model.denoising_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
+    found = model.loss_terms(batch_of(x_BCHW), draws_for(model, x_BCHW))
     assert found.keys() == {"reconstruction"}
     torch.testing.assert_close(found["reconstruction"], mse(x_BCHW, model.reconstruct(noisy_BCHW)))
     for other in (mse(noisy_BCHW, model.reconstruct(noisy_BCHW)), mse(x_BCHW, model.reconstruct(x_BCHW))):
@@ -52,12 +54,46 @@ def test_every_batch_is_corrupted_anew():
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_validation_is_clean(corruption):
-    """The same value as that of the variant without corruption, and of a level that would leave nothing."""
-    data = DataModule(name="digits")
-    expected = validation_terms(build(VanillaAE), data)
-    assert validation_terms(build(corruption=corruption, std=100.0, p=1.0), data) == expected
+@pytest.fixture(scope="module")
+def data():
+    return DataModule(name="digits")
+
+
+class Batches(pl.Callback):
+    """Keeps what is validated on."""
+
+    def __init__(self):
+        self.kept = []
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.kept.append(batch)
+
+
+@torch.no_grad()
+def test_validation_is_of_the_clean_images_from_corrupted_ones(data):
+    """By hand, with the noise of the batch's place in the split."""
+    model, batches = build(std=0.5), Batches()
+    (logged,) = build_trainer(validate=True, callbacks=[batches]).validate(model, data, verbose=False)
+    errors = []
+    for number, batch in enumerate(batches.kept):
+        size = len(batch.x)
+        draws = Draws(model.seed, "val", (number,), offset=0, num_images=size, global_size=size, device=batch.x.device)
+        noisy_BCHW = (batch.x + 0.5 * draws.normal(*SHAPE)).clamp(0, 1)
+        errors.append(mse(batch.x, model.reconstruct(noisy_BCHW)))
+    assert logged["val/loss"] == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
+    assert validation_terms(model, data) == logged
+
+
+@torch.no_grad()
+def test_where_all_is_masked_images_are_given_back_from_black(data):
+    model, x_BCHW = build(corruption="masking", p=1.0), data.scale(data.split("val").x)
+    expected = mse(x_BCHW, model.reconstruct(torch.zeros(1, *SHAPE))).mean().item()
+    assert validation_terms(model, data)["val/loss"] == pytest.approx(expected, rel=1e-5)
+    assert mse(x_BCHW, model.reconstruct(x_BCHW)).mean().item() != pytest.approx(expected, rel=1e-3)
+
+
+def test_a_level_of_zero_validates_as_the_variant_without_corruption(data):
+    assert validation_terms(build(std=0.0), data) == validation_terms(build(VanillaAE), data)
 
 
 def test_a_level_of_zero_trains_as_the_variant_without_corruption():

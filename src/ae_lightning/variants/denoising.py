@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -12,13 +11,13 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import CorruptionName, corrupt, require_corruption
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
-from ae_lightning.models.phases import Phase
 
 
 class DenoisingAE(Autoencoder):
     """Minimise rec(x, g(f(corrupt(x)))) (Vincent et al. 2008, equation 5; Prajapati 2020; Velardo).
 
-    The corruption acts in training alone, and the target is always the clean image.
+    The target is always the clean image. `val/loss`, by which the best checkpoint is chosen, is this objective too, on
+    corruption that is the same every time; `reconstruct` and every measure but that of denoising see clean images.
 
     Args:
         corruption: `gaussian` adds noise of `std`; `masking` sets a share `p` of the values to 0; `salt_and_pepper`
@@ -52,11 +51,7 @@ class DenoisingAE(Autoencoder):
             return corrupt(x, "gaussian", draws.normal(*shape), self.std, self.spec.value_range)
         return corrupt(x, self.corruption, draws.uniform(*shape), self.p, self.spec.value_range)
 
-    def phases(self) -> Sequence[Phase]:
-        """Return one phase, in which clean samples are given back from corrupted ones."""
-        return (Phase("denoising", terms=self.denoising_terms),)
-
-    def denoising_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction of clean samples from corrupted ones."""
         latent = self.encode(self.corrupt(batch.x, draws), batch.labels)
         return {"reconstruction": self.reconstruction_term(batch, latent)}
