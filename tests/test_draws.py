@@ -33,6 +33,14 @@ def test_keys_are_not_joined_ambiguously():
     assert not torch.equal(draws(seed=1, batch=(0,)).normal(3), draws(seed=10, batch=()).normal(3))
 
 
+def test_rademacher_draws_are_signs_of_which_none_is_likelier():
+    signs = draws(num_images=2000, global_size=2000).rademacher(5)
+    assert (signs.shape, signs.dtype) == ((2000, 5), torch.float32)
+    assert set(signs.unique().tolist()) == {-1, 1}
+    assert signs.mean().abs() < 4 / 10_000**0.5
+    assert not torch.equal(signs, draws(seed=1, num_images=2000, global_size=2000).rademacher(5))
+
+
 def test_calls_follow_each_other():
     one, other = draws(), draws()
     first, second = one.normal(3), one.normal(3)
@@ -50,7 +58,7 @@ def test_ranks_join_to_one_process(sizes):
     ranks = [
         draws(offset=offset, num_images=size, global_size=total) for offset, size in zip(offsets, sizes, strict=True)
     ]
-    for kind, shape in (("normal", (4,)), ("uniform", (1, 2, 3)), ("normal", ())):
+    for kind, shape in (("normal", (4,)), ("uniform", (1, 2, 3)), ("rademacher", (9,)), ("normal", ())):
         joined = torch.cat([getattr(rank, kind)(*shape) for rank in ranks])
         assert torch.equal(joined, getattr(alone, kind)(*shape))
 

@@ -55,6 +55,10 @@ class Draws:
         """Draw from U[0, 1): shape (num_images, *shape), float32."""
         return self._draw(torch.rand, shape)
 
+    def rademacher(self, *shape: int) -> Tensor:
+        """Draw −1 or 1, each as likely: shape (num_images, *shape), float32."""
+        return (self.uniform(*shape) < 0.5).float() * 2 - 1
+
     def _draw(self, function: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         # Double precision's default type would draw other numbers.
         settings = {"generator": self._generator, "device": self._device, "dtype": torch.float32}

@@ -48,6 +48,25 @@ def test_the_estimates_average_to_the_exact_norm():
     assert ((estimates.mean(dim=0) - reference_norm(model, x_BCHW)).abs() < 4 * error).all()
 
 
+def test_the_estimates_have_the_variance_of_random_signs():
+    """2 (‖A‖²_F − Σ_j A_jj²), A = J Jᵀ: less than the 2 ‖A‖²_F of normal draws."""
+    model, x_BCHW = build(), generate_batch(SHAPE, 1)
+    jacobian_LN = torch.autograd.functional.jacobian(lambda x: model.encode(x[None])[0], x_BCHW[0]).flatten(1)
+    gram_LL = jacobian_LN @ jacobian_LN.T
+    of_normal = 2 * gram_LL.square().sum()
+    of_signs = of_normal - 2 * gram_LL.diagonal().square().sum()
+    alike_BCHW = x_BCHW.expand(4000, *SHAPE)
+    found = jacobian_term(model, alike_BCHW).var()
+    assert of_signs < 0.7 * of_normal
+    assert found.item() == pytest.approx(of_signs.item(), rel=0.1)
+
+
+def test_of_one_dimension_the_estimate_is_exact():
+    model = ContractiveAE(spec=DataSpec(SHAPE), network=MLP(hidden=[8]), latent_dim=1)
+    x_BCHW = generate_batch(SHAPE, 4)
+    torch.testing.assert_close(jacobian_term(model, x_BCHW), reference_norm(model, x_BCHW))
+
+
 def test_the_exact_norm_does_not_depend_on_draws_and_the_estimate_does():
     x_BCHW = generate_batch(SHAPE, 4)
     for exact in (True, False):

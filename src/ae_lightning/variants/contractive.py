@@ -39,7 +39,7 @@ class ContractiveAE(Autoencoder):
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction and the squared norm of the encoder's Jacobian."""
-        v_BL = draws.normal(self.latent_dim)
+        v_BL = draws.rademacher(self.latent_dim)
         return {
             "reconstruction": self.reconstruction_term(batch, self.encode(batch.x, batch.labels)),
             "jacobian": self.jacobian_term(batch.x, v_BL, batch.labels),
