@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.mixture import GaussianMixture
 
 from ae_lightning.judging import chunks
-from ae_lightning.judging.mixture import fit_mixture
+from ae_lightning.judging.mixture import fit_mixture, mixture_from
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,45 @@ def test_it_is_scikit_learns(codes: np.ndarray) -> None:
     np.testing.assert_allclose(
         np.sort(responsibilities, axis=1), np.sort(reference.predict_proba(codes), axis=1), atol=0.02
     )
+
+
+def stretched(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two clusters that lie apart along an axis on which codes hardly vary, and which of them each code is of."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(600) % 2
+    codes = rng.normal(size=(600, 4)) * [30, 1, 1, 0.05]
+    codes[:, 3] += 0.3 * labels
+    return codes.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("num_constant", [0, 3])
+def test_an_affine_map_of_the_codes_changes_nothing_from_the_same_start(num_constant: int) -> None:
+    """Nor do constant dimensions before it, which leave the codes on a plane."""
+    codes, labels = stretched(0)
+    rng = np.random.default_rng(1)
+    size = 4 + num_constant
+    turned, _ = np.linalg.qr(rng.normal(size=(size, size)))
+    wide = np.pad(codes, ((0, 0), (0, num_constant)), constant_values=3)
+    mapped = (wide @ (turned * rng.uniform(0.3, 3, size)) + rng.normal(size=size)).astype(np.float32)
+    start = np.eye(2)[np.where(rng.random(600) < 0.2, 1 - labels, labels)]
+    own, other = (mixture_from(one, start, seed=0) for one in (codes, mapped))
+    np.testing.assert_array_equal(own.components(codes), other.components(mapped))
+    assert (own.components(codes) == labels).mean() > 0.97
+    assert np.ptp(own.log_likelihood(codes) - other.log_likelihood(mapped)) < 0.1
+
+
+def test_the_floor_is_a_share_of_the_total_covariance() -> None:
+    codes, _ = stretched(0)
+    _, means, covariances = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()
+    np.testing.assert_allclose(means[0], codes.mean(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(covariances[0], 1.001 * np.cov(codes.T, bias=True), rtol=1e-4, atol=1e-5)
+
+
+def test_along_a_constant_dimension_the_floor_is_of_the_largest_eigenvalue() -> None:
+    codes = np.pad(stretched(0)[0], ((0, 0), (0, 1)), constant_values=3)
+    covariance = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()[2][0]
+    largest = np.linalg.eigvalsh(np.cov(codes.T, bias=True))[-1]
+    assert covariance[4, 4] == pytest.approx(1e-3 * 1e-6 * largest, rel=1e-3)
 
 
 def test_draws_have_the_codes_moments(codes: np.ndarray) -> None:

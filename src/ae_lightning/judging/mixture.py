@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from ae_lightning.judging.chunks import chunks, sample_rows
 from ae_lightning.judging.convergence import unconverged_is_fine
-from ae_lightning.judging.gaussian import COVARIANCE_FLOOR, UnitVariance
+from ae_lightning.judging.gaussian import COVARIANCE_FLOOR, Whitening
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
@@ -30,7 +30,7 @@ class CodeMixture:
     """Full-covariance Gaussians fitted to codes by expectation maximisation (Dempster, Laird and Rubin 1977)."""
 
     _fitted: GaussianMixture
-    _scaling: UnitVariance
+    _whitening: Whitening
 
     @property
     def num_components(self) -> int:
@@ -39,9 +39,9 @@ class CodeMixture:
 
     def parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return weights (k,), means (k, d) and covariances (k, d, d), in the units of the codes."""
-        fitted, scaling = self._fitted, self._scaling
+        fitted, back = self._fitted, self._whitening.back
         means, covariances = np.asarray(fitted.means_), np.asarray(fitted.covariances_)
-        return np.asarray(fitted.weights_), means * scaling.scale + scaling.mean, covariances * scaling.scale**2
+        return np.asarray(fitted.weights_), means @ back + self._whitening.mean, back.T @ covariances @ back
 
     def components(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give each code (N, d) its most probable component, shape (N,)."""
@@ -58,56 +58,85 @@ class CodeMixture:
         """
         return self._in_chunks(codes, self._log_joint)
 
-    def _log_joint(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _log_joint(self, white: NDArray[np.float64]) -> NDArray[np.float64]:
         # scikit-learn's `predict_proba` is the exponential of this, in which the lesser components underflow.
         fitted = self._fitted
         weights, means = np.asarray(fitted.weights_), np.asarray(fitted.means_)
         columns = []
         for weight, mean, root in zip(weights, means, np.asarray(fitted.precisions_cholesky_), strict=True):
-            distance = np.square((scaled - mean) @ root).sum(axis=1)
+            distance = np.square((white - mean) @ root).sum(axis=1)
             columns.append(np.log(weight) + np.log(np.diag(root)).sum() - distance / 2)
         return np.stack(columns, axis=1)
 
     def sample(self, num: int, seed: int) -> NDArray[np.float32]:
         """Draw codes, shape (num, d), the same ones for a seed."""
         drawn, _ = self._fitted.set_params(random_state=seed).sample(num)
-        return self._scaling.undo(drawn)
+        return self._whitening.undo(drawn)
 
     def _in_chunks(
         self, codes: NDArray[np.float32], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     ) -> NDArray[np.float64]:
         pieces = chunks(len(codes), codes.shape[1] + self.num_components)
-        return np.concatenate([function(self._scaling.apply(codes[rows])) for rows in pieces])
+        return np.concatenate([function(self._whitening.apply(codes[rows])) for rows in pieces])
 
 
 def fit_mixture(train_codes: NDArray[np.float32], num_components: int, seed: int) -> CodeMixture:
-    """Fit a mixture of full-covariance Gaussians to codes, started from k-means.
+    """Fit a mixture of full-covariance Gaussians to codes, started from k-means of the codes as they are.
 
-    ``COVARIANCE_FLOOR`` of the codes' mean variance on every diagonal keeps collapsed dimensions from making a
-    covariance singular. At most ``MAX_MIXTURE_CODES`` codes are seen; the rounds stop at a gain below 0.01 nats per
-    image, or after 30.
+    At most ``MAX_MIXTURE_CODES`` codes are seen.
 
     Args:
         train_codes: Shape (N, d).
         num_components: Gaussians, at most N of them.
         seed: Fixes the sample and the start.
     """
-    from sklearn.mixture import GaussianMixture
+    from sklearn.cluster import KMeans
 
     seen = sample_rows(train_codes, MAX_MIXTURE_CODES, seed)
     if len(seen) == 1:
         # scikit-learn fits nothing to a single code; twice the same one has the same Gaussian, as narrow as the floor.
         seen = np.repeat(seen, 2, axis=0)
-    scaling = UnitVariance.of(seen)
+    with unconverged_is_fine(), threadpool_limits(1, user_api="blas"):
+        start = KMeans(min(num_components, len(train_codes)), n_init=1, random_state=seed).fit_predict(seen)
+    return mixture_from(seen, np.eye(min(num_components, len(train_codes)))[start], seed)
+
+
+def mixture_from(codes: NDArray[np.float32], shares: NDArray[np.float64], seed: int) -> CodeMixture:
+    """Fit a mixture of k Gaussians to codes, starting from what share each of them has in each code.
+
+    ``COVARIANCE_FLOOR`` of the codes' total covariance in every covariance keeps collapsed dimensions from making one
+    singular, and an affine map of the codes changes nothing. The rounds stop at a gain below 0.01 nats per image, or
+    after 30.
+
+    Args:
+        codes: Shape (N, d), N ≥ 2.
+        shares: Shape (N, k), rows that sum to 1.
+        seed: Fixes nothing but what is drawn.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    whitening = Whitening.of(codes)
+    white = whitening.apply(codes)
+    # A Gaussian may begin with no code at all, where codes coincide.
+    counts = shares.sum(axis=0) + 10 * np.finfo(np.float64).eps
+    means = shares.T @ white / counts[:, None]
+    precisions = []
+    for share, count, mean in zip(shares.T, counts, means, strict=True):
+        centred = white - mean
+        covariance = (share * centred.T) @ centred / count + COVARIANCE_FLOOR * np.eye(len(mean))
+        precisions.append(np.linalg.inv(covariance))
     mixture = GaussianMixture(
-        min(num_components, len(train_codes)),
+        len(counts),
         covariance_type="full",
         tol=_TOLERANCE,
         reg_covar=COVARIANCE_FLOOR,
         max_iter=_ROUNDS,
+        weights_init=counts / counts.sum(),
+        means_init=means,
+        precisions_init=np.stack(precisions),
         random_state=seed,
     )
     # Its products are too small to gain from threads, and where other processes want the same cores, as in a
     # sweep, threads that wait for one another take it from 4 to 20 seconds on MNIST.
     with unconverged_is_fine(), threadpool_limits(1, user_api="blas"):
-        return CodeMixture(mixture.fit(scaling.apply(seen)), scaling)
+        return CodeMixture(mixture.fit(white), whitening)

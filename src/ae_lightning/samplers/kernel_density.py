@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ae_lightning.checks import require_name, require_positive
 from ae_lightning.judging.chunks import sample_positions
-from ae_lightning.judging.gaussian import COVARIANCE_FLOOR, UnitVariance
+from ae_lightning.judging.gaussian import Whitening
 from ae_lightning.judging.numpy_model import Labels, Rows
 from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.samplers.base import MAX_COVARIANCE_VALUES, Sampler, choose
@@ -55,16 +55,14 @@ class KernelDensity(Sampler):
 
     def fit_codes(self, codes: Rows, seed: int, labels: Labels | None) -> dict[str, NDArray[Any]]:
         """Return codes, their classes, and the root of the noise's covariance."""
-        scaling = UnitVariance.of(codes)
-        covariance = np.atleast_2d(np.cov(scaling.apply(codes), rowvar=False, bias=True))
-        root = np.linalg.cholesky(covariance + COVARIANCE_FLOOR * np.eye(len(covariance)))
+        root = Whitening.of(codes).back.T
         chosen = sample_positions(len(codes), MAX_KEPT, seed)
         kept = slice(None) if chosen is None else chosen
         labels = np.full(len(codes), MISSING_LABEL) if labels is None else labels
         return {
             "codes": codes[kept],
             "classes": labels[kept],
-            "root": root * (scaling.scale * self.factor(len(codes[kept]), codes.shape[1])),
+            "root": root * self.factor(len(codes[kept]), codes.shape[1]),
         }
 
     def draw_codes(self, state: Mapping[str, NDArray[Any]], num: int, seed: int, given: Labels | None) -> Rows:

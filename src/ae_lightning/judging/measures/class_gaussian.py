@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.chunks import chunks
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.gaussian import COVARIANCE_FLOOR, UnitVariance
+from ae_lightning.judging.gaussian import COVARIANCE_FLOOR, Whitening
 from ae_lightning.judging.measure import Direction, Measure
 
 
@@ -32,8 +32,10 @@ def class_gaussian_accuracy(train: EncodedSplit, evaluated: EncodedSplit) -> flo
     """Share of images whose code is likeliest under the Gaussian of their own class, without class priors.
 
     Quadratic discriminant analysis with equal priors. Each class has a full covariance, estimated from its
-    training codes, with ``COVARIANCE_FLOOR`` of the codes' mean variance added to its diagonal: a class with
-    fewer images than dimensions, and a collapsed dimension, keep a finite likelihood.
+    training codes, with ``COVARIANCE_FLOOR`` of all training codes' covariance added to it: a class with
+    fewer images than dimensions, and a collapsed dimension, keep a finite likelihood, and an affine map of the codes
+    changes nothing. (So nothing says how wide a class is along axes on which it has too few images: there the accuracy
+    is worth little.)
 
     Args:
         train: Labelled codes that give the Gaussians; unlabelled images are left out.
@@ -47,10 +49,10 @@ def class_gaussian_accuracy(train: EncodedSplit, evaluated: EncodedSplit) -> flo
     """
     train_codes, train_labels = train.labelled()
     codes, labels = evaluated.labelled()
-    scaling = UnitVariance.of(train_codes)
-    scaled_train, scaled = scaling.apply(train_codes), scaling.apply(codes)
+    whitening = Whitening.of(train_codes)
+    white_train, white = whitening.apply(train_codes), whitening.apply(codes)
     classes = np.unique(train_labels)
-    scores = np.stack([_log_likelihood(scaled_train[train_labels == one], scaled) for one in classes])
+    scores = np.stack([_log_likelihood(white_train[train_labels == one], white) for one in classes])
     return float((classes[scores.argmax(axis=0)] == labels).mean())
 
 
