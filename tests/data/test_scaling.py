@@ -33,6 +33,13 @@ def scaler(scaling, x):
     return fit_scaler(scaling, x) if scaling in FITTED else Scaler(scaling)
 
 
+def test_under_image_max_an_error_counts_by_the_square_of_the_brightness():
+    x = draw(shape=(3, 1, 4, 4)) * torch.tensor([1.0, 0.5, 0.1]).view(3, 1, 1, 1)
+    x[:, 0, 0, 0] = torch.tensor([1.0, 0.5, 0.1])
+    errors = [(Scaler(name)(x) - Scaler(name)(x) * 0.9).square().mean(dim=(1, 2, 3)) for name in ("unit", "image_max")]
+    assert (errors[1] / errors[0]).tolist() == pytest.approx([1, 4, 100])
+
+
 @pytest.mark.parametrize(("dtype", "largest"), DTYPES.items(), ids=str)
 def test_unit_maps_whole_numbers_onto_zero_to_one(dtype, largest):
     scaled = Scaler("unit")(torch.tensor([0, largest // 5, largest], dtype=dtype).view(3, 1, 1, 1))

@@ -42,6 +42,22 @@ def test_what_is_as_near_shares_a_rank() -> None:
     assert average_precisions(np.zeros((1, 4), np.float32), np.eye(4, dtype=bool)[:1]) == pytest.approx([1 / 4])
 
 
+def test_ties_share_the_last_rank_and_a_code_at_the_median_has_no_bit(blobs: Blobs) -> None:
+    """Three of four training codes are 0, the median, in the one dimension that varies."""
+    train, evaluated = blobs[0].select(np.arange(240)), blobs[1]
+    codes = np.zeros((240, 2), np.float32)
+    codes[180:, 0] = 1
+    labels = (np.arange(240) % 4 == 3).astype(np.int64)
+    labels[180:] = 1
+    searched = replace(train, codes=codes, labels=labels)
+    queries = replace(evaluated.select(np.arange(2)), codes=np.array([[0, 0], [1, 0]], "f"), labels=np.array([0, 1]))
+    # The first is as near to all 180 zeros, 135 of its class; the second to 60 of its class, and then to 45 of 180.
+    first, second = 135 / 180, (60 * 1 + 45 * 105 / 240) / 105
+    assert hash_map(searched, queries, 0) == pytest.approx((first + second) / 2)
+    constant = [replace(one, codes=np.zeros_like(one.codes)) for one in blobs]
+    assert hash_map(*constant, 0) == retrieval_map(*constant, 0) == pytest.approx(1 / 3)
+
+
 def test_by_distance_it_is_scikit_learns(noisy: Blobs) -> None:
     train, evaluated = noisy
     expected = expected_map(cdist(evaluated.codes, train.codes), train, evaluated)

@@ -61,6 +61,20 @@ def test_the_estimates_have_the_variance_of_random_signs():
     assert found.item() == pytest.approx(of_signs.item(), rel=0.1)
 
 
+@torch.no_grad()
+def test_a_smaller_code_lowers_the_norm_and_contracts_nothing():
+    """As the decoder's weights are its own, and not the encoder's."""
+    model, x_BCHW = build(exact=True), generate_batch(SHAPE, 4)
+    reconstructed, norm = model.reconstruct(x_BCHW), jacobian_term(model, x_BCHW)
+    *_, last = model.encoder.parameters()
+    first = next(model.decoder.parameters())
+    for parameter in [parameter for parameter in model.encoder.parameters() if len(parameter) == len(last)]:
+        parameter.mul_(0.1)
+    first.mul_(10)
+    torch.testing.assert_close(model.reconstruct(x_BCHW), reconstructed)
+    torch.testing.assert_close(jacobian_term(model, x_BCHW), 0.01 * norm)
+
+
 def test_of_one_dimension_the_estimate_is_exact():
     model = ContractiveAE(spec=DataSpec(SHAPE), network=MLP(hidden=[8]), latent_dim=1)
     x_BCHW = generate_batch(SHAPE, 4)

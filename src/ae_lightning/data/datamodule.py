@@ -52,7 +52,8 @@ class DataModule(LightningDataModule):
             sources.
         batch_size: Samples per training step and rank.
         scaling: What becomes of values: ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
-            point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum; ``dataset_max`` divides all
+            point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum, b, so that its squared
+            error, in losses and in ``mse``, is 1/b² times what it is under ``unit``; ``dataset_max`` divides all
             by the largest value of the train split (what is larger elsewhere becomes 1); ``standard`` subtracts each
             value's mean over the train split and divides by its standard deviation there; ``none`` leaves all as
             stored. ``auto`` is ``unit`` for images and ``standard`` for vectors. A checkpoint keeps what was taken from

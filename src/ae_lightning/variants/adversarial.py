@@ -21,7 +21,10 @@ from ae_lightning.networks.discriminator import build_discriminator
 class AdversarialAE(Autoencoder):
     """Minimise rec(x, g(f(x))) while the encoder fools a discriminator that tells codes from the prior's draws.
 
-    Makhzani et al. 2015. Encoder and decoder have one optimizer, the discriminator another.
+    Makhzani et al. 2015. Encoder and decoder have one optimizer, the discriminator another. In each batch the paper
+    steps three times: encoder and decoder for the reconstruction, the discriminator, and then the encoder against it.
+    Here there are two steps: encoder and decoder for both of their terms, against the discriminator as the batch before
+    left it, and then the discriminator, on the codes from before that step. So a batch is encoded once.
 
     Args:
         adversarial_weight: Weight of the encoder's loss against the discriminator, beside the reconstruction's.

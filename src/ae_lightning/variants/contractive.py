@@ -21,6 +21,11 @@ from ae_lightning.networks.layers import running_statistics
 class ContractiveAE(Autoencoder):
     """Minimise rec(x, g(f(x))) + λ·‖∂f/∂x‖²_F (Rifai et al. 2011, equation 5; Bagul).
 
+    Rifai et al. tie the decoder's weights to the encoder's. Here they are its own, as those of deep and convolutional
+    networks are, and the norm can be lowered with nothing contracted: a code c times as large, which the decoder
+    divides by c, reconstructs as well and has c² times the norm. Norms of different trainings are to be compared only
+    beside the size of their codes.
+
     The Jacobian is taken in 32-bit and, on a network with batch norm, with the running statistics: with those of the
     batch, a code would depend on the other images too.
 

@@ -40,7 +40,8 @@ class Retrieval(Measure):
 def retrieval_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> float:
     """Mean average precision of training codes ranked by their Euclidean distance to a query's code.
 
-    A training image is relevant where it has the query's class. Codes at the same distance share a rank.
+    A training image is relevant where it has the query's class. Codes at the same distance share the last rank of all
+    of them.
 
     Args:
         train: Labelled codes to search through; unlabelled images are left out.
@@ -62,8 +63,10 @@ def retrieval_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> fl
 def hash_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> float:
     """Mean average precision by the Hamming distance of binary codes: semantic hashing (Salakhutdinov and Hinton 2009).
 
-    Each dimension gives one bit: whether the code lies above the dimension's median over the training codes. Codes at
-    the same distance, which are many, share a rank.
+    Each dimension gives one bit: whether the code lies above the dimension's median over the training codes; at the
+    median it is 0. Codes at the same distance, which are many, share the last rank of all of them, as in scikit-learn's
+    ``average_precision_score``: a search that shows them in some order has about as much or, by luck, more. Where all
+    codes coincide, each query has the share of its class.
 
     Args:
         train: Labelled codes to search through; unlabelled images are left out.
