@@ -13,6 +13,7 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing.ranks import train_in_ranks
 from ae_lightning.testing.training import TrainingJob, flatten
 from ae_lightning.training.accumulation import gathered_gradients, restore_gradients
+from ae_lightning.variants.sample_vae import SampleVAE
 from ae_lightning.variants.vanilla import VanillaAE
 from phased_models import Begun, Duel
 
@@ -64,10 +65,14 @@ def test_ranks_train_as_one():
     duel = TrainingJob(Duel, {**OPTIONS, **DESCENT}, DATA, epochs=2, trainer=SETTINGS)
     keeping = TrainingJob(KeepsGradients, {**OPTIONS, **DESCENT}, DATA, epochs=1, trainer=SETTINGS)
     begun = TrainingJob(BegunOnRanks, {**OPTIONS, **DESCENT}, DATA, epochs=1)
-    found, kept, _ = train_in_ranks([duel, keeping, begun], strategy="ddp_find_unused_parameters_true")
-    alone = [duel.run(), TrainingJob(VanillaAE, keeping.options, DATA, epochs=1, trainer=SETTINGS).run()]
-    for together, expected in zip((found, kept), alone, strict=True):
+    # Its term in validation is of the moments of a whole split, which comes in batches of unequal shares.
+    moments = TrainingJob(SampleVAE, {**OPTIONS, **DESCENT}, {**DATA, "batch_size": 64}, epochs=1)
+    jobs = [duel, keeping, moments, begun]
+    *found, _ = train_in_ranks(jobs, strategy="ddp_find_unused_parameters_true")
+    alone = [duel.run(), TrainingJob(VanillaAE, keeping.options, DATA, epochs=1, trainer=SETTINGS).run(), moments.run()]
+    for together, expected in zip(found, alone, strict=True):
         assert len(together.gradients) == len(expected.gradients)
         for one, other in zip(together.gradients, expected.gradients, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(together.weights, expected.weights)
+        assert together.validation == pytest.approx(expected.validation, rel=1e-4)
