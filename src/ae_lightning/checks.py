@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any, TypeVar, get_args
 
 from ae_lightning.errors import ConfigError, unknown_name
@@ -26,12 +27,48 @@ def require_name(key: str, value: Name, allowed: Any) -> Name:
     return value
 
 
+def require_instance(key: str, value: Any, cls: type, example: str) -> None:
+    """Say what a key takes, where it is given something else.
+
+    Args:
+        key: For the error.
+        value: As given.
+        cls: What it must be an instance of.
+        example: How to make one.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not isinstance(value, cls):
+        raise ConfigError(f"{key}: {value!r} is not allowed; it takes a {cls.__name__}, such as {example}")
+
+
+def require_factory(key: str, value: Any, example: str, arguments: str = "lr=0.001") -> None:
+    """Say what a key takes, where it is given something that cannot be called, a class's name or an object of it.
+
+    Raises:
+        ConfigError: If it cannot be called.
+    """
+    if not callable(value):
+        shown = repr(value) if isinstance(value, str) else f"an object of {type(value).__name__}"
+        raise ConfigError(
+            f"{key}: {shown} is not allowed; it takes a class, such as {example}, or "
+            f"functools.partial({example}, {arguments})"
+        )
+
+
+def _require_number(key: str, value: Any, *, whole: bool = False) -> None:
+    if not isinstance(value, Integral if whole else Real):
+        raise ConfigError(f"{key}: {value!r} is not allowed; it takes {'an integer' if whole else 'a number'}")
+
+
 def require_non_negative(key: str, value: float) -> float:
     """Return the value, or say which key wants one that is not negative.
 
     Raises:
-        ConfigError: If it is negative.
+        ConfigError: If it is negative, or no number.
     """
+    _require_number(key, value)
     if not value >= 0:
         raise ConfigError(f"{key}: {value} is not allowed; it must not be negative")
     return value
@@ -41,8 +78,9 @@ def require_positive(key: str, value: float) -> float:
     """Return the value, or say which key wants one above 0.
 
     Raises:
-        ConfigError: If it is 0 or less.
+        ConfigError: If it is 0 or less, or no number.
     """
+    _require_number(key, value)
     if not value > 0:
         raise ConfigError(f"{key}: {value} is not allowed; it must be above 0")
     return value
@@ -52,8 +90,9 @@ def require_at_least(key: str, value: int, smallest: int = 1) -> int:
     """Return the value, or say which key wants a larger one.
 
     Raises:
-        ConfigError: If it is smaller.
+        ConfigError: If it is smaller, or no integer.
     """
+    _require_number(key, value, whole=True)
     if value < smallest:
         raise ConfigError(f"{key}: {value} is not allowed; it must be at least {smallest}")
     return value
@@ -63,8 +102,9 @@ def require_share(key: str, value: float) -> float:
     """Return the value, or say which key wants one from 0 to 1.
 
     Raises:
-        ConfigError: If it lies outside.
+        ConfigError: If it lies outside, or is no number.
     """
+    _require_number(key, value)
     if not 0 <= value <= 1:
         raise ConfigError(f"{key}: {value} is not allowed; it must lie from 0 to 1")
     return value

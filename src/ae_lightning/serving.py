@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data.foreign import SeenData
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.inputs import as_samples
 
 NUM_EXAMPLES = 2
 
@@ -34,7 +35,7 @@ class AutoencoderPyfunc:
         """Return codes and reconstructions of samples.
 
         Args:
-            inputs: Samples, shape (N, *spec.shape), float32, scaled as in training. Of a model that needs labels, a
+            inputs: Samples, shape (N, *spec.shape), floating point, scaled as in training. Of a model that needs labels, a
                 mapping: these under `x`, and under `labels` their classes, int64, shape (N,), −1 where missing.
             params: MLflow's inference parameters; there are none.
 
@@ -55,6 +56,7 @@ def answer(model: Autoencoder, inputs: Inputs) -> Outputs:
 
     Raises:
         ValueError: If the model needs labels and there are none.
+        DataError: If the samples are of another shape, or whole numbers, which are not scaled.
     """
     given = None
     if isinstance(inputs, dict):
@@ -62,7 +64,7 @@ def answer(model: Autoencoder, inputs: Inputs) -> Outputs:
         inputs = inputs["x"]
     elif model.needs_labels:
         raise ValueError(f"{type(model).__name__} needs labels: give a mapping of x and labels")
-    x = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    x = as_samples(inputs, model.spec, model.device, model.weights_dtype)
     latent = model.encode(x, given)
     outputs = {"codes": model.features(latent), "reconstructions": model.decode_like(latent, x, given)}
     if not (model.has_vector_codes and latent.ndim == 2):

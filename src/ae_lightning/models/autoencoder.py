@@ -17,7 +17,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from ae_lightning.checks import require_at_least
+from ae_lightning.checks import require_at_least, require_instance
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.foreign import PROMISE, ForeignData, SeenData, data_of
@@ -28,6 +28,7 @@ from ae_lightning.judging.numpy_model import Labels, Rows
 from ae_lightning.losses.full_precision import full_precision
 from ae_lightning.losses.reconstruction import OutputActivation, ReconstructionName, build_reconstruction
 from ae_lightning.models.conditions import append_condition, condition_sample, with_condition
+from ae_lightning.models.inputs import as_latents, as_samples
 from ae_lightning.models.shapes import output_shape, require_samples_back
 from ae_lightning.models.split_terms import Term
 from ae_lightning.models.trained_module import SchedulerInterval, TrainedModule
@@ -118,6 +119,9 @@ class Autoencoder(TrainedModule):
     ) -> None:
         super().__init__(optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval, seed=seed)
         require_at_least("model.latent_dim", latent_dim)
+        require_instance("spec", spec, DataSpec, "DataSpec((1, 28, 28))")
+        require_instance("model.network", network, Network, "MLP()")
+        require_instance("model.prior", prior, Prior, "Normal()")
         if self.needs_labels and not spec.num_classes:
             raise ConfigError(f"model: {type(self).__name__} needs labels, and these data have none")
         # Not for the logger: the recorder logs them under the command line's keys.
@@ -143,6 +147,11 @@ class Autoencoder(TrainedModule):
     def seen_spec(self) -> DataSpec:
         """What the encoder sees: a sample, and of a conditional variant a channel or value more for each class."""
         return with_condition(self.spec) if self.conditional else self.spec
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """The type that the network computes in outside autocast; Lightning's `dtype` does not follow `bfloat16()`."""
+        return next((parameter.dtype for parameter in self.encoder.parameters()), torch.float32)
 
     @property
     def has_vector_codes(self) -> bool:
@@ -182,9 +191,13 @@ class Autoencoder(TrainedModule):
         """Return what the encoder makes of samples, in full precision.
 
         Args:
-            x: Shape (B, *spec.shape).
+            x: Shape (B, *spec.shape), a tensor or an array of any floating type.
             given: Classes, int64, shape (B,), −1 where missing; what a conditional variant appends.
+
+        Raises:
+            DataError: If it is none, or of another shape.
         """
+        x = as_samples(x, self.spec, self.device, self.weights_dtype)
         if self.conditional:
             x = condition_sample(x, given, self.spec)
         output: Tensor = self.encoder(x)
@@ -192,6 +205,7 @@ class Autoencoder(TrainedModule):
 
     def decoder_output(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
         """Return what the decoder makes of latents, before the output activation: shape (B, *spec.shape)."""
+        latent = as_latents(latent, self.device, self.weights_dtype)
         if self.conditional:
             latent = append_condition(latent, given, self.spec.num_classes)
         output: Tensor = self.decoder(latent)

@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning import __version__
-from ae_lightning.checks import require_name
+from ae_lightning.checks import require_at_least, require_factory, require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.hyperparameters import plain_value
@@ -77,7 +77,10 @@ class TrainedModule(EvaluatedModule):
         scheduler_interval: SchedulerInterval,
         seed: int,
     ) -> None:
-        super().__init__(seed=seed)
+        super().__init__(seed=require_at_least("model.seed", seed, 0))
+        require_factory("model.optimizer", optimizer, "torch.optim.Adam")
+        if scheduler is not None:
+            require_factory("model.scheduler", scheduler, "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max=10")
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.scheduler_interval = require_name("model.scheduler_interval", scheduler_interval, SchedulerInterval)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from numbers import Real
 
 import lightning.pytorch as pl
 
@@ -43,7 +44,7 @@ def as_annealing(key: str, weight: float | Annealing) -> Annealing:
     Raises:
         ConfigError: If a number is negative, or it is none.
     """
-    if not isinstance(weight, Annealing | int | float):
+    if not isinstance(weight, Annealing | Real):
         raise ConfigError(f"{key}: {weight!r} is not allowed; it takes a number or {{start, end, warmup_epochs}}")
     annealing = weight if isinstance(weight, Annealing) else Annealing(weight, weight, 0.0)
     for name in ("start", "end", "warmup_epochs"):
