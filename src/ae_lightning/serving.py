@@ -35,8 +35,8 @@ class AutoencoderPyfunc:
         """Return codes and reconstructions of samples.
 
         Args:
-            inputs: Samples, shape (N, *spec.shape), floating point, scaled as in training. Of a model that needs labels, a
-                mapping: these under `x`, and under `labels` their classes, int64, shape (N,), −1 where missing.
+            inputs: Samples, shape (N, *spec.shape), floating point, as scaled in training. If it needs labels,
+                a mapping: these under `x`, and under `labels` their classes, int64, shape (N,), −1 where missing.
             params: MLflow's inference parameters; there are none.
 
         Returns:

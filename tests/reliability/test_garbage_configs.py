@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 import optuna
 import pytest
@@ -111,6 +112,9 @@ def test_hundreds_of_mutated_studies(folder):
     mutations(NUM_MUTATIONS // 2)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
 
 
+UNTAGGED = ("!!bool foo", "!!timestamp foo", '!!int ""', "!!float x", "!!omap foo", "!!timestamp 2001-99-99")
+"""Values that their tag's constructor chokes on."""
+
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
 )
@@ -139,6 +143,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("model: VAE\n---\nmodel: VAE\n", "single document"),
         ("trainer: {max_epochs: " + "9" * 5000 + "}\n", "4300 digits"),
         ("config: mutated.yaml\n", "loop"),
+        *((f"seed_everything: {value}\n", "not valid YAML") for value in UNTAGGED),
     ],
 )
 def test_what_is_meant_to_do_harm(folder, text, said):
@@ -161,6 +166,14 @@ def test_a_file_too_large_for_a_configuration_is_not_read(folder, option):
 
 def test_a_device_is_no_configuration():
     assert "-c: /dev/zero is no file" in print_config("-c", "/dev/zero").err
+    with pytest.raises(ConfigError, match="^-c: /dev/zero is no file$"):
+        read_study(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("value", [*UNTAGGED, "2001-99-99", "1" * 5000])
+def test_a_study_whose_values_are_not_of_their_tag(folder, value):
+    with pytest.raises(ConfigError, match="mutated.yaml is not valid YAML"):
+        read_study(write(folder / "mutated.yaml", f"trials: {value}\n"))
 
 
 def test_a_study_that_grows_when_it_is_read(folder):

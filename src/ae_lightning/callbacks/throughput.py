@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import Callback
 
 from ae_lightning.data.batch import Batch
 
+THROUGHPUT = "train/images_per_second"
+
 
 class Throughput(Callback):
     """Measures how many images a second all ranks together train on, validation apart.
@@ -59,4 +61,4 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the epoch's rate."""
         if self._num_images:
-            pl_module.log("train/images_per_second", self.images_per_second, rank_zero_only=True)
+            pl_module.log(THROUGHPUT, self.images_per_second, rank_zero_only=True)

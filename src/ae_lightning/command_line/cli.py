@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +20,7 @@ from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint, averages_at_the_end
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
+from ae_lightning.callbacks.monitors import MonitorCheck
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.sampler_fitting import SamplerFitting
@@ -28,7 +30,7 @@ from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weigh
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
-from ae_lightning.command_line.library_errors import user_error_behind
+from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
 from ae_lightning.command_line.parsed_settings import (
     COMPILES_BY_DEFAULT,
     has_progress_bar,
@@ -44,7 +46,7 @@ from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
-from ae_lightning.errors import ConfigError, refusal_explained
+from ae_lightning.errors import ConfigError, UserError, refusal_explained
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
@@ -198,12 +200,15 @@ class AutoencoderCLI(LightningCLI):
         if self.config.get("subcommand") == "fit" and str(path).endswith(WEIGHTS_SUFFIX):
             raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
         takes_weights = path is not None
+        refused: list[UserError] = []
+        for part, key in PARTS.items():
+            self.parser.add_instantiator(partial(construct, key, refused), part, subclasses=True)
         try:
             # A checkpoint's weights take the place of pretrained ones, which need not be fetched then.
             with plain_factories(), weights_follow() if takes_weights else nullcontext():
                 super().instantiate_classes()
         except Exception as error:
-            fault = user_error_behind(error)
+            fault = user_error_behind(error) or next(iter(refused), None)
             if fault is None:
                 raise
             raise fault from None
@@ -223,7 +228,7 @@ class AutoencoderCLI(LightningCLI):
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
         callbacks: list[Callback] = []
         if not settings.barebones:
-            callbacks = [fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
+            callbacks = [MonitorCheck(), fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         if self.subcommand != "fit":

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from ae_lightning.command_line.config_errors import ParseError
 from ae_lightning.command_line.jsonargparse_patches import defaults_left_behind, short_names_resolved
 from ae_lightning.command_line.unparsed_options import config_files
-from ae_lightning.command_line.yaml_text import check_size
+from ae_lightning.command_line.yaml_text import check_size, constructors_explained
 from ae_lightning.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -27,11 +27,12 @@ MODE = "ae_lightning"
 
 def _load(text: str) -> Any:
     check_size(text)
-    try:
-        return get_loader("yaml")(text)
-    except TypeError as error:
-        # jsonargparse's own loader takes every key for a string.
-        raise yaml.YAMLError("its keys must be strings") from error
+    with constructors_explained():
+        try:
+            return get_loader("yaml")(text)
+        except TypeError as error:
+            # jsonargparse's own loader takes every key for a string.
+            raise yaml.YAMLError("its keys must be strings") from error
 
 
 # As version 5 of jsonargparse will by itself: what names `os`, `subprocess` and their like is not imported.

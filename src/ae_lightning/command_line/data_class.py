@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.unparsed_options import given_options, is_config
-from ae_lightning.command_line.yaml_text import check_size
+from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.parts import import_part
 
 OPTIONS = ("--data", "--data.class_path")
@@ -41,8 +41,7 @@ def _class_in(file: str) -> str | None:
     check_config_files(("-c", file))
     try:
         text = Path(file).read_text(encoding="utf-8")
-        check_size(text)
-        config: Any = yaml.safe_load(text)
+        config: Any = load_yaml(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     data = config.get("data") if isinstance(config, dict) else None

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
 
+from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins import LayerSync, Precision
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import Strategy
 
 from ae_lightning.errors import ConfigError, UserError
+
+T = TypeVar("T")
+
+PARTS: dict[type, str] = {
+    Callback: "trainer.callbacks",
+    Logger: "trainer.logger",
+    Profiler: "trainer.profiler",
+    Strategy: "trainer.strategy",
+    Precision: "trainer.plugins",
+    ClusterEnvironment: "trainer.plugins",
+    CheckpointIO: "trainer.plugins",
+    LayerSync: "trainer.plugins",
+}
+"""Classes whose objects the configuration names, and the key that takes them."""
 
 KEYS_BY_ORIGIN = {
     "torch.optim.lr_scheduler": "model.scheduler",
     "lightning.pytorch.callbacks.model_checkpoint": "checkpoint",
+    "lightning.pytorch.callbacks.": "trainer.callbacks",
+    "lightning.pytorch.loggers.": "trainer.logger",
+    "lightning.fabric.loggers.": "trainer.logger",
+    "lightning.pytorch.profilers.": "trainer.profiler",
+    "lightning.pytorch.strategies.": "trainer.strategy",
+    "lightning.pytorch.plugins.": "trainer.plugins",
+    "lightning.fabric.plugins.": "trainer.plugins",
+    "lightning.fabric.utilities.distributed": "trainer.strategy",
+    "lightning.fabric.utilities.spike": "trainer.callbacks",
     "lightning.": "trainer",
 }
 """Where errors are raised that a setting caused, by how the module's name begins, and the setting's key."""
@@ -23,23 +55,84 @@ def refusals_explained() -> Iterator[None]:
     """Turn what Lightning or a scheduler says of settings that do not work into an error of the user's.
 
     Raises:
-        ConfigError: In place of a MisconfigurationException, and of an arithmetic or runtime error of their own.
+        ConfigError: In place of a MisconfigurationException, of an arithmetic or runtime error of their own, and of
+            what a callback, logger, profiler, strategy or plugin of Lightning's ends with.
     """
     try:
         yield
     except (MisconfigurationException, ValueError, RuntimeError, ZeroDivisionError) as error:
-        key = _key_behind(error)
+        key = _key_behind(error) or _key_of_part_behind(error)
         if key is None:
             raise
-        raise ConfigError(f"{key}: {error}") from error
+        raise ConfigError(f"{key}: {_in_one_line(error)}") from error
+    except (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError) as error:
+        key = _key_of_part_behind(error)
+        if key is None:
+            raise
+        raise ConfigError(f"{key}: {_in_one_line(error)}") from error
 
 
 def _key_behind(error: Exception) -> str | None:
     """Return the key of what raised an error itself; None for what it called."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    origin = str(innermost.f_globals.get("__name__"))
-    keys = [key for beginning, key in KEYS_BY_ORIGIN.items() if origin.startswith(beginning)]
-    return next(iter(keys), "trainer" if isinstance(error, MisconfigurationException) else None)
+    found = _key_of_origin(innermost)
+    return found or ("trainer" if isinstance(error, MisconfigurationException) else None)
+
+
+def _key_of_part_behind(error: Exception) -> str | None:
+    """Return the key of Lightning's part that an error came out of, if that called other libraries alone."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = next((frame for frame in reversed(frames) if not _is_others(frame)), None)
+    key = None if own is None else _key_of_origin(own)
+    return key if key != "trainer" else None
+
+
+def _key_of_origin(frame: FrameType) -> str | None:
+    origin = str(frame.f_globals.get("__name__"))
+    return next((key for beginning, key in KEYS_BY_ORIGIN.items() if origin.startswith(beginning)), None)
+
+
+def _is_others(frame: FrameType) -> bool:
+    """Whether code is neither this package's, nor Lightning's, nor a user's."""
+    name, file = str(frame.f_globals.get("__name__")), frame.f_code.co_filename
+    if name.startswith(("lightning.", "ae_lightning")):
+        return False
+    return file.startswith(
+        ("<frozen", sysconfig.get_path("stdlib"), *{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    )
+
+
+def construct(key: str, refused: list[UserError], cls: type[T], *arguments: Any, **options: Any) -> T:
+    """Make an object of a class that the configuration names, or say in one line what its constructor refuses.
+
+    Args:
+        key: Of the configuration, for the error.
+        refused: Where the error is noted: jsonargparse goes on and tries what else the key takes, and what it raises in
+            the end need not lead back to it.
+        cls: What to make.
+        *arguments: Of its constructor.
+        **options: Of its constructor.
+
+    Raises:
+        ConfigError: In place of what Lightning's own classes raise, and of what those of others say of their arguments
+            and of packages that are missing.
+    """
+    try:
+        return cls(*arguments, **options)
+    except UserError:
+        raise
+    except Exception as error:
+        is_lightnings = cls.__module__.startswith("lightning.")
+        if not is_lightnings and not isinstance(error, (MisconfigurationException, ValueError, ImportError, OSError)):
+            raise
+        refused.append(ConfigError(f"{key}: {cls.__name__}: {_in_one_line(error)}"))
+        raise refused[-1] from error
+
+
+def _in_one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    speaks = isinstance(error, (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError))
+    return text if speaks and text else f"{type(error).__name__}: {text}"
 
 
 def user_error_behind(error: BaseException) -> UserError | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -28,7 +30,25 @@ def load_yaml(text: str) -> Any:
         yaml.YAMLError: If it is not valid, or larger or deeper than a configuration can be.
     """
     check_size(text)
-    return yaml.safe_load(text)
+    with constructors_explained():
+        return yaml.safe_load(text)
+
+
+@contextmanager
+def constructors_explained() -> Iterator[None]:
+    """Let what PyYAML raises over a value that its tag does not take be an error of YAML's.
+
+    Its constructors look values up, match and convert them unguarded: `!!bool foo` is a KeyError, `!!timestamp foo` an
+    AttributeError, `!!int ""` an IndexError, the date 2001-99-99 a ValueError.
+
+    Raises:
+        yaml.YAMLError: In place of those.
+    """
+    try:
+        yield
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        fault = error if isinstance(error, ValueError) else f"a value is not of its tag ({error})"
+        raise yaml.YAMLError(str(fault)) from error
 
 
 def check_size(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
@@ -170,6 +171,7 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
     Raises:
         ConfigError: If the file cannot be read, or a key or value is wrong.
     """
+    check_config_files(("-c", str(path)))
     try:
         given = load_yaml(path.read_text())
     except OSError as error:
