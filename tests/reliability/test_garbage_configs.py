@@ -166,13 +166,13 @@ def test_a_file_too_large_for_a_configuration_is_not_read(folder, option):
 
 def test_a_device_is_no_configuration():
     assert "-c: /dev/zero is no file" in print_config("-c", "/dev/zero").err
-    with pytest.raises(ConfigError, match="^-c: /dev/zero is no file$"):
+    with pytest.raises(ConfigError, match=r"^-c: /dev/zero is no file$"):
         read_study(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("value", [*UNTAGGED, "2001-99-99", "1" * 5000])
 def test_a_study_whose_values_are_not_of_their_tag(folder, value):
-    with pytest.raises(ConfigError, match="mutated.yaml is not valid YAML"):
+    with pytest.raises(ConfigError, match=r"mutated\.yaml is not valid YAML"):
         read_study(write(folder / "mutated.yaml", f"trials: {value}\n"))
 
 
