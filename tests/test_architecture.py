@@ -29,7 +29,7 @@ LAYERS = {
     "spec": set(),
     "versions": set(),
     "machine": set(),
-    "training": set(),
+    "training": {"hyperparameters"},
     "priors": {"draws"},
     "labels": set(),
     "samplers": {"judging", "labels", "losses"},

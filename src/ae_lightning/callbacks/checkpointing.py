@@ -13,7 +13,7 @@ from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
-from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, trackers
+from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, MLflowTracker, trackers
 from ae_lightning.versions import STATE_KEY
 
 
@@ -47,6 +47,13 @@ class RunCheckpoint(ModelCheckpoint):
         self.config: dict[str, Any] = {}
         self._run_id: str | None = None
         self._lock: RunLock | None = None
+        self._is_told = False
+        """Whether a run that is gone on with knows of the folder, which may be another one than before."""
+
+    @property
+    def state_key(self) -> str:
+        """What the best belongs to: another rhythm of writing makes no other best."""
+        return self._generate_state_key(monitor=self.monitor, mode=self.mode)
 
     def stay_with(self, checkpoint: Path) -> None:
         """Write where a run was begun that is gone on with, though the working directory is another.
@@ -98,7 +105,8 @@ class RunCheckpoint(ModelCheckpoint):
                 raise ConfigError(f"checkpoint.directory: another training writes to {folder}; choose another one")
             remove_unfinished(folder)
             for tracker in found:
-                tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
+                if not tracker.is_waiting:
+                    _tell_folder(tracker, folder)
         super().setup(trainer, pl_module, stage)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -152,7 +160,10 @@ class RunCheckpoint(ModelCheckpoint):
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
         # A run killed after this goes on from here: the steps before are not repeated, and must not be lost.
         for tracker in trackers(trainer):
+            if not self._is_told:
+                _tell_folder(tracker, Path(str(self.dirpath)))
             tracker.flush()
+        self._is_told = True
         checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
 
 
@@ -163,6 +174,10 @@ def averages_at_the_end(trainer: pl.Trainer) -> bool:
         for callback in trainer.callbacks  # type: ignore[attr-defined]
         if isinstance(callback, StochasticWeightAveraging)
     )
+
+
+def _tell_folder(tracker: MLflowTracker, folder: Path) -> None:
+    tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
 
 
 def newest_checkpoint(trainer: pl.Trainer) -> Path | None:

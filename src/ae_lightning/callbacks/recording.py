@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,13 +21,16 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
+from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
 from ae_lightning.data.foreign import seen_data
+from ae_lightning.errors import UserError
 from ae_lightning.hyperparameters import class_path
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.serving import example
 from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
+from ae_lightning.versions import STATE_KEY
 
 PACKAGES = (
     "torch",
@@ -49,50 +53,115 @@ class RunRecorder(Callback):
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         self.config = config
+        self._hash: str | None = None if config is None else config_hash(config)
+        self._watched: WatchedSettings | None = None
+        self._is_recorded = True
+
+    def watch(self, trainer: pl.Trainer, pl_module: pl.LightningModule, data: pl.LightningDataModule | None) -> None:
+        """Take what the settings are now for what the configuration says: what callbacks change later is noted."""
+        self._watched = WatchedSettings(trainer, pl_module, data)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Open the run; at the start of `fit`, write down how it came about."""
+        """Open the run."""
         for tracker in trackers(trainer):
             tracker.open()
-            if stage == "fit" and trainer.is_global_zero:
-                self._record(trainer, pl_module, tracker)
+        if stage == "fit":
+            self._is_recorded = False
+            if self._watched is None:
+                self.watch(trainer, pl_module, getattr(trainer, "datamodule", None))
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let no outage of MLflow end the training."""
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let changed arguments of callbacks take effect on what is restored."""
+        own = checkpoint.get(STATE_KEY)
+        kept = own.get("config") if isinstance(own, dict) else None
+        if self.config is not None and isinstance(kept, dict) and isinstance(checkpoint.get("callbacks"), dict):
+            let_callbacks_follow(checkpoint["callbacks"], trainer.callbacks, kept, self.config)  # type: ignore[attr-defined]
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note what callbacks have changed of the Trainer and the data since the last epoch."""
+        if self._is_recorded:
+            self._note_changes(trainer)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Before the first step, write down how the run came about: what callbacks change in the start is in it.
+
+        A run that is gone on with is not touched before that, so that a refusal leaves it as it was.
+        """
+        if not self._is_recorded:
+            self._begin_to_train(trainer, pl_module)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write it down where there was no step left to take."""
+        if not self._is_recorded:
+            self._begin_to_train(trainer, pl_module)
+
+    def _begin_to_train(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for tracker in trackers(trainer):
+            tracker.take_over()
+        self._record(trainer, pl_module)
+        # From here on no outage of MLflow ends the training.
         _begin(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let no outage of MLflow end the validation."""
-        _begin(trainer)
+        if self._is_recorded:
+            _begin(trainer)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let no outage of MLflow end the test."""
         _begin(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Tell a run that somebody ended from one that failed."""
+        """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
+        if not self._is_recorded and not any(tracker.is_waiting for tracker in trackers(trainer)):
+            with suppress(UserError):
+                self._record(trainer, pl_module)
 
-    def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker) -> None:
-        config = self.config or hyperparameters(trainer, pl_module)
-        num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
-        found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
-        if isinstance(pl_module, Autoencoder):
-            found |= {f"model.{name}": value for name, value in pl_module.resolved.items()}
-        tracker.log_hyperparams({**config, **found})
-        tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
-        tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
-        tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")
-        tracker.set_tags(
-            {
-                "ae_lightning.version": __version__,
-                "ae_lightning.variant": type(pl_module).__name__,
-                CONFIG_HASH_TAG: config_hash(config),
-                **git_tags(),
-            }
-        )
+    def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._is_recorded = True
+        changes = {} if self._watched is None else self._watched.changes()
+        config = self.config if self.config is not None else hyperparameters(trainer, pl_module)
+        # Who looks for a run with a configuration knows what was given, not what became of it.
+        given = self._hash or config_hash(config)
+        put_into(config, changes)
+        for tracker in trackers(trainer) if trainer.is_global_zero else []:
+            _write_down(trainer, pl_module, tracker, config, given)
+
+    def _note_changes(self, trainer: pl.Trainer) -> None:
+        changes = {} if self._watched is None else self._watched.changes()
+        changes = {key: value for key, value in changes.items() if key[0] != "model"}
+        if changes and self.config is not None:
+            put_into(self.config, changes)
+        for tracker in trackers(trainer) if changes else []:
+            tracker.log_hyperparams({f"{part}.{name}": value for (part, name), value in changes.items()})
+
+
+def _write_down(
+    trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker, config: dict[str, Any], given: str
+) -> None:
+    num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
+    found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
+    if isinstance(pl_module, Autoencoder):
+        found |= {f"model.{name}": value for name, value in pl_module.resolved.items()}
+    tracker.log_hyperparams({**config, **found})
+    tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
+    tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
+    tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")
+    tracker.set_tags(
+        {
+            "ae_lightning.version": __version__,
+            "ae_lightning.variant": type(pl_module).__name__,
+            CONFIG_HASH_TAG: given,
+            **git_tags(),
+        }
+    )
 
 
 def _begin(trainer: pl.Trainer) -> None:

@@ -26,7 +26,8 @@ from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_
 from ae_lightning.callbacks.sampler_fitting import SamplerFitting
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.checkpoints.loading import LINKED_KEYS, load_state, load_weights, require_training_state
+from ae_lightning.checkpoints.loading import LINKED_KEYS
+from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
@@ -213,11 +214,16 @@ class AutoencoderCLI(LightningCLI):
                 raise
             raise fault from None
         if takes_weights:
-            take_weights(self.model, path, trains=self.config.get("subcommand") == "fit")
+            take_checkpoint(self.model, self.datamodule, self.config_dump["data"], path, self._going_on())
         if is_double(self.trainer.precision):
             take_double(self.model)
         if self._get(self.config, "compile"):
             compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
+
+    def _going_on(self) -> GoingOn | None:
+        if self.config.get("subcommand") != "fit":
+            return None
+        return "same run" if isinstance(self.resume, ResumePoint) else "new run"
 
     def _parse_ckpt_path(self) -> None:
         """Do not let a checkpoint override the command line: `checkpoint_overlay` has put it below."""
@@ -252,8 +258,10 @@ class AutoencoderCLI(LightningCLI):
             "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
+        recorder = RunRecorder(config)
         with refusal_explained("trainer"):
-            trainer = self._instantiate_trainer({**settings, **kwargs}, [RunRecorder(config), *callbacks])
+            trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
+        recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:
             self.stopping.requests.numbers.add(self._requeue_signal)
@@ -390,18 +398,6 @@ class AutoencoderCLI(LightningCLI):
 
 def _spec_of(data: LightningDataModule) -> DataSpec:
     return seen_data(data).spec
-
-
-def take_weights(model: Autoencoder, path: str, trains: bool) -> None:
-    """Refuse a checkpoint before the run is opened, if an explicit option made a model that its weights do not fit.
-
-    Raises:
-        CheckpointError: If they do not fit, cannot be read, or training goes on and they are all that it holds.
-    """
-    state = load_state(path)
-    if trains:
-        require_training_state(path, state)
-    load_weights(model, path, state)
 
 
 @contextmanager

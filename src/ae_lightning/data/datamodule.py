@@ -18,6 +18,7 @@ from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider, Trai
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
 from ae_lightning.data.opened_data import LoadedData, OpenedData, SplitName
+from ae_lightning.data.same_samples import JUDGED, other_splits, samples_state, tell_of_other_samples
 from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.scaling import (
     FITTED,
@@ -216,16 +217,19 @@ class DataModule(LightningDataModule):
         return self._scaler(x)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: how samples are scaled, in plain values."""
-        return self._fitted_scaler().state()
+        """Return what a checkpoint keeps: how samples are scaled and which they are, in plain values."""
+        return {**self._fitted_scaler().state(), **samples_state(self.dataset_name, self._load())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Scale as the data of a checkpoint were, unless another rule is asked for.
+        """Scale as the data of a checkpoint were, unless another rule is asked for; warn where they are other samples.
 
         Raises:
             CheckpointError: If it does not say how, or they had another shape.
         """
         scaler, contents = scaler_of(state_dict), self._load()
+        task = getattr(getattr(self.trainer, "state", None), "fn", None)
+        if task in JUDGED:
+            tell_of_other_samples(state_dict, self.dataset_name, contents, task)
         if scaler.scaling != self._settled_scaling(contents):
             return
         for statistic in (scaler.mean, scaler.divisor):
@@ -233,6 +237,10 @@ class DataModule(LightningDataModule):
                 theirs = tuple(statistic.shape)
                 raise CheckpointError(f"the checkpoint scales samples of shape {theirs}, not {contents.shape}")
         self._scaler = scaler
+
+    def other_splits(self, state_dict: dict[str, Any]) -> set[SplitName]:
+        """Return the names of the splits that do not hold the samples of a checkpoint."""
+        return other_splits(state_dict, self._load())
 
     def prepare_data(self) -> None:
         """Download the files where they are missing, on one rank of each machine, and read them."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
@@ -14,6 +16,9 @@ from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.spec import Factors
 
 SplitName = Literal["train", "val", "test"]
+
+NUM_FINGERPRINTED = 256
+"""Samples, spread over a split, that tell it from others."""
 
 
 class OpenedData(ABC):
@@ -41,6 +46,17 @@ class OpenedData(ABC):
     @abstractmethod
     def split(self, name: SplitName) -> Split:
         """Return a split in memory, or of what is larger a fixed sample."""
+
+    def fingerprint(self, name: SplitName) -> str:
+        """Return what tells a split from another of the same data and from other data: of its size and some samples."""
+        x = self._some_samples(name)
+        digest = hashlib.sha256(f"{self.num_samples[name]} {x.dtype} {tuple(x.shape)}".encode())
+        digest.update(x.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:32]
+
+    def _some_samples(self, name: SplitName) -> Tensor:
+        x = self.split(name).x
+        return x[torch.linspace(0, len(x) - 1, min(len(x), NUM_FINGERPRINTED)).long()]
 
     def loader(
         self,

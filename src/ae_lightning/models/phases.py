@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -66,6 +67,15 @@ class Player:
     modules: Sequence[nn.Module]
     terms: Terms | None = None
     optimizer: OptimizerCallable | None = None
+
+    @property
+    def key(self) -> str:
+        """The model's argument that gives its optimizer."""
+        return "model.optimizer" if self.optimizer is None else f"model.{self.name}_optimizer"
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return what its optimizer steps, each once."""
+        return list(dict.fromkeys(chain.from_iterable(module.parameters() for module in self.modules)))
 
 
 def weighted_sum(terms: Mapping[str, Term], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:

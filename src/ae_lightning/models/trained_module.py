@@ -6,20 +6,14 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities.types import (
-    LRSchedulerConfigType,
-    LRSchedulerTypeUnion,
-    OptimizerConfig,
-    OptimizerLRScheduler,
-    OptimizerLRSchedulerConfig,
-)
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
@@ -35,11 +29,11 @@ from ae_lightning.models.evaluated_module import EvaluatedModule
 from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
 from ae_lightning.models.split_terms import Term
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
-from ae_lightning.training.optimizers import configure_optimizer
-from ae_lightning.training.plateaus import configure_scheduler, followed, monitored
+from ae_lightning.training.plateaus import monitored, step_schedulers
+from ae_lightning.training.restored_optimizers import Built, build_both, restore_under
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
-from ae_lightning.training.unfinished_schedules import unfinished_schedules
+from ae_lightning.training.unfinished_schedules import require_long_enough, unfinished_schedules
 from ae_lightning.versions import STATE_KEY
 
 SchedulerInterval = Literal["epoch", "step"]
@@ -89,6 +83,7 @@ class TrainedModule(EvaluatedModule):
         """Which of the phases training is in, from 0."""
         self._phases: tuple[Phase, ...] = ()
         self._players: tuple[Player, ...] = ()
+        self._built: tuple[dict[str, Any], ...] = ()
         self._num_begun = 0
         self._monitored: dict[str, float] = {}
         self._accumulated: dict[str, Tensor] = {}
@@ -294,7 +289,8 @@ class TrainedModule(EvaluatedModule):
         self.zero_grad()
         restore_gradients(self.trainer, self, self._accumulated)
         self._accumulated = {}
-        for line in unfinished_schedules(self.trainer, vars(self), self.trainer.lr_scheduler_configs):
+        require_long_enough(self.trainer)
+        for line in unfinished_schedules(self.trainer, vars(self)):
             rank_zero_warn(line)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -313,19 +309,9 @@ class TrainedModule(EvaluatedModule):
             super().lr_scheduler_step(scheduler, metric)
 
     def _step_schedulers(self) -> None:
-        for scheduler in self._schedulers():
-            if isinstance(scheduler, ReduceLROnPlateau):
-                measured: dict[str, Tensor | float] = {**self._monitored, **self.trainer.callback_metrics}
-                value = followed(scheduler, measured)
-                # Other phases minimise something else: that what is followed stays as it is says nothing there.
-                if self.in_last_phase:
-                    # Each process has measured its own samples, and rates that differ would part the weights.
-                    scheduler.step(self.trainer.strategy.broadcast(value))
-            elif not self.automatic_optimization:
-                scheduler.step()
-
-    def _schedulers(self) -> list[LRSchedulerTypeUnion]:
-        return [config.scheduler for config in self.trainer.lr_scheduler_configs]
+        measured: dict[str, Tensor | float] = {**self._monitored, **self.trainer.callback_metrics}
+        # Other phases minimise something else: that what is followed stays as it is says nothing there.
+        step_schedulers(self.trainer, measured, only_plateaus=self.automatic_optimization, may_slow=self.in_last_phase)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the version, the phases begun, what the scheduler follows, and gradients being accumulated.
@@ -338,15 +324,33 @@ class TrainedModule(EvaluatedModule):
             checkpoint[_PROGRESS] = {
                 "phase": self.phase,
                 "num_begun": self._num_begun,
-                "monitored": {**self._monitored, **monitored(self._schedulers(), self.trainer.callback_metrics)},
+                "monitored": {**self._monitored, **monitored(self.trainer)},
                 "gradients": gathered_gradients(self.trainer, self),
+                "built": list(self._built),
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what was kept."""
+        """Take over what was kept; of optimizers and schedulers, under the settings that have changed since."""
         kept = checkpoint.get(_PROGRESS, {})
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            self.restore_optimizers(checkpoint, in_place=self.trainer.strategy.lightning_restore_optimizer)
         self.phase, self._num_begun = kept.get("phase", 0), kept.get("num_begun", 0)
         self._monitored, self._accumulated = dict(kept.get("monitored", {})), dict(kept.get("gradients", {}))
+
+    def restore_optimizers(self, checkpoint: dict[str, Any], *, in_place: bool = True) -> None:
+        """Let settings that have changed since a checkpoint was written take effect on what it restores.
+
+        Args:
+            checkpoint: Its optimizers and schedulers; changed.
+            in_place: Whether they are restored from there.
+
+        Raises:
+            UserError: If they cannot take effect, or its optimizers do not fit.
+        """
+        is_own = type(self).configure_optimizers is TrainedModule.configure_optimizers
+        if is_own and "optimizer_states" in checkpoint:
+            kept = checkpoint.get(_PROGRESS, {}).get("built", [])
+            restore_under(checkpoint, self._build_all(), kept, in_place=in_place)
 
     def share_of_global_batch(self, batch: Batch) -> float:
         """Return what to weigh this rank's mean by: ranks are averaged as if their batches were equal."""
@@ -354,20 +358,16 @@ class TrainedModule(EvaluatedModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build each player's optimizer, and its scheduler."""
-        players = self._players or tuple(self.players())
-        built = [self._configure(player, has_closure=len(players) == 1) for player in players]
-        return built if len(built) > 1 else built[0]
+        built = self._build_all()
+        self._built = tuple(one.description for one in built)
+        configured = [one.for_lightning(steps_plateau=len(built) > 1) for one in built]
+        return configured if len(configured) > 1 else configured[0]
 
-    def _configure(self, player: Player, *, has_closure: bool) -> OptimizerLRSchedulerConfig | OptimizerConfig:
-        key = "model.optimizer" if player.optimizer is None else f"model.{player.name}_optimizer"
-        parameters = list(dict.fromkeys(chain.from_iterable(module.parameters() for module in player.modules)))
-        optimizer = configure_optimizer(
-            key, player.optimizer or self.build_optimizer, parameters, has_closure=has_closure
-        )
-        if self.build_scheduler is None:
-            return {"optimizer": optimizer}
-        scheduler = configure_scheduler(self.build_scheduler, optimizer)
-        settings: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
-        if isinstance(scheduler, ReduceLROnPlateau) and has_closure:
-            settings["reduce_on_plateau"] = False
-        return {"optimizer": optimizer, "lr_scheduler": settings}
+    def _build_all(self) -> list[Built]:
+        players = self._players or tuple(self.players())
+        has_closure = len(players) == 1
+        how = (self.build_scheduler, self.scheduler_interval)
+        return [
+            build_both(one.key, one.optimizer or self.build_optimizer, one.parameters(), *how, has_closure=has_closure)
+            for one in players
+        ]

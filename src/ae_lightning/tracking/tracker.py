@@ -74,6 +74,7 @@ class MLflowTracker(MLFlowLogger):
         spool: Folder in which everything waits that MLflow does not take, until it does.
 
     Attributes:
+        is_waiting: The run given has not been taken over yet.
         keeps_status: Leave the status of the run given as it is: it is judged, not trained on.
     """
 
@@ -109,6 +110,7 @@ class MLflowTracker(MLFlowLogger):
         self._known_steps: dict[str, int] = {}
         self._start_time = 0
         self.keeps_status = False
+        self.is_waiting = False
 
     @property
     def tracking_uri(self) -> str:
@@ -141,7 +143,7 @@ class MLflowTracker(MLFlowLogger):
 
     @rank_zero_only
     def open(self) -> None:
-        """Create the run, or go on with the one given: its status is RUNNING from here on.
+        """Create the run, whose status is RUNNING from here on, or find the one given, which waits to be taken over.
 
         Raises:
             TrackingError: If the store does not answer, or the experiment or run cannot be used.
@@ -154,10 +156,20 @@ class MLflowTracker(MLFlowLogger):
             self._writer = Writer(self._mlflow_client, self._spool)
         else:
             self._writer = Writer(self._mlflow_client, self._spool)
-            if not self._is_guest:
+            if not self._is_guest and not self.is_waiting:
                 self._writer.submit(Status("RUNNING"))
         self._killed = False
-        self._start_system_monitor()
+        if not self.is_waiting:
+            self._start_system_monitor()
+
+    @rank_zero_only
+    def take_over(self) -> None:
+        """Go on with the run given, of which nothing has changed until now, its status included."""
+        self.open()
+        if self.is_waiting:
+            self.is_waiting = False
+            self._say(Status("RUNNING"))
+            self._start_system_monitor()
 
     def begin(self) -> None:
         """Say that the training or evaluation starts: no outage of the store ends it from here on."""
@@ -192,8 +204,8 @@ class MLflowTracker(MLFlowLogger):
         if not self._is_guest:
             # So that MLflow knows which steps are there.
             deliver_left_of_run(self._spool_root, run_id, self._mlflow_client)
-            self._mlflow_client.update_run(run_id, status="RUNNING")
             run = self._mlflow_client.get_run(run_id)
+            self.is_waiting = True
         self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
         system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
         self._next_system_step = max(system, default=-1) + 1
@@ -263,7 +275,7 @@ class MLflowTracker(MLFlowLogger):
         again. What judges a run once more begins at step 0, and has the last word all the same: MLflow takes the value
         of the last step for a metric's.
         """
-        self.open()
+        self.take_over()
         known = self._known_steps
         named = {valid_key(name): float(value) for name, value in metrics.items()}
         if self._is_guest:
@@ -371,7 +383,7 @@ class MLflowTracker(MLFlowLogger):
         if self._writer is None:
             return
         self._stop_system_monitor()
-        if not self._is_guest:
+        if not self._is_guest and not self.is_waiting:
             final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
             self._submit(Status(final, int(time.time() * 1000)))
         self._writer.close()

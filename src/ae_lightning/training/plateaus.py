@@ -6,9 +6,9 @@ lose a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
+import lightning.pytorch as pl
 from lightning.pytorch.cli import LRSchedulerCallable
 from lightning.pytorch.utilities.types import LRSchedulerTypeUnion
 from torch import Tensor
@@ -64,7 +64,33 @@ def followed(scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float
     return float(measured[monitor])
 
 
-def monitored(schedulers: Iterable[Any], measured: Mapping[str, Tensor | float]) -> dict[str, float]:
-    """Return what plateaus among schedulers follow, as far as it has been measured, by name."""
+def step_schedulers(
+    trainer: pl.Trainer, measured: Mapping[str, Tensor | float], *, only_plateaus: bool, may_slow: bool
+) -> None:
+    """Step a Trainer's schedulers.
+
+    Args:
+        trainer: Whose they are.
+        measured: All that has been measured, by name.
+        only_plateaus: Whether the others are Lightning's to step.
+        may_slow: Whether what plateaus follow says something yet.
+
+    Raises:
+        ConfigError: If a plateau follows what has not been measured.
+    """
+    for config in trainer.lr_scheduler_configs:
+        scheduler = config.scheduler
+        if isinstance(scheduler, ReduceLROnPlateau):
+            value = followed(scheduler, measured)
+            if may_slow:
+                # Each process has measured its own samples, and rates that differ would part the weights.
+                scheduler.step(trainer.strategy.broadcast(value))
+        elif not only_plateaus:
+            scheduler.step()
+
+
+def monitored(trainer: pl.Trainer) -> dict[str, float]:
+    """Return what plateaus among a Trainer's schedulers follow, as far as it has been measured, by name."""
+    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
     names = {monitor_of(scheduler) for scheduler in schedulers if isinstance(scheduler, ReduceLROnPlateau)}
-    return {name: float(measured[name]) for name in sorted(names) if name in measured}
+    return {name: float(trainer.callback_metrics[name]) for name in sorted(names) if name in trainer.callback_metrics}

@@ -1,27 +1,56 @@
-"""Schedules that a training ends before: said, not refused, since they may be meant so."""
+"""Schedules that a training ends before: said, not refused, since they may be meant so; and such as end before it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.training.schedules import Annealing, num_training_batches
 
 
-def unfinished_schedules(
-    trainer: pl.Trainer, attributes: Mapping[str, Any], schedulers: Iterable[Any]
-) -> Iterator[str]:
+def require_long_enough(trainer: pl.Trainer) -> None:
+    """Refuse a schedule that has an end of its own, and it lies before the training's.
+
+    Args:
+        trainer: At the start of the training.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for config in trainer.lr_scheduler_configs:
+        total = getattr(config.scheduler, "total_steps", None)
+        num = _num_epochs(trainer) if config.interval == "epoch" else _num_steps(trainer)
+        if isinstance(config.scheduler, OneCycleLR) and total is not None and num is not None and total < num:
+            raise ConfigError(
+                f"model.scheduler.total_steps: {total} is less than the training's {num:g} {config.interval}s; "
+                f"give {num:g}"
+            )
+
+
+def _num_epochs(trainer: pl.Trainer) -> int | None:
+    return None if trainer.max_epochs in (None, -1) else trainer.max_epochs
+
+
+def _num_steps(trainer: pl.Trainer) -> int | None:
+    """Return how many steps a training takes, the last batches of an epoch being one however many they are."""
+    epochs = _num_epochs(trainer)
+    per_epoch = math.ceil(trainer.num_training_batches / int(trainer.accumulate_grad_batches))
+    limits = [] if epochs is None else [int(epochs * per_epoch)]
+    limits += [] if trainer.max_steps == -1 else [trainer.max_steps]
+    return min(limits, default=None)
+
+
+def unfinished_schedules(trainer: pl.Trainer, attributes: Mapping[str, Any]) -> Iterator[str]:
     """Say in a line each which warm-ups and cosines are longer than the training, and how far they get.
 
     Args:
         trainer: At the start of the training.
         attributes: Of the model, by name: annealings among them are looked at.
-        schedulers: Lightning's configurations of the learning-rate schedulers.
     """
     try:
         num_batches = num_training_batches(trainer)
@@ -35,7 +64,7 @@ def unfinished_schedules(
                 f"model.{name}.warmup_epochs: {value.warmup_epochs:g} is beyond the training's {num_epochs:g} epochs; "
                 f"{name} reaches {value.at(num_epochs):.4g} of {value.end:g}"
             )
-    for config in schedulers:
+    for config in trainer.lr_scheduler_configs:
         scheduler = config.scheduler
         if not isinstance(scheduler, CosineAnnealingLR):
             continue

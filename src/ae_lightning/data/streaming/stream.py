@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import require_memory
-from ae_lightning.data.opened_data import OpenedData, SplitName
+from ae_lightning.data.opened_data import NUM_FINGERPRINTED, OpenedData, SplitName
 from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.splits import Split, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
@@ -81,6 +82,9 @@ class Stream(OpenedData):
         window_size = self._description.window_size
         sampler = WindowSampler(reader.num_images, reader.block_size, window_size, sampling)
         return StreamLoader(reader, sampler, with_labels=with_labels)
+
+    def _some_samples(self, name: SplitName) -> Tensor:
+        return self._reader(name).read_first(min(self.num_samples[name], NUM_FINGERPRINTED)).x
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description
