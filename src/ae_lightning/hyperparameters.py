@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
+from enum import Enum
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 from jsonargparse import set_parsing_settings
 from jsonargparse.typing import register_type
 
@@ -30,7 +34,7 @@ def plain_value(name: str, value: Any) -> Any:
         ConfigError: If the value is a function with no name to import it by.
     """
     if isinstance(value, Recipe):
-        return {"class_path": class_path(type(value)), "init_args": value.hyperparameters()}
+        return {"class_path": class_path(type(value)), "init_args": plain_scalars(value.hyperparameters())}
     if isinstance(value, type):
         return {"class_path": class_path(value)}
     if isinstance(value, partial):
@@ -42,11 +46,27 @@ def plain_value(name: str, value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {key: plain_value(f"{name}.{key}", inner) for key, inner in asdict(value).items()}
     if isinstance(value, tuple):
-        return list(value)
+        return plain_scalars(list(value))
     if callable(value):
         raise ConfigError(
             f"model.{name}: {value!r} cannot be kept in a checkpoint; give a class, or functools.partial of one"
         )
+    return plain_scalars(value)
+
+
+def plain_scalars(value: Any) -> Any:
+    """Return a value with the scalars of NumPy, paths and members of enumerations within it as plain values."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Enum):
+        return plain_scalars(value.value)
+    if isinstance(value, dict):
+        plain = {plain_scalars(name): plain_scalars(inner) for name, inner in value.items()}
+        return type(value)(plain) if type(value) in (OrderedDict, Counter) else plain
+    if type(value) in (list, tuple):
+        return type(value)(map(plain_scalars, value))
     return value
 
 

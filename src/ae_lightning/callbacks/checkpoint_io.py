@@ -10,6 +10,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from ae_lightning.checkpoints.files import write_checkpoint
 from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.checkpoints.readable import readable
 
 
 class SoundCheckpointIO(TorchCheckpointIO):
@@ -19,9 +20,10 @@ class SoundCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint; the file that was there before stays until the new one is whole.
 
         Raises:
+            CheckpointError: If it holds what could not be read again.
             OSError: If the disk does not take it.
         """
-        write_checkpoint(checkpoint, Path(path))
+        write_checkpoint(readable(checkpoint), Path(path))
 
     def load_checkpoint(
         self,

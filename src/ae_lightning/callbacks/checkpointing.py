@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from torch import Tensor
 
+from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
+from ae_lightning.checkpoints.readable import readable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
@@ -49,6 +52,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._lock: RunLock | None = None
         self._is_told = False
         """Whether a run that is gone on with knows of the folder, which may be another one than before."""
+        self._is_trial = False
 
     @property
     def state_key(self) -> str:
@@ -104,15 +108,24 @@ class RunCheckpoint(ModelCheckpoint):
             if not trainer.strategy.broadcast(is_free):
                 raise ConfigError(f"checkpoint.directory: another training writes to {folder}; choose another one")
             remove_unfinished(folder)
+            if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+                trainer.strategy.checkpoint_io = SoundCheckpointIO()
             for tracker in found:
                 if not tracker.is_waiting:
                     _tell_folder(tracker, folder)
         super().setup(trainer, pl_module, stage)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Without a validation split, let the last be the best."""
+        """Without a validation split, let the last be the best; refuse what no checkpoint could keep.
+
+        Raises:
+            CheckpointError: If a checkpoint would hold what could not be read again.
+        """
         if not trainer.val_dataloaders and self.monitor == "val/loss":
             self.monitor = None
+        self._is_trial = True
+        readable(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))
+        self._is_trial = False
         super().on_train_start(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -158,13 +171,15 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         """Write down which run the checkpoint belongs to, and with what configuration."""
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
+        if self._is_trial:
+            return
         # A run killed after this goes on from here: the steps before are not repeated, and must not be lost.
         for tracker in trackers(trainer):
             if not self._is_told:
                 _tell_folder(tracker, Path(str(self.dirpath)))
             tracker.flush()
         self._is_told = True
-        checkpoint[STATE_KEY] = {"run_id": self._run_id, "config": self.config}
 
 
 def averages_at_the_end(trainer: pl.Trainer) -> bool:

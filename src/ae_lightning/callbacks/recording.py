@@ -24,7 +24,7 @@ from ae_lightning import __version__
 from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
 from ae_lightning.data.foreign import seen_data
 from ae_lightning.errors import UserError
-from ae_lightning.hyperparameters import class_path
+from ae_lightning.hyperparameters import class_path, plain_scalars
 from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.models.autoencoder import Autoencoder
@@ -175,7 +175,7 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
     data = getattr(trainer, "datamodule", None)
     return {
         "model": {"class_path": class_path(type(model)), "init_args": own},
-        "data": dict(data.hparams) if data is not None else {},
+        "data": plain_scalars(dict(data.hparams)) if data is not None else {},
     }
 
 
