@@ -76,11 +76,8 @@ def test_hyperparameters_are_made_plain(tmp_path):
     data = DataModule(name="npz", path=path, batch_size=np.int64(8), num_val=np.int32(5))
     checkpoint = train(tmp_path, data=data, latent_dim=np.int64(4), beta=np.float32(0.5), prior=Mixture(np.int64(3)))
     contents = read_checkpoint(checkpoint)
-    assert (contents.model["init_args"]["latent_dim"], contents.model["init_args"]["beta"], contents.seed) == (
-        4,
-        0.5,
-        7,
-    )
+    settings = contents.model["init_args"]
+    assert (settings["latent_dim"], settings["beta"], settings["prior"]["init_args"]["num_components"]) == (4, 0.5, 3)
     assert (contents.data["batch_size"], contents.data["num_val"]) == (8, 5)
     assert load_autoencoder(checkpoint).latent_dim == 4
 

@@ -176,10 +176,10 @@ class RunCheckpoint(ModelCheckpoint):
             return
         # A run killed after this goes on from here: the steps before are not repeated, and must not be lost.
         for tracker in trackers(trainer):
-            if not self._is_told:
+            if not self._is_told and not tracker.is_waiting:
                 _tell_folder(tracker, Path(str(self.dirpath)))
+                self._is_told = True
             tracker.flush()
-        self._is_told = True
 
 
 def averages_at_the_end(trainer: pl.Trainer) -> bool:
