@@ -61,7 +61,7 @@ LAYERS = {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },
-    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "serving", "tracking"},
+    "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "models", "serving", "tracking"},
 }
 """What each part of the package may import of it, beside itself."""
 

@@ -156,6 +156,64 @@ def test_a_pruner_is_asked_in_the_last_phase_alone(variant, num_validations, dat
     assert asked == [num_validations]
 
 
+class Rare(pl.Callback):
+    """Measures in the first, the third and the last of six epochs: the best of it before the last phase begins."""
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch in (0, 2, 5):
+            pl_module.log("val/rare", float(trainer.current_epoch))
+
+
+def test_a_pruner_is_asked_by_no_value_from_before_the_last_phase(data):
+    asked = []
+
+    def prune(value, number):
+        asked.append((value, number))
+        return False
+
+    watch = TrialWatch(NeverStops(), "val/rare", prune)
+    fit(Halves(**SMALL), data, epochs=6, validate=True, callbacks=[Rare(), watch])
+    assert asked == [(5, 6)]
+
+
+def test_early_stopping_looks_at_no_value_from_before_the_last_phase(data):
+    stopping = EarlyStopping("val/rare", patience=1)
+    trainer = fit(Halves(**SMALL), data, epochs=6, validate=True, callbacks=[Rare(), stopping])
+    assert trainer.current_epoch == 6
+    assert stopping.best_score == 5
+
+
+@pytest.mark.parametrize("killed_after", [None, 3, 4])
+def test_a_plateau_looks_at_no_value_from_before_the_last_phase(data, tmp_path, killed_after):
+    """Also where the training is gone on with from a moment at which there is no other."""
+    plateau = partial(FALLING, monitor="val/rare")
+
+    def run(epochs, checkpoint=None):
+        model = Halves(**SMALL, optimizer=STILL, scheduler=plateau)
+        trainer = build_trainer(epochs, callbacks=[Rare()], validate=True)
+        trainer.fit(model, data, ckpt_path=checkpoint)
+        return trainer
+
+    class Killed(pl.Callback):
+        def on_train_epoch_start(self, trainer, pl_module):
+            if trainer.current_epoch == killed_after:
+                trainer.save_checkpoint(tmp_path / "last.ckpt")
+
+    if killed_after is None:
+        trainer = run(6)
+    else:
+        fit(
+            Halves(**SMALL, optimizer=STILL, scheduler=plateau),
+            data,
+            epochs=6,
+            validate=True,
+            callbacks=[Rare(), Killed()],
+        )
+        trainer = run(6, tmp_path / "last.ckpt")
+    (scheduler,) = [config.scheduler for config in trainer.lr_scheduler_configs]
+    assert (scheduler.best, scheduler.num_bad_epochs, scheduler.last_epoch) == (5, 0, 1)
+
+
 def test_phases_are_not_asked_for_in_evaluation(data):
     model = Begun(spec=DataSpec(SHAPE), network=SMALL["network"], latent_dim=3)
     (logged,) = build_trainer(validate=True).validate(model, data, verbose=False)

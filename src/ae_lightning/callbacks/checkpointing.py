@@ -158,7 +158,7 @@ class RunCheckpoint(ModelCheckpoint):
     def check_monitor_top_k(self, trainer: pl.Trainer, current: Tensor | None = None) -> bool:
         """Let no checkpoint from before the last phase of a training be the best."""
         model = trainer.lightning_module
-        is_final = not isinstance(model, TrainedModule) or model.in_last_phase
+        is_final = not isinstance(model, TrainedModule) or model.is_judged_by(self.monitor or "")
         return is_final and super().check_monitor_top_k(trainer, current)
 
     def _save_topk_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:

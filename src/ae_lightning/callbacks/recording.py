@@ -6,7 +6,8 @@ import hashlib
 import json
 import platform
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -177,6 +178,17 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
         "model": {"class_path": class_path(type(model)), "init_args": own},
         "data": plain_scalars(dict(data.hparams)) if data is not None else {},
     }
+
+
+@contextmanager
+def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
+    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
+    try:
+        yield
+    except BaseException:
+        for logger in trainer.loggers:
+            logger.finalize("failed")
+        raise
 
 
 @rank_zero_only

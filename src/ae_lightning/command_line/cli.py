@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,7 +21,7 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.monitors import MonitorCheck
 from ae_lightning.callbacks.progress import TrainingProgress
-from ae_lightning.callbacks.recording import RunRecorder, config_hash, log_best_model, num_parameters
+from ae_lightning.callbacks.recording import RunRecorder, closing_runs, config_hash, log_best_model, num_parameters
 from ae_lightning.callbacks.sampler_fitting import SamplerFitting
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
@@ -398,14 +397,3 @@ class AutoencoderCLI(LightningCLI):
 
 def _spec_of(data: LightningDataModule) -> DataSpec:
     return seen_data(data).spec
-
-
-@contextmanager
-def closing_runs(trainer: Trainer) -> Iterator[None]:
-    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
-    try:
-        yield
-    except BaseException:
-        for logger in trainer.loggers:
-            logger.finalize("failed")
-        raise

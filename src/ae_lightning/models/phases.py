@@ -104,6 +104,45 @@ def others_frozen(optimizer: Optimizer, optimizers: Sequence[Optimizer]) -> Iter
             parameter.requires_grad_(True)
 
 
+def step_players(
+    turns: Sequence[tuple[LightningOptimizer, Callable[[], dict[str, Tensor]]]],
+    weights: Mapping[str, float],
+    backward: Callable[[Tensor], None],
+    *,
+    accumulates: bool,
+) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """Let each player compute its terms and, unless gradients are accumulated, step.
+
+    Args:
+        turns: Of each player, its optimizer and what computes its terms.
+        weights: Of the terms.
+        backward: Adds the gradients of a loss.
+        accumulates: Whether more batches follow before the step.
+
+    Returns:
+        The loss of the first player that has one, None where all rest; and the average of each term.
+    """
+    optimizers = [optimizer.optimizer for optimizer, _ in turns]
+    first_loss: Tensor | None = None
+    means: dict[str, Tensor] = {}
+    is_counted = False
+    for optimizer, compute in turns:
+        with others_frozen(optimizer.optimizer, optimizers):
+            terms = compute()
+            if terms:
+                loss, own = weighted_sum(terms, weights)
+                backward(loss)
+                first_loss = loss if first_loss is None else first_loss
+                if means.keys() & own.keys():
+                    raise ValueError(f"two players have a term {min(means.keys() & own.keys())!r}")
+                means.update(own)
+        # One that rests now may have gradients of the batches before.
+        if not accumulates and any(parameter.grad is not None for parameter in parameters_of(optimizer.optimizer)):
+            take_step(optimizer, is_counted=not is_counted)
+            is_counted = True
+    return first_loss, means
+
+
 def take_step(optimizer: LightningOptimizer, *, is_counted: bool) -> None:
     """Step one of several optimizers, and forget its gradients.
 

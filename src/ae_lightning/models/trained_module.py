@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,9 +25,10 @@ from ae_lightning.draws import Draws
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
 from ae_lightning.models.evaluated_module import EvaluatedModule
-from ae_lightning.models.phases import Phase, Player, others_frozen, parameters_of, take_step, weighted_sum
+from ae_lightning.models.phases import Phase, Player, step_players, weighted_sum
 from ae_lightning.models.split_terms import Term
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
+from ae_lightning.training.optimizers import rate_of
 from ae_lightning.training.plateaus import monitored, step_schedulers
 from ae_lightning.training.restored_optimizers import Built, build_both, restore_under
 from ae_lightning.training.schedules import num_training_batches, phase_of
@@ -86,6 +86,7 @@ class TrainedModule(EvaluatedModule):
         self._built: tuple[dict[str, Any], ...] = ()
         self._num_begun = 0
         self._monitored: dict[str, float] = {}
+        self._outdated: dict[str, Tensor | float] = {}
         self._accumulated: dict[str, Tensor] = {}
 
     @abstractmethod
@@ -103,10 +104,7 @@ class TrainedModule(EvaluatedModule):
         Raises:
             AttributeError: If the optimizer has none.
         """
-        rate = inspect.signature(self.build_optimizer).parameters.get("lr")
-        if rate is None or rate.default is rate.empty:
-            raise AttributeError("the optimizer has no learning rate of its own")
-        return float(rate.default)
+        return rate_of(self.build_optimizer)
 
     @lr.setter
     def lr(self, value: float) -> None:
@@ -149,6 +147,14 @@ class TrainedModule(EvaluatedModule):
         """Whether the last phase has begun: before it no run is stopped early, pruned, slowed down or judged."""
         return self.phase == len(self._phases or self.phases()) - 1
 
+    def is_judged_by(self, name: str) -> bool:
+        """Whether the last value of a measure, which not every epoch takes, is of the last phase: no other decides."""
+        return self.in_last_phase and not (name in self._outdated and self._measured.get(name) is self._outdated[name])
+
+    @property
+    def _measured(self) -> dict[str, Tensor | float]:
+        return {**self._monitored, **self.trainer.callback_metrics}
+
     def training_weights(self) -> Mapping[str, float]:
         """Return the weights of a training step's terms: the objective's, unless a variant anneals or adds some."""
         return self.term_weights()
@@ -187,7 +193,7 @@ class TrainedModule(EvaluatedModule):
             return
         self._phases, self._players = tuple(self.phases()), tuple(self.players())
         self.phase = self._num_begun = 0
-        self._monitored, self._accumulated = {}, {}
+        self._monitored, self._outdated, self._accumulated = {}, {}, {}
         self.automatic_optimization = len(self._players) == 1
         if any(phase.begin is not None for phase in self._phases):
             self.require_train_split()
@@ -215,58 +221,38 @@ class TrainedModule(EvaluatedModule):
         num_batches = int(self.trainer.num_training_batches)
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         if len(self._phases) > 1:
-            number = self.current_epoch * num_batches + batch_idx
-            shares = [phase.share for phase in self._phases]
+            number, shares = self.current_epoch * num_batches + batch_idx, [phase.share for phase in self._phases]
             self.phase = phase_of(number, num_training_batches(self.trainer), shares)
         if self.phase >= self._num_begun:
+            self._outdated = self._measured
             self._num_begun = self.phase + 1
-            self._begin(self._phases[self.phase])
-
-    def _begin(self, phase: Phase) -> None:
-        if phase.begin is None:
-            return
-        with torch.no_grad(), whole_parameters(self.trainer.strategy.model, keeps_changes=True):
-            phase.begin(self.train_split_codes())
-            # Sums over several threads may differ in their last bit from rank to rank.
-            copy_from_first_rank(self)
+            begin = self._phases[self.phase].begin
+            if begin is not None:
+                with torch.no_grad(), whole_parameters(self.trainer.strategy.model, keeps_changes=True):
+                    begin(self.train_split_codes())
+                    # Sums over several threads may differ in their last bit from rank to rank.
+                    copy_from_first_rank(self)
 
     def _step_players(self, batch: Batch, draws: Draws) -> Tensor | None:
-        """Let each player compute its terms and, unless gradients are accumulated, step.
-
-        Returns:
-            The loss of the first player that has one; None where all rest.
-        """
+        """Let each player step, and return the loss of the first that has one; None where all rest."""
         optimizers: list[LightningOptimizer] = self.optimizers()  # type: ignore[assignment]
-        accumulates = self.trainer.fit_loop._should_accumulate()
-        share = self.share_of_global_batch(batch)
-        first_loss: Tensor | None = None
-        means: dict[str, Tensor] = {}
-        is_counted = False
-        for player, optimizer in zip(self._players, optimizers, strict=True):
-            with others_frozen(optimizer.optimizer, self.trainer.optimizers):
-                terms = self._terms_of(player, batch, draws)
-                if terms:
-                    loss, own = weighted_sum(terms, self._weights())
-                    self.manual_backward(loss * share / self.trainer.accumulate_grad_batches)
-                    first_loss = loss if first_loss is None else first_loss
-                    if means.keys() & own.keys():
-                        raise ValueError(f"two players have a term {min(means.keys() & own.keys())!r}")
-                    means.update(own)
-            # One that rests now may have gradients of the batches before.
-            if not accumulates and any(parameter.grad is not None for parameter in parameters_of(optimizer.optimizer)):
-                take_step(optimizer, is_counted=not is_counted)
-                is_counted = True
-        if first_loss is None:
-            return None
-        self.log_training_terms(first_loss, means, batch)
-        return first_loss.detach()
+        share, num = self.share_of_global_batch(batch), self.trainer.accumulate_grad_batches
+        computing = [partial(self._terms_of, player, batch, draws) for player in self._players]
+        loss, means = step_players(
+            list(zip(optimizers, computing, strict=True)),
+            self._weights(),
+            lambda loss: self.manual_backward(loss * share / num),
+            accumulates=self.trainer.fit_loop._should_accumulate(),
+        )
+        if loss is not None:
+            self.log_training_terms(loss, means, batch)
+        return None if loss is None else loss.detach()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip a player's gradients where the Trainer leaves that to the module; unscaled, as it would."""
         if not self.automatic_optimization:
-            self.configure_gradient_clipping(
-                optimizer, self.trainer.gradient_clip_val, self.trainer.gradient_clip_algorithm
-            )
+            how = (self.trainer.gradient_clip_val, self.trainer.gradient_clip_algorithm)
+            self.configure_gradient_clipping(optimizer, *how)
 
     def log_training_terms(self, loss: Tensor, means: Mapping[str, Tensor], batch: Batch) -> None:
         """Log a training step's loss and terms as `train/loss`, `train/NAME`, where anybody reads them.
@@ -274,15 +260,14 @@ class TrainedModule(EvaluatedModule):
         Lightning takes long to note a value: to do so in every step costs a small model some per cent of its speed.
         """
         follows_each_step = self.build_scheduler is not None and self.scheduler_interval == "step"
-        if not (follows_each_step or is_step_read(self.trainer)):
-            return
-        terms = {f"train/{name}": mean.detach() for name, mean in means.items()}
-        self.log_dict({"train/loss": loss.detach(), **terms}, batch_size=len(batch.x))
+        if follows_each_step or is_step_read(self.trainer):
+            terms = {f"train/{name}": mean.detach() for name, mean in {"loss": loss, **means}.items()}
+            self.log_dict(terms, batch_size=len(batch.x))
 
     def on_fit_start(self) -> None:
         """Let a training that is gone on with end no epoch twice, and none be stopped early before its last phase."""
         end_epochs_once(self.trainer)
-        stop_early_only_if(self.trainer, lambda: self.in_last_phase)
+        stop_early_only_if(self.trainer, self.is_judged_by)
 
     def on_train_start(self) -> None:
         """Go on with the gradients that were being accumulated; say which schedules the training ends before."""
@@ -309,9 +294,10 @@ class TrainedModule(EvaluatedModule):
             super().lr_scheduler_step(scheduler, metric)
 
     def _step_schedulers(self) -> None:
-        measured: dict[str, Tensor | float] = {**self._monitored, **self.trainer.callback_metrics}
         # Other phases minimise something else: that what is followed stays as it is says nothing there.
-        step_schedulers(self.trainer, measured, only_plateaus=self.automatic_optimization, may_slow=self.in_last_phase)
+        step_schedulers(
+            self.trainer, self._measured, only_plateaus=self.automatic_optimization, counts=self.is_judged_by
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the version, the phases begun, what the scheduler follows, and gradients being accumulated.
@@ -325,6 +311,7 @@ class TrainedModule(EvaluatedModule):
                 "phase": self.phase,
                 "num_begun": self._num_begun,
                 "monitored": {**self._monitored, **monitored(self.trainer)},
+                "outdated": [name for name in self._outdated if not self.is_judged_by(name)],
                 "gradients": gathered_gradients(self.trainer, self),
                 "built": list(self._built),
             }
@@ -336,6 +323,7 @@ class TrainedModule(EvaluatedModule):
             self.restore_optimizers(checkpoint, in_place=self.trainer.strategy.lightning_restore_optimizer)
         self.phase, self._num_begun = kept.get("phase", 0), kept.get("num_begun", 0)
         self._monitored, self._accumulated = dict(kept.get("monitored", {})), dict(kept.get("gradients", {}))
+        self._outdated = {name: self._monitored[name] for name in kept.get("outdated", []) if name in self._monitored}
 
     def restore_optimizers(self, checkpoint: dict[str, Any], *, in_place: bool = True) -> None:
         """Let settings that have changed since a checkpoint was written take effect on what it restores.
@@ -347,8 +335,7 @@ class TrainedModule(EvaluatedModule):
         Raises:
             UserError: If they cannot take effect, or its optimizers do not fit.
         """
-        is_own = type(self).configure_optimizers is TrainedModule.configure_optimizers
-        if is_own and "optimizer_states" in checkpoint:
+        if type(self).configure_optimizers is TrainedModule.configure_optimizers and "optimizer_states" in checkpoint:
             kept = checkpoint.get(_PROGRESS, {}).get("built", [])
             restore_under(checkpoint, self._build_all(), kept, in_place=in_place)
 

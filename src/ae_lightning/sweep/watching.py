@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from ae_lightning.errors import NotFiniteError
+from ae_lightning.models.trained_module import TrainedModule
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.tracking import trackers
 
@@ -91,9 +92,9 @@ class TrialWatch(Callback):
         if "val/loss" in metrics and not math.isfinite(float(metrics["val/loss"])):
             raise NotFiniteError(f"val/loss is {float(metrics['val/loss'])} after epoch {trainer.current_epoch + 1}")
         value = metrics.get(self._metric)
-        # A metric that not every epoch measures keeps its old tensor in between. Before its last phase a training has
-        # not begun on what it is judged by.
-        is_judged = getattr(pl_module, "in_last_phase", True)
+        # Before its last phase a training has not begun on what it is judged by.
+        is_judged = not isinstance(pl_module, TrainedModule) or pl_module.is_judged_by(self._metric)
+        # A metric that not every epoch measures keeps its old tensor in between.
         if self._should_prune is None or value is None or value is self._last_seen or not is_judged:
             return
         self._last_seen = value

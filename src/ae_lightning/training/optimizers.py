@@ -7,6 +7,7 @@ wrong elements. `use_fused` therefore gives gradients and state their parameter'
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +39,21 @@ def configure_optimizer(
         optimizer = build(parameters)
     require_usable(key, optimizer, has_closure=has_closure)
     return use_fused(optimizer)
+
+
+def rate_of(build: OptimizerCallable) -> float:
+    """Return the learning rate that an optimizer begins with.
+
+    Args:
+        build: Makes the optimizer from parameters.
+
+    Raises:
+        AttributeError: If it has none.
+    """
+    rate = inspect.signature(build).parameters.get("lr")
+    if rate is None or rate.default is rate.empty:
+        raise AttributeError("the optimizer has no learning rate of its own")
+    return float(rate.default)
 
 
 def like_parameter(tensor: Tensor, parameter: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ lose a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import lightning.pytorch as pl
 from lightning.pytorch.cli import LRSchedulerCallable
@@ -65,15 +65,19 @@ def followed(scheduler: ReduceLROnPlateau, measured: Mapping[str, Tensor | float
 
 
 def step_schedulers(
-    trainer: pl.Trainer, measured: Mapping[str, Tensor | float], *, only_plateaus: bool, may_slow: bool
+    trainer: pl.Trainer,
+    measured: Mapping[str, Tensor | float],
+    counts: Callable[[str], bool],
+    *,
+    only_plateaus: bool,
 ) -> None:
     """Step a Trainer's schedulers.
 
     Args:
         trainer: Whose they are.
         measured: All that has been measured, by name.
+        counts: Whether a measure, given its name, says something yet.
         only_plateaus: Whether the others are Lightning's to step.
-        may_slow: Whether what plateaus follow says something yet.
 
     Raises:
         ConfigError: If a plateau follows what has not been measured.
@@ -82,7 +86,7 @@ def step_schedulers(
         scheduler = config.scheduler
         if isinstance(scheduler, ReduceLROnPlateau):
             value = followed(scheduler, measured)
-            if may_slow:
+            if counts(monitor_of(scheduler)):
                 # Each process has measured its own samples, and rates that differ would part the weights.
                 scheduler.step(trainer.strategy.broadcast(value))
         elif not only_plateaus:

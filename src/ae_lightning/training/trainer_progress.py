@@ -54,21 +54,21 @@ def end_epochs_once(trainer: pl.Trainer) -> None:
     fit_loop._iteration_based_training = is_within_epoch  # type: ignore[method-assign]
 
 
-def stop_early_only_if(trainer: pl.Trainer, may_stop: Callable[[], bool]) -> None:
+def stop_early_only_if(trainer: pl.Trainer, may_stop_by: Callable[[str], bool]) -> None:
     """Let the Trainer's early stopping look at its measure only at moments when training may be stopped.
 
     Args:
         trainer: Whose callbacks are looked through.
-        may_stop: Says whether this is such a moment.
+        may_stop_by: Says whether this is such a moment for a measure, given its name.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping):
-            callback._should_skip_check = _skipping_unless(may_stop, callback)  # type: ignore[assignment, method-assign]
+            callback._should_skip_check = _skipping_unless(may_stop_by, callback)  # type: ignore[assignment, method-assign]
 
 
-def _skipping_unless(may_stop: Callable[[], bool], callback: EarlyStopping) -> Callable[[pl.Trainer], bool]:
+def _skipping_unless(may_stop_by: Callable[[str], bool], callback: EarlyStopping) -> Callable[[pl.Trainer], bool]:
     def skips(trainer: pl.Trainer) -> bool:
         # The class's own, not what an earlier training put in its place.
-        return not may_stop() or type(callback)._should_skip_check(callback, trainer)
+        return not may_stop_by(callback.monitor) or type(callback)._should_skip_check(callback, trainer)
 
     return skips
