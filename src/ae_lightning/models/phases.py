@@ -105,7 +105,7 @@ def others_frozen(optimizer: Optimizer, optimizers: Sequence[Optimizer]) -> Iter
 
 
 def step_players(
-    turns: Sequence[tuple[LightningOptimizer, Callable[[], dict[str, Tensor]]]],
+    turns: Sequence[tuple[LightningOptimizer, Callable[[], Mapping[str, Term]]]],
     weights: Mapping[str, float],
     backward: Callable[[Tensor], None],
     *,
