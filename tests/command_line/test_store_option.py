@@ -105,6 +105,33 @@ def test_a_checkpoint_does_not_choose_who_gets_the_token(foreign, command):
     assert f"--trainer.logger.tracking_uri {SERVER} if it may" in said
 
 
+@pytest.mark.parametrize("spelling", ["HTTP://127.0.0.1:9", " http://127.0.0.1:9", "ht\ttp://127.0.0.1:9/"])
+def test_however_it_is_spelt(foreign, spelling):
+    state = torch.load(foreign.folder / "foreign.ckpt", weights_only=True)
+    tracker_in(state[STATE_KEY]["config"]["trainer"]["logger"])["init_args"]["tracking_uri"] = spelling
+    torch.save(state, foreign.folder / "foreign.ckpt")
+    outcome = foreign(*JUDGING)
+    assert outcome.code == 2
+    assert "which would get the token" in outcome.err
+
+
+def test_another_logger_of_a_checkpoint_gets_no_token_either(foreign):
+    state = torch.load(foreign.folder / "foreign.ckpt", weights_only=True)
+    trainer = state[STATE_KEY]["config"]["trainer"]
+    own = {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": {"tracking_uri": None}}
+    trainer["logger"] = [own, trainer["logger"]]
+    torch.save(state, foreign.folder / "foreign.ckpt")
+    outcome = foreign("fit", "--ckpt_path", "foreign.ckpt")
+    assert outcome.code == 2
+    assert f"names the MLflow store {SERVER}, which would get the token" in outcome.err
+
+
+def test_a_logger_without_a_store_does_not_let_a_checkpoint_choose_one(foreign):
+    outcome = foreign("test", "--ckpt_path", "foreign.ckpt", "--trainer.logger", "MLflowTracker", "--print_config")
+    assert outcome.code == 0, outcome.err
+    assert store_in(yaml.safe_load(outcome.out)) is None
+
+
 @pytest.mark.parametrize("named", ["option", "file", "environment"])
 def test_who_names_the_server_of_a_checkpoint_means_it(foreign, monkeypatch, named):
     arguments = []

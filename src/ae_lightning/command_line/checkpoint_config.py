@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
-from ae_lightning.command_line.store_option import OPTION, named_store, store_in, tracker_in
+from ae_lightning.command_line.store_option import OPTION, named_store, store_arguments, store_in
 from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import gets_credentials, is_same_store, shown_uri, tracking_uri_from_environment
@@ -89,15 +89,14 @@ def settle_store(config: dict[str, Any], path: str | Path, arguments: Sequence[s
     Raises:
         ConfigError: If neither the command line nor the environment names the store, and it would get them.
     """
-    store = store_in(config)
-    if not isinstance(store, str):
-        return
-    if is_same_store(store, tracking_uri_from_environment()):
-        tracker_in(config["trainer"]["logger"])["init_args"]["tracking_uri"] = None  # type: ignore[index]
-        return
     is_chosen = find_option(arguments, LOGGER) or named_store(arguments)
-    if not is_chosen and gets_credentials(store):
-        raise ConfigError(
-            f"checkpoint {path}: names the MLflow store {shown_uri(store)}, which would get the token or password that "
-            f"is set for MLflow; give {OPTION} {shown_uri(store)} if it may, or {LOGGER} false"
-        )
+    for logger in store_arguments(config):
+        store = logger["tracking_uri"]
+        if is_same_store(store, tracking_uri_from_environment()) or (is_chosen and gets_credentials(store)):
+            # A logger that is named without a store would go on to this one.
+            logger["tracking_uri"] = None
+        elif gets_credentials(store):
+            raise ConfigError(
+                f"checkpoint {path}: names the MLflow store {shown_uri(store)}, which would get the token or password "
+                f"that is set for MLflow; give {OPTION} {shown_uri(store)} if it may, or {LOGGER} false"
+            )

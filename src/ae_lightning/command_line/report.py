@@ -11,7 +11,7 @@ from rich.table import Table
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.judging.directions import best_of
 from ae_lightning.judging.measure import Measure
-from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking import is_same_store, is_server, shown_uri, tracking_uri_from_environment
 
 
 def measure_table(stage: str, values: Mapping[str, float], measures: Sequence[Measure] = ()) -> Table:
@@ -43,7 +43,7 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
     """Say how to open the MLflow UI at a run."""
     place = f"#/experiments/{experiment_id}/runs/{run_id}"
     uri = shown_uri(tracking_uri)
-    if uri.startswith("http"):
+    if is_server(uri):
         return f"MLflow: {uri.rstrip('/')}/{place}"
     store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
     return f"MLflow: run `mlflow ui{store}` and open http://127.0.0.1:5000/{place}"
@@ -51,7 +51,7 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
 
 def resume_hint(tracking_uri: str, run_id: str | None) -> str:
     """Say how to go on with a run; a password in its store's address is left for the user to put back."""
-    is_default = tracking_uri == tracking_uri_from_environment()
+    is_default = is_same_store(tracking_uri, tracking_uri_from_environment())
     option = "" if is_default else f" {STORE_OPTION} {shlex.quote(shown_uri(tracking_uri))}"
     return f"fit --resume {run_id}{option}"
 

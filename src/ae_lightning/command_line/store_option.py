@@ -72,13 +72,19 @@ def tracker_in(loggers: Any) -> Any | None:
     return None
 
 
+def store_arguments(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the arguments of every logger that names a store, as a configuration holds them; they can be changed."""
+    trainer = config.get("trainer")
+    loggers = trainer.get("logger") if isinstance(trainer, Mapping) else None
+    several = loggers if isinstance(loggers, list) else [loggers]
+    arguments = [logger.get("init_args") for logger in several if isinstance(logger, Mapping)]
+    return [one for one in arguments if isinstance(one, dict) and isinstance(one.get("tracking_uri"), str)]
+
+
 def hide_password(config: dict[str, Any]) -> None:
     """Remove users and passwords from the stores that a resolved configuration names: others may read it."""
-    loggers = config["trainer"]["logger"]
-    for logger in loggers if isinstance(loggers, list) else [loggers]:
-        arguments = logger.get("init_args") if isinstance(logger, dict) else None
-        if arguments and isinstance(arguments.get("tracking_uri"), str):
-            arguments["tracking_uri"] = shown_uri(arguments["tracking_uri"])
+    for arguments in store_arguments(config):
+        arguments["tracking_uri"] = shown_uri(arguments["tracking_uri"])
 
 
 def _content(path: Path) -> Any:

@@ -20,7 +20,7 @@ from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
 from ae_lightning.sweep.trial_queue import RUN_ID, recover
-from ae_lightning.tracking.store import is_same_store, shown_uri
+from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
 
 PARENT_RUN = "mlflow_run_id"

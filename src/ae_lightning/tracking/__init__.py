@@ -1,15 +1,10 @@
 """MLflow: the one folder that imports it."""
 
+from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
-from ae_lightning.tracking.store import (
-    connect,
-    gets_credentials,
-    is_same_store,
-    shown_uri,
-    tracking_uri_from_environment,
-)
+from ae_lightning.tracking.store import connect, gets_credentials
 from ae_lightning.tracking.tracker import MLflowTracker, trackers
 
 __all__ = [
@@ -23,6 +18,7 @@ __all__ = [
     "find_run",
     "gets_credentials",
     "is_same_store",
+    "is_server",
     "shown_uri",
     "trackers",
     "tracking_uri_from_environment",

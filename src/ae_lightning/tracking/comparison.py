@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from ae_lightning.errors import ConfigError, TrackingError, unknown_name
+from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.tracking.addresses import shown_uri
+from ae_lightning.tracking.answers import own_code, reason_of
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, changed_on_resuming, mlflow_run
-from ae_lightning.tracking.store import connect, shown_uri
+from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
@@ -62,6 +64,7 @@ class RunReader:
     def __init__(self, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
         self._client: MlflowClient = connect(tracking_uri)
+        self._explained = partial(answers_explained, tracking_uri)
 
     def of_experiment(self, name: str | None, filter_string: str = "") -> list[TrackedRun]:
         """Return the autoencoders' runs of an experiment, the oldest first.
@@ -72,23 +75,27 @@ class RunReader:
 
         Raises:
             ConfigError: If there is no such experiment, or MLflow does not understand the filter.
+            TrackingError: If the store does not answer.
         """
-        experiments = self._client.search_experiments()
-        if name is None:
-            chosen = [found for found in [self._newest(experiments)] if found is not None]
-        else:
-            chosen = [found for found in experiments if found.name == name]
-            if not chosen:
+        with self._explained():
+            experiments = self._client.search_experiments()
+            if name is None:
+                chosen = [found for found in [self._newest(experiments)] if found is not None]
+            else:
+                chosen = [found for found in experiments if found.name == name]
+            if name is not None and not chosen:
                 raise ConfigError(unknown_name("--experiment", name, [found.name for found in experiments]))
-        return self._search(chosen, filter_string)
+            return self._search(chosen, filter_string)
 
     def everywhere(self, filter_string: str) -> list[TrackedRun]:
         """Return the autoencoders' runs of all experiments that a filter keeps, the oldest first.
 
         Raises:
             ConfigError: If MLflow does not understand the filter.
+            TrackingError: If the store does not answer.
         """
-        return self._search(self._client.search_experiments(), filter_string)
+        with self._explained():
+            return self._search(self._client.search_experiments(), filter_string)
 
     def by_id(self, run_ids: Sequence[str]) -> list[TrackedRun]:
         """Return runs in the order in which they are named, each once.
@@ -108,8 +115,13 @@ class RunReader:
         return found
 
     def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
-        """Return step and value of all that was logged of a metric."""
-        return [(point.step, point.value) for point in self._client.get_metric_history(run_id, metric)]
+        """Return step and value of all that was logged of a metric.
+
+        Raises:
+            TrackingError: If the store does not give them.
+        """
+        with self._explained():
+            return [(point.step, point.value) for point in self._client.get_metric_history(run_id, metric)]
 
     def text(self, run_id: str, artifact: str) -> str:
         """Return the content of an artifact.
@@ -117,7 +129,7 @@ class RunReader:
         Raises:
             TrackingError: If the store does not give it.
         """
-        with self._refusal_explained(), TemporaryDirectory() as folder:
+        with self._explained(), TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, artifact, folder)).read_text(encoding="utf-8")
 
     def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str]) -> str:
@@ -134,7 +146,7 @@ class RunReader:
         Raises:
             TrackingError: If the store does not take them.
         """
-        with self._refusal_explained():
+        with self._explained():
             tags = {COMPARISON_TAG: " ".join(run_ids)[:5000]}
             run = self._client.create_run(experiment_id, run_name=f"comparison of {len(run_ids)} runs", tags=tags)
             for path in paths:
@@ -143,8 +155,13 @@ class RunReader:
         return str(run.info.run_id)
 
     def experiment_name(self, experiment_id: str) -> str:
-        """Return an experiment's name."""
-        return str(self._client.get_experiment(experiment_id).name)
+        """Return an experiment's name.
+
+        Raises:
+            TrackingError: If the store does not give it.
+        """
+        with self._explained():
+            return str(self._client.get_experiment(experiment_id).name)
 
     def _newest(self, experiments: Sequence[Experiment]) -> Experiment | None:
         """Return the experiment with the newest run of an autoencoder."""
@@ -166,7 +183,9 @@ class RunReader:
         try:
             return [_as_tracked(run) for run in self._every_run(ids, " and ".join(conditions))]
         except MlflowException as error:
-            raise ConfigError(f"--filter: {filter_string!r}: {str(error).splitlines()[0][:300]}") from error
+            if not (filter_string and own_code(error) == "INVALID_PARAMETER_VALUE"):
+                raise
+            raise ConfigError(f"--filter: {filter_string!r}: {reason_of(error)}") from error
 
     def _every_run(self, experiment_ids: list[str], filter_string: str) -> Iterator[MlflowRun]:
         """Yield runs page by page, the oldest first."""
@@ -181,17 +200,6 @@ class RunReader:
             )
             yield from page
             token = page.token or ""
-
-    @contextmanager
-    def _refusal_explained(self) -> Iterator[None]:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            yield
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"MLflow at {shown_uri(self.tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
-            ) from error
 
 
 def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, float]:

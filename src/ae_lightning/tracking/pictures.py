@@ -10,7 +10,7 @@ from uuid import UUID
 
 from mlflow.tracking import MlflowClient
 
-from ae_lightning.tracking.store import NOWHERE
+from ae_lightning.tracking.addresses import NOWHERE
 
 IMAGES_FOLDER = "images"
 IMAGES_TAG = "mlflow.loggedImages"

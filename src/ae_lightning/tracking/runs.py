@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ae_lightning.errors import TrackingError
-from ae_lightning.tracking.store import connect, shown_uri
+from ae_lightning.tracking.answers import is_missing
+from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
-    from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
 CONFIG_HASH_TAG = "ae_lightning.config_hash"
@@ -52,12 +51,13 @@ def mlflow_run(client: MlflowClient, tracking_uri: str, run_id: str) -> MlflowRu
     """
     from mlflow.exceptions import MlflowException
 
-    try:
-        return client.get_run(run_id)
-    except MlflowException as error:
-        if is_missing(error):
-            return None
-        raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {str(error).splitlines()[0]}") from error
+    with answers_explained(tracking_uri):
+        try:
+            return client.get_run(run_id)
+        except MlflowException as error:
+            if is_missing(error):
+                return None
+            raise
 
 
 def changed_on_resuming(tags: Mapping[str, str]) -> dict[str, str]:
@@ -72,18 +72,14 @@ def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
         TrackingError: If the store does not answer.
     """
     client = connect(tracking_uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = client.search_runs(
-        experiments,
-        filter_string=f"tags.`{CONFIG_HASH_TAG}` = '{config_hash}' and attributes.status != 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-    )
+    with answers_explained(tracking_uri):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = client.search_runs(
+            experiments,
+            filter_string=f"tags.`{CONFIG_HASH_TAG}` = '{config_hash}' and attributes.status != 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+        )
     return [_as_run(run) for run in found]
-
-
-def is_missing(error: MlflowException) -> bool:
-    """Whether MLflow says that what was asked for does not exist."""
-    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def _as_run(run: MlflowRun) -> Run:

@@ -14,30 +14,11 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
+from ae_lightning.tracking.answers import is_away, reason_of
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
-SQLITE_SCHEME = "sqlite:///"
-
-NOWHERE = "http://nowhere.invalid"
-"""A store that MLflow makes a client for without looking whether it is there."""
-
-
-def tracking_uri_from_environment() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the database in the working directory that a bare `mlflow ui` reads."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
-
-
-def shown_uri(tracking_uri: str) -> str:
-    """Return a URI, or a text with URIs in it, as messages show it: without users and passwords."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "", tracking_uri)
-
-
-def is_same_store(uri: str, other: str) -> bool:
-    """Whether two addresses are of one store, whoever asks it."""
-    return shown_uri(uri).rstrip("/") == shown_uri(other).rstrip("/")
 
 
 def gets_credentials(tracking_uri: str) -> bool:
@@ -45,28 +26,13 @@ def gets_credentials(tracking_uri: str) -> bool:
 
     That is of `MLFLOW_TRACKING_TOKEN`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_AUTH` or `~/.mlflow/credentials`.
     """
-    if not tracking_uri.startswith(("http://", "https://")):
+    if not is_server(tracking_uri):
         return False
     _import_quietly()
     from mlflow.utils.credentials import get_default_host_creds
 
     found = get_default_host_creds(tracking_uri)  # type: ignore[no-untyped-call]
     return any((found.token, found.password, found.auth))
-
-
-def absolute_uri(tracking_uri: str) -> str:
-    """Give a sqlite database its full path.
-
-    MLflow keeps its connections by URI, so a relative one would lead a process that changes its working directory back
-    to the database of the old one.
-    """
-    database = _database_of(tracking_uri)
-    return tracking_uri if database is None else f"{SQLITE_SCHEME}{database.resolve()}"
-
-
-def _database_of(tracking_uri: str) -> Path | None:
-    path = tracking_uri.removeprefix(SQLITE_SCHEME)
-    return Path(path) if path not in ("", tracking_uri, ":memory:") else None
 
 
 _MAX_RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
@@ -138,20 +104,57 @@ def connect(tracking_uri: str) -> MlflowClient:
         TrackingError: If the store cannot be reached, created or written.
     """
     _import_quietly()
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         with impatient(), _creation_lock(tracking_uri):
             client = client_of(tracking_uri)
             client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = shown_uri(str(error).strip().splitlines()[0][:300])
+    except Exception as error:
+        # Stores raise errors of many libraries.
         raise TrackingError(
-            f"MLflow at {shown_uri(tracking_uri)!r} cannot be used ({reason}); start the server, or set "
-            f"MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
+            f"MLflow at {shown_uri(tracking_uri)!r} cannot be used {_remedy(error, tracking_uri)}"
         ) from error
     return client
+
+
+def _remedy(error: Exception, tracking_uri: str) -> str:
+    """Say why a store cannot be used, and what can be done: only one that nobody answers at is to be started."""
+    elsewhere = "set MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
+    uri, reason = shown_uri(tracking_uri), reason_of(error)
+    if is_server(tracking_uri) and is_away(error):
+        return f"({reason}); start the server, or {elsewhere}"
+    version = re.search(r"(?:found version|revision identified by) '?(\w+)", reason)
+    if version and not _knows(version[1]):
+        import mlflow
+
+        return (
+            f"(a newer MLflow than {mlflow.__version__} made it: its schema has version {version[1]}, which this one "
+            f"does not know); update MLflow, or {elsewhere}"
+        )
+    return f"({reason.replace('<database_uri>', uri)}); or {elsewhere}"
+
+
+def _knows(version: str) -> bool:
+    """Whether the MLflow installed has made, or could make, a database of a version."""
+    import mlflow
+
+    # One without a version is no newer one: it was begun, and not finished.
+    migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+    return version == "None" or any(migrations.glob(f"{version}_*.py"))
+
+
+@contextmanager
+def answers_explained(tracking_uri: str) -> Iterator[None]:
+    """Say in one line what a store answers that is no answer.
+
+    Raises:
+        TrackingError: In place of what MLflow's client raises.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {reason_of(error)}") from error
 
 
 def client_of(tracking_uri: str) -> MlflowClient:
@@ -177,7 +180,7 @@ def _import_quietly() -> None:
 
 @contextmanager
 def _creation_lock(tracking_uri: str) -> Iterator[None]:
-    database = _database_of(tracking_uri)
+    database = database_of(tracking_uri)
     if database is None:
         yield
         return
@@ -210,7 +213,7 @@ def find_or_create_experiment(client: MlflowClient, tracking_uri: str, name: str
             f"MLflow experiment {name!r} is deleted; restore it (mlflow experiments restore "
             f"--experiment-id {found.experiment_id}) or give --trainer.logger.experiment_name"
         )
-    if found.artifact_location.startswith("mlflow-artifacts:") and not tracking_uri.startswith("http"):
+    if found.artifact_location.startswith("mlflow-artifacts:") and not is_server(tracking_uri):
         raise TrackingError(
             f"MLflow experiment {name!r} was created by a server that also keeps its artifacts; set "
             "MLFLOW_TRACKING_URI to that server, or give --trainer.logger.experiment_name"

@@ -17,11 +17,10 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
-from ae_lightning.errors import TrackingError
 from ae_lightning.file_names import DEFAULT_SPOOL
-from ae_lightning.tracking.delivery import StoreAwayError
+from ae_lightning.tracking.addresses import NOWHERE, absolute_uri, shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.keys import command_line_keys, valid_key
-from ae_lightning.tracking.leftover_spools import deliver_left_of_run
+from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
 from ae_lightning.tracking.mlflow_writes import (
     MODEL_FOLDER,
     Artifacts,
@@ -37,15 +36,7 @@ from ae_lightning.tracking.mlflow_writes import (
 from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
-from ae_lightning.tracking.store import (
-    NOWHERE,
-    absolute_uri,
-    connect,
-    find_or_create_experiment,
-    impatient,
-    shown_uri,
-    tracking_uri_from_environment,
-)
+from ae_lightning.tracking.store import answers_explained, connect, find_or_create_experiment, impatient
 from ae_lightning.tracking.writer import Writer
 
 MYPY = False
@@ -176,14 +167,9 @@ class MLflowTracker(MLFlowLogger):
         self._has_begun = True
 
     def _open_first(self) -> None:
-        from mlflow.exceptions import MlflowException
-
         self._mlflow_client = connect(self._tracking_uri)
-        try:
-            with impatient():
-                self._resume_run() if self._run_id is not None else self._create_run()
-        except (MlflowException, StoreAwayError) as error:
-            raise TrackingError(f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0]}") from error
+        with answers_explained(self._tracking_uri), impatient():
+            self._resume_run() if self._run_id is not None else self._create_run()
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -254,14 +240,8 @@ class MLflowTracker(MLFlowLogger):
         if self._has_begun:
             self._submit(write)
             return
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with answers_explained(self._tracking_uri):
             write.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"MLflow at {shown_uri(self._tracking_uri)!r}: {str(error).splitlines()[0][:300]}"
-            ) from error
 
     def _submit(self, write: MLflowWrite) -> None:
         assert self._writer is not None, "open() comes first"
@@ -393,6 +373,12 @@ class MLflowTracker(MLFlowLogger):
     def spooled(self) -> Spool | None:
         """What waits on disk; None once MLflow has everything."""
         return None if self._spool is None or self._spool.is_empty else self._spool
+
+    @property
+    def undelivered(self) -> list[str]:
+        """What MLflow does not have of the run, and how to deliver it, a line each."""
+        spools = [] if self._run_id is None else find_spools(self._spool_root, self._run_id)
+        return [line for spool in spools for line in spool.hints]
 
 
 def trackers(trainer: Trainer) -> list[MLflowTracker]:

@@ -1,0 +1,85 @@
+"""What an error of a store says, and whether it is MLflow that says it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from ae_lightning.errors import first_line
+from ae_lightning.tracking.addresses import shown_uri
+
+if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+    from requests import Response
+
+MAX_REASON = 1000
+"""MLflow's own messages, the remedies at their end included, are shorter."""
+
+_READS_ANSWERS = "mlflow.utils.rest_utils"
+"""Where MLflow's client turns the status of an answer that is not MLflow's into one of MLflow's codes."""
+
+
+def own_code(error: BaseException) -> str:
+    """Return the code that MLflow itself gave an error; empty where it was something between that answered.
+
+    A server of MLflow puts the code into the JSON of its answer, as no proxy does; a database, and what MLflow's client
+    refuses to send, come by no proxy.
+    """
+    from mlflow.exceptions import MlflowException, RestException
+    from requests import HTTPError
+
+    if isinstance(error, RestException):
+        return _code_in(error.json)
+    if isinstance(error, HTTPError):
+        return _code_of(error.response)
+    if isinstance(error, MlflowException) and not _is_of_a_proxy(error):
+        return str(error.error_code)
+    return ""
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether MLflow says that what was asked for does not exist."""
+    return own_code(error) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+def _is_of_a_proxy(error: MlflowException) -> bool:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_globals.get("__name__") == _READS_ANSWERS
+
+
+def _code_of(response: Response | None) -> str:
+    try:
+        return "" if response is None else _code_in(response.json())
+    except ValueError:
+        return ""
+
+
+def _code_in(answer: object) -> str:
+    code = answer.get("error_code") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in a line why a store did not take something; MLflow's own, on a lost connection, fills a screen."""
+    if _came_too_late(error):
+        return "no answer in time"
+    if _found_nobody(error):
+        return "no connection"
+    # What a proxy wrote is a page, not a reason.
+    line, _, _ = first_line(error, MAX_REASON).partition(". Response body: ")
+    return shown_uri(line)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether nobody answered."""
+    return _came_too_late(error) or _found_nobody(error)
+
+
+def _came_too_late(error: BaseException) -> bool:
+    return "timed out" in str(error)
+
+
+def _found_nobody(error: BaseException) -> bool:
+    from requests import ConnectionError as NoConnectionError
+
+    return isinstance(error.__context__, NoConnectionError)

@@ -1,0 +1,98 @@
+"""Spellings of a store's address: which are the same, and which of them MLflow sends its token to."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from ae_lightning.command_line.report import resume_hint, ui_hint
+from ae_lightning.tracking import gets_credentials, is_same_store, is_server
+
+
+@pytest.fixture
+def listener():
+    """A server that notes what it is shown, and answers nothing of use."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.shown.append(self.headers.get("Authorization"))
+            self.send_error(404)
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.shown = []
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "spelling", ["http://{}", "HTTP://{}", "hTTp://{}/", " http://{}", "\x01HTTP://{}", "ht\ttp://{}", "http:\n//{}"]
+)
+def test_whom_mlflow_shows_its_token_is_said_to_get_it(listener, monkeypatch, spelling):
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    uri = spelling.format(f"127.0.0.1:{listener.server_port}")
+    with suppress(Exception):
+        MlflowClient(uri).get_run("0" * 32)
+    if "Bearer secret" in listener.shown:
+        assert gets_credentials(uri)
+    assert is_server(uri)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///http.db", "postgresql://http/x", "file:///http", "mlruns", ""])
+def test_no_other_store_is_a_server(monkeypatch, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    assert not is_server(uri)
+    assert not gets_credentials(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "other"),
+    [
+        ("http://host", "HTTP://HOST:80/"),
+        ("https://host/mlflow", "https://ada:secret@host.:443/mlflow/"),
+        ("http://[::1]:5000", "http://[0:0:0:0:0:0:0:1]:5000"),
+        ("http://[2001:DB8::1]", "http://[2001:db8:0::0:1]:80"),
+        ("postgresql://host/db", "postgresql+psycopg://ada@host:5432/db"),
+        ("sqlite:///mlflow.db", "sqlite:///./mlflow.db"),
+        ("http://[::1", "http://[::1"),
+    ],
+)
+def test_spellings_of_one_store(uri, other):
+    assert is_same_store(uri, other)
+    assert is_same_store(other, uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "other"),
+    [
+        ("http://host", "https://host"),
+        ("http://host", "http://host:8080"),
+        ("http://host", "http://host@evil"),
+        ("http://host", "http://host.evil"),
+        ("http://host/a", "http://host/b"),
+        ("http://host/a", "http://host/A"),
+        ("http://[::1]", "http://[::2]"),
+        ("postgresql://host/db?options=a", "postgresql://host/db?options=b"),
+        ("sqlite:///a.db", "sqlite:///b.db"),
+        ("http://[::1", "http://[::2"),
+        ("http://host:port", "http://host"),
+    ],
+)
+def test_stores_that_are_two(uri, other):
+    assert not is_same_store(uri, other)
+    assert not is_same_store(other, uri)
+
+
+def test_hints_take_a_spelling_for_what_it_is(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert resume_hint("HTTP://host:5000/", "0123") == "fit --resume 0123"
+    assert ui_hint("HTTP://host:5000/", "1", "2") == "MLflow: HTTP://host:5000/#/experiments/1/runs/2"
