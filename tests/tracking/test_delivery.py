@@ -55,7 +55,7 @@ def test_what_a_run_leaves_behind_is_delivered_once_by_sync(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(10))
         tracker.finalize()
-        assert "sync" in tracker.spooled.hint
+        assert "sync" in " ".join(tracker.spooled.hints)
         refused = workspace("sync")
         assert refused.code == 2
         assert len(refused.err.splitlines()) == 1
@@ -145,7 +145,13 @@ def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace
     (kept,) = (workspace.folder / "mlruns" / "spool").glob("*/files/*/note.txt")
     assert kept.read_text() == "kept"
     assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
-    assert "nothing waits" in workspace("sync").out
+    again = workspace("sync", "--refused")
+    assert again.code == 1
+    assert "1 records at no attempt" in again.out
+    artifacts.unlink()
+    assert workspace("sync", "--refused").code == 0
+    assert workspace.artifact(tracker.run_id, "notes/note.txt").read_text() == "kept"
+    assert not kept.exists()
 
 
 def test_a_training_goes_on_where_no_spool_can_be_made(workspace):

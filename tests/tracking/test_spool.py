@@ -89,7 +89,8 @@ def test_an_altered_record_is_the_only_one_lost(tmp_path):
     assert records_of(spool) == [Status("RUNNING"), None, Status("FINISHED", 2)]
 
 
-def test_a_bucket_whose_library_is_missing_is_refused(workspace):
+def test_a_file_for_a_bucket_whose_library_is_missing_is_kept(workspace, monkeypatch):
+    monkeypatch.setattr("ae_lightning.tracking.delivery.SECONDS_BETWEEN_ATTEMPTS", 0.0)
     client = workspace.client
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "boto3", None)
@@ -97,8 +98,9 @@ def test_a_bucket_whose_library_is_missing_is_refused(workspace):
         spool = Spool.new(workspace.folder, Origin(workspace.uri, run_id))
         (spool.files / spool.stage() / "note.txt").write_text("")
         spool.append([Artifacts("000001", "notes"), Status("FINISHED", 5)])
-        with pytest.warns(UserWarning, match="refuses files of notes"):
-            assert spool.deliver_all(client) == 2
+        with pytest.warns(UserWarning, match="takes everything but files of notes"):
+            assert spool.deliver_all(client) == 1
+    assert spool.num_refused == 1
     assert client.get_run(run_id).info.status == "FINISHED"
 
 

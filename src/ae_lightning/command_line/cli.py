@@ -375,12 +375,8 @@ class AutoencoderCLI(LightningCLI):
     def _tell_how_to_go_on(self) -> None:
         for tracker in trackers(self.trainer) if self.trainer.is_global_zero else []:
             hint = resume_hint(tracker.tracking_uri, tracker.run_id)
-            Console(stderr=True).print(
-                f"ended after step {self.trainer.global_step}; to go on: {hint}",
-                highlight=False,
-                soft_wrap=True,
-                markup=False,
-            )
+            lines = [f"ended after step {self.trainer.global_step}; to go on: {hint}", *tracker.undelivered]
+            Console(stderr=True).print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
 
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
@@ -389,8 +385,7 @@ class AutoencoderCLI(LightningCLI):
             hints = [*hints, f"left out: {self.data.num_skipped:,} damaged files (data.on_error: skip)"]
         for tracker in trackers(self.trainer):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
-            if tracker.spooled is not None:
-                hints.append(tracker.spooled.hint)
+            hints.extend(tracker.undelivered)
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         print_report(stage, values, hints, self._get(self.config_init, "evaluation").measures)
 

@@ -13,9 +13,10 @@ EXIT_KEPT = 1
 EPILOG = (
     "A run that ends while its MLflow store is away leaves on disk what the store did not take: metrics, pictures, the "
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
-    "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 a run is deleted in MLflow "
-    "(what it lacks stays on disk, in case it is restored) or another version of this package must deliver what is "
-    "left, 2 a store does not answer, or the disk does not."
+    "What MLflow took at no attempt, though it took other things, stays on disk until --refused tries it again. "
+    "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 something stays on disk (a "
+    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; MLflow took it at "
+    "no attempt), 2 a store does not answer, or the disk does not."
 )
 
 
@@ -26,7 +27,7 @@ def run(arguments: list[str]) -> int:
         arguments: Of the command line, without the command.
 
     Returns:
-        0 if nothing is left that could be delivered, 1 if runs are gone or another version must deliver.
+        0 if nothing is left, 1 if runs are gone, another version must deliver, or MLflow takes some at no attempt.
 
     Raises:
         ConfigError: If the folder is not there, or a spool in it cannot be read or written.
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
     # So that --help need not wait for torch.
     from ae_lightning.tracking.leftover_spools import deliver_all
 
-    return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri) else 0
+    return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri, options.refused) else 0
 
 
 def _parser() -> CommandParser:
@@ -56,5 +57,8 @@ def _parser() -> CommandParser:
     )
     parser.add_argument(
         "--tracking_uri", metavar="URI", help="MLflow store, if it has moved (default: the one of each run)"
+    )
+    parser.add_argument(
+        "--refused", action="store_true", help="try again what MLflow took at no attempt, though it took other things"
     )
     return parser

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.errors import first_line
+from ae_lightning.tracking.answers import is_missing, own_code, reason_of
 from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target
-from ae_lightning.tracking.runs import is_missing
-from ae_lightning.tracking.store import shown_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -23,7 +21,6 @@ _REFUSALS = (
     *("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"),
     *("BAD_REQUEST", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED"),
 )
-_HTTP_REFUSALS = (400, 413)
 _PASSING = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")
 _HTTP_PASSING = (429, 502, 503, 504)
 _PROBE_TAG = "ae_lightning.probe"
@@ -34,7 +31,7 @@ class StoreAwayError(Exception):
 
 
 class UndeliverableError(Exception):
-    """The store takes other things, but this one never."""
+    """The store takes other things, but not this one."""
 
 
 class RunGoneError(StoreAwayError):
@@ -46,7 +43,7 @@ class OtherVersionError(Exception):
 
 
 def deliver(target: Target, write: MLflowWrite) -> None:
-    """Deliver a write; warn of one that a store that has the run will never take, and leave it out.
+    """Deliver a write; warn of one that MLflow itself refuses, though it has the run, and leave it out.
 
     Raises:
         StoreAwayError: If the store takes nothing now: no answer, a locked or full disk, an expired password.
@@ -55,11 +52,16 @@ def deliver(target: Target, write: MLflowWrite) -> None:
     try:
         write.deliver(target)
     except Exception as error:
-        # Stores raise errors of many libraries; what is no refusal may pass.
-        if not _is_refusal(error):
+        # Stores raise errors of many libraries; what is no refusal of MLflow's own may pass.
+        if own_code(error) not in _REFUSALS:
             raise StoreAwayError(reason_of(error)) from error
         require_run(target.client, target.run_id)
-        rank_zero_warn(f"MLflow refuses {write}, which is left out: {reason_of(error)}")
+        parts = write.parts()
+        if len(parts) == 1:
+            rank_zero_warn(f"MLflow refuses {write}, which is left out: {reason_of(error)}")
+            return
+        for part in parts:
+            deliver(target, part)
 
 
 def deliver_or_give_up(target: Target, write: MLflowWrite) -> None:
@@ -107,28 +109,14 @@ def require_run(client: MlflowClient, run_id: str) -> None:
         StoreAwayError: If it does not answer.
         RunGoneError: If it does not have the run.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         run = client.get_run(run_id)
     except Exception as error:
-        if isinstance(error, MlflowException) and is_missing(error):
+        if is_missing(error):
             raise RunGoneError(f"it has no run {run_id}") from error
         raise StoreAwayError(reason_of(error)) from error
     if run.info.lifecycle_stage != "active":
         raise RunGoneError(f"run {run_id} is deleted there")
-
-
-def _is_refusal(error: Exception) -> bool:
-    from mlflow.exceptions import MlflowException
-    from requests import HTTPError
-
-    if isinstance(error, MlflowException):
-        return error.error_code in _REFUSALS
-    if isinstance(error, HTTPError):
-        return error.response is not None and error.response.status_code in _HTTP_REFUSALS
-    # A library that this machine does not have, such as the one for the store's buckets.
-    return isinstance(error, ImportError)
 
 
 def _may_pass(error: BaseException | None) -> bool:
@@ -141,14 +129,3 @@ def _may_pass(error: BaseException | None) -> bool:
     if isinstance(error, HTTPError):
         return error.response is not None and error.response.status_code in _HTTP_PASSING
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def reason_of(error: BaseException) -> str:
-    """Say in a line why a store did not take something; MLflow's own, on a lost connection, fills a screen."""
-    from requests import ConnectionError as NoConnectionError
-
-    if "timed out" in str(error):
-        return "no answer in time"
-    if isinstance(error.__context__, NoConnectionError):
-        return "no connection"
-    return shown_uri(first_line(error, 300))

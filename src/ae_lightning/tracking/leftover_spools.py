@@ -13,9 +13,11 @@ from rich.console import Console
 
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, reason_of, require_run
+from ae_lightning.tracking.addresses import is_same_store, shown_uri
+from ae_lightning.tracking.answers import reason_of
+from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, require_run
 from ae_lightning.tracking.spool import ORIGIN_FILE, Origin, Spool, SpoolInUseError, held
-from ae_lightning.tracking.store import absolute_uri, connect, impatient, sending_files, shown_uri
+from ae_lightning.tracking.store import connect, impatient, sending_files
 from ae_lightning.versions import FIRST_VERSION
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ def deliver_left_behind(root: Path, tracking_uri: str, patience: float = 0.0) ->
     Raises:
         TrackingError: If the store does not answer.
     """
-    spools = [spool for spool in find_spools(root) if spool.origin.tracking_uri == absolute_uri(tracking_uri)]
+    own = [spool for spool in find_spools(root) if is_same_store(spool.origin.tracking_uri, tracking_uri)]
+    # Where nothing is left but what MLflow took at no attempt, nothing is to be delivered.
+    spools = [spool for spool in own if not (spool.is_empty and spool.num_refused)]
     client = connect(tracking_uri) if spools else None
     for spool in spools:
         assert client is not None
@@ -79,8 +83,8 @@ def deliver_left_of_run(root: Path, run_id: str, client: MlflowClient) -> None:
         client: Of its store.
 
     Raises:
-        TrackingError: If another process writes or delivers it, or another version wrote it.
-        StoreAwayError: If the store does not take it.
+        TrackingError: If another process writes or delivers it, another version wrote it, or the store
+            takes nothing.
     """
     for spool in find_spools(root, run_id):
         try:
@@ -92,6 +96,8 @@ def deliver_left_of_run(root: Path, run_id: str, client: MlflowClient) -> None:
             ) from error
         except OtherVersionError as error:
             raise TrackingError(f"run {run_id}: what waits in {spool.folder} is {error}") from error
+        except StoreAwayError as error:
+            raise TrackingError(f"run {run_id}: MLflow does not take what waits in {spool.folder}: {error}") from error
 
 
 @dataclass
@@ -100,12 +106,15 @@ class _Delivery:
 
     Attributes:
         tracking_uri: A store in place of the spools' own.
+        tries_refused: Whether to try again what MLflow took at no attempt.
         away: What the stores that do not answer said, by their address.
         faults: What the disk said of the spools that cannot be read or written.
-        num_kept: How many spools stay because their run is gone, or another version delivers them.
+        num_kept: How many spools stay because their run is gone, another version delivers them, or MLflow takes some of
+            it at no attempt.
     """
 
     tracking_uri: str | None
+    tries_refused: bool
     console: Console
     away: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -117,6 +126,12 @@ class _Delivery:
         try:
             with held(spool):
                 self._deliver(spool, uri, run_id)
+                if self.tries_refused and uri not in self.away:
+                    spool.retry_refused()
+                    self._deliver(spool, uri, run_id)
+                if spool.num_refused:
+                    self.num_kept += 1
+                    self._say(f"run {run_id}: {spool.hints[-1]}")
         except SpoolInUseError:
             self._say(f"run {run_id}: a process that still runs has it, and delivers it itself")
         except (RunGoneError, OtherVersionError) as error:
@@ -139,29 +154,30 @@ class _Delivery:
             require_run(client, run_id)
             # Nothing waits for the answers here, unlike in a training.
             with sending_files():
-                for record in track_slow(records, f"run {run_id}"):
-                    spool.deliver(record, client)
-        self._say(f"run {run_id}: {len(records)} records delivered to {shown_uri(uri)}")
+                taken = [spool.deliver(record, client) for record in track_slow(records, f"run {run_id}")]
+        self._say(f"run {run_id}: {sum(taken)} records delivered to {shown_uri(uri)}")
 
     def _say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def deliver_all(folder: Path, tracking_uri: str | None) -> int:
+def deliver_all(folder: Path, tracking_uri: str | None, tries_refused: bool = False) -> int:
     """Deliver every spool of a folder, and say how each went.
 
     Args:
         folder: Where they wait.
         tracking_uri: A store in place of the spools' own.
+        tries_refused: Whether to try again what MLflow took at no attempt.
 
     Returns:
-        How many spools stay because their run is gone, or another version delivers them.
+        How many spools stay because their run is gone, another version delivers them, or MLflow takes some of it at no
+        attempt.
 
     Raises:
         ConfigError: If a spool cannot be read or written.
         TrackingError: If a store does not answer.
     """
-    delivery = _Delivery(tracking_uri, Console())
+    delivery = _Delivery(tracking_uri, tries_refused, Console())
     spools = find_spools(folder)
     for spool in spools:
         delivery.deliver(spool)

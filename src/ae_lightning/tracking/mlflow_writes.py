@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ae_lightning.tracking.models import deliver_model
@@ -52,6 +52,23 @@ class MLflowWrite(ABC):
     def deliver(self, target: Target) -> None:
         """Say it; to say it again changes nothing."""
 
+    def places(self, files: Path) -> Set[str]:
+        """Name what it sets that another may set anew: there the last one counts.
+
+        Args:
+            files: Folder with the files that writes speak of.
+        """
+        return frozenset()
+
+    def without(self, places: Set[str], files: Path) -> MLflowWrite | None:
+        """Return what is left to be said once a later one has set these places; None where nothing is."""
+        own = self.places(files)
+        return None if own and own <= places else self
+
+    def parts(self) -> Sequence[MLflowWrite]:
+        """Return the writes that say the same one by one, so that a bad one spoils no other."""
+        return [self]
+
     @abstractmethod
     def __str__(self) -> str:
         """Name it in a message."""
@@ -69,16 +86,42 @@ class Metrics(MLflowWrite):
 
         target.client.log_batch(target.run_id, metrics=[Metric(*point) for point in self.points])
 
+    def parts(self) -> Sequence[Metrics]:
+        """Return one for each metric."""
+        keys = dict.fromkeys(key for key, *_ in self.points)
+        return [Metrics([point for point in self.points if point[0] == key]) for key in keys]
+
     def __str__(self) -> str:
         """Count them."""
         return f"{len(self.points)} metrics"
 
 
 @dataclass(frozen=True)
-class Params(MLflowWrite):
-    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`."""
+class _Named(MLflowWrite):
+    """Values by name."""
 
     values: Mapping[str, str]
+
+    def places(self, files: Path) -> Set[str]:
+        """Name them."""
+        return {self._place(name) for name in self.values}
+
+    def without(self, places: Set[str], files: Path) -> MLflowWrite | None:
+        """Leave the others."""
+        rest = {name: value for name, value in self.values.items() if self._place(name) not in places}
+        return replace(self, values=rest) if rest else None
+
+    def parts(self) -> Sequence[MLflowWrite]:
+        """Return one for each name."""
+        return [replace(self, values={name: value}) for name, value in self.values.items()]
+
+    def _place(self, name: str) -> str:
+        return f"{type(self).__name__} {name}"
+
+
+@dataclass(frozen=True)
+class Params(_Named):
+    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`."""
 
     def deliver(self, target: Target) -> None:
         """Write those that are new, and tags for those that have changed."""
@@ -100,10 +143,8 @@ class Params(MLflowWrite):
 
 
 @dataclass(frozen=True)
-class Tags(MLflowWrite):
+class Tags(_Named):
     """Tags of the run."""
-
-    values: Mapping[str, str]
 
     def deliver(self, target: Target) -> None:
         """Set them."""
@@ -126,6 +167,10 @@ class Text(MLflowWrite):
     def deliver(self, target: Target) -> None:
         """Write it over what is there."""
         target.client.log_text(target.run_id, self.text, self.artifact_file)
+
+    def places(self, files: Path) -> Set[str]:
+        """Name the artifact."""
+        return {f"artifact {self.artifact_file}"}
 
     def __str__(self) -> str:
         """Name it."""
@@ -155,6 +200,12 @@ class Artifacts(MLflowWrite):
         target.client.get_run(target.run_id)
         with sending_files():
             target.client.log_artifacts(target.run_id, str(target.files / self.folder), self.artifact_folder)
+
+    def places(self, files: Path) -> Set[str]:
+        """Name the artifacts."""
+        own = files / self.folder
+        names = (path.relative_to(own) for path in own.rglob("*") if path.is_file())
+        return {f"artifact {PurePosixPath(self.artifact_folder, name)}" for name in names}
 
     def __str__(self) -> str:
         """Name the folder."""
@@ -205,6 +256,10 @@ class Status(MLflowWrite):
             target.client.update_run(target.run_id, status=self.status)
         else:
             target.client.set_terminated(target.run_id, self.status, self.time)
+
+    def places(self, files: Path) -> Set[str]:
+        """Name it."""
+        return {"status"}
 
     def __str__(self) -> str:
         """Name it."""

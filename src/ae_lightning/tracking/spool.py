@@ -1,9 +1,9 @@
 """Writes that wait on disk while MLflow is away.
 
 A spool is a folder of one run and one process: `origin.json` says which run of which store it is for, `journal` has a
-line for every write in order, each behind its CRC, `files/` what they speak of, and `delivered` how many bytes of
-the journal MLflow has. What MLflow takes at no attempt goes from the journal to `refused`. Whoever writes or delivers
-holds the lock beside the folder.
+line for every write in order, `files/` what they speak of, and `delivered` how many bytes of the journal MLflow has.
+What MLflow takes at no attempt goes from the journal to `refused`, and stays there until it is to be tried again, or
+MLflow has taken something newer in its place. Whoever writes or delivers holds the lock beside the folder.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import shlex
 import shutil
 import threading
 import time
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +26,14 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from ae_lightning import __version__
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
-from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, decoded, encoded, merged
+from ae_lightning.tracking.journal import append, line_of, replace, write_in
+from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, merged
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ORIGIN_FILE = "origin.json"
 _JOURNAL, _DELIVERED, _FILES, _REFUSED = "journal", "delivered", "files", "refused"
-_CRC_LENGTH = 8
 
 
 class SpoolInUseError(Exception):
@@ -102,10 +101,23 @@ class Spool:
         return self.folder / _FILES
 
     @property
-    def hint(self) -> str:
-        """Where it is, and what to do about it."""
-        command = sync_command(self.folder.parent)
-        return f"MLflow does not have everything: the rest waits in {self.folder}; `{command}` delivers it"
+    def num_refused(self) -> int:
+        """How many writes MLflow took at no attempt."""
+        path = self.folder / _REFUSED
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    @property
+    def hints(self) -> list[str]:
+        """What MLflow does not have, where that is, and what to do about it."""
+        command, said = sync_command(self.folder.parent), []
+        if not self.is_empty:
+            said.append(f"MLflow does not have everything: the rest waits in {self.folder}; `{command}` delivers it")
+        if self.num_refused:
+            said.append(
+                f"MLflow took {self.num_refused} records at no attempt: they are kept in {self.folder}; "
+                f"`{command} --refused` tries them again"
+            )
+        return said
 
     def hold(self, patience: float = 0.0) -> None:
         """Keep all other processes out.
@@ -150,15 +162,7 @@ class Spool:
             for write in joined:
                 if write.staged:
                     _sync_files(self.files / write.staged)
-            before = self._size()
-            try:
-                with (self.folder / _JOURNAL).open("ab") as journal:
-                    journal.writelines(_record(write) for write in joined)
-                    journal.flush()
-                    os.fsync(journal.fileno())
-            except OSError:
-                os.truncate(self.folder / _JOURNAL, before)
-                raise
+            append(self.folder / _JOURNAL, (line_of(write) for write in joined))
 
     def waiting(self) -> list[Record]:
         """Find the records that wait, in order."""
@@ -177,11 +181,14 @@ class Spool:
                 position += length
         return records
 
-    def deliver(self, record: Record, client: MlflowClient) -> None:
+    def deliver(self, record: Record, client: MlflowClient) -> bool:
         """Deliver the first record that waits, and forget it.
 
         A delivery that is cut short is done again the next time. A damaged record is warned of and left out, one that
         the store takes at no attempt is warned of and set aside.
+
+        Returns:
+            Whether MLflow has it.
 
         Raises:
             StoreAwayError: If the store does not take it; it and those behind it stay.
@@ -193,9 +200,12 @@ class Spool:
             is_taken = False
         else:
             is_taken = self._is_taken(write, client)
-        _replace(self.folder / _DELIVERED, str(record.end))
         if write is not None and is_taken:
-            self.forget(write)
+            self._forget_older(write)
+        replace(self.folder / _DELIVERED, str(record.end).encode())
+        if write is not None and is_taken:
+            self._remove_files(write)
+        return is_taken
 
     def _is_taken(self, write: MLflowWrite, client: MlflowClient) -> bool:
         if write.staged and not (self.files / write.staged).is_dir():
@@ -205,28 +215,81 @@ class Spool:
             deliver_or_give_up(Target(client, self.origin.run_id, self.files), write)
         except UndeliverableError as error:
             path = self.folder / _REFUSED
-            with path.open("ab") as refused:
-                refused.write(_record(write))
-            rank_zero_warn(f"MLflow takes everything but {write}, which is kept in {path}: {error}")
+            append(path, [line_of(write)])
+            rank_zero_warn(
+                f"MLflow takes everything but {write}, which is kept in {path} until "
+                f"`{sync_command(self.folder.parent)} --refused` tries it again: {error}"
+            )
             return False
         return True
 
     def deliver_all(self, client: MlflowClient) -> int:
-        """Deliver what waits, and count it.
+        """Deliver what waits, and count what MLflow has taken of it.
 
         Raises:
             StoreAwayError: If the store does not take one; it and those behind it stay.
             OtherVersionError: If another version wrote what this one does not understand; likewise.
         """
-        records = self.waiting()
-        for record in records:
-            self.deliver(record, client)
-        return len(records)
+        return sum(self.deliver(record, client) for record in self.waiting())
+
+    def retry_refused(self) -> None:
+        """Let what MLflow took at no attempt wait again. What waits already is newer, and is to be delivered before.
+
+        Raises:
+            OSError: If the disk does not take it.
+        """
+        path = self.folder / _REFUSED
+        if path.exists():
+            append(self.folder / _JOURNAL, [path.read_bytes()])
+            path.unlink()
 
     def forget(self, write: MLflowWrite) -> None:
-        """Remove the files of a write."""
+        """Remove what nobody needs once MLflow has a write: its files, and older writes that would undo it."""
+        self._forget_older(write)
+        self._remove_files(write)
+
+    def _remove_files(self, write: MLflowWrite) -> None:
         if write.staged:
             shutil.rmtree(self.files / write.staged, ignore_errors=True)
+
+    def _forget_older(self, write: MLflowWrite) -> None:
+        """Remove what a write has overtaken from what MLflow took at no attempt of the run, by whatever process."""
+        places = write.places(self.files)
+        if not places:
+            return
+        for path in self.folder.parent.glob(f"{self.origin.run_id}.*/{_REFUSED}"):
+            if path.parent == self.folder:
+                self._keep_refused(places)
+            elif path.parent.name < self.folder.name:
+                older = Spool(path.parent, self.origin)
+                # Whoever has it delivers it.
+                with suppress(SpoolInUseError), held(older):
+                    older._keep_refused(places)
+
+    def _keep_refused(self, without: Set[str]) -> None:
+        """Keep of what was refused what sets none of these places."""
+        path = self.folder / _REFUSED
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        kept = [rest for line in lines if (rest := self._rest_of(line, without))]
+        if kept == lines:
+            return
+        if kept:
+            replace(path, b"".join(kept))
+        else:
+            path.unlink()
+
+    def _rest_of(self, line: bytes, places: Set[str]) -> bytes:
+        try:
+            write = write_in(line)
+        except (KeyError, TypeError):
+            # Another version's, which knows what it says.
+            return line
+        if write is None:
+            return line
+        rest = write.without(places, self.files)
+        if rest is None:
+            self._remove_files(write)
+        return b"" if rest is None else line_of(rest)
 
     def close(self, keeps_files: bool = False) -> None:
         """Let other processes in; remove what holds nothing that waits.
@@ -246,12 +309,13 @@ class Spool:
                 Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def _remove(self, keeps_files: bool) -> None:
-        """Remove the folder; without its origin it is no spool, and what was refused or lost may stay in it."""
-        if keeps_files or (self.folder / _REFUSED).exists():
-            for name in (ORIGIN_FILE, _JOURNAL, _DELIVERED):
-                (self.folder / name).unlink(missing_ok=True)
-        else:
+        """Remove the folder, but for what was refused or lost; without its origin it is no spool."""
+        is_refused = self.num_refused > 0
+        if not (keeps_files or is_refused):
             shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for name in (_JOURNAL, _DELIVERED) if is_refused else (ORIGIN_FILE, _JOURNAL, _DELIVERED):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _make(self) -> None:
         if (self.folder / ORIGIN_FILE).exists() and self.is_held:
@@ -260,7 +324,7 @@ class Spool:
         # The origin may hold a password.
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.files.mkdir(exist_ok=True)
-        _replace(self.folder / ORIGIN_FILE, json.dumps(asdict(self.origin)))
+        replace(self.folder / ORIGIN_FILE, json.dumps(asdict(self.origin)).encode())
 
     def _size(self) -> int:
         path = self.folder / _JOURNAL
@@ -279,7 +343,7 @@ class Spool:
             journal.seek(record.start)
             line = journal.read(record.end - record.start)
         try:
-            return _parse(line)
+            return write_in(line)
         except (KeyError, TypeError) as error:
             raise OtherVersionError(f"written by ae_lightning {self.origin.version}, which delivers it") from error
 
@@ -306,31 +370,6 @@ def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
         yield spool
     finally:
         spool.close()
-
-
-def _record(write: MLflowWrite) -> bytes:
-    content = json.dumps(encoded(write)).encode()
-    return f"{zlib.crc32(content):0{_CRC_LENGTH}x} ".encode() + content + b"\n"
-
-
-def _parse(line: bytes) -> MLflowWrite | None:
-    crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
-    if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
-        return None
-    try:
-        return decoded(json.loads(content))
-    except ValueError:
-        return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_suffix(".writing")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _sync_files(folder: Path) -> None:

@@ -13,20 +13,15 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.file_names import DEFAULT_SPOOL
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, reason_of, require_run
+from ae_lightning.tracking.addresses import absolute_uri, is_same_store, shown_uri
+from ae_lightning.tracking.answers import reason_of
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
 from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, MLflowWrite, Status, Tags, Target, Text
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command
-from ae_lightning.tracking.store import (
-    absolute_uri,
-    client_of,
-    connect,
-    find_or_create_experiment,
-    impatient,
-    shown_uri,
-)
+from ae_lightning.tracking.store import answers_explained, client_of, connect, find_or_create_experiment, impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -138,12 +133,18 @@ class StudyRun:
         """End the night, and warn of what still waits on disk."""
         self._say(self.run_id, Status(status, int(time.time() * 1000)))
         self._deliver_what_waits()
-        uri = absolute_uri(self.tracking_uri)
-        num_waiting = sum(spool.origin.tracking_uri == uri for spool in find_spools(self._spool_root))
-        if num_waiting:
+        found = find_spools(self._spool_root)
+        own = [spool for spool in found if is_same_store(spool.origin.tracking_uri, self.tracking_uri)]
+        command = sync_command(self._spool_root)
+        if num_waiting := sum(not spool.is_empty for spool in own):
             rank_zero_warn(
                 f"MLflow does not have everything: what it lacks of {num_waiting} runs waits in {self._spool_root}; "
-                f"`{sync_command(self._spool_root)}` delivers it"
+                f"`{command}` delivers it"
+            )
+        if num_refused := sum(spool.num_refused for spool in own):
+            rank_zero_warn(
+                f"MLflow took {num_refused} records at no attempt: they are kept in {self._spool_root}; "
+                f"`{command} --refused` tries them again"
             )
 
     @contextmanager
@@ -188,6 +189,7 @@ class StudyRun:
                 f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {write} waits for it on disk"
             )
             return False
+        spool.forget(write)
         return True
 
     def _spool_of(self, run_id: str) -> Spool:
@@ -211,12 +213,13 @@ def open_study_run(
         TrackingError: If the store does not answer.
     """
     client = connect(tracking_uri)
-    experiment_id = find_or_create_experiment(client, tracking_uri, experiment_name)
-    if run_id is None or not _is_there(client, tracking_uri, run_id):
-        run_id = client.create_run(experiment_id, run_name=f"study {name}", tags={STUDY_TAG: name}).info.run_id
-    else:
-        client.update_run(run_id, status="RUNNING")
-        experiment_id = str(client.get_run(run_id).info.experiment_id)
+    with answers_explained(tracking_uri):
+        experiment_id = find_or_create_experiment(client, tracking_uri, experiment_name)
+        if run_id is None or not _is_there(client, tracking_uri, run_id):
+            run_id = client.create_run(experiment_id, run_name=f"study {name}", tags={STUDY_TAG: name}).info.run_id
+        else:
+            client.update_run(run_id, status="RUNNING")
+            experiment_id = str(client.get_run(run_id).info.experiment_id)
     return StudyRun(tracking_uri, run_id, experiment_id, spool)
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
+from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
 from ae_lightning.tracking.mlflow_writes import Metrics, MLflowWrite, Target, merged
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
-from ae_lightning.tracking.store import impatient, shown_uri
+from ae_lightning.tracking.store import impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -178,9 +179,8 @@ class Writer:
             self._warn(error)
             return
         self._has_warned = False
-        rank_zero_info(
-            f"MLflow at {shown_uri(self._spool.origin.tracking_uri)!r} is back: it has all {num_delivered} records"
-        )
+        uri = shown_uri(self._spool.origin.tracking_uri)
+        rank_zero_info(f"MLflow at {uri!r} is back, and has {num_delivered} records that waited")
 
     def _warn(self, error: StoreAwayError | OSError) -> None:
         """Say once per outage where everything goes; that the disk does not take it is said already."""

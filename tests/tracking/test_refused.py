@@ -1,0 +1,224 @@
+"""What is refused by MLflow, and what by something between: the one is left out, the other kept and tried again."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow.exceptions import RestException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.rest_utils import verify_rest_response
+
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking import MLflowTracker, find_run
+from ae_lightning.tracking.answers import own_code
+from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, require_run
+from ae_lightning.tracking.leftover_spools import find_spools
+from ae_lightning.tracking.mlflow_writes import Metrics, Params, Status, Tags, Text
+from ae_lightning.tracking.spool import Origin, Spool
+from proxies import proxy_of
+from spool_outages import log_a_bit
+
+REFUSED = "--refused"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    monkeypatch.setattr("ae_lightning.tracking.delivery.SECONDS_BETWEEN_ATTEMPTS", 0.0)
+
+
+@pytest.fixture
+def proxy(server):
+    with proxy_of(server.uri) as proxy:
+        yield proxy
+
+
+@contextmanager
+def tracking_through(proxy):
+    """A tracker whose run is open, through a proxy that hands everything on until then."""
+    tracker = MLflowTracker(experiment_name="proxied", tracking_uri=proxy.uri, system_metrics=False)
+    tracker.open()
+    tracker.begin()
+    yield tracker
+    tracker.finalize()
+
+
+def answer(status, body):
+    made = requests.Response()
+    made.status_code = status
+    made._content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return made
+
+
+def error_of(response):
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        verify_rest_response(response, "/api/2.0/mlflow/runs/log-batch")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("response", "code"),
+    [
+        (answer(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "no"}), "INVALID_PARAMETER_VALUE"),
+        (answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST"}), "RESOURCE_DOES_NOT_EXIST"),
+        (answer(404, b"<html>"), ""),
+        (answer(400, b""), ""),
+        (answer(404, {"message": "Not Found"}), ""),
+        (answer(404, {"error_code": 404}), ""),
+        (answer(404, {"error_code": None}), ""),
+        (answer(409, [1]), ""),
+        (answer(200, b"<html>please log in</html>"), ""),
+    ],
+)
+def test_an_answer_is_mlflows_own_where_its_json_has_a_code(response, code):
+    assert own_code(error_of(response)) == code
+    assert own_code(requests.HTTPError("artifact", response=response)) == code
+    assert own_code(requests.HTTPError("artifact")) == ""
+    assert own_code(ImportError("boto3")) == ""
+
+
+def test_an_error_that_has_been_handed_on_keeps_its_code():
+    assert own_code(RestException({"error_code": "INVALID_STATE", "message": "no"})) == "INVALID_STATE"
+
+
+def test_a_proxys_page_says_nothing_of_a_run(server, proxy, workspace):
+    with tracking_through(proxy) as tracker:
+        client = MlflowClient(proxy.uri)
+        proxy.refuses = lambda method, path: 404 if "runs/get" in path else None
+        with pytest.raises(StoreAwayError, match="failed with error code 404") as raised:
+            require_run(client, tracker.run_id)
+        assert not isinstance(raised.value, RunGoneError)
+        assert "<html>" not in str(raised.value)
+        with pytest.raises(TrackingError, match="failed with error code 404"):
+            find_run(proxy.uri, tracker.run_id)
+        proxy.refuses = lambda method, path: None
+    with pytest.raises(RunGoneError):
+        require_run(client, "0" * 32)
+    assert find_run(proxy.uri, "0" * 32) is None
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:MLflow takes everything")
+@pytest.mark.parametrize("status", [404, 413])
+def test_a_broken_replica_loses_nothing(server, proxy, workspace, status):
+    numbers = count()
+    with warnings.catch_warnings(record=True) as warned, tracking_through(proxy) as tracker:
+        warnings.simplefilter("always")
+        proxy.refuses = lambda method, path: status if next(numbers) % 5 == 0 else None
+        for start in range(0, 16, 4):
+            log_a_bit(tracker, workspace.folder, range(start, start + 4))
+            tracker._writer._work()
+    assert not [warning for warning in warned if "refuses" in str(warning.message)]
+    proxy.refuses = lambda method, path: None
+    assert workspace("sync", REFUSED).code == 0
+    client = MlflowClient(server.uri)
+    assert [point.step for point in client.get_metric_history(tracker.run_id, "loss")] == list(range(16))
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+    assert [found.path for found in client.list_artifacts(tracker.run_id, "notes")] == ["notes/note.txt"]
+    assert list((workspace.folder / "mlruns" / "spool").glob("*/*")) == []
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at", "ignore:MLflow takes everything")
+def test_what_a_proxy_never_lets_through_is_kept_until_it_does(server, proxy, workspace):
+    with tracking_through(proxy) as tracker:
+        proxy.refuses = lambda method, path: 413 if method == "PUT" else None
+        log_a_bit(tracker, workspace.folder, range(3))
+    client = MlflowClient(server.uri)
+    assert client.get_run(tracker.run_id).info.status == "FINISHED"
+    assert client.list_artifacts(tracker.run_id) == []
+    (line,) = tracker.undelivered
+    assert "MLflow took 1 records at no attempt" in line
+    assert "`python -m ae_lightning sync --refused` tries them again" in line
+    for arguments in (["sync"], ["sync", REFUSED], ["sync", REFUSED]):
+        outcome = workspace(*arguments)
+        assert outcome.code == 1
+        assert f"run {tracker.run_id}: MLflow took 1 records at no attempt" in outcome.out
+    proxy.refuses = lambda method, path: None
+    assert workspace("sync").code == 1, "it is tried again when somebody says so"
+    outcome = workspace("sync", REFUSED)
+    assert outcome.code == 0
+    assert f"run {tracker.run_id}: 1 records delivered" in outcome.out
+    assert [found.path for found in client.list_artifacts(tracker.run_id, "notes")] == ["notes/note.txt"]
+    assert tracker.undelivered == []
+    assert "nothing waits" in workspace("sync", REFUSED).out
+
+
+@contextmanager
+def without_folder(workspace, run_id, name):
+    """Let nothing be written to a folder of a run's artifacts: a file lies in its place."""
+    root = Path(workspace.client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+    root.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("")
+    yield
+    (root / name).unlink()
+
+
+def spool_of(workspace, run_id):
+    return Spool.new(workspace.folder / "mlruns" / "spool", Origin(workspace.uri, run_id))
+
+
+def deliver(workspace, run_id, *writes):
+    """Deliver writes by way of a spool of their own, which is left behind if one of them is refused."""
+    spool = spool_of(workspace, run_id)
+    spool.append(writes)
+    spool.deliver_all(workspace.client)
+    spool.close()
+
+
+def kept(workspace, run_id):
+    return {name: workspace.artifact(run_id, f"a/{name}").read_text() for name in workspace.artifacts(run_id, "a")}
+
+
+@pytest.mark.filterwarnings("ignore:MLflow takes everything")
+def test_what_is_newer_is_not_undone_by_trying_again(tracker, workspace):
+    with without_folder(workspace, tracker.run_id, "a"):
+        deliver(workspace, tracker.run_id, Text("old", "a/1"), Text("old", "a/2"))
+    assert workspace.artifacts(tracker.run_id, "a") == set()
+    deliver(workspace, tracker.run_id, Text("new", "a/1"))
+    assert workspace("sync", REFUSED).code == 0
+    assert kept(workspace, tracker.run_id) == {"1": "new", "2": "old"}
+
+
+@pytest.mark.filterwarnings("ignore:MLflow takes everything")
+def test_what_is_older_does_not_replace_what_is_still_refused(tracker, workspace):
+    with without_folder(workspace, tracker.run_id, "a"):
+        deliver(workspace, tracker.run_id, Text("first", "a/1"))
+        deliver(workspace, tracker.run_id, Text("second", "a/1"))
+    assert workspace("sync", REFUSED).code == 0
+    assert kept(workspace, tracker.run_id) == {"1": "second"}
+
+
+@pytest.mark.filterwarnings("ignore:MLflow takes everything")
+def test_what_is_newer_counts_however_it_came(tracker, workspace):
+    """What the tracker sends while the store answers never waits on disk, and is the newer one all the same."""
+    root = workspace.folder / "mlruns" / "spool"
+    with without_folder(workspace, tracker.run_id, "a"):
+        older = Spool(root.resolve() / f"{tracker.run_id}.1.1", Origin(workspace.uri, tracker.run_id))
+        older.append([Text("old", "a/1")])
+        older.deliver_all(workspace.client)
+        older.close()
+    assert [spool.num_refused for spool in find_spools(root)] == [1]
+    tracker.begin()
+    tracker.log_text("new", "a/1")
+    tracker.finalize()
+    assert find_spools(root) == []
+    assert kept(workspace, tracker.run_id) == {"1": "new"}
+
+
+def test_places_are_what_the_last_one_counts_at(tmp_path):
+    assert Metrics([("a", 1.0, 1, 1)]).places(tmp_path) == frozenset()
+    assert Metrics([("a", 1.0, 1, 1)]).without({"status"}, tmp_path) is not None
+    assert Status("RUNNING").without({"status"}, tmp_path) is None
+    assert Params({"a": "1", "b": "2"}).without(Params({"a": "3"}).places(tmp_path), tmp_path) == Params({"b": "2"})
+    assert Params({"a": "1"}).without(Tags({"a": "3"}).places(tmp_path), tmp_path) == Params({"a": "1"})
+
+
+def test_one_bad_metric_spoils_no_other(tracker, workspace):
+    tracker.log_metrics({"good": 1.0, "x" * 300: 1.0, "also good": 2.0}, 0)
+    with pytest.warns(UserWarning, match="MLflow refuses 1 metrics"):
+        tracker.finalize()
+    assert set(workspace.client.get_run(tracker.run_id).data.metrics) == {"good", "also good"}
