@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from markdown_it import MarkdownIt
 
 from ae_lightning.compare.markdown import to_markdown
+from ae_lightning.compare.report import Illustrations, to_html
 from ae_lightning.compare.table import compare_runs
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking.comparison import TrackedRun
@@ -12,13 +16,13 @@ from ae_lightning.tracking.comparison import TrackedRun
 BASE = {"model.latent_dim": "2", "seed_everything": "0", "data.name": "digits", "trainer.max_epochs": "3"}
 
 
-def tracked(variant, metrics, **params):
+def tracked(variant, metrics, status="FINISHED", **params):
     values = {**BASE, "model": variant, **{key.replace("__", "."): value for key, value in params.items()}}
     return TrackedRun(
         run_id=f"{variant}{len(str(values))}",
         experiment_id="1",
         name=f"{variant}-{values['model.latent_dim']}",
-        status="FINISHED",
+        status=status,
         variant=variant,
         params=values,
         metrics={name if "/" in name else f"test/{name}": value for name, value in metrics.items()},
@@ -268,6 +272,66 @@ def test_markdown_has_a_table_for_each_latent_dim_with_the_best_in_bold():
     assert "| VanillaAE | 19.2000 | 0.3000 | **0.9000** |" in first
     assert "| PCA |  | 0.2000 | 0.5000 |" in first
     assert "| VAE | 3.2000 | **0.0500** | **0.7000** |" in second
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED"])
+def test_what_has_not_finished_is_marked_and_never_the_best(status):
+    runs = [
+        tracked("VAE", measured(0.1, 0.4)),
+        tracked("VAE", measured(0.12, 0.4), seed_everything="1"),
+        tracked("VAE", measured(0.01, 0.99), seed_everything="2", status=status),
+        tracked("VanillaAE", measured(0.3, 0.9)),
+    ]
+    comparison = compare_runs(runs)
+    assert best_in(comparison, "mse") == ["VAE-2"]
+    assert best_in(comparison, "kmeans_accuracy") == ["VanillaAE-2"]
+    assert row_of(comparison, "VAE-2").values["mse"].mean == pytest.approx(0.11), "of those that have finished"
+    assert [run.status for run in row_of(comparison, f"VAE-2, {status}").runs] == [status]
+    text, page = to_markdown(comparison), to_html(comparison, Illustrations(), "title")
+    assert f"| VAE ({status}) | 0.6400 | 0.0100 | 0.9900 |" in text
+    (row,) = re.findall(
+        rf"<tr class=\"unfinished\">\s*<td class=\"text\">VAE \({status}\)</td>.*?</tr>", page, re.DOTALL
+    )
+    assert "<b>" not in row
+    for shown in (text, page):
+        assert "What has not finished is marked, and never the best." in shown
+
+
+def test_the_baseline_is_there_though_nothing_has_finished():
+    comparison = compare_runs([tracked("VAE", measured(0.1, 0.9), status="RUNNING")])
+    assert [row.label for row in comparison.rows] == ["VAE-2, RUNNING", "PCA-2"]
+    assert best_in(comparison, "kmeans_accuracy") == ["PCA-2"]
+
+
+HOSTILE = [
+    *("<img src=x onerror=alert(1)>", "<b>0.0001</b>", "&lt;b&gt;", "**0.0001**", "__0.0001__", "_x_", "***_x_***"),
+    *(
+        "[here](http://evil)",
+        "![seen](http://evil)",
+        "![seen][evil]",
+        "a | b",
+        "a \\| b",
+        "`code`",
+        "~~gone~~",
+        "<http://evil>",
+    ),
+    *("[32, 64]", "data.batch_size", "C:\\data", "~/data"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_shows_every_text_as_it_is(text):
+    runs = [tracked(text, measured(0.1, 0.5), data__path=value) for value in (text, "other")]
+    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(to_markdown(compare_runs(runs)))
+    cells = [token for token in rendered if token.type == "inline"]
+    shown = ["".join(child.content for child in token.children) for token in cells]
+    assert shown.count(text) == 4
+    kinds = {child.type for token in cells for child in token.children if child.content or child.type != "text"}
+    assert kinds <= {"text", "text_special", "strong_open", "strong_close"}
+    for token in cells:
+        if any(child.type == "strong_open" for child in token.children):
+            assert token.content in ("**0.1000**", "**0.5000**")
+    assert "html_block" not in {token.type for token in rendered}
 
 
 @pytest.mark.parametrize("setting", ["evaluation__num_images", "data__overlay"])

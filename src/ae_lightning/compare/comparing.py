@@ -11,7 +11,7 @@ from rich.console import Console
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.compare.compared_models import ComparedModel, load_compared_models
 from ae_lightning.compare.curves import loss_curves
-from ae_lightning.compare.markdown import to_markdown
+from ae_lightning.compare.markdown import escaped, to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
 from ae_lightning.compare.table import Comparison, compare_runs
 from ae_lightning.errors import ConfigError
@@ -48,7 +48,7 @@ def compare(options: argparse.Namespace) -> None:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison)
-    _write(folder / TABLE, f"# {title}\n\n{to_markdown(comparison)}")
+    _write(folder / TABLE, f"# {escaped(title)}\n\n{to_markdown(comparison)}")
     _write(folder / REPORT, to_html(comparison, illustrations, title))
     compared = [run for row in comparison.rows for run in row.runs]
     kept = reader.keep([folder / REPORT, folder / TABLE], compared[0].experiment_id, [run.run_id for run in compared])

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
-from ae_lightning.compare.table import PCA, Comparison, Row
+from ae_lightning.compare.table import FINISHED, PCA, UNFINISHED, Comparison, Row
 from ae_lightning.judging.drawing.interactive import Scene, fragment
 from ae_lightning.judging.drawing.style import to_png
 
@@ -60,7 +60,7 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
     runs = [(run, row.label) for row in comparison.rows for run in row.runs]
     return template.render(
         title=title,
-        note=f"{len(runs)} runs. {comparison.note} {BASELINE}",
+        note=" ".join([f"{len(runs)} runs. {comparison.note} {BASELINE}", *([UNFINISHED] * comparison.has_unfinished)]),
         stage=comparison.stage,
         settings=comparison.setting_names(),
         measures=comparison.measures,
@@ -80,9 +80,10 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
 
 def _row(comparison: Comparison, row: Row) -> dict[str, Any]:
     return {
-        "variant": row.variant,
+        "variant": row.title,
         "latent_dim": row.latent_dim,
         "is_baseline": row.variant == PCA,
+        "is_finished": row.status == FINISHED,
         "settings": [row.settings.get(key, "") for key in comparison.setting_names()],
         "cells": [_cell(comparison, row, name) for name in comparison.measures],
         "num_seeds": len(row.runs),

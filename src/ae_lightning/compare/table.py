@@ -18,6 +18,11 @@ from ae_lightning.tracking.keys import short_keys
 PCA = "PCA"
 """The variant's name in the rows of the baseline."""
 
+FINISHED = "FINISHED"
+"""Status of a run that got to its end."""
+
+UNFINISHED = "What has not finished is marked, and never the best."
+
 SEEDS = ("seed_everything", "model.seed", "data.seed")
 """Parameters in which repetitions of one training differ."""
 
@@ -74,10 +79,11 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration, over all its seeds.
+    """One configuration, over all its seeds that ended alike.
 
     Attributes:
         variant: Class name of the autoencoder, or ``PCA``.
+        status: Of its runs, as MLflow calls it; what has not finished contests nothing.
         latent_dim: Length of a code.
         settings: What else tells it from other rows: values by the command line's keys, short class names.
         judged_on: Those of the settings that decide what it is judged on.
@@ -87,12 +93,18 @@ class Row:
     """
 
     variant: str
+    status: str
     latent_dim: int
     settings: Mapping[str, str]
     judged_on: Mapping[str, str]
     label: str
     runs: tuple[TrackedRun, ...]
     values: Mapping[str, Value]
+
+    @property
+    def title(self) -> str:
+        """The variant, marked where its runs have not finished."""
+        return self.variant if self.status == FINISHED else f"{self.variant} ({self.status})"
 
     @property
     def contest(self) -> tuple[int, tuple[tuple[str, str], ...]]:
@@ -121,6 +133,11 @@ class Comparison:
             return "Measures of the test split."
         return "Measures of the val split, the last that each run logged: of its last judged epoch, or by `validate`."
 
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether a row's runs have not finished."""
+        return any(row.status != FINISHED for row in self.rows)
+
     def by_latent_dim(self) -> dict[int, list[Row]]:
         """Return the rows of each latent_dim."""
         groups: dict[int, list[Row]] = defaultdict(list)
@@ -129,10 +146,14 @@ class Comparison:
         return dict(sorted(groups.items()))
 
     def is_best(self, row: Row, measure: str) -> bool:
-        """Whether a row has the best mean of those that it is held against; no term of an objective has a best one."""
-        if measure not in row.values:
+        """Whether a row has the best mean of those that it is held against, which have all finished.
+
+        No term of an objective has a best one.
+        """
+        if row.status != FINISHED or measure not in row.values:
             return False
-        rivals = [rival for rival in self.rows if rival.contest == row.contest and measure in rival.values]
+        finished = [other for other in self.rows if other.status == FINISHED and measure in other.values]
+        rivals = [rival for rival in finished if rival.contest == row.contest]
         return row.values[measure].mean == best_of(measure, (rival.values[measure].mean for rival in rivals))
 
     def setting_names(self) -> list[str]:
@@ -141,7 +162,7 @@ class Comparison:
 
 
 def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "test") -> Comparison:
-    """Set runs side by side; runs that differ in their seed and in names alone share a row.
+    """Set runs side by side; runs that differ in their seed and in names alone share a row, if they ended alike.
 
     Args:
         runs: What is compared; runs with no measure of the stage are left out.
@@ -158,19 +179,20 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
         if LATENT_DIM not in run.params:
             raise ConfigError(f"compare: run {run.run_id} ({run.name}) has no parameter {LATENT_DIM}; leave it out")
     repetitions = _repetitions(judged)
-    names = short_keys(_differing([dict(key) for key in repetitions]))
-    rows = [_row(dict(key), names, group, stage) for key, group in repetitions.items()]
+    names = short_keys(_differing([dict(key) for key, _ in repetitions]))
+    rows = [_row(dict(key), names, group, stage) for (key, _), group in repetitions.items()]
     rows += _pca_rows(rows, names, stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
     return Comparison(tuple(rows), tuple(measures), stage)
 
 
-def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[str, str], ...], list[TrackedRun]]:
-    groups: dict[tuple[tuple[str, str], ...], list[TrackedRun]] = defaultdict(list)
+def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[tuple[str, str], ...], str], list[TrackedRun]]:
+    """Return the runs of each configuration and status."""
+    groups: dict[tuple[tuple[tuple[str, str], ...], str], list[TrackedRun]] = defaultdict(list)
     told = [{key: value for key, value in {**run.params, "model": run.variant}.items() if _tells(key)} for run in runs]
     for run, settings in zip(runs, complete(told), strict=True):
-        groups[tuple(sorted(settings.items()))].append(run)
+        groups[tuple(sorted(settings.items())), run.status].append(run)
     return groups
 
 
@@ -202,16 +224,16 @@ def _values_of(key: str, settings: Sequence[Mapping[str, str]]) -> set[str | Non
 def _row(
     settings: Mapping[str, str], names: Mapping[str, str], runs: Sequence[TrackedRun], stage: Literal["val", "test"]
 ) -> Row:
-    variant, latent_dim = runs[0].variant, int(settings[LATENT_DIM])
+    variant, status, latent_dim = runs[0].variant, runs[0].status, int(settings[LATENT_DIM])
     told = {key: settings[key] for key in names if key in settings}
-    label = _label(variant, latent_dim, told, names)
+    label = _label(variant, status, latent_dim, told, names)
     judged_on = {key: value for key, value in told.items() if _judges(key, stage)}
-    return Row(variant, latent_dim, told, judged_on, label, tuple(runs), _values(runs, stage, is_pca=False))
+    return Row(variant, status, latent_dim, told, judged_on, label, tuple(runs), _values(runs, stage, is_pca=False))
 
 
-def _label(variant: str, latent_dim: int, settings: Mapping[str, str], names: Mapping[str, str]) -> str:
+def _label(variant: str, status: str, latent_dim: int, settings: Mapping[str, str], names: Mapping[str, str]) -> str:
     told = [f"{names[key]} {value}" for key, value in settings.items()]
-    return ", ".join([f"{variant}-{latent_dim}", *told])
+    return ", ".join([f"{variant}-{latent_dim}", *told, *([] if status == FINISHED else [status])])
 
 
 def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val", "test"]) -> list[Row]:
@@ -224,9 +246,10 @@ def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val
         groups[row.contest] += row.runs
     rows_of_pca = []
     for (latent_dim, judged_on), runs in groups.items():
-        told, values = dict(judged_on), _values(runs, stage, is_pca=True)
-        if values:
-            rows_of_pca.append(Row(PCA, latent_dim, told, told, _label(PCA, latent_dim, told, names), (), values))
+        told, finished = dict(judged_on), [run for run in runs if run.status == FINISHED]
+        if values := _values(finished or runs, stage, is_pca=True):
+            label = _label(PCA, FINISHED, latent_dim, told, names)
+            rows_of_pca.append(Row(PCA, FINISHED, latent_dim, told, told, label, (), values))
     return rows_of_pca
 
 

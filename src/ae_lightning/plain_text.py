@@ -1,0 +1,8 @@
+"""Texts of others as they can be shown to a person."""
+
+from __future__ import annotations
+
+
+def plain(text: str) -> str:
+    """Write what moves a terminal's cursor, colours it, or hides and reorders letters by its number, not as itself."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
