@@ -17,13 +17,14 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "file_names", "parts", "spec", "versions", "__init__"}
+GROUND = {"checks", "errors", "file_names", "parts", "plain_text", "spec", "versions", "__init__"}
 """What every file may import."""
 
 LAYERS = {
     "errors": set(),
     "parts": set(),
     "file_names": set(),
+    "plain_text": set(),
     "draws": set(),
     "checks": set(),
     "spec": set(),

@@ -9,6 +9,7 @@ from ae_lightning import __version__
 from ae_lightning.command_line.commands import COMMANDS, overview
 from ae_lightning.errors import TrainingError, UserError
 from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
+from ae_lightning.plain_text import plain
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
@@ -40,7 +41,7 @@ def _tell(error: UserError) -> int:
     """Say what is wrong, unless rank 0 says the same; return the exit code."""
     is_shared = isinstance(error, TrainingError) and error.is_on_every_rank
     if not (is_shared and is_started_by_rank_0()):
-        sys.stderr.write(f"ae_lightning: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"ae_lightning: error: {plain(' '.join(str(error).split()))}\n")
     return _exit_code(error.exit_code) if is_shared else error.exit_code
 
 

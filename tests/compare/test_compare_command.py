@@ -191,6 +191,31 @@ def test_a_variant_that_fixes_its_latent_dim_has_a_row_like_any_other(workspace)
     assert "## latent_dim 3\n\n| variant |" in (workspace.folder / "report" / "table.md").read_text()
 
 
+def test_no_name_of_others_reaches_the_terminal_or_a_page_as_more_than_a_text(workspace):
+    """All of them are as MLflow takes them from anybody who can write to the store."""
+    bad = "\x1b]0;owned\x07\x1b[2J\u202e<script>alert(1)</script>"
+    client = workspace.client
+    experiment = client.create_experiment(bad)
+    for number in range(2):
+        run_id = client.create_run(experiment, run_name=bad, tags={"ae_lightning.variant": bad}).info.run_id
+        client.log_param(run_id, "model.latent_dim", "2")
+        client.log_param(run_id, "data.path", f"{bad}{number}")
+        client.log_metric(run_id, "test/mse", number)
+        client.log_metric(run_id, "val/loss", number)
+        client.set_terminated(run_id)
+    outcome = workspace("compare", "--output", "report")
+    assert outcome.code == 0, outcome.err
+    refused = workspace("compare", "--experiment", "owned", "--output", "report")
+    assert refused.code == 2
+    folder = workspace.folder / "report"
+    for shown in (outcome.out, outcome.err, refused.err, (folder / "table.md").read_text()):
+        assert not {letter for letter in shown if not letter.isprintable()} - {"\n"}
+    assert (folder / "table.md").read_text().startswith("# Comparison: ")
+    text = page(workspace)
+    assert "<script>alert(1)" not in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
 def test_an_empty_store_says_what_makes_runs(workspace):
     outcome = workspace("compare", "--output", "report")
     assert outcome.code == 2

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.plain_text import plain
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, changed_on_resuming, mlflow_run
@@ -28,7 +29,7 @@ RUNS_PER_PAGE = 1000
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run of an autoencoder, as MLflow has it.
+    """A run of an autoencoder, as MLflow has it, its names and values in plain text.
 
     Attributes:
         run_id: Its id.
@@ -155,13 +156,13 @@ class RunReader:
         return str(run.info.run_id)
 
     def experiment_name(self, experiment_id: str) -> str:
-        """Return an experiment's name.
+        """Return an experiment's name in plain text.
 
         Raises:
             TrackingError: If the store does not give it.
         """
         with self._explained():
-            return str(self._client.get_experiment(experiment_id).name)
+            return plain(self._client.get_experiment(experiment_id).name)
 
     def _newest(self, experiments: Sequence[Experiment]) -> Experiment | None:
         """Return the experiment with the newest run of an autoencoder."""
@@ -210,13 +211,14 @@ def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, floa
 
 def _as_tracked(run: MlflowRun) -> TrackedRun:
     folder = run.data.tags.get(CHECKPOINT_FOLDER_TAG)
+    params = {**run.data.params, **changed_on_resuming(run.data.tags)}
     return TrackedRun(
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
-        name=run.info.run_name or run.info.run_id,
+        name=plain(run.info.run_name or run.info.run_id),
         status=run.info.status,
-        variant=run.data.tags[VARIANT_TAG],
-        params={**run.data.params, **changed_on_resuming(run.data.tags)},
-        metrics=dict(run.data.metrics),
+        variant=plain(run.data.tags[VARIANT_TAG]),
+        params={plain(key): plain(value) for key, value in params.items()},
+        metrics={plain(key): value for key, value in run.data.metrics.items()},
         checkpoint_folder=Path(folder) if folder else None,
     )
