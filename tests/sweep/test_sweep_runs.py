@@ -189,6 +189,22 @@ def front_of(workspace, parent):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_run_that_is_given_is_the_studys_and_no_trials(sweep, workspace, monkeypatch):
+    experiment_id = workspace.client.create_experiment("theirs")
+    given = workspace.client.create_run(experiment_id).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment_id)
+    outcome = sweep(trials=2)
+    assert outcome.code == 0, outcome.err
+    runs = {run.info.run_id: run for run in workspace.runs()}
+    assert runs.pop(given).info.status == "FINISHED"
+    assert len(runs) == 2
+    for run in runs.values():
+        assert run.data.tags[PARENT] == given
+        assert run.info.experiment_id == experiment_id
+
+
 def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study_of, workspace):
     space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e-5, 1e-2]}}
     objectives = {"val/mse": "minimize", "num_parameters": "minimize"}

@@ -18,7 +18,7 @@ from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
 from ae_lightning.command_line.store_option import OPTION, named_store, store_arguments, store_in
 from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.errors import ConfigError
-from ae_lightning.tracking import gets_credentials, is_same_store, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking import gets_credentials, given_run, is_same_store, shown_uri, tracking_uri_from_environment
 
 LIGHTNING_KEYWORDS = ("best", "last", "hpc")
 """Values of `--ckpt_path` that name no file."""
@@ -55,7 +55,7 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     """Return the configuration that restores what a command needs of a checkpoint.
 
     For `fit` that is everything. For the others it is model, data, seed and sampler, and the run to log to in the store
-    that its configuration named.
+    that its configuration named, unless `MLFLOW_RUN_ID` gives another.
     """
     if subcommand == "fit" and contents.config:
         return contents.config
@@ -66,7 +66,7 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     }
     if "sampler" in contents.config:
         config["sampler"] = contents.config["sampler"]
-    if subcommand != "fit" and contents.run_id is not None:
+    if subcommand != "fit" and contents.run_id is not None and given_run() is None:
         run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
         config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}
     return config

@@ -31,7 +31,8 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         "compare",
         description="Set runs side by side: one HTML report and one Markdown table.",
-        epilog="Without a choice, every run of the experiment with the newest run.",
+        epilog="Without a choice, every run of the experiment that MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID "
+        "gives, else of the one with the newest run.",
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--experiment", metavar="NAME", help="every run of this experiment")

@@ -84,7 +84,7 @@ def _look_around(study: StudyFile, values: dict[str, Any], num_workers: int) -> 
     tracker = found[0]
     return Surroundings(
         tracking_uri=tracker.tracking_uri,
-        experiment_name=tracker.experiment_name,
+        experiment_name=tracker.find_experiment_name(),
         seed=int(config["seed_everything"]),
         num_devices=num_devices,
         spool=str(tracker.spool_root),

@@ -45,6 +45,8 @@ class TrialCLI(UnsignalledCLI):
         trainer = super().instantiate_trainer(**kwargs)
         for tracker in trackers(trainer):
             tracker.tags = {**(tracker.tags or {}), **self.tags}
+            # A run that is given is the study's.
+            tracker.takes_given_run = False
         return trainer
 
     def fit(self, **kwargs: Any) -> None:

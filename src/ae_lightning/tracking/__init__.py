@@ -1,6 +1,7 @@
 """MLflow: the one folder that imports it."""
 
 from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
@@ -17,6 +18,7 @@ __all__ = [
     "deliver_left_behind",
     "find_run",
     "gets_credentials",
+    "given_run",
     "is_same_store",
     "is_server",
     "shown_uri",

@@ -13,6 +13,7 @@ from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.plain_text import plain
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
+from ae_lightning.tracking.given import given_experiment, given_run, require_given
 from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, changed_on_resuming, mlflow_run
 from ae_lightning.tracking.store import answers_explained, connect
 
@@ -71,7 +72,7 @@ class RunReader:
         """Return the autoencoders' runs of an experiment, the oldest first.
 
         Args:
-            name: The experiment; by default the one with the newest run.
+            name: The experiment; by default the one that MLflow's variables give, else the one with the newest run.
             filter_string: As MLflow's search takes it, such as `metrics.test/mse < 0.01`.
 
         Raises:
@@ -80,6 +81,7 @@ class RunReader:
         """
         with self._explained():
             experiments = self._client.search_experiments()
+            name = name or given_experiment(self.tracking_uri)
             if name is None:
                 chosen = [found for found in [self._newest(experiments)] if found is not None]
             else:
@@ -134,7 +136,7 @@ class RunReader:
             return Path(self._client.download_artifacts(run_id, artifact, folder)).read_text(encoding="utf-8")
 
     def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str]) -> str:
-        """Keep files as artifacts of a new run.
+        """Keep files as artifacts of the run that `MLFLOW_RUN_ID` gives, or of a new one.
 
         Args:
             paths: What is kept.
@@ -142,18 +144,25 @@ class RunReader:
             run_ids: The runs that were compared; a tag names them.
 
         Returns:
-            The id of the new run.
+            The id of that run.
 
         Raises:
             TrackingError: If the store does not take them.
         """
         with self._explained():
-            tags = {COMPARISON_TAG: " ".join(run_ids)[:5000]}
-            run = self._client.create_run(experiment_id, run_name=f"comparison of {len(run_ids)} runs", tags=tags)
+            own = given_run()
+            if own is not None:
+                require_given(self._client, self.tracking_uri, own)
+            run_id = own or self._new_run(experiment_id, f"comparison of {len(run_ids)} runs")
+            self._client.set_tag(run_id, COMPARISON_TAG, " ".join(run_ids)[:5000])
             for path in paths:
-                self._client.log_artifact(run.info.run_id, str(path))
-            self._client.set_terminated(run.info.run_id)
-        return str(run.info.run_id)
+                self._client.log_artifact(run_id, str(path))
+            if own is None:
+                self._client.set_terminated(run_id)
+        return run_id
+
+    def _new_run(self, experiment_id: str, name: str) -> str:
+        return str(self._client.create_run(experiment_id, run_name=name).info.run_id)
 
     def experiment_name(self, experiment_id: str) -> str:
         """Return an experiment's name in plain text.

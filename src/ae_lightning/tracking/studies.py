@@ -16,6 +16,7 @@ from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.addresses import absolute_uri, is_same_store, shown_uri
 from ae_lightning.tracking.answers import reason_of
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
+from ae_lightning.tracking.given import given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
 from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, MLflowWrite, Status, Tags, Target, Text
@@ -200,7 +201,7 @@ class StudyRun:
 def open_study_run(
     tracking_uri: str, experiment_name: str, name: str, run_id: str | None, spool: str = DEFAULT_SPOOL
 ) -> StudyRun:
-    """Open the run of a study: the one of earlier nights, or a new one.
+    """Open the run of a study: the one of earlier nights, the one that `MLFLOW_RUN_ID` gives, or a new one.
 
     Args:
         tracking_uri: The store.
@@ -215,11 +216,15 @@ def open_study_run(
     client = connect(tracking_uri)
     with answers_explained(tracking_uri):
         experiment_id = find_or_create_experiment(client, tracking_uri, experiment_name)
-        if run_id is None or not _is_there(client, tracking_uri, run_id):
-            run_id = client.create_run(experiment_id, run_name=f"study {name}", tags={STUDY_TAG: name}).info.run_id
+        if run_id is not None and _is_there(client, tracking_uri, run_id):
+            tell_of_another_run(run_id)
+        elif run_id := given_run():
+            require_given(client, tracking_uri, run_id)
+            client.set_tag(run_id, STUDY_TAG, name)
         else:
-            client.update_run(run_id, status="RUNNING")
-            experiment_id = str(client.get_run(run_id).info.experiment_id)
+            run_id = client.create_run(experiment_id, run_name=f"study {name}", tags={STUDY_TAG: name}).info.run_id
+        client.update_run(run_id, status="RUNNING")
+        experiment_id = str(client.get_run(run_id).info.experiment_id)
     return StudyRun(tracking_uri, run_id, experiment_id, spool)
 
 

@@ -19,6 +19,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.addresses import NOWHERE, absolute_uri, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.given import given_experiment, given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
 from ae_lightning.tracking.mlflow_writes import (
@@ -56,17 +57,19 @@ class MLflowTracker(MLFlowLogger):
     """Logs runs to MLflow: parameters, metrics, texts, pictures, system metrics and models.
 
     Args:
-        experiment_name: Experiment of the run; by default the name of the data set.
+        experiment_name: Experiment of the run; by default `MLFLOW_EXPERIMENT_NAME` or `MLFLOW_EXPERIMENT_ID`, else the
+            name of the data set.
         run_name: Name of the run; by default the variant and its latent_dim, such as `VAE-32`.
         tracking_uri: MLflow store; by default `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
         tags: Tags of the run.
-        run_id: An existing run to go on with.
+        run_id: An existing run to go on with; by default `MLFLOW_RUN_ID`, which `mlflow run` has opened.
         system_metrics: Log the machine's load (processor, memory, disk, network, GPU) every 5 seconds.
         spool: Folder in which everything waits that MLflow does not take, until it does.
 
     Attributes:
         is_waiting: The run given has not been taken over yet.
         keeps_status: Leave the status of the run given as it is: it is judged, not trained on.
+        takes_given_run: Log to the run of `MLFLOW_RUN_ID`, where no other is named.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class MLflowTracker(MLFlowLogger):
         self._start_time = 0
         self.keeps_status = False
         self.is_waiting = False
+        self.takes_given_run = True
 
     @property
     def tracking_uri(self) -> str:
@@ -113,10 +117,14 @@ class MLflowTracker(MLFlowLogger):
         """Where everything waits that MLflow does not take."""
         return self._spool_root
 
-    @property
-    def experiment_name(self) -> str:
-        """The experiment of the run."""
-        return self._experiment_name
+    def find_experiment_name(self) -> str:
+        """Return the name of the experiment of a run that is not open yet.
+
+        Raises:
+            TrackingError: If the environment names an experiment that the store does not have.
+        """
+        given = None if self._experiment_is_named else given_experiment(self._tracking_uri)
+        return given or self._experiment_name
 
     @property
     @rank_zero_experiment
@@ -169,7 +177,13 @@ class MLflowTracker(MLFlowLogger):
     def _open_first(self) -> None:
         self._mlflow_client = connect(self._tracking_uri)
         with answers_explained(self._tracking_uri), impatient():
-            self._resume_run() if self._run_id is not None else self._create_run()
+            if self._run_id is not None:
+                tell_of_another_run(self._run_id)
+                self._resume_run()
+            elif self.takes_given_run and (run_id := given_run()):
+                self._take(run_id)
+            else:
+                self._create_run()
 
     def _existing_run_id(self) -> str:
         assert self._run_id is not None, "open() comes first"
@@ -196,10 +210,19 @@ class MLflowTracker(MLFlowLogger):
         system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
         self._next_system_step = max(system, default=-1) + 1
 
+    def _take(self, run_id: str) -> None:
+        """Log to a run that was opened for this one."""
+        require_given(self._mlflow_client, self._tracking_uri, run_id, untrained=not self.keeps_status)
+        self._run_id = run_id
+        self._resume_run()
+        for key, value in (self.tags or {}).items():
+            self._mlflow_client.set_tag(run_id, key, value)
+
     def _create_run(self) -> None:
         from mlflow.tracking.context.registry import resolve_tags
 
-        self._experiment_id = find_or_create_experiment(self._mlflow_client, self._tracking_uri, self._experiment_name)
+        name = self.find_experiment_name()
+        self._experiment_id = find_or_create_experiment(self._mlflow_client, self._tracking_uri, name)
         run = self._mlflow_client.create_run(self._experiment_id, run_name=self._run_name, tags=resolve_tags(self.tags))
         self._run_id = run.info.run_id
         self._start_time = run.info.start_time
