@@ -101,6 +101,17 @@ def test_the_machines_share_one_run(file, workspace, surroundings, monkeypatch):
     assert statuses == {opened[0]: "KILLED", run.run_id: "RUNNING"}
 
 
+def test_a_study_does_not_choose_who_gets_the_token(file, surroundings, workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    study = open_study(file)
+    study.set_user_attr(PARENT_RUN, ["HTTP://127.0.0.1:9", "0" * 32, "1"])
+    trial = study.ask()
+    trial.set_user_attr(RUN_ID, ["1" * 32])
+    with pytest.warns(UserWarning, match="stays open: the token or password that is set for MLflow"):
+        _lost(surroundings, study, study.trials[trial.number])
+    assert not (workspace.folder / "spool").exists(), "a later sync would show the token to whom it is for"
+
+
 @pytest.fixture
 def server(tmp_path, empty_store):
     yield from serving(tmp_path, empty_store)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import optuna
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -20,6 +21,7 @@ from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
 from ae_lightning.sweep.trial_queue import RUN_ID, recover
+from ae_lightning.tracking import gets_credentials
 from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
 
@@ -106,6 +108,13 @@ def _lost(surroundings: Surroundings, study: optuna.Study, trial: FrozenTrial) -
         return
     uri, run_id, experiment_id = study.user_attrs[PARENT_RUN]
     own = surroundings.tracking_uri
+    if not is_same_store(uri, own) and gets_credentials(uri):
+        # Whoever can write to Optuna's storage does not choose who gets this machine's credentials.
+        rank_zero_warn(
+            f"trial {trial.number}: its run in MLflow at {shown_uri(uri)!r} stays open: the token or password that is "
+            "set for MLflow is for this sweep's store, which is another"
+        )
+        return
     run = StudyRun(own if is_same_store(uri, own) else uri, run_id, experiment_id, surroundings.spool)
     close_runs(run, trial, {STATE_TAG: "failed", REASON_TAG: "its worker died"}, "FAILED")
 

@@ -130,7 +130,7 @@ def _remedy(error: Exception, tracking_uri: str) -> str:
             f"(a newer MLflow than {mlflow.__version__} made it: its schema has version {version[1]}, which this one "
             f"does not know); update MLflow, or {elsewhere}"
         )
-    return f"({reason.replace('<database_uri>', uri)}); or {elsewhere}"
+    return f"({reason.replace('<database_uri>', uri)}); mend that, or {elsewhere}"
 
 
 def _knows(version: str) -> bool:
