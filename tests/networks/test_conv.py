@@ -83,6 +83,24 @@ def test_a_side_becomes_its_ceiling(kernel_size, stride):
         assert full - padding.transposed_surplus == size
 
 
+@pytest.mark.parametrize("side", [8, 9, 11])
+@pytest.mark.parametrize(
+    ("kernel_size", "stride"), [(kernel, stride) for kernel in range(2, 6) for stride in range(1, min(3, kernel) + 1)]
+)
+def test_a_transposed_convolution_undoes_the_place_of_its_convolution(kernel_size, stride, side):
+    """With the same weights ⟨f(x), y⟩ = ⟨x, fᵀ(y)⟩: of the right size alone, it could lie a pixel off."""
+    network, spec = Conv(filters=[2], kernel_size=kernel_size, stride=stride), DataSpec((1, side, side + 1))
+    # all but the activation
+    convolution = network.build_encoder(spec, LATENT_DIM)[0][:-1].double()
+    transposed = network.build_decoder(LATENT_DIM, spec)[-1].double()
+    transposed[0].weight = convolution[0].weight
+    nn.init.zeros_(convolution[0].bias)
+    nn.init.zeros_(transposed[0].bias)
+    x = torch.rand(2, *spec.shape, dtype=torch.float64)
+    y = torch.rand_like(convolution(x))
+    torch.testing.assert_close((convolution(x) * y).sum(), (x * transposed(y)).sum())
+
+
 @pytest.mark.parametrize(("side", "stride"), [(8, 2), (9, 2), (28, 2), (28, 3), (64, 2)])
 def test_takes_as_many_layers_as_the_image_allows(side, stride):
     allowed = num_layers_allowed(side, stride, limit=99)
