@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import lightning.pytorch as pl
 import pytest
 import torch
 
@@ -166,3 +169,21 @@ def test_the_kl_is_logged_without_its_weight():
         found.append(means["kl"].item())
     assert found[0] > 0
     assert found == [found[0]] * 3
+
+
+class ValidationLosses(pl.Callback):
+    """The `val/loss` of every epoch."""
+
+    def __init__(self):
+        self.losses = []
+
+    def on_validation_end(self, trainer, pl_module):
+        self.losses.append(trainer.callback_metrics["val/loss"].item())
+
+
+def test_validation_draws_the_same_noise_in_every_epoch_of_a_training(tmp_path):
+    """Else a curve over epochs would move by chance."""
+    model, seen = VAE(**SMALL, optimizer=partial(torch.optim.SGD, lr=0.0)), ValidationLosses()
+    build_trainer(3, validate=True, callbacks=[seen]).fit(model, small_data(tmp_path))
+    assert len(seen.losses) == 3
+    assert len(set(seen.losses)) == 1
