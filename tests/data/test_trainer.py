@@ -83,6 +83,30 @@ def test_every_epoch_has_an_order_of_its_own(data, tmp_path):
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
+class LabelRecorder(Callback):
+    """Keeps positions and labels of every batch of a training and its validation."""
+
+    def __init__(self):
+        self.batches = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.batches.append(("train", batch.indices, batch.labels))
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.batches.append(("val", batch.indices, batch.labels))
+
+
+@pytest.mark.parametrize("needs_labels", [False, True])
+def test_batches_bring_labels_to_who_asks_for_them_alone(needs_labels, tmp_path):
+    model, recorder = Recorder(), LabelRecorder()
+    model.needs_labels = needs_labels
+    data = DataModule(batch_size=256)
+    trainer(tmp_path, max_epochs=1, callbacks=[recorder]).fit(model, data)
+    assert {name for name, _, _ in recorder.batches} == {"train", "val"}
+    for name, indices, labels in recorder.batches:
+        assert torch.equal(labels, data.split(name).labels[indices]) if needs_labels else labels is None
+
+
 def test_fit_without_validation(data, tmp_path):
     model = Recorder()
     trainer(tmp_path).fit(model, data(num_val=0))
