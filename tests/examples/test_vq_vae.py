@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from vq_vae import VQVAE
 
+from ae_lightning.callbacks.encoding import encode_split, numpy_model
+from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import MLP, Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
+from ae_lightning.testing.training import build_trainer
 
 
 class TestVQVAE(VariantSuite):
@@ -46,6 +50,23 @@ def test_the_nearest_vector_is_the_same_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         found = model.nearest(map_BLHW)
     assert torch.equal(found, model.nearest(map_BLHW))
+
+
+@torch.no_grad()
+def test_what_measures_look_at_is_the_models_own():
+    """Grids stay whole numbers on their way through arrays: others would be decoded as if they were vectors."""
+    data = DataModule()
+    torch.manual_seed(0)
+    model = VQVAE(spec=data.spec, network=Conv(filters=[4, 8]), latent_dim=3, codebook_size=8).eval()
+    encoded, arrays = encode_split(build_trainer(), model, data, "val"), numpy_model(model)
+    x = torch.from_numpy(encoded.x)
+    latent = model.encode(x)
+    assert encoded.latents.dtype == np.int64
+    assert np.array_equal(encoded.latents, latent.numpy())
+    assert np.array_equal(arrays.features(encoded.latents), encoded.codes)
+    np.testing.assert_allclose(encoded.codes, model.features(latent), atol=1e-6)
+    for decoded in (encoded.reconstructions, arrays.decode(encoded.latents), arrays.restore(encoded.x)):
+        np.testing.assert_allclose(decoded, model.reconstruct(x), atol=1e-6)
 
 
 def test_a_network_without_maps_is_refused():
