@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import lightning.pytorch as pl
@@ -83,8 +84,9 @@ def let_callbacks_follow(
     before = dict(_numbered(kept))
     for (path, number), arguments in _numbered(now):
         cls = import_part("trainer.callbacks", path, Callback)
-        callback = [callback for callback in callbacks if type(callback) is cls][number]
-        state, theirs = states.get(callback.state_key), before.get((path, number))
+        # Some are taken out before the best is judged.
+        callback = next(islice((callback for callback in callbacks if type(callback) is cls), number, None), None)
+        state, theirs = None if callback is None else states.get(callback.state_key), before.get((path, number))
         if isinstance(state, dict) and theirs is not None:
             changed = (name for name, value in arguments.items() if theirs.get(name, _NOTHING) != value)
             state.update({name: getattr(callback, name, arguments[name]) for name in changed if name in state})

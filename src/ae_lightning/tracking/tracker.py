@@ -149,14 +149,13 @@ class MLflowTracker(MLFlowLogger):
         """
         if self._writer is not None:
             return
+        is_open_again = self._spool is not None
         if self._spool is None:
             self._open_first()
             self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
-            self._writer = Writer(self._mlflow_client, self._spool)
-        else:
-            self._writer = Writer(self._mlflow_client, self._spool)
-            if not self._is_guest and not self.is_waiting:
-                self._writer.submit(Status("RUNNING"))
+        self._writer = Writer(self._mlflow_client, self._spool)
+        if is_open_again and not self._is_guest and not self.is_waiting:
+            self._writer.submit(Status("RUNNING"))
         self._killed = False
         if not self.is_waiting:
             self._start_system_monitor()
@@ -233,7 +232,7 @@ class MLflowTracker(MLFlowLogger):
         from ae_lightning.tracking.system_metrics import SystemMonitor
 
         uri = absolute_uri(self._tracking_uri)
-        self._system_monitor = SystemMonitor(self._existing_run_id(), uri, self._log_points, self._next_system_step)
+        self._system_monitor = SystemMonitor(self._existing_run_id(), uri, self._log_system, self._next_system_step)
         self._system_monitor.start()  # type: ignore[no-untyped-call]
 
     def _stop_system_monitor(self) -> None:
@@ -249,9 +248,8 @@ class MLflowTracker(MLFlowLogger):
         MLflow keeps a parameter's first value for good. Where a resumed run has another, that is kept as the tag
         `resumed.KEY`.
         """
-        values = params if isinstance(params, dict) else vars(params)
-        flat = {valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in command_line_keys(values).items()}
-        self._say(Params(flat))
+        flat = command_line_keys(params if isinstance(params, dict) else vars(params))
+        self._say(Params({valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in flat.items()}))
 
     def _say(self, write: MLflowWrite) -> None:
         """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
@@ -279,19 +277,15 @@ class MLflowTracker(MLFlowLogger):
         of the last step for a metric's.
         """
         self.take_over()
-        known = self._known_steps
-        named = {valid_key(name): float(value) for name, value in metrics.items()}
+        now, step, known = int(time.time() * 1000), step or 0, self._known_steps
+        points = [(valid_key(name), float(value), now, step) for name, value in metrics.items()]
         if self._is_guest:
-            self._log_each_at({name: (value, max(step or 0, known.get(name, 0))) for name, value in named.items()})
-        else:
-            self._log_points({name: value for name, value in named.items() if (step or 0) > known.get(name, -1)}, step)
+            points = [(name, value, now, max(step, known.get(name, 0))) for name, value, *_ in points]
+        self._submit(Metrics([point for point in points if self._is_guest or step > known.get(point[0], -1)]))
 
-    def _log_points(self, metrics: Mapping[str, float], step: int | None) -> None:
-        self._log_each_at({name: (float(value), step or 0) for name, value in metrics.items()})
-
-    def _log_each_at(self, metrics: Mapping[str, tuple[float, int]]) -> None:
+    def _log_system(self, metrics: Mapping[str, float], step: int | None) -> None:
         now = int(time.time() * 1000)
-        self._submit(Metrics([(name, value, now, step) for name, (value, step) in metrics.items()]))
+        self._submit(Metrics([(name, float(value), now, step or 0) for name, value in metrics.items()]))
 
     @rank_zero_only
     def flush(self) -> None:
@@ -368,13 +362,10 @@ class MLflowTracker(MLFlowLogger):
             inputs: What it takes, of a few samples.
             outputs: What it gives of them.
         """
-
-        def save(folder: Path) -> None:
-            save_model(folder / MODEL_FOLDER, self._existing_run_id(), checkpoint, inputs, outputs)
-
-        staged = self._stage(save)
+        run_id = self._existing_run_id()
+        staged = self._stage(lambda folder: save_model(folder / MODEL_FOLDER, run_id, checkpoint, inputs, outputs))
         if staged is not None:
-            self._submit(LoggedModel(staged, model_key(self._existing_run_id(), checkpoint)))
+            self._submit(LoggedModel(staged, model_key(run_id, checkpoint)))
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""
