@@ -105,3 +105,37 @@ def test_of_the_weights_of_another_network_the_first_are_named(bare_workspace, t
     assert "do not fit the model (Unexpected key(s) in state_dict: " in said
     assert said.endswith(" ...)")
     assert len(said) < 400
+
+
+ODD = {
+    "a sparse tensor": lambda weight: weight.to_sparse(),
+    "a nested tensor": lambda weight: torch.nested.nested_tensor([weight[0], weight[1]]),
+    "quantized": lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+    "without its data": lambda weight: weight.to("meta"),
+    "complex": lambda weight: weight.to(torch.complex64),
+    "larger than what is stored": lambda weight: torch.zeros(1).as_strided((10**5, 10**5), (0, 0)),
+    "holds NaN": lambda weight: torch.full_like(weight, torch.nan),
+}
+
+
+@pytest.mark.filterwarnings("ignore:::torch")
+@pytest.mark.parametrize("kind", ODD)
+def test_weights_that_are_no_plain_numbers_are_named(bare_workspace, trained, kind):
+    """Whatever reads them, before memory is filled or anything is computed with them."""
+    trained.save_checkpoint("whole.ckpt")
+    state = torch.load("whole.ckpt", weights_only=True)
+    name = next(iter(state["state_dict"]))
+    torch.save({**state, "state_dict": {**state["state_dict"], name: ODD[kind](state["state_dict"][name])}}, "odd.ckpt")
+    for command in ("export", "predict"):
+        said = refusal(bare_workspace(command, "--ckpt_path", "odd.ckpt"))
+        assert f"checkpoint odd.ckpt: the weight {name} " in said
+        assert kind in said
+
+
+@pytest.mark.parametrize("key", [3, ("a", 1)])
+def test_a_weight_without_a_name_is_refused(bare_workspace, trained, key):
+    """Names are strings."""
+    trained.save_checkpoint("whole.ckpt")
+    state = torch.load("whole.ckpt", weights_only=True)
+    torch.save({**state, "state_dict": {**state["state_dict"], key: torch.zeros(1)}}, "odd.ckpt")
+    assert f"a weight is called {key!r}" in refusal(bare_workspace("export", "--ckpt_path", "odd.ckpt"))

@@ -15,6 +15,7 @@ from lightning.pytorch.cli import instantiate_module
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.files import find_damage
+from ae_lightning.checkpoints.plain_weights import fault_of
 from ae_lightning.checkpoints.sampler_file import read_sampler
 from ae_lightning.checkpoints.weights_file import read_weights
 from ae_lightning.errors import CheckpointError, UserError, first_line
@@ -75,8 +76,11 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 
 def _holding_an_autoencoder(path: Path, state: Any) -> dict[str, Any]:
-    if not isinstance(state, dict) or "hyper_parameters" not in state or not _holds_weights(state.get("state_dict")):
+    if not isinstance(state, dict) or "hyper_parameters" not in state:
         raise CheckpointError(f"checkpoint {path}: holds no autoencoder")
+    fault = fault_of(state.get("state_dict"))
+    if fault is not None:
+        raise CheckpointError(f"checkpoint {path}: {fault}")
     require_readable(f"checkpoint {path}", _version_of(state), "train again", CheckpointError)
     return state
 
@@ -87,10 +91,6 @@ def _version_of(state: dict[str, Any]) -> str:
         return str(own["version"])
     # A variant of one's own may override the hook that writes the version.
     return FIRST_VERSION if isinstance(model, Mapping) and "input_shape" in model else __version__
-
-
-def _holds_weights(weights: Any) -> bool:
-    return isinstance(weights, Mapping) and all(isinstance(value, torch.Tensor) for value in weights.values())
 
 
 def read_checkpoint(path: str | Path) -> CheckpointContents:
