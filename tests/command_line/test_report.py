@@ -16,20 +16,41 @@ def rows(values, stage="test", measures=()):
 
 def test_pca_stands_beside_each_measure():
     values = {"test/mse": 0.25, "test/pca_mse": 0.5, "test/kl": 1.0, "val/mse": 9.0}
-    assert rows(values) == [("mse", "[bold]0.2500[/bold]", "0.5000"), ("kl", "1.0000", "")]
+    assert rows(values) == [
+        ("minimise", "kl", "1.0000", ""),
+        ("reconstruct", "mse ↓", "[bold]▲ 0.2500[/bold]", "0.5000"),
+    ]
+
+
+def test_rows_are_in_sections_by_what_an_autoencoder_is_wanted_for():
+    names = ("kmeans_nmi", "mse", "sample_frechet", "knn_accuracy", "loss", "psnr", "bits_per_pixel", "sharpness")
+    found = [(goal, name.split()[0]) for goal, name, *_ in rows({f"test/{name}": 1.0 for name in names})]
+    assert found == [
+        ("minimise", "loss"),
+        ("", "sharpness"),
+        ("reconstruct", "mse"),
+        ("", "psnr"),
+        ("cluster", "kmeans_nmi"),
+        ("classify", "knn_accuracy"),
+        ("generate", "sample_frechet"),
+        ("compress", "bits_per_pixel"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "own", "pca", "own_is_better"),
     [("mse", 0.1, 0.2, True), ("mse", 0.2, 0.1, False), ("psnr", 20, 10, True), ("kmeans_accuracy", 0.1, 0.9, False)],
 )
-def test_the_better_one_is_bold(name, own, pca, own_is_better):
-    ((_, first, second),) = rows({f"val/{name}": own, f"val/pca_{name}": pca}, "val")
+def test_the_better_one_is_marked(name, own, pca, own_is_better):
+    ((_, _, first, second),) = rows({f"val/{name}": own, f"val/pca_{name}": pca}, "val")
     assert ("bold" in first, "bold" in second) == (own_is_better, not own_is_better)
+    assert ("▲" in first, "▲" in second) == (own_is_better, not own_is_better)
 
 
 def test_where_more_is_no_better_nothing_is_bold():
-    assert rows({"test/active_units": 5, "test/pca_active_units": 7}) == [("active_units", "5.0000", "7.0000")]
+    assert rows({"test/active_units": 5, "test/pca_active_units": 7}) == [
+        ("generate", "active_units", "5.0000", "7.0000")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,5 +89,5 @@ def test_a_measure_of_ones_own_knows_which_way_it_is_better():
             return {"softness": 0.0}
 
     values = {"test/softness": 0.1, "test/pca_softness": 0.2}
-    assert rows(values) == [("softness", "0.1000", "0.2000")]
-    assert rows(values, measures=[Softness()]) == [("softness", "[bold]0.1000[/bold]", "0.2000")]
+    assert rows(values) == [("minimise", "softness", "0.1000", "0.2000")]
+    assert rows(values, measures=[Softness()]) == [("other", "softness ↓", "[bold]▲ 0.1000[/bold]", "0.2000")]

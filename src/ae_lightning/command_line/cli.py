@@ -41,9 +41,10 @@ from ae_lightning.command_line.parsed_settings import (
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.report import print_report, resume_hint, ui_hint
+from ae_lightning.command_line.report import of_stage, print_report, resume_hint, ui_hint
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
 from ae_lightning.command_line.store_option import hide_password, tracker_in
+from ae_lightning.command_line.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
@@ -387,7 +388,9 @@ class AutoencoderCLI(LightningCLI):
             hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
             hints.extend(tracker.undelivered)
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        print_report(stage, values, hints, self._get(self.config_init, "evaluation").measures)
+        measures = self._get(self.config_init, "evaluation").measures
+        said = verdict(of_stage(stage, values), self.model, measures)
+        print_report(stage, values, [*said, *hints], measures)
 
 
 def _spec_of(data: LightningDataModule) -> DataSpec:

@@ -4,39 +4,63 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
 
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
-from ae_lightning.judging.directions import best_of
-from ae_lightning.judging.measure import Measure
+from ae_lightning.judging.directions import best_of, measure_of
+from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.tracking import is_same_store, is_server, shown_uri, tracking_uri_from_environment
+
+BETTER = "▲"
+"""Marks the better of two values where colour and weight of the letters are lost too."""
+
+ARROWS = {"lower": "↓", "higher": "↑"}
+
+ORDER = ("minimise", *get_args(Goal), "other")
+"""Sections of the table."""
 
 
 def measure_table(stage: str, values: Mapping[str, float], measures: Sequence[Measure] = ()) -> Table:
-    """Return a table of a stage's measures beside PCA's, the better of the two in bold.
+    """Return a table of a stage's measures beside PCA's, by goal, the better of the two marked.
 
     Args:
         stage: `val` or `test`.
         values: Metrics by full name, such as `test/mse`.
         measures: Those that gave them; a user's own know which way they are better.
     """
-    own = {name.removeprefix(f"{stage}/"): value for name, value in values.items() if name.startswith(f"{stage}/")}
+    own = of_stage(stage, values)
     table = Table(title=f"{stage} split", title_justify="left")
+    table.add_column("to")
     table.add_column("measure")
     table.add_column("autoencoder", justify="right")
     table.add_column("PCA", justify="right")
-    for name, value in own.items():
-        pca = own.get(f"pca_{name}")
-        if name.startswith("pca_"):
-            continue
-        if pca is None:
-            table.add_row(name, f"{value:.4f}", "")
-            continue
-        best = best_of(name, (value, pca), measures)
-        table.add_row(name, *(f"[bold]{one:.4f}[/bold]" if one == best else f"{one:.4f}" for one in (value, pca)))
+    goals: dict[str, list[str]] = {}
+    for name in own:
+        if not name.startswith("pca_"):
+            measure = measure_of(name, measures)
+            goals.setdefault("minimise" if measure is None else measure.goal or "other", []).append(name)
+    for goal in sorted(goals, key=ORDER.index):
+        table.add_section()
+        for number, name in enumerate(goals[goal]):
+            pair = [own[name], *([own[f"pca_{name}"]] if f"pca_{name}" in own else [])]
+            best = best_of(name, pair, measures) if len(pair) > 1 else None
+            cells = [f"[bold]{BETTER} {one:.4f}[/bold]" if one == best else f"{one:.4f}" for one in pair]
+            direction = ARROWS.get(_direction(name, measures), "")
+            table.add_row("" if number else goal, f"{name} {direction}".rstrip(), *cells, *[""] * (2 - len(cells)))
     return table
+
+
+def of_stage(stage: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics of a stage by their names without it."""
+    return {name.removeprefix(f"{stage}/"): value for name, value in values.items() if name.startswith(f"{stage}/")}
+
+
+def _direction(name: str, measures: Sequence[Measure]) -> str:
+    measure = measure_of(name, measures)
+    return "none" if measure is None else measure.metrics[name]
 
 
 def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:

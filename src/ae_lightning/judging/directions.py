@@ -22,6 +22,16 @@ def metric_names() -> frozenset[str]:
     return frozenset(metric for measure in known_measures() for metric in measure.metrics)
 
 
+def measure_of(name: str, own_measures: Sequence[Measure] = ()) -> Measure | None:
+    """Return the measure that gives a metric; None of a term of an objective.
+
+    Args:
+        name: The metric, without `val/`, `test/` or `pca_`.
+        own_measures: A user's measures, where they are at hand.
+    """
+    return next((one for one in (*known_measures(), *own_measures) if name in one.metrics), None)
+
+
 def best_of(name: str, values: Iterable[float], own_measures: Sequence[Measure] = ()) -> float | None:
     """Return the best of several values of a metric.
 
@@ -36,7 +46,7 @@ def best_of(name: str, values: Iterable[float], own_measures: Sequence[Measure] 
         is better, or there is no value.
     """
     finite = [value for value in values if math.isfinite(value)]
-    measure = next((one for one in (*known_measures(), *own_measures) if name in one.metrics), None)
+    measure = measure_of(name, own_measures)
     if measure is None or not finite:
         return None
     if name in measure.not_below_zero:

@@ -21,6 +21,9 @@ from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, se
 Direction = Literal["lower", "higher", "none"]
 """Which values of a metric are the better ones."""
 
+Goal = Literal["reconstruct", "cluster", "classify", "generate", "compress", "detect"]
+"""What an autoencoder may be wanted for, which a measure tells something about."""
+
 Curve = dict[str, list[float]]
 """Columns of numbers, by name."""
 
@@ -43,12 +46,14 @@ class Measure(Part):
 
     Attributes:
         metrics: Which way each metric is better, by the names that ``compute`` gives.
+        goal: What the measure tells something about.
         of_models_alone: Whether PCA has nothing of the kind.
         not_below_zero: Metrics that estimate what cannot be negative: below 0 they differ by chance alone, and none is
             better than another.
     """
 
     metrics: ClassVar[Mapping[str, Direction]]
+    goal: ClassVar[Goal | None] = None
     of_models_alone: ClassVar[bool] = False
     not_below_zero: ClassVar[frozenset[str]] = frozenset()
 

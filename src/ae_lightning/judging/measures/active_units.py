@@ -19,6 +19,7 @@ class ActiveUnits(Measure):
     """Dimensions of the code that vary."""
 
     name = "active_units"
+    goal = "generate"
     metrics: ClassVar[Mapping[str, Direction]] = {"active_units": "none"}
     cost = "cheap"
 

@@ -19,6 +19,7 @@ class ClassGaussian(Measure):
     """Accuracy of one Gaussian a class."""
 
     name = "class_gaussian"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {"class_gaussian_accuracy": "higher"}
     cost = "cheap"
     needs = frozenset({"labels", "training labels"})

@@ -32,6 +32,7 @@ class Compression(Measure):
     """Rate and distortion of the quantised code."""
 
     name = "compression"
+    goal = "compress"
     metrics: ClassVar[Mapping[str, Direction]] = {"bits_per_pixel": "none", "compression_psnr": "higher"}
     needs = frozenset({"model", "images", "code rate"})
 

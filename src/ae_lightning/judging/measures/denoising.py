@@ -16,6 +16,7 @@ class DenoisingGain(Measure):
     """What reconstruction gains over the corrupted images."""
 
     name = "denoising"
+    goal = "reconstruct"
     metrics: ClassVar[Mapping[str, Direction]] = {"denoising_psnr_gain": "higher"}
     needs = frozenset({"model", "corrupted images", "bounded values"})
 

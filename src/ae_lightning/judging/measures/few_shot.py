@@ -20,6 +20,7 @@ class FewShot(Measure):
     """Accuracies from one, five and ten examples a class."""
 
     name = "few_shot"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {
         "few_shot_accuracy_1": "higher",
         "few_shot_accuracy_5": "higher",

@@ -16,6 +16,7 @@ class MixtureAccuracy(Measure):
     """Accuracy of a Gaussian mixture fitted without labels."""
 
     name = "gmm"
+    goal = "cluster"
     metrics: ClassVar[Mapping[str, Direction]] = {"gmm_accuracy": "higher"}
     needs = frozenset({"labels"})
 

@@ -14,6 +14,7 @@ class KMeansAgreement(Measure):
     """Accuracy, mutual information and Rand index of the clusters of k-means."""
 
     name = "kmeans"
+    goal = "cluster"
     metrics: ClassVar[Mapping[str, Direction]] = {
         "kmeans_accuracy": "higher",
         "kmeans_nmi": "higher",

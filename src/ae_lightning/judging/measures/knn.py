@@ -25,6 +25,7 @@ class NearestNeighbourVote(Measure):
     """Accuracy of a vote of the nearest training codes."""
 
     name = "knn"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {"knn_accuracy": "higher"}
     needs = frozenset({"labels", "training labels"})
 

@@ -22,6 +22,7 @@ class LinearProbe(Measure):
     """Accuracy of logistic regression on the codes."""
 
     name = "linear_probe"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {"linear_probe_accuracy": "higher"}
     needs = frozenset({"labels", "training labels"})
 

@@ -15,6 +15,7 @@ class ModelClusters(Measure):
     """Accuracy, mutual information and Rand index of the clusters that a model assigns samples to itself."""
 
     name = "model_clusters"
+    goal = "cluster"
     metrics: ClassVar[Mapping[str, Direction]] = {
         "model_clusters_accuracy": "higher",
         "model_clusters_nmi": "higher",

@@ -14,6 +14,7 @@ class MeanSquaredError(Measure):
     """Mean squared error per value."""
 
     name = "mse"
+    goal = "reconstruct"
     metrics: ClassVar[Mapping[str, Direction]] = {"mse": "lower"}
     cost = "cheap"
     needs = frozenset({"reconstructions"})

@@ -16,6 +16,7 @@ class NearestCentroid(Measure):
     """Accuracy of the nearest class mean."""
 
     name = "nearest_centroid"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {"nearest_centroid_accuracy": "higher"}
     cost = "cheap"
     needs = frozenset({"labels", "training labels"})

@@ -20,6 +20,7 @@ class Novelty(Measure):
     """Whether the class left out of training stands out by its error, and by its codes."""
 
     name = "novelty"
+    goal = "detect"
     metrics: ClassVar[Mapping[str, Direction]] = {"novelty_auroc": "higher", "novelty_auroc_code": "higher"}
     needs = frozenset({"reconstructions", "novel class"})
 

@@ -20,6 +20,7 @@ class OverlayAccuracy(Measure):
     """Whether the codes of overlaid images show both classes."""
 
     name = "overlay"
+    goal = "detect"
     metrics: ClassVar[Mapping[str, Direction]] = {"overlay_pair_accuracy": "higher", "overlay_one_accuracy": "higher"}
     needs = frozenset({"model", "labels", "overlaid images"})
 

@@ -27,6 +27,7 @@ class PriorDistance(Measure):
     """Distances between the codes and the prior."""
 
     name = "prior"
+    goal = "generate"
     metrics: ClassVar[Mapping[str, Direction]] = {"prior_mmd": "lower", "prior_swd": "lower"}
     needs = frozenset({"model", "two images"})
     not_below_zero = frozenset({"prior_mmd"})

@@ -14,6 +14,7 @@ class PeakSignalToNoise(Measure):
     """Peak signal-to-noise ratio, averaged over the samples."""
 
     name = "psnr"
+    goal = "reconstruct"
     metrics: ClassVar[Mapping[str, Direction]] = {"psnr": "higher"}
     cost = "cheap"
     needs = frozenset({"reconstructions", "bounded values"})

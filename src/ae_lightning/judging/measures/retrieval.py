@@ -28,6 +28,7 @@ class Retrieval(Measure):
     """Mean average precision of a search by code, and by its binary hash."""
 
     name = "retrieval"
+    goal = "classify"
     metrics: ClassVar[Mapping[str, Direction]] = {"retrieval_map": "higher", "hash_map": "higher"}
     needs = frozenset({"labels", "training labels"})
 

@@ -26,6 +26,7 @@ class SampleFrechet(Measure):
     """
 
     name = "sample_frechet"
+    goal = "generate"
     metrics: ClassVar[Mapping[str, Direction]] = {
         "sample_frechet": "lower",
         "sample_frechet_gmm": "lower",

@@ -25,6 +25,7 @@ class StructuralSimilarity(Measure):
     """Structural similarity, averaged over the images."""
 
     name = "ssim"
+    goal = "reconstruct"
     metrics: ClassVar[Mapping[str, Direction]] = {"ssim": "higher"}
     needs = frozenset({"reconstructions", "images", "three pixels a side"})
 
