@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from ae_lightning.judging.directions import best_of, measure_of
-from ae_lightning.judging.measure import Measure
+from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.models.autoencoder import Autoencoder
 
 WIDE_CODE = 4
@@ -52,7 +53,8 @@ def verdict(own: Mapping[str, float], model: Autoencoder, measures: Sequence[Mea
 
 
 def _listed(goals: Mapping[str, Sequence[str]]) -> str:
-    return ", ".join(f"{goal} ({', '.join(names)})" for goal, names in goals.items())
+    in_order = [goal for goal in (*get_args(Goal), "other") if goal in goals]
+    return ", ".join(f"{goal} ({', '.join(goals[goal])})" for goal in in_order)
 
 
 def _advice(own: Mapping[str, float], model: Autoencoder) -> str:
