@@ -9,10 +9,10 @@ from ae_lightning.errors import CheckpointError
 NUM_IMAGES = 23
 
 
-def loader(shuffle=True, batch_size=4, device=None) -> BatchLoader:
+def loader(shuffle=True, batch_size=4, device=None, seed=5) -> BatchLoader:
     images = torch.arange(NUM_IMAGES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
     split = Split(images, torch.zeros(NUM_IMAGES, dtype=torch.int64))
-    return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(batch_size, shuffle, seed=5)), device)
+    return BatchLoader(split, BatchSampler(NUM_IMAGES, Sampling(batch_size, shuffle, seed=seed)), device)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -57,6 +57,19 @@ def test_a_state_from_the_end_of_an_epoch_starts_the_next_one_at_its_beginning()
     list(finished)
     restored = loader()
     restored.load_state_dict(finished.state_dict())
+    restored.sampler.set_epoch(1)
+    assert len(list(restored)) == len(restored)
+
+
+def test_a_state_within_an_epoch_in_another_order_is_refused():
+    begun = loader()
+    next(iter(begun))
+    other = loader(seed=1)
+    other.load_state_dict(begun.state_dict())
+    with pytest.raises(CheckpointError, match=r"order of seed 5, which cannot go on with 1; set seed_everything"):
+        next(iter(other))
+    restored = loader(seed=1)
+    restored.load_state_dict(begun.state_dict())
     restored.sampler.set_epoch(1)
     assert len(list(restored)) == len(restored)
 

@@ -50,12 +50,16 @@ class ResumableLoader(ABC):
             Batches of samples as they are stored. Without shuffling they are views of the split, not copies.
 
         Raises:
-            CheckpointError: If a state restored within this epoch counted batches of another size.
+            CheckpointError: If a state restored within this epoch counted batches of another size or order.
         """
         self._num_handed_out = self._take_resume_position()
         for batch in self._batches(self._num_handed_out):
             self._num_handed_out += 1
             yield batch
+
+    @property
+    def _seed(self) -> int:
+        return self.sampler.sampling.seed
 
     def _take_resume_position(self) -> int:
         state, self._resume_from = self._resume_from, None
@@ -66,18 +70,22 @@ class ResumableLoader(ABC):
             was, now = state["global_batch_size"], self.sampler.global_batch_size
             message = f"within an epoch of global batches of {was} samples, which cannot go on with {now}"
             raise CheckpointError(f"the checkpoint was taken {message}; set data.batch_size to fit")
+        if state.get("seed", self._seed) != self._seed:
+            message = f"within an epoch in the order of seed {state['seed']}, which cannot go on with {self._seed}"
+            raise CheckpointError(f"the checkpoint was taken {message}; set seed_everything to fit")
         return state["num_batches"]
 
     def state_dict(self) -> dict[str, Any]:
         """Say how far the loader is; the same on every rank.
 
         Returns:
-            The epoch, how many of its batches were handed out, and the size of a global batch.
+            The epoch, how many of its batches were handed out, the size of a global batch, and the order's seed.
         """
         return {
             "epoch": self.sampler.epoch,
             "num_batches": self._num_handed_out,
             "global_batch_size": self.sampler.global_batch_size,
+            "seed": self._seed,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
