@@ -17,7 +17,9 @@ PACKAGE = "ae_lightning"
 FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
-GROUND = {"checks", "errors", "file_names", "parts", "plain_text", "spec", "versions", "__init__"}
+GROUND = {
+    *("checks", "errors", "file_names", "parts", "plain_text", "spec", "versions", "waiting", "whole_files", "__init__"),
+}
 """What every file may import."""
 
 LAYERS = {
@@ -29,6 +31,8 @@ LAYERS = {
     "checks": set(),
     "spec": set(),
     "versions": set(),
+    "waiting": set(),
+    "whole_files": set(),
     "machine": set(),
     "training": {"hyperparameters"},
     "priors": {"draws"},

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints import files as checkpoint_files
-from ae_lightning.checkpoints.files import find_damage, newest_sound, remove_unfinished, write_checkpoint
+from ae_lightning.checkpoints.files import find_damage, newest_sound, write_checkpoint
 from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.errors import CheckpointError
+from ae_lightning.whole_files import remove_unfinished
 
 CONTENT = {"state_dict": {"weight": torch.arange(300.0)}, "hyper_parameters": {"latent_dim": 2}, "epoch": 3}
 
@@ -112,7 +113,7 @@ def test_a_write_that_ends_early_leaves_the_earlier_file(written, monkeypatch, m
     if moment == "save":
         monkeypatch.setattr(torch, "save", end)
     else:
-        monkeypatch.setattr(checkpoint_files, {"seal": "seal", "sync": "_sync"}[moment], end)
+        monkeypatch.setattr(checkpoint_files, moment, end)
     with pytest.raises(EndedError):
         write_checkpoint({**CONTENT, "epoch": 4}, written)
     assert written.read_bytes() == before

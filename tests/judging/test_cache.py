@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +46,63 @@ def test_whoever_may_read_the_folder_may_read_what_is_kept(tmp_path: Path) -> No
     assert (tmp_path / "key.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 half of one"])
+def altered(**changes: object) -> bytes:
+    """A whole archive with other arrays."""
+    archive = io.BytesIO()
+    np.savez(archive, **{**ARRAYS, **changes})
+    return archive.getvalue()
+
+
+SOUND = altered()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not an archive",
+        b"PK\x03\x04 half of one",
+        SOUND,
+        altered(seconds=np.array(np.nan)),
+        altered(seconds=np.array("0.1")),
+        altered(seconds=np.array({"an": "object"}, dtype=object)),
+        SOUND.replace(b"(2, 3)", b"(9, 9)"),
+        SOUND.replace(b"'descr'", b"'dexcr'"),
+    ],
+)
 def test_a_damaged_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key.npz").write_bytes(content)
     assert_same(Cache(tmp_path).get("key", lambda: dict(ARRAYS)))
     assert_same(Cache(tmp_path).get("key", refuse))
+
+
+def test_a_file_with_any_byte_altered_or_missing_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "key.npz"
+    Cache(tmp_path).get("key", lambda: dict(ARRAYS))
+    sound = path.read_bytes()
+    for position in range(0, len(sound), 7):
+        for content in (sound[:position], sound[:position] + bytes([sound[position] ^ 1]) + sound[position + 1 :]):
+            path.write_bytes(content)
+            assert_same(Cache(tmp_path).get("key", lambda: dict(ARRAYS)))
+            assert path.read_bytes() == sound
+
+
+def test_a_file_of_another_key_is_no_result_of_this_one(tmp_path: Path) -> None:
+    Cache(tmp_path).get("other", lambda: {"seconds": np.array(7.0)})
+    (tmp_path / "other.npz").rename(tmp_path / "key.npz")
+    assert_same(Cache(tmp_path).get("key", lambda: dict(ARRAYS)))
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key.npz")
+    assert_same(Cache(tmp_path).get("key", lambda: dict(ARRAYS)))
+    assert_same(Cache(tmp_path).get("key", refuse))
+
+
+def test_others_read_it_as_an_archive(tmp_path: Path) -> None:
+    Cache(tmp_path).get("key", lambda: dict(ARRAYS))
+    with np.load(tmp_path / "key.npz") as file:
+        assert_same(dict(file))
 
 
 def test_a_folder_that_cannot_be_written_to_costs_time_alone(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveragi
 from torch import Tensor
 
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
-from ae_lightning.checkpoints.files import newest_sound, remove_unfinished
+from ae_lightning.checkpoints.files import newest_sound
 from ae_lightning.checkpoints.readable import readable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
 from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, MLflowTracker, trackers
 from ae_lightning.versions import STATE_KEY
+from ae_lightning.whole_files import remove_unfinished
 
 
 class RunCheckpoint(ModelCheckpoint):

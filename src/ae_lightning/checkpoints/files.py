@@ -6,18 +6,18 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ae_lightning.whole_files import replacing, sync
+
 LAST_CHECKPOINT = "last.ckpt"
 PREVIOUS_CHECKPOINT = "previous.ckpt"
 BEST_CHECKPOINT = "best.ckpt"
 
-_TEMPORARY_SUFFIX = ".writing"
 _SEAL = b"ae_lightning sha256 "
 _DIGEST_LENGTH = 64
 _LENGTH_BYTES = 2
@@ -44,61 +44,17 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         with temporary.open("wb") as file:
             torch.save(checkpoint, file)
         seal(temporary)
-        _sync(temporary)
-    _sync(path.parent)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, and let the file take its own at the end: whole, or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY_SUFFIX}")
-    try:
-        yield temporary
+        # The one before is given up for one that is on the disk.
+        sync(temporary)
         if path.name == LAST_CHECKPOINT and path.exists():
             _keep_as(path, path.with_name(PREVIOUS_CHECKPOINT))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _keep_as(path: Path, other: Path) -> None:
     """Give a file a second name, so that no moment is without the first."""
-    link = other.with_name(f".{other.name}.{os.getpid()}{_TEMPORARY_SUFFIX}")
-    link.unlink(missing_ok=True)
-    try:
+    # A file system without hard links keeps no previous one.
+    with suppress(OSError), replacing(other) as link:
         os.link(path, link)
-    except OSError:
-        # A file system without hard links keeps no previous one.
-        return
-    link.replace(other)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left in a folder."""
-    for path in folder.glob(f".*{_TEMPORARY_SUFFIX}"):
-        if not _is_being_written(path):
-            path.unlink(missing_ok=True)
-
-
-def _is_being_written(path: Path) -> bool:
-    process_id = path.name.removesuffix(_TEMPORARY_SUFFIX).rpartition(".")[2]
-    with suppress(ValueError):
-        try:
-            os.kill(int(process_id), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return int(process_id) != os.getpid()
-    return False
 
 
 def seal(path: Path) -> None:

@@ -13,11 +13,11 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.checkpoints.checked_safetensors import digest_of, packed, unpacked
-from ae_lightning.checkpoints.files import replacing
 from ae_lightning.errors import CheckpointError, ConfigError, first_line
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.parts import import_part
 from ae_lightning.samplers.base import Sampler
+from ae_lightning.whole_files import replacing
 
 _SETTINGS, _WEIGHTS = "ae_lightning.sampler", "weights"
 """Metadata: class and arguments, as JSON; in it, the SHA-256 of the weights."""

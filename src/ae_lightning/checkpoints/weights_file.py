@@ -10,6 +10,7 @@ from ae_lightning import __version__
 from ae_lightning.checkpoints.checked_safetensors import packed, unpacked
 from ae_lightning.errors import CheckpointError, first_line
 from ae_lightning.versions import STATE_KEY
+from ae_lightning.whole_files import replacing
 
 _CONTENTS = "ae_lightning"
 """Metadata: all of the checkpoint that is no tensor, as JSON."""
@@ -37,12 +38,8 @@ def write_weights(state: dict[str, Any], path: Path) -> None:
     except TypeError as error:
         raise CheckpointError(f"the checkpoint holds what no settings are: {error}") from error
     content = packed(_CONTENTS, contents, weights)
-    with path.open("xb") as file:
-        try:
-            file.write(content)
-        except BaseException:
-            path.unlink()
-            raise
+    with replacing(path, overwrites=False) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_weights(path: Path) -> dict[str, Any]:

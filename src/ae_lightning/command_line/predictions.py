@@ -12,6 +12,7 @@ from ae_lightning.command_line.outputs import refusal_of_output, require_writabl
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.distributed import gather_objects
 from ae_lightning.models.autoencoder import Prediction
+from ae_lightning.whole_files import replacing
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -64,11 +65,12 @@ def write(predictions: dict[str, np.ndarray], output: Path) -> None:
     Raises:
         ConfigError: If the disk does not take the file.
     """
-    with refusal_of_output("output", output):
+    with refusal_of_output("output", output), replacing(output, overwrites=False) as temporary:
         if output.suffix == ".npz":
-            np.savez_compressed(output, **predictions)  # type: ignore[arg-type]
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, **predictions)  # type: ignore[arg-type]
         else:
-            _write_table(predictions, output)
+            _write_table(predictions, temporary)
 
 
 def _write_table(predictions: dict[str, np.ndarray], output: Path) -> None:

@@ -152,24 +152,26 @@ def _write(samples: NDArray[np.float32], labels: NDArray[np.int64] | None, outpu
 
     from ae_lightning.command_line.outputs import refusal_of_output
     from ae_lightning.judging.drawing.tiles import compose
+    from ae_lightning.whole_files import replacing
 
     def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         return np.asarray(np.rint(values.clip(0, 1) * 255), np.uint8)
 
-    with refusal_of_output("output", output):
+    with refusal_of_output("output", output), replacing(output, overwrites=False) as temporary:
         if output.suffix == ".npz":
             arrays = {"x": samples} if labels is None else {"x": samples, "labels": labels}
-            np.savez_compressed(output, **arrays)
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)
         elif output.suffix == ".png":
             grid = compose(samples, columns or math.ceil(math.sqrt(len(samples))))
-            Image.fromarray(to_bytes(grid)).save(output)
+            Image.fromarray(to_bytes(grid)).save(temporary, "PNG")
         else:
-            output.mkdir()
+            temporary.mkdir()
             width = len(str(len(samples) - 1))
             for number, image in enumerate(to_bytes(samples)):
                 suffix = "" if labels is None else f"_class_{labels[number]}"
                 pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-                Image.fromarray(pixels).save(output / f"{number:0{width}}{suffix}.png")
+                Image.fromarray(pixels).save(temporary / f"{number:0{width}}{suffix}.png")
 
 
 def _parser() -> CommandParser:

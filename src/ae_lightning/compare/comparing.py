@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from ae_lightning.judging.pictures.latent_grid import latent_grid
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from ae_lightning.variants import find_variants
+from ae_lightning.whole_files import replacing
 
 REPORT, TABLE = "report.html", "table.md"
 CURVES = ("train/loss", "val/loss")
@@ -48,12 +50,12 @@ def compare(options: argparse.Namespace) -> None:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison)
-    _write(folder / TABLE, f"# {escaped(title)}\n\n{to_markdown(comparison)}")
-    _write(folder / REPORT, to_html(comparison, illustrations, title))
+    table = f"# {escaped(title)}\n\n{to_markdown(comparison)}"
+    _write({folder / TABLE: table, folder / REPORT: to_html(comparison, illustrations, title)})
     compared = [run for row in comparison.rows for run in row.runs]
     kept = reader.keep([folder / REPORT, folder / TABLE], compared[0].experiment_id, [run.run_id for run in compared])
     console = Console()
-    console.print((folder / TABLE).read_text(encoding="utf-8"), soft_wrap=True, highlight=False, markup=False)
+    console.print(table, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{folder / REPORT}; kept in MLflow as run {kept}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -66,9 +68,12 @@ def _make_folder(folder: Path) -> Path:
     return folder
 
 
-def _write(path: Path, text: str) -> None:
-    with refusal_of_output("--output", path):
-        path.write_text(text, encoding="utf-8")
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write files, none of which takes its name before all of them are on the disk."""
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(refusal_of_output("--output", path))
+            stack.enter_context(replacing(path)).write_text(text, encoding="utf-8")
 
 
 def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedRun]:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import zipfile
+import io
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.whole_files import replacing
+
 Arrays = dict[str, NDArray[np.generic]]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pillow")
+
+_SEAL_BYTES = 32
+"""At the end of a file, behind the archive, of which readers of zip archives take no notice."""
 
 
 class Cache:
     """Named arrays by key, in memory and, where a folder is given, in one ``.npz`` file a key.
 
     Several processes may share the folder: each writes a file of its own and renames it, so that nobody reads half of
-    one. A file that cannot be read is made anew, and a folder that cannot be written to costs the time alone.
+    one. A file that is damaged, or not what was written under its key, is made anew, and a folder that cannot be
+    written to costs the time alone.
 
     Args:
         folder: Where the files are, made at the first write; None for memory alone.
@@ -46,13 +51,19 @@ class Cache:
         return self._known[key]
 
     def _read(self, key: str) -> Arrays | None:
-        if self._folder is None:
+        path = None if self._folder is None else self._folder / f"{key}.npz"
+        # A pipe in its place would be waited for.
+        if path is None or not path.is_file():
             return None
         try:
-            with np.load(self._folder / f"{key}.npz") as file:
-                return dict(file)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            content = path.read_bytes()
+        except OSError:
             return None
+        archive, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
+        if seal != _seal(key, archive):
+            return None
+        with np.load(io.BytesIO(archive)) as file:
+            return dict(file)
 
     def _written(self, key: str, arrays: Arrays) -> Arrays:
         if self._folder is not None:
@@ -63,14 +74,15 @@ class Cache:
     @staticmethod
     def _write(folder: Path, key: str, arrays: Arrays) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # Not by `tempfile`, whose files nobody else may read.
-        temporary = folder / f"{uuid4().hex}.part"
-        try:
-            with temporary.open("xb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
-            temporary.replace(folder / f"{key}.npz")
-        finally:
-            temporary.unlink(missing_ok=True)
+        archive = io.BytesIO()
+        np.savez(archive, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
+        with replacing(folder / f"{key}.npz") as temporary:
+            temporary.write_bytes(archive.getvalue() + _seal(key, archive.getvalue()))
+
+
+def _seal(key: str, archive: bytes) -> bytes:
+    """Return a hash of what is kept under a key, which ends its file: what was altered is not taken for a result."""
+    return hashlib.blake2b(key.encode() + archive, digest_size=_SEAL_BYTES).digest()
 
 
 def fingerprint(*parts: str | int | NDArray[np.generic] | None) -> str:
