@@ -18,7 +18,18 @@ FILES = sorted((SOURCE / PACKAGE).rglob("*.py"))
 VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") if path.name != "__init__.py")
 
 GROUND = {
-    *("checks", "errors", "file_names", "parts", "plain_text", "spec", "versions", "waiting", "whole_files", "__init__"),
+    *(
+        "checks",
+        "errors",
+        "file_names",
+        "parts",
+        "plain_text",
+        "spec",
+        "versions",
+        "waiting",
+        "whole_files",
+        "__init__",
+    ),
 }
 """What every file may import."""
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
 import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
@@ -17,6 +16,7 @@ from torchvision.datasets.utils import check_integrity  # type: ignore[import-un
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
+from ae_lightning.waiting import holding
 
 IDX_SETS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST}
 TORCHVISION_SETS = (*IDX_SETS, "cifar10")
@@ -109,7 +109,7 @@ def _downloading(name: str, root: Path, folder: Path, files: list[str]) -> Itera
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f".{name}.lock", timeout=LOCK_TIMEOUT_SECONDS):
+        with holding(root / f".{name}.lock", LOCK_TIMEOUT_SECONDS):
             yield
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         reason = _last_line(error)

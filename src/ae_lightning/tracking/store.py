@@ -7,15 +7,14 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
 from ae_lightning.tracking.answers import is_away, reason_of
+from ae_lightning.tracking.database import holds_no_run, opening
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -92,7 +91,7 @@ def sending_files() -> Iterator[None]:
 def connect(tracking_uri: str) -> MlflowClient:
     """Open an MLflow store and make sure that it answers.
 
-    A sqlite database is created under a lock: processes that create one at the same time break each other's migrations.
+    A sqlite database is made where it is not there yet.
 
     Args:
         tracking_uri: As MLflow takes it.
@@ -104,10 +103,13 @@ def connect(tracking_uri: str) -> MlflowClient:
         TrackingError: If the store cannot be reached, created or written.
     """
     _import_quietly()
+    database = database_of(tracking_uri)
     try:
-        with impatient(), _creation_lock(tracking_uri):
+        with impatient(), nullcontext() if database is None else opening(database.resolve()):
             client = client_of(tracking_uri)
             client.search_experiments(max_results=1)
+    except TrackingError:
+        raise
     except Exception as error:
         # Stores raise errors of many libraries.
         raise TrackingError(
@@ -129,6 +131,12 @@ def _remedy(error: Exception, tracking_uri: str) -> str:
         return (
             f"(a newer MLflow than {mlflow.__version__} made it: its schema has version {version[1]}, which this one "
             f"does not know); update MLflow, or {elsewhere}"
+        )
+    database = database_of(tracking_uri)
+    if database is not None and not isinstance(error, OSError) and holds_no_run(database):
+        return (
+            f"({reason}): what was to make it was ended before it was whole, and it holds no run; remove it, and a new one "
+            "is made"
         )
     return f"({reason.replace('<database_uri>', uri)}); mend that, or {elsewhere}"
 
@@ -176,19 +184,6 @@ def _import_quietly() -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     # What it logs with a traceback it raises too.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _creation_lock(tracking_uri: str) -> Iterator[None]:
-    database = database_of(tracking_uri)
-    if database is None:
-        yield
-        return
-    # A database that is there already may be one that another process is just creating.
-    if not database.parent.is_dir():
-        raise NotADirectoryError(f"{database.parent} is not a directory")
-    with FileLock(f"{database}.lock"):
-        yield
 
 
 def find_or_create_experiment(client: MlflowClient, tracking_uri: str, name: str) -> str:
