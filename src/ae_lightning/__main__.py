@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 from ae_lightning import __version__
 from ae_lightning.command_line.commands import COMMANDS, overview
-from ae_lightning.errors import TrainingError, UserError
+from ae_lightning.errors import ConfigError, TrainingError, UserError
 from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
 from ae_lightning.plain_text import plain
+from ae_lightning.machine.standard_streams import keep_standard_streams, output_failure
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
+NO_WORKING_DIRECTORY = "the working directory is not there any more; change to one that is"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,20 +24,42 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        0 after success, 1 for a training that cannot go on, 2 for what the user can mend, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        0 after success, 1 for a training that cannot go on, 2 for what the user can mend, 129 after
+        SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is not None:
+        return _answer(arguments)
+    keep_standard_streams()
+    code = _answer(sys.argv[1:])
+    failure = output_failure()
+    if code == 0 and failure is not None:
+        return _tell(ConfigError(f"the standard output cannot be written ({failure.strerror})"))
+    return code
+
+
+def _answer(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except UserError as error:
         return _tell(error)
+    except OSError:
+        if _has_working_directory():
+            raise
+        return _tell(ConfigError(NO_WORKING_DIRECTORY))
     except Interrupted as end:
         return _exit_code(end.exit_code)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _tell(error: UserError) -> int:
@@ -58,6 +83,8 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"ae_lightning {__version__}\n")
         return 0
+    if not _has_working_directory():
+        raise ConfigError(NO_WORKING_DIRECTORY)
     if first in COMMANDS:
         return COMMANDS[first].run(arguments[1:])
     from ae_lightning.command_line.launch import run

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+CODES = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 PROGRAM = """
 import sys, time
 from ae_lightning.machine.signals import Interrupted, Requests
@@ -35,10 +36,9 @@ except Interrupted as end:
 def start():
     started = []
 
-    def run(patience, waits, answers):
-        program = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(patience), waits, answers], stdout=subprocess.PIPE, text=True
-        )
+    def run(patience, waits, answers, *before):
+        command = [*before, sys.executable, "-c", PROGRAM, str(patience), waits, answers]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         started.append(program)
         assert program.stdout.readline() == "ready\n"
         return program
@@ -49,14 +49,14 @@ def start():
         program.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), CODES)
 def test_where_nothing_is_waited_for_a_request_takes_effect_at_once(start, number, code):
     program = start(60, "at once", "ignores")
     program.send_signal(number)
     assert program.wait(20) == code
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), CODES)
 def test_a_request_that_no_safe_moment_answers_takes_effect_when_patience_is_over(start, number, code):
     program = start(0.5, "waits", "ignores")
     program.send_signal(number)
@@ -77,3 +77,12 @@ def test_a_request_that_was_answered_takes_no_other_effect(start):
     program.send_signal(signal.SIGTERM)
     assert program.wait(20) == 0
     assert program.stdout.read() == "answered\n"
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(start):
+    program = start(60, "at once", "ignores", "nohup")
+    program.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(1)
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(20) == 143

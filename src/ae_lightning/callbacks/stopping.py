@@ -19,7 +19,7 @@ from ae_lightning.training.trainer_progress import is_validated_next
 
 
 class Stopping(Callback):
-    """Answers SIGTERM and Ctrl-C: finishes the step, writes `last.ckpt`, and lets the Trainer close the run.
+    """Answers SIGTERM, Ctrl-C and SIGHUP: finishes the step, writes `last.ckpt`, and lets the Trainer close the run.
 
     Where no step can be gone on from before the epoch is over, it finishes the epoch.
 

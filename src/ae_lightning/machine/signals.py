@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as requests to end, which a training answers at its next step."""
+"""SIGTERM, Ctrl-C and SIGHUP as requests to end, which a training answers at its next step."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ SIGKILL, SIGTERM, SIGUSR1 = signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1
 _FIRST_RANK_VARIABLE = "AE_LIGHTNING_FIRST_RANK"
 """Tells the ranks that rank 0 starts which process that is."""
 _PR_SET_PDEATHSIG = 1
+
+
+def ending_signals() -> set[int]:
+    """Return the signals that ask a program to end.
+
+    A terminal that is closed sends SIGHUP. Where a program is started with that ignored, as by `nohup`, it stays so.
+    """
+    hangup = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else set()
+    return {signal.SIGTERM, signal.SIGINT, *hangup}
 
 
 class Interrupted(BaseException):
@@ -41,7 +50,7 @@ class Requests:
 
     def __init__(self, patience: float = 8.0) -> None:
         self.patience = patience
-        self.numbers: set[int] = {signal.SIGTERM, signal.SIGINT}
+        self.numbers = ending_signals()
         self.received: int | None = None
         self._waits = False
         self._repetition: threading.Timer | None = None

@@ -16,7 +16,8 @@ TRAINING_OPTION = "--training"
 
 EPILOG = (
     "Exit codes: 0 the best is new, 3 nothing better than on earlier nights, 1 five trials in a row failed alike, "
-    "2 something in the study is wrong, 130 Ctrl-C, 143 SIGTERM. Running the same command again goes on with the study."
+    "2 something in the study is wrong, 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM. Running the same command again goes on "
+    "with the study."
 )
 
 
@@ -74,7 +75,7 @@ def run(arguments: list[str]) -> int:
         arguments: Those behind `sweep`.
 
     Returns:
-        0 if the best is new, 3 if nothing better was found, 130 after Ctrl-C, 143 after SIGTERM.
+        0 if the best is new, 3 if nothing better was found, 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
         UserError: If something is wrong that the user can mend.

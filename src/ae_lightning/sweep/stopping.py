@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
-StopReason = Literal["timeout", "interrupted", "terminated"]
+from ae_lightning.machine.signals import ending_signals
+
+StopReason = Literal["timeout", "hung up", "interrupted", "terminated"]
 
 SECONDS_FOR_A_TRAINING = 45.0
 """How long a training in processes of its own may take to end when it is asked to."""
@@ -19,7 +21,11 @@ SECONDS_FOR_A_TRAINING = 45.0
 SECONDS_FOR_A_WORKER = 60.0
 """The same of a worker: longer, as it may have to wait for its training, and then puts the trial back."""
 
-REASON_OF_SIGNAL: dict[int, StopReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+REASON_OF_SIGNAL: dict[int, StopReason] = {
+    signal.SIGHUP: "hung up",
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+}
 
 
 class Stop:
@@ -33,6 +39,7 @@ class Stop:
     def __init__(self, timeout: float | None = None, *, follows_parent: bool = False) -> None:
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._parent = os.getppid() if follows_parent else None
+        self._numbers = ending_signals()
         self._signalled = threading.Event()
         self._reason: StopReason | None = None
 
@@ -56,8 +63,8 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Take Ctrl-C and SIGTERM for a wish to end; a second Ctrl-C ends at once."""
-        before = {number: signal.getsignal(number) for number in REASON_OF_SIGNAL}
+        """Take Ctrl-C, SIGTERM and SIGHUP for a wish to end; a second Ctrl-C ends at once."""
+        before = {number: signal.getsignal(number) for number in self._numbers}
         self.listen()
         try:
             yield
@@ -67,7 +74,7 @@ class Stop:
 
     def listen(self) -> None:
         """Take the signals over; called again after another library has taken them."""
-        for number in REASON_OF_SIGNAL:
+        for number in self._numbers:
             signal.signal(number, self._take)
 
     def _take(self, number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from ae_lightning.sweep.command import Options
 from ae_lightning.sweep.open_study import agree_on_constraints, open_run, open_study, recover_with_runs
 from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import check_continues
-from ae_lightning.sweep.stopping import Stop, StopReason
+from ae_lightning.sweep.stopping import REASON_OF_SIGNAL, Stop
 from ae_lightning.sweep.storage import is_sqlite, sole_sweep
 from ae_lightning.sweep.study_file import StudyFile, read_study
 from ae_lightning.sweep.summary import TrialProgress, has_improved, summary_line
@@ -30,7 +29,7 @@ from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.studies import StudyRun
 
 EXIT_NO_IMPROVEMENT = 3
-EXIT_CODES: dict[StopReason, int] = {"interrupted": 128 + signal.SIGINT, "terminated": 128 + signal.SIGTERM}
+EXIT_CODES = {reason: 128 + number for number, reason in REASON_OF_SIGNAL.items()}
 
 
 def run_sweep(options: Options) -> int:
@@ -40,7 +39,7 @@ def run_sweep(options: Options) -> int:
         options: Of the command line.
 
     Returns:
-        0 if the best is new, 3 if nothing better was found, 130 after Ctrl-C, 143 after SIGTERM.
+        0 if the best is new, 3 if nothing better was found, 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
         UserError: If something is wrong that the user can mend.
