@@ -108,6 +108,12 @@ def working_in(folder: Path) -> Iterator[Workspace]:
         yield Workspace(folder)
 
 
+@pytest.fixture(scope="session")
+def work_in() -> Callable[[Path], object]:
+    """Work in a folder that is there."""
+    return working_in
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     """Sums over several threads are rounded in another order: what is compared would depend on the machine."""

@@ -10,8 +10,8 @@ from ae_lightning import __version__
 from ae_lightning.command_line.commands import COMMANDS, overview
 from ae_lightning.errors import ConfigError, TrainingError, UserError
 from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
-from ae_lightning.plain_text import plain
 from ae_lightning.machine.standard_streams import keep_standard_streams, output_failure
+from ae_lightning.plain_text import plain
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 NO_WORKING_DIRECTORY = "the working directory is not there any more; change to one that is"

@@ -142,7 +142,7 @@ def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace
     assert outcome.code == 0, outcome.err
     assert workspace.run().info.status == "FINISHED"
     assert not (elsewhere / "checkpoints").exists()
-    assert workspace.run().data.tags["ae_lightning.checkpoints"] == str(workspace.folder / "checkpoints" / run_id)
+    assert workspace.run().data.tags["ae_lightning.checkpoints"] == f"checkpoints/{run_id}"
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from ae_lightning.checkpoints.readable import readable
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
-from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, MLflowTracker, trackers
+from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, MLflowTracker, told_folder, trackers
 from ae_lightning.versions import STATE_KEY
 from ae_lightning.whole_files import remove_unfinished
 
@@ -49,6 +49,7 @@ class RunCheckpoint(ModelCheckpoint):
         )
         self.directory = Path(directory)
         self.config: dict[str, Any] = {}
+        self._stays = False
         self._run_id: str | None = None
         self._lock: RunLock | None = None
         self._is_told = False
@@ -61,19 +62,18 @@ class RunCheckpoint(ModelCheckpoint):
         return self._generate_state_key(monitor=self.monitor, mode=self.mode)
 
     def stay_with(self, checkpoint: Path) -> None:
-        """Write where a run was begun that is gone on with, though the working directory is another.
+        """Write where the checkpoint is that a run goes on from, though the working directory is another.
 
         Args:
-            checkpoint: The one it goes on from; without effect where `directory` names another place.
+            checkpoint: It.
         """
-        folder = checkpoint.absolute().parent.parent
-        if _is_seen_as(folder, self.directory):
-            self.directory = folder
+        self.directory = checkpoint.absolute().parent.parent
+        self._stays = True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over which checkpoint is the best, though its path was written in another working directory."""
+        """Take over which checkpoint is the best, though the run's folder may have been moved or copied since."""
         begun, here = str(state_dict["dirpath"]), str(self.dirpath)
-        if begun != here and _is_seen_as(Path(here), Path(begun)):
+        if self._stays:
             state_dict = {key: _moved(value, begun, here) for key, value in state_dict.items()}
         super().load_state_dict(state_dict)
 
@@ -193,7 +193,7 @@ def averages_at_the_end(trainer: pl.Trainer) -> bool:
 
 
 def _tell_folder(tracker: MLflowTracker, folder: Path) -> None:
-    tracker.set_tags({CHECKPOINT_FOLDER_TAG: str(folder.resolve())})
+    tracker.set_tags({CHECKPOINT_FOLDER_TAG: told_folder(folder, tracker.tracking_uri)})
 
 
 def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
@@ -204,14 +204,9 @@ def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
     return None
 
 
-def _is_seen_as(folder: Path, relative: Path) -> bool:
-    """Whether a folder is what a relative path leads to from some working directory."""
-    return bool(relative.parts) and folder.parts[-len(relative.parts) :] == relative.parts
-
-
 def _moved(value: Any, begun: str, here: str) -> Any:
     """Return a path, or what has paths for keys, with one folder in place of another."""
-    if isinstance(value, str) and value.startswith(begun):
+    if isinstance(value, str) and Path(value).is_relative_to(begun):
         return here + value[len(begun) :]
     if isinstance(value, dict):
         return {_moved(key, begun, here): inner for key, inner in value.items()}

@@ -42,7 +42,7 @@ from ae_lightning.command_line.parsed_settings import (
 )
 from ae_lightning.command_line.predictions import check_output, gather, write
 from ae_lightning.command_line.report import of_stage, print_report, resume_hint, ui_hint
-from ae_lightning.command_line.resume import ResumePoint, newest_resume_point
+from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.command_line.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
@@ -190,6 +190,9 @@ class AutoencoderCLI(LightningCLI):
         self.resume = point
         settings.ckpt_path = str(point.checkpoint)
         tracker.run_id = point.run_id
+        # The checkpoint may name another one, of which this one is a copy.
+        if tracker.tracking_uri is not None:
+            tracker.tracking_uri = point.store
 
     def instantiate_classes(self) -> None:
         """Build data, model and Trainer.
@@ -269,7 +272,7 @@ class AutoencoderCLI(LightningCLI):
 
     def _checkpoint(self, config: dict[str, Any]) -> RunCheckpoint:
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
-        if isinstance(self.resume, ResumePoint):
+        if isinstance(self.resume, ResumePoint) and stays_in_place(self.resume, config):
             checkpoint.stay_with(self.resume.checkpoint)
         checkpoint.make_directory()
         checkpoint.config = config

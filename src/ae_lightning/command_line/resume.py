@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.checkpoints.files import newest_sound
+from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.run_lock import RunLock
-from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, Run, find_run, shown_uri, unfinished_runs
+from ae_lightning.tracking import Run, checkpoint_folder, find_run, shown_uri, unfinished_runs
 
 OPTION = "--resume"
 _CHECKPOINT, _LAST = "--ckpt_path", "last"
@@ -30,11 +32,13 @@ class ResumePoint:
         run_id: The MLflow run to go on with.
         checkpoint: Its newest checkpoint that is whole.
         lock: Keeps other processes from going on with it too, as long as this is there; rank 0 has it for all.
+        store: Where the run was found.
     """
 
     run_id: str
     checkpoint: Path
     lock: RunLock
+    store: str
 
 
 def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -87,7 +91,7 @@ def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
     run = find_run(tracking_uri, run_id)
     if run is None:
         raise ConfigError(f"{OPTION}: MLflow at {shown_uri(tracking_uri)!r} has no run {run_id!r}")
-    point = _point_of(run)
+    point = _point_of(run, tracking_uri)
     if point is None:
         raise ConfigError(f"{OPTION}: run {run_id} left no sound checkpoint to go on from")
     return point
@@ -100,8 +104,19 @@ def newest_resume_point(tracking_uri: str, config_hash: str) -> ResumePoint | No
         RunInUseError: If it still trains.
         TrackingError: If MLflow does not answer.
     """
-    points = (_point_of(run) for run in unfinished_runs(tracking_uri, config_hash))
+    points = (_point_of(run, tracking_uri) for run in unfinished_runs(tracking_uri, config_hash))
     return next((point for point in points if point is not None), None)
+
+
+def stays_in_place(point: ResumePoint, config: Mapping[str, Any]) -> bool:
+    """Whether the checkpoints of a run that is gone on with stay where they are.
+
+    Args:
+        point: Where it goes on.
+        config: What it is to go on with; checkpoints go elsewhere where that asks for another directory than the run's.
+    """
+    begun = read_checkpoint(point.checkpoint).config.get("checkpoint", {})
+    return bool(begun.get("directory") == config["checkpoint"]["directory"])
 
 
 def is_rank_0() -> bool:
@@ -109,15 +124,15 @@ def is_rank_0() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def _point_of(run: Run) -> ResumePoint | None:
-    folder = run.tags.get(CHECKPOINT_FOLDER_TAG)
-    if not folder:
+def _point_of(run: Run, tracking_uri: str) -> ResumePoint | None:
+    folder = checkpoint_folder(run.tags, tracking_uri)
+    if folder is None:
         return None
-    lock = _lock_of(run, Path(folder))
-    checkpoint, said = newest_sound(Path(folder))
+    lock = _lock_of(run, folder)
+    checkpoint, said = newest_sound(folder)
     for line in said:
         rank_zero_warn(line)
-    return None if checkpoint is None else ResumePoint(run.run_id, checkpoint, lock)
+    return None if checkpoint is None else ResumePoint(run.run_id, checkpoint, lock, tracking_uri)
 
 
 def _lock_of(run: Run, folder: Path) -> RunLock:

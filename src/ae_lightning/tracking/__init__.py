@@ -4,7 +4,15 @@ from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri,
 from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
-from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, CONFIG_HASH_TAG, Run, find_run, unfinished_runs
+from ae_lightning.tracking.runs import (
+    CHECKPOINT_FOLDER_TAG,
+    CONFIG_HASH_TAG,
+    Run,
+    checkpoint_folder,
+    find_run,
+    told_folder,
+    unfinished_runs,
+)
 from ae_lightning.tracking.store import connect, gets_credentials
 from ae_lightning.tracking.tracker import MLflowTracker, trackers
 
@@ -13,6 +21,7 @@ __all__ = [
     "CONFIG_HASH_TAG",
     "MLflowTracker",
     "Run",
+    "checkpoint_folder",
     "command_line_keys",
     "connect",
     "deliver_left_behind",
@@ -22,6 +31,7 @@ __all__ = [
     "is_same_store",
     "is_server",
     "shown_uri",
+    "told_folder",
     "trackers",
     "tracking_uri_from_environment",
     "unfinished_runs",

@@ -14,7 +14,7 @@ from ae_lightning.plain_text import plain
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
 from ae_lightning.tracking.given import given_experiment, given_run, require_given
-from ae_lightning.tracking.runs import CHECKPOINT_FOLDER_TAG, changed_on_resuming, mlflow_run
+from ae_lightning.tracking.runs import changed_on_resuming, checkpoint_folder, mlflow_run
 from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class RunReader:
                 raise ConfigError(f"--runs: MLflow at {shown_uri(self.tracking_uri)!r} has no run {run_id!r}")
             if VARIANT_TAG not in run.data.tags:
                 raise ConfigError(f"--runs: run {run_id!r} trained no autoencoder of this package")
-            found.append(_as_tracked(run))
+            found.append(_as_tracked(run, self.tracking_uri))
         return found
 
     def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
@@ -191,7 +191,7 @@ class RunReader:
         if not ids:
             return []
         try:
-            return [_as_tracked(run) for run in self._every_run(ids, " and ".join(conditions))]
+            return [_as_tracked(run, self.tracking_uri) for run in self._every_run(ids, " and ".join(conditions))]
         except MlflowException as error:
             if not (filter_string and own_code(error) == "INVALID_PARAMETER_VALUE"):
                 raise
@@ -218,8 +218,7 @@ def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, floa
     return {name.removeprefix(prefix): value for name, value in run.metrics.items() if name.startswith(prefix)}
 
 
-def _as_tracked(run: MlflowRun) -> TrackedRun:
-    folder = run.data.tags.get(CHECKPOINT_FOLDER_TAG)
+def _as_tracked(run: MlflowRun, tracking_uri: str) -> TrackedRun:
     params = {**run.data.params, **changed_on_resuming(run.data.tags)}
     return TrackedRun(
         run_id=run.info.run_id,
@@ -229,5 +228,5 @@ def _as_tracked(run: MlflowRun) -> TrackedRun:
         variant=plain(run.data.tags[VARIANT_TAG]),
         params={plain(key): plain(value) for key, value in params.items()},
         metrics={plain(key): value for key, value in run.data.metrics.items()},
-        checkpoint_folder=Path(folder) if folder else None,
+        checkpoint_folder=checkpoint_folder(run.data.tags, tracking_uri),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,8 @@ from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.answers import reason_of
 from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, require_run
-from ae_lightning.tracking.spool import ORIGIN_FILE, Origin, Spool, SpoolInUseError, held
+from ae_lightning.tracking.spool import ORIGIN_FILE, Spool, SpoolInUseError, held, read_origin
 from ae_lightning.tracking.store import connect, impatient, sending_files
-from ae_lightning.versions import FIRST_VERSION
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -39,7 +37,7 @@ def find_spools(root: Path, run_id: str | None = None) -> list[Spool]:
 def _found_at(path: Path) -> Spool | None:
     """Return the spool of an origin; None where its process has just removed it, or it cannot be read."""
     try:
-        return Spool(path.parent, Origin(**{"version": FIRST_VERSION, **json.loads(path.read_text(encoding="utf-8"))}))
+        return Spool(path.parent, read_origin(path))
     except FileNotFoundError:
         return None
     except (OSError, TypeError, ValueError) as error:

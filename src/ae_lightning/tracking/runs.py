@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ae_lightning.tracking.addresses import database_of
 from ae_lightning.tracking.answers import is_missing
 from ae_lightning.tracking.store import answers_explained, connect
 
@@ -80,6 +83,43 @@ def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
             order_by=["attributes.start_time DESC"],
         )
     return [_as_run(run) for run in found]
+
+
+def told_folder(folder: Path, tracking_uri: str) -> str:
+    """Return how a run tells where its checkpoints are: seen from an SQLite file, with which they may be moved.
+
+    Args:
+        folder: Theirs.
+        tracking_uri: The store; where it is no file, the full path is told.
+    """
+    # Links are not followed: a copy has its own.
+    path = os.path.abspath(folder)  # noqa: PTH100
+    database = database_of(tracking_uri)
+    return path if database is None else os.path.relpath(path, database.resolve().parent)
+
+
+def checkpoint_folder(tags: Mapping[str, str], tracking_uri: str) -> Path | None:
+    """Return where a run's checkpoints are.
+
+    That is where the run says, seen from its store. Those of a store that is no file may have been moved or copied
+    without it: what the working directory has of them comes first.
+
+    Args:
+        tags: Of the run.
+        tracking_uri: The store.
+
+    Returns:
+        Their folder, there or not; None where the run left none.
+    """
+    told = tags.get(CHECKPOINT_FOLDER_TAG)
+    if not told:
+        return None
+    database = database_of(tracking_uri)
+    named = Path(os.path.normpath(Path(told) if database is None else database.resolve().parent / told))
+    parts = named.parts
+    below = (Path.cwd().joinpath(*parts[-length:]) for length in range(2, len(parts)))
+    here = next((folder for folder in below if folder.is_dir()), named)
+    return here if database is None or not named.is_dir() else named
 
 
 def _as_run(run: MlflowRun) -> Run:

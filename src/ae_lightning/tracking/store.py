@@ -15,6 +15,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
 from ae_lightning.tracking.answers import is_away, reason_of
 from ae_lightning.tracking.database import holds_no_run, opening
+from ae_lightning.tracking.moved_stores import bring_home
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -108,6 +109,8 @@ def connect(tracking_uri: str) -> MlflowClient:
         with impatient(), nullcontext() if database is None else opening(database.resolve()):
             client = client_of(tracking_uri)
             client.search_experiments(max_results=1)
+            if database is not None:
+                bring_home(database.resolve())
     except TrackingError:
         raise
     except Exception as error:
