@@ -85,7 +85,7 @@ def _arguments(training: Training, runs: Sequence[TrackedRun]) -> list[str]:
         except ConfigError:
             continue
         point.lock.release()
-        return [*training.arguments, *named, "--resume", point.run_id]
+        return [*training.arguments, *named, "--resume", run.run_id]
     return [*training.arguments, *named]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -93,30 +90,3 @@ def test_another_measure_can_decide(workspace):
     )
     assert outcome.code == 0, outcome.err
     assert workspace.checkpoint("best.ckpt").is_file()
-
-
-def test_without_a_tracker_the_folder_has_a_name_of_its_own(workspace):
-    outcome = workspace.fit("--trainer.logger", "false")
-    assert outcome.code == 0, outcome.err
-    assert (workspace.folder / "checkpoints" / "untracked" / "best.ckpt").is_file()
-
-
-def test_two_trainings_without_a_tracker_do_not_share_a_folder(workspace, program_environment):
-    folder = workspace.folder / "checkpoints" / "untracked"
-    folder.mkdir(parents=True)
-    program = f"""
-import time
-from pathlib import Path
-from ae_lightning.machine.run_lock import RunLock
-
-lock = RunLock(Path({str(folder)!r}))
-print(lock.take(), flush=True)
-time.sleep(60)
-"""
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "True\n"
-        outcome = workspace.fit("--trainer.logger", "false")
-        other.kill()
-    assert outcome.code == 2
-    assert "another training writes to" in outcome.err
-    assert not (folder / "last.ckpt").exists()

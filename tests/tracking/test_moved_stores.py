@@ -10,7 +10,8 @@ import pytest
 from ae_lightning.tracking import checkpoint_folder, told_folder
 from ae_lightning.tracking.leftover_spools import find_spools
 from ae_lightning.tracking.mlflow_writes import Tags
-from ae_lightning.tracking.spool import Origin, Spool, held
+from ae_lightning.tracking.origin import Origin
+from ae_lightning.tracking.spool import Spool, held
 from ae_lightning.tracking.store import absolute_uri
 
 SERVER = "http://localhost:5000"

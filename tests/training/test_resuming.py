@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
@@ -61,14 +62,15 @@ def train(tmp_path):
             scheduler=scheduler,
         )
         steps = Steps(killed_at)
-        callbacks = [steps, RunCheckpoint(str(tmp_path / name))]
+        checkpoint_callback = RunCheckpoint(str(tmp_path / name))
+        callbacks = [steps, checkpoint_callback]
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(4, callbacks=callbacks, **settings)
         data = DataModule(name="npz", path=images, batch_size=batch_size, num_val=5)
         try:
             trainer.fit(model, data, ckpt_path=checkpoint)
         except KilledError:
-            return tmp_path / name / "untracked" / "last.ckpt"
+            return Path(checkpoint_callback.dirpath, "last.ckpt")
         return steps.steps, weights_of(model)
 
     return run

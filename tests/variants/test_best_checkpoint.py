@@ -51,7 +51,7 @@ def train(variant, folder):
         enable_model_summary=False,
     )
     trainer.fit(model, DataModule(name="digits"))
-    return losses, torch.load(folder / "untracked" / "best.ckpt", weights_only=False)["epoch"]
+    return losses, torch.load(trainer.checkpoint_callback.best_model_path, weights_only=False)["epoch"]
 
 
 @pytest.mark.parametrize("variant", [DoubleAE, StackedAE])

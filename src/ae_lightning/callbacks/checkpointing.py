@@ -14,26 +14,39 @@ from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.checkpoints.files import newest_sound
 from ae_lightning.checkpoints.readable import readable
 from ae_lightning.errors import ConfigError
+from ae_lightning.file_names import OTHER_RUNS, RUNS_IN_MLFLOW
 from ae_lightning.machine.run_lock import RunLock
 from ae_lightning.models.trained_module import TrainedModule
-from ae_lightning.tracking import CHECKPOINT_FOLDER_TAG, MLflowTracker, told_folder, trackers
+from ae_lightning.tracking import (
+    CHECKPOINT_FOLDER_TAG,
+    FolderLogger,
+    MLflowTracker,
+    new_run_folder,
+    run_loggers,
+    told_folder,
+    trackers,
+)
 from ae_lightning.versions import STATE_KEY
 from ae_lightning.whole_files import remove_unfinished
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Keeps `best.ckpt` and `last.ckpt` in `DIRECTORY/RUN_ID/`.
+    """Keeps `best.ckpt` and `last.ckpt` in the folder of a run that no other is given.
 
     Args:
-        directory: Where the runs' folders are.
+        directory: Where the runs' folders are. By default `checkpoints` of a run in MLflow, whose folder there is
+            `RUN_ID`, and else `runs`, where it is `NAME-TIME`.
         monitor: What decides which is best; without validation the last is.
         mode: Whether the smaller (`min`) or the larger (`max`) value is better.
         every_n_epochs: Write after every so many epochs.
+
+    Attributes:
+        begun: The folder of the run that is gone on with, if one is and stays there.
     """
 
     def __init__(
         self,
-        directory: str = "checkpoints",
+        directory: str | None = None,
         monitor: str = "val/loss",
         mode: str = "min",
         every_n_epochs: int = 1,
@@ -47,9 +60,9 @@ class RunCheckpoint(ModelCheckpoint):
             auto_insert_metric_name=False,
             enable_version_counter=False,
         )
-        self.directory = Path(directory)
+        self.directory = None if directory is None else Path(directory)
         self.config: dict[str, Any] = {}
-        self._stays = False
+        self.begun: Path | None = None
         self._run_id: str | None = None
         self._lock: RunLock | None = None
         self._is_told = False
@@ -67,28 +80,26 @@ class RunCheckpoint(ModelCheckpoint):
         Args:
             checkpoint: It.
         """
-        self.directory = checkpoint.absolute().parent.parent
-        self._stays = True
+        self.begun = checkpoint.absolute().parent
+        self.directory = self.begun.parent
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over which checkpoint is the best, though the run's folder may have been moved or copied since."""
         begun, here = str(state_dict["dirpath"]), str(self.dirpath)
-        if self._stays:
+        if self.begun is not None:
             state_dict = {key: _moved(value, begun, here) for key, value in state_dict.items()}
         super().load_state_dict(state_dict)
 
-    def make_directory(self, run_id: str | None = None) -> Path:
-        """Make the folder of a run, or the one that holds them all.
+    def make_directory(self, is_in_mlflow: bool) -> Path:
+        """Make the folder that holds those of the runs.
+
+        Args:
+            is_in_mlflow: Whether this run is.
 
         Raises:
             ConfigError: If it cannot be made.
         """
-        folder = self.directory / (run_id or "")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
-        return folder
+        return _made(self.directory or Path(RUNS_IN_MLFLOW if is_in_mlflow else OTHER_RUNS))
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Make the run's folder.
@@ -98,10 +109,10 @@ class RunCheckpoint(ModelCheckpoint):
         """
         if stage == "fit":
             found = trackers(trainer)
-            run_id = found[0].run_id if found and trainer.is_global_zero else None
-            self._run_id = trainer.strategy.broadcast(run_id)
-            folder = self.make_directory(self._run_id or "untracked")
-            self.dirpath = str(folder)
+            self._run_id = trainer.strategy.broadcast(found[0].run_id if found and trainer.is_global_zero else None)
+            own = str(self._folder_of(trainer, pl_module)) if trainer.is_global_zero else None
+            self.dirpath = trainer.strategy.broadcast(own)
+            folder = _made(Path(str(self.dirpath)))
             is_free = True
             if trainer.is_global_zero:
                 self._lock = RunLock(folder)
@@ -115,6 +126,17 @@ class RunCheckpoint(ModelCheckpoint):
                 if not tracker.is_waiting:
                     _tell_folder(tracker, folder)
         super().setup(trainer, pl_module, stage)
+
+    def _folder_of(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Path:
+        """Return the folder of the run: the one of what else keeps it, or a new one."""
+        for logger in run_loggers(trainer):
+            if isinstance(logger, FolderLogger):
+                return logger.folder
+            return self.make_directory(is_in_mlflow=True) / str(logger.run_id)
+        if self.dirpath is not None:
+            # The same training, gone on with.
+            return Path(self.dirpath)
+        return new_run_folder(self.make_directory(is_in_mlflow=False), type(pl_module).__name__)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Without a validation split, let the last be the best; refuse what no checkpoint could keep.
@@ -180,7 +202,8 @@ class RunCheckpoint(ModelCheckpoint):
             if not self._is_told and not tracker.is_waiting:
                 _tell_folder(tracker, Path(str(self.dirpath)))
                 self._is_told = True
-            tracker.flush()
+        for logger in run_loggers(trainer):
+            logger.flush()
 
 
 def averages_at_the_end(trainer: pl.Trainer) -> bool:
@@ -202,6 +225,14 @@ def newest_checkpoint(trainer: pl.Trainer) -> Path | None:
         if isinstance(callback, RunCheckpoint) and callback.dirpath is not None:
             return newest_sound(Path(callback.dirpath))[0]
     return None
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"checkpoint.directory: {folder} cannot be made ({error.strerror})") from error
+    return folder
 
 
 def _moved(value: Any, begun: str, here: str) -> Any:

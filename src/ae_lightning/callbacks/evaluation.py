@@ -45,7 +45,7 @@ from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.machine.resource_errors import is_exhausted
 from ae_lightning.models.autoencoder import DEFAULT_NOISE, Autoencoder
-from ae_lightning.tracking import trackers
+from ae_lightning.tracking import run_loggers
 
 
 class Evaluation(Callback):
@@ -286,13 +286,13 @@ class Evaluation(Callback):
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary, name)
             path.write_text(json.dumps(content, indent=2), encoding="utf-8")
-            for tracker in trackers(trainer):
+            for tracker in run_loggers(trainer):
                 tracker.log_file(path, folder)
 
     def _draw(self, trainer: pl.Trainer, stage: str) -> None:
         # Encoded splits are large: they are let go whatever becomes of the pictures.
         shown, self._shown = self._shown, None
-        found = trackers(trainer)
+        found = run_loggers(trainer)
         if shown is None or not found:
             return
         folder = "plots" if stage == "test" else f"plots/{stage}"

@@ -17,7 +17,7 @@ from ae_lightning.callbacks.checkpointing import newest_checkpoint
 from ae_lightning.data.batch import Batch
 from ae_lightning.errors import NotFiniteError, TrackingError
 from ae_lightning.machine.distributed import gather_objects
-from ae_lightning.tracking import trackers
+from ae_lightning.tracking import run_loggers
 
 ARTIFACT = "not_finite.json"
 _MAX_NAMED = 10
@@ -123,7 +123,7 @@ class LossWatch(Callback):
 
     def _keep(self, trainer: pl.Trainer, found: dict[str, object]) -> None:
         with suppress(TrackingError):
-            for tracker in trackers(trainer):
+            for tracker in run_loggers(trainer):
                 tracker.log_text(json.dumps(found), ARTIFACT)
 
 

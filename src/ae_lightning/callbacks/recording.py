@@ -30,7 +30,7 @@ from ae_lightning.machine.precision import choose_precision
 from ae_lightning.machine.signals import Interrupted
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.serving import example
-from ae_lightning.tracking import CONFIG_HASH_TAG, MLflowTracker, trackers
+from ae_lightning.tracking import CONFIG_HASH_TAG, FolderLogger, MLflowTracker, run_loggers, trackers
 from ae_lightning.versions import STATE_KEY
 
 PACKAGES = (
@@ -64,7 +64,7 @@ class RunRecorder(Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Open the run."""
-        for tracker in trackers(trainer):
+        for tracker in run_loggers(trainer):
             tracker.open()
         if stage == "fit":
             self._is_recorded = False
@@ -119,7 +119,7 @@ class RunRecorder(Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
-            for tracker in trackers(trainer):
+            for tracker in run_loggers(trainer):
                 tracker.mark_killed()
         if not self._is_recorded and not any(tracker.is_waiting for tracker in trackers(trainer)):
             with suppress(UserError):
@@ -132,7 +132,7 @@ class RunRecorder(Callback):
         # Who looks for a run with a configuration knows what was given, not what became of it.
         given = self._hash or config_hash(config)
         put_into(config, changes)
-        for tracker in trackers(trainer) if trainer.is_global_zero else []:
+        for tracker in run_loggers(trainer) if trainer.is_global_zero else []:
             _write_down(trainer, pl_module, tracker, config, given)
 
     def _note_changes(self, trainer: pl.Trainer) -> None:
@@ -140,12 +140,18 @@ class RunRecorder(Callback):
         changes = {key: value for key, value in changes.items() if key[0] != "model"}
         if changes and self.config is not None:
             put_into(self.config, changes)
-        for tracker in trackers(trainer) if changes else []:
+        for tracker in run_loggers(trainer) if changes else []:
             tracker.log_hyperparams({f"{part}.{name}": value for (part, name), value in changes.items()})
+            if isinstance(tracker, FolderLogger) and self.config is not None:
+                tracker.log_text(yaml.safe_dump(self.config, sort_keys=False), "config.yaml")
 
 
 def _write_down(
-    trainer: pl.Trainer, pl_module: pl.LightningModule, tracker: MLflowTracker, config: dict[str, Any], given: str
+    trainer: pl.Trainer,
+    pl_module: pl.LightningModule,
+    tracker: MLflowTracker | FolderLogger,
+    config: dict[str, Any],
+    given: str,
 ) -> None:
     num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
     found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
@@ -166,7 +172,7 @@ def _write_down(
 
 
 def _begin(trainer: pl.Trainer) -> None:
-    for tracker in trackers(trainer):
+    for tracker in run_loggers(trainer):
         tracker.begin()
 
 
@@ -194,7 +200,7 @@ def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
 @rank_zero_only
 def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
-    found = trackers(trainer)
+    found = run_loggers(trainer)
     if found:
         inputs, outputs = example(checkpoint, seen_data(trainer.datamodule))  # type: ignore[attr-defined]
     for tracker in found:

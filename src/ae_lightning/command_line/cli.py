@@ -31,17 +31,19 @@ from ae_lightning.command_line.config_errors import ParseError, explain, unreada
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
 from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
+from ae_lightning.command_line.loggers import loggers_of, resume_hints, run_hints
 from ae_lightning.command_line.parsed_settings import (
     COMPILES_BY_DEFAULT,
     has_progress_bar,
     is_distributed,
     leave_bare,
+    require_no_tracker,
     require_possible,
     require_seed,
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.report import of_stage, print_report, resume_hint, ui_hint
+from ae_lightning.command_line.report import of_stage, print_report
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.command_line.verdict import verdict
@@ -58,10 +60,8 @@ from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.samplers.base import Sampler
 from ae_lightning.spec import DataSpec
 from ae_lightning.tracking import (
-    MLflowTracker,
     deliver_left_behind,
     shown_uri,
-    trackers,
     tracking_uri_from_environment,
     unfinished_runs,
 )
@@ -170,6 +170,10 @@ class AutoencoderCLI(LightningCLI):
         if self.resume is None:
             return
         settings = self.config[self.config.subcommand]
+        if isinstance(self.resume, ResumePoint) and self.resume.run_id is None:
+            settings.ckpt_path = str(self.resume.checkpoint)
+            require_no_tracker(settings)
+            return
         tracker = tracker_of(settings)
         store = tracker.tracking_uri or tracking_uri_from_environment()
         given = self.resume if isinstance(self.resume, ResumePoint) else None
@@ -240,23 +244,20 @@ class AutoencoderCLI(LightningCLI):
             callbacks = [MonitorCheck(), fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
-        if self.subcommand != "fit":
+        checkpoint = self._checkpoint(config) if self.subcommand == "fit" else None
+        if checkpoint is None:
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
-            callbacks.append(self._checkpoint(config))
+            callbacks.append(checkpoint)
+        names = self.data.dataset_name, f"{type(self.model).__name__}-{self.model.latent_dim}"
         if settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
             callbacks.append(TrainingProgress())
         if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
             kwargs = {**kwargs, "strategy": "ddp_find_unused_parameters_true"}
-        logger = settings.get("logger")
-        for tracker in logger if isinstance(logger, list) else [logger]:
-            if isinstance(tracker, MLflowTracker):
-                tracker.keeps_status = self.subcommand != "fit"
-                name = f"{type(self.model).__name__}-{self.model.latent_dim}"
-                tracker.suggest_names(self.data.dataset_name, name)
         plugins = settings.get("plugins") or []
         kwargs = {
             **kwargs,
+            "logger": loggers_of(settings, names, checkpoint),
             "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()],
             "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
         }
@@ -274,7 +275,6 @@ class AutoencoderCLI(LightningCLI):
         checkpoint: RunCheckpoint = self._get(self.config_init, "checkpoint")
         if isinstance(self.resume, ResumePoint) and stays_in_place(self.resume, config):
             checkpoint.stay_with(self.resume.checkpoint)
-        checkpoint.make_directory()
         checkpoint.config = config
         return checkpoint
 
@@ -297,7 +297,9 @@ class AutoencoderCLI(LightningCLI):
                 arguments.pop(name, None)
         if isinstance(self.resume, ResumePoint):
             config["ckpt_path"] = None
-            tracker_in(config["trainer"]["logger"])["init_args"]["run_id"] = None  # type: ignore[index]
+            tracker = tracker_in(config["trainer"]["logger"])
+            if tracker is not None:
+                tracker["init_args"]["run_id"] = None
         hide_password(config)
         return config
 
@@ -377,19 +379,16 @@ class AutoencoderCLI(LightningCLI):
         )
 
     def _tell_how_to_go_on(self) -> None:
-        for tracker in trackers(self.trainer) if self.trainer.is_global_zero else []:
-            hint = resume_hint(tracker.tracking_uri, tracker.run_id)
-            lines = [f"ended after step {self.trainer.global_step}; to go on: {hint}", *tracker.undelivered]
-            Console(stderr=True).print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+        for hint in resume_hints(self.trainer) if self.trainer.is_global_zero else []:
+            line = f"ended after step {self.trainer.global_step}; to go on: {hint}"
+            Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
 
     def _report(self, stage: str, hints: list[str]) -> None:
         if not self.trainer.is_global_zero:
             return
         if self.data.num_skipped:
             hints = [*hints, f"left out: {self.data.num_skipped:,} damaged files (data.on_error: skip)"]
-        for tracker in trackers(self.trainer):
-            hints = [*hints, ui_hint(tracker.tracking_uri, tracker.experiment_id, tracker.run_id)]
-            hints.extend(tracker.undelivered)
+        hints = [*hints, *run_hints(self.trainer)]
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         measures = self._get(self.config_init, "evaluation").measures
         said = verdict(of_stage(stage, values), self.model, measures)

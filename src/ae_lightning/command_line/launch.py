@@ -18,10 +18,11 @@ from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.config_parser import Parser
 from ae_lightning.command_line.data_class import named_class
 from ae_lightning.command_line.library_errors import refusals_explained
-from ae_lightning.command_line.resume import ResumePoint, resume_point, split_resume
+from ae_lightning.command_line.resume import OPTION, ResumePoint, resume_point, resume_point_in, split_resume
 from ae_lightning.command_line.store_option import named_store
 from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.errors import ConfigError
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder
@@ -74,6 +75,11 @@ def run(arguments: list[str]) -> None:
 
 
 def _point_of_run(run_id: str, arguments: Sequence[str]) -> ResumePoint:
+    folder = Path(run_id)
+    if folder.is_dir():
+        return resume_point_in(folder)
+    if len(folder.parts) > 1:
+        raise ConfigError(f"{OPTION}: there is no folder {folder}")
     return resume_point(named_store(arguments) or tracking_uri_from_environment(), run_id)
 
 

@@ -15,6 +15,7 @@ from ae_lightning.command_line.config_errors import GIVEN_BY_OTHERS, no_model
 from ae_lightning.command_line.store_option import tracker_in
 from ae_lightning.command_line.unparsed_options import given_options
 from ae_lightning.errors import ConfigError
+from ae_lightning.file_names import OTHER_RUNS
 from ae_lightning.judging.directions import is_measure
 from ae_lightning.variants import holds_variants
 
@@ -56,9 +57,25 @@ def tracker_of(settings: Namespace) -> Namespace:
     """
     tracker: Namespace | None = tracker_in(settings.trainer.logger)
     if tracker is None:
-        raise ConfigError("--resume: trainer.logger is no MLflowTracker, so there is no run to go on with")
+        raise ConfigError(
+            "--resume: trainer.logger is no MLflowTracker, so that MLflow has no run to go on with; name the folder "
+            f"of one: --resume {OTHER_RUNS}/NAME-TIME"
+        )
     arguments: Namespace = tracker.init_args
     return arguments
+
+
+def require_no_tracker(settings: Namespace) -> None:
+    """Refuse to go on in MLflow with a run that is in a folder.
+
+    Raises:
+        ConfigError: If a logger tracks in MLflow.
+    """
+    if tracker_in(settings.trainer.logger) is not None:
+        raise ConfigError(
+            "--resume: trainer.logger is an MLflowTracker; a run in MLflow is gone on with by its id, and one in a "
+            "folder without MLflow"
+        )
 
 
 MAX_SEED = 2**32 - 1

@@ -29,26 +29,26 @@ class ResumePoint:
     """Where to go on.
 
     Attributes:
-        run_id: The MLflow run to go on with.
+        run_id: The MLflow run to go on with; None for a run that is in a folder alone.
         checkpoint: Its newest checkpoint that is whole.
         lock: Keeps other processes from going on with it too, as long as this is there; rank 0 has it for all.
-        store: Where the run was found.
+        store: The MLflow store where the run was found, if it was in one.
     """
 
-    run_id: str
+    run_id: str | None
     checkpoint: Path
     lock: RunLock
-    store: str
+    store: str | None = None
 
 
 def split_resume(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take `--resume [RUN_ID]` out of the arguments, or `--ckpt_path last`, which means the same for `fit`.
+    """Take `--resume [RUN]` out of the arguments, or `--ckpt_path last`, which means the same for `fit`.
 
     Args:
         arguments: Of the command line.
 
     Returns:
-        The other arguments, and the run's id; an empty id where none was given, None without the option.
+        The other arguments, and the run's id or folder; an empty one where none was given, None without the option.
 
     Raises:
         ConfigError: If the option stands beside another command than `fit`, with `--ckpt_path`, or twice.
@@ -78,6 +78,20 @@ def _with_keyword_replaced(arguments: Sequence[str]) -> list[str]:
         if argument not in (_CHECKPOINT, f"{_CHECKPOINT}={_LAST}") and (before, argument) != (_CHECKPOINT, _LAST)
     ]
     return [*others, OPTION]
+
+
+def resume_point_in(folder: Path) -> ResumePoint:
+    """Find the newest sound checkpoint of a run that is in a folder.
+
+    Raises:
+        ConfigError: If it has none.
+        RunInUseError: If it still trains.
+    """
+    lock = _lock_of(str(folder), folder)
+    checkpoint = _newest_in(folder)
+    if checkpoint is None:
+        raise ConfigError(f"{OPTION}: {folder} holds no sound checkpoint to go on from")
+    return ResumePoint(None, checkpoint, lock)
 
 
 def resume_point(tracking_uri: str, run_id: str) -> ResumePoint:
@@ -128,15 +142,20 @@ def _point_of(run: Run, tracking_uri: str) -> ResumePoint | None:
     folder = checkpoint_folder(run.tags, tracking_uri)
     if folder is None:
         return None
-    lock = _lock_of(run, folder)
-    checkpoint, said = newest_sound(folder)
-    for line in said:
-        rank_zero_warn(line)
+    lock = _lock_of(run.run_id, folder)
+    checkpoint = _newest_in(folder)
     return None if checkpoint is None else ResumePoint(run.run_id, checkpoint, lock, tracking_uri)
 
 
-def _lock_of(run: Run, folder: Path) -> RunLock:
+def _newest_in(folder: Path) -> Path | None:
+    checkpoint, said = newest_sound(folder)
+    for line in said:
+        rank_zero_warn(line)
+    return checkpoint
+
+
+def _lock_of(run: str, folder: Path) -> RunLock:
     lock = RunLock(folder)
     if folder.is_dir() and is_rank_0() and not lock.take():
-        raise RunInUseError(f"{OPTION}: run {run.run_id} still trains in another process; end that one first")
+        raise RunInUseError(f"{OPTION}: run {run} still trains in another process; end that one first")
     return lock

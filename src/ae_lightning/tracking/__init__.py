@@ -4,6 +4,7 @@ from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri,
 from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
+from ae_lightning.tracking.run_folder import FolderLogger, new_run_folder, run_loggers
 from ae_lightning.tracking.runs import (
     CHECKPOINT_FOLDER_TAG,
     CONFIG_HASH_TAG,
@@ -19,6 +20,7 @@ from ae_lightning.tracking.tracker import MLflowTracker, trackers
 __all__ = [
     "CHECKPOINT_FOLDER_TAG",
     "CONFIG_HASH_TAG",
+    "FolderLogger",
     "MLflowTracker",
     "Run",
     "checkpoint_folder",
@@ -30,6 +32,8 @@ __all__ = [
     "given_run",
     "is_same_store",
     "is_server",
+    "new_run_folder",
+    "run_loggers",
     "shown_uri",
     "told_folder",
     "trackers",

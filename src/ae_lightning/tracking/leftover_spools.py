@@ -15,7 +15,8 @@ from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.answers import reason_of
 from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, require_run
-from ae_lightning.tracking.spool import ORIGIN_FILE, Spool, SpoolInUseError, held, read_origin
+from ae_lightning.tracking.origin import read_origin
+from ae_lightning.tracking.spool import ORIGIN_FILE, Spool, SpoolInUseError, held
 from ae_lightning.tracking.store import connect, impatient, sending_files
 
 if TYPE_CHECKING:

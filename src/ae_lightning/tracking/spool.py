@@ -8,7 +8,6 @@ MLflow has taken something newer in its place. Whoever writes or delivers holds 
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -16,47 +15,28 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from dataclasses import replace as changed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning import __version__
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
 from ae_lightning.tracking.journal import append, line_of, replace, write_in
 from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, merged
-from ae_lightning.tracking.moved_stores import found_from, seen_from
-from ae_lightning.versions import FIRST_VERSION
+from ae_lightning.tracking.origin import Origin, origin_text
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ORIGIN_FILE = "origin.json"
 _JOURNAL, _DELIVERED, _FILES, _REFUSED = "journal", "delivered", "files", "refused"
-_SEEN_FROM_HERE = "seen_from_here"
 
 
 class SpoolInUseError(Exception):
     """Another process writes or delivers it."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the writes of a spool belong.
-
-    Attributes:
-        tracking_uri: The store.
-        run_id: The run.
-        version: Of this package, as it wrote them.
-    """
-
-    tracking_uri: str
-    run_id: str
-    version: str = __version__
 
 
 @dataclass(frozen=True)
@@ -328,7 +308,7 @@ class Spool:
         # The origin may hold a password.
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.files.mkdir(exist_ok=True)
-        replace(self.folder / ORIGIN_FILE, _origin_text(self.origin, self.folder).encode())
+        replace(self.folder / ORIGIN_FILE, origin_text(self.origin, self.folder).encode())
 
     def _size(self) -> int:
         path = self.folder / _JOURNAL
@@ -350,25 +330,6 @@ class Spool:
             return write_in(line)
         except (KeyError, TypeError) as error:
             raise OtherVersionError(f"written by ae_lightning {self.origin.version}, which delivers it") from error
-
-
-def _origin_text(origin: Origin, folder: Path) -> str:
-    return json.dumps({**asdict(origin), _SEEN_FROM_HERE: seen_from(origin.tracking_uri, folder)})
-
-
-def read_origin(path: Path) -> Origin:
-    """Read where the writes of a spool belong: to the store beside it, if they were moved or copied together.
-
-    Raises:
-        OSError: If it cannot be read.
-        TypeError: If it holds something else.
-        ValueError: Likewise.
-    """
-    fields = {"version": FIRST_VERSION, **json.loads(path.read_text(encoding="utf-8"))}
-    relative = fields.pop(_SEEN_FROM_HERE, None)
-    beside = None if relative is None else found_from(relative, path.parent)
-    origin = Origin(**fields)
-    return origin if beside is None else changed(origin, tracking_uri=beside)
 
 
 def sync_command(root: Path) -> str:

@@ -35,6 +35,9 @@ def gets_credentials(tracking_uri: str) -> bool:
     return any((found.token, found.password, found.auth))
 
 
+_UNFINISHED = "already exists|duplicate column|no such (table|column)|found version None"
+"""What MLflow's migrations stumble over where others before them were ended."""
+
 _MAX_RETRIES, _TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _SHORT_SECONDS, _LONG_SECONDS = "10", "120"
 
@@ -136,10 +139,10 @@ def _remedy(error: Exception, tracking_uri: str) -> str:
             f"does not know); update MLflow, or {elsewhere}"
         )
     database = database_of(tracking_uri)
-    if database is not None and not isinstance(error, OSError) and holds_no_run(database):
+    if database is not None and re.search(_UNFINISHED, reason) and holds_no_run(database):
         return (
-            f"({reason}): what was to make it was ended before it was whole, and it holds no run; remove it, and a new one "
-            "is made"
+            f"({reason}): what was to make it was ended before it was whole, and it holds no run; remove it, and a new "
+            "one is made"
         )
     return f"({reason.replace('<database_uri>', uri)}); mend that, or {elsewhere}"
 

@@ -20,8 +20,9 @@ from ae_lightning.tracking.given import given_run, require_given, tell_of_anothe
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
 from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, MLflowWrite, Status, Tags, Target, Text
+from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError, held, sync_command
+from ae_lightning.tracking.spool import Spool, SpoolInUseError, held, sync_command
 from ae_lightning.tracking.store import answers_explained, client_of, connect, find_or_create_experiment, impatient
 
 if TYPE_CHECKING:

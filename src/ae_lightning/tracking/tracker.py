@@ -35,8 +35,9 @@ from ae_lightning.tracking.mlflow_writes import (
     Text,
 )
 from ae_lightning.tracking.models import Example, model_key, save_model
+from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
-from ae_lightning.tracking.spool import Origin, Spool, SpoolInUseError
+from ae_lightning.tracking.spool import Spool, SpoolInUseError
 from ae_lightning.tracking.store import answers_explained, connect, find_or_create_experiment, impatient
 from ae_lightning.tracking.writer import Writer
 
