@@ -16,6 +16,9 @@ import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
 
+from ae_lightning.sweep.stopping import Stop
+from ae_lightning.sweep.sweeping import EXIT_CODES
+
 PRUNER = {"class_path": "MedianPruner", "init_args": {"n_startup_trials": 2, "n_warmup_steps": 1}}
 
 
@@ -86,6 +89,27 @@ def test_a_study_interrupted_three_times_is_the_one_that_ran_through(open_worksp
         states = [run.data.tags.get("optuna.state") for run in workspace.runs()]
         assert states.count("interrupted") >= 1
         assert "RUNNING" not in {run.info.status for run in workspace.runs()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_night_ends_by_each_signal_with_its_code(number):
+    before = signal.getsignal(number)
+    stop = Stop()
+    with stop.on_signals():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+    assert EXIT_CODES[stop.reason] == 128 + number
+
+
+def test_under_nohup_a_closed_terminal_ends_no_night():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop.on_signals():
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.reason is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow
