@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import os
 import shutil
@@ -20,7 +21,7 @@ from ae_lightning.tracking.tracker import MLflowTracker
 from ae_lightning.whole_files import replacing
 
 METRICS_FILE = "metrics.csv"
-_COLUMNS = "step,metric,value\n"
+_COLUMNS = ("step", "metric", "value")
 
 
 def new_run_folder(directory: Path, name: str) -> Path:
@@ -121,13 +122,11 @@ class FolderLogger(Logger):
         path = self.folder / METRICS_FILE
         assert self._known_steps is not None
         at = step or 0
-        new = [
-            f"{at},{name},{float(value)!r}\n" for name, value in metrics.items() if at > self._known_steps.get(name, -1)
-        ]
-        with path.open("a", encoding="utf-8") as file:
-            if file.tell() == 0:
-                file.write(_COLUMNS)
-            file.writelines(new)
+        known = self._known_steps
+        new = [(at, name, float(value)) for name, value in metrics.items() if at > known.get(name, -1)]
+        with path.open("a", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerows([_COLUMNS, *new] if file.tell() == 0 else new)
 
     @rank_zero_only
     def flush(self) -> None:
@@ -175,11 +174,11 @@ def _last_steps(path: Path) -> dict[str, int]:
     if not path.exists():
         return steps
     content = path.read_bytes()
-    os.truncate(path, content.rfind(b"\n") + 1)
-    for line in content.decode("utf-8", "replace").splitlines():
-        step, _, rest = line.partition(",")
-        if step.isdecimal():
-            steps[rest.rpartition(",")[0]] = int(step)
+    whole = content[: content.rfind(b"\n") + 1]
+    os.truncate(path, len(whole))
+    for row in csv.reader(whole.decode("utf-8", "replace").splitlines()):
+        if len(row) == len(_COLUMNS) and row[0].isdecimal():
+            steps[row[1]] = int(row[0])
     return steps
 
 
