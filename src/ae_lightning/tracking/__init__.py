@@ -15,7 +15,8 @@ from ae_lightning.tracking.runs import (
     unfinished_runs,
 )
 from ae_lightning.tracking.store import connect, gets_credentials
-from ae_lightning.tracking.tracker import MLflowTracker, trackers
+from ae_lightning.tracking.tracker import MLflowTracker
+from ae_lightning.tracking.trackers import trackers
 
 __all__ = [
     "CHECKPOINT_FOLDER_TAG",

@@ -45,7 +45,6 @@ MYPY = False
 """True for mypy alone. jsonargparse runs every block under `TYPE_CHECKING`, which would import mlflow for `--help`."""
 
 if MYPY:
-    from lightning.pytorch import Trainer
     from mlflow.tracking import MlflowClient
 
     from ae_lightning.tracking.system_metrics import SystemMonitor
@@ -279,10 +278,12 @@ class MLflowTracker(MLFlowLogger):
         """
         self.take_over()
         now, step, known = int(time.time() * 1000), step or 0, self._known_steps
-        points = [(valid_key(name), float(value), now, step) for name, value in metrics.items()]
+        named = {valid_key(name): float(value) for name, value in metrics.items()}
         if self._is_guest:
-            points = [(name, value, now, max(step, known.get(name, 0))) for name, value, *_ in points]
-        self._submit(Metrics([point for point in points if self._is_guest or step > known.get(point[0], -1)]))
+            points = [(name, value, now, max(step, known.get(name, 0))) for name, value in named.items()]
+        else:
+            points = [(name, value, now, step) for name, value in named.items() if step > known.get(name, -1)]
+        self._submit(Metrics(points))
 
     def _log_system(self, metrics: Mapping[str, float], step: int | None) -> None:
         now = int(time.time() * 1000)
@@ -394,8 +395,3 @@ class MLflowTracker(MLFlowLogger):
         """What MLflow does not have of the run, and how to deliver it, a line each."""
         spools = [] if self._run_id is None else find_spools(self._spool_root, self._run_id)
         return [line for spool in spools for line in spool.hints]
-
-
-def trackers(trainer: Trainer) -> list[MLflowTracker]:
-    """Return a Trainer's MLflow loggers."""
-    return [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker)]
