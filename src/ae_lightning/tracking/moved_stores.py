@@ -52,7 +52,7 @@ def _moved(connection: sqlite3.Connection, database: Path) -> Iterator[tuple[Pat
     """
     for experiment, location in connection.execute("SELECT experiment_id, artifact_location FROM experiments"):
         named = Path(location or "")
-        if not named.is_absolute() or named.parents[1] in database.parents:
+        if not named.is_absolute() or len(named.parts) < 3 or named.parents[1] in database.parents:
             continue
         for root in database.parents:
             found = root / named.parent.name / named.name
