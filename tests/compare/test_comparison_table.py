@@ -166,6 +166,18 @@ def test_pca_stands_beside_the_autoencoders_of_each_latent_dim():
     assert "pca_mse" not in comparison.measures
 
 
+def test_pca_clipped_beside_some_networks_and_not_beside_others_is_two_rows():
+    runs = [
+        tracked("VAE", measured(0.15, 0.5), pca_decodes="clipped"),
+        tracked("VanillaAE", measured(0.22, 0.5, pca_mse=0.21), pca_decodes="unclipped"),
+    ]
+    comparison = compare_runs(runs)
+    found = {row.label: row.values["mse"].mean for row in comparison.rows}
+    assert found == {"VAE-2": 0.15, "VanillaAE-2": 0.22, "PCA-2, clipped": 0.2, "PCA-2, unclipped": 0.21}
+    assert best_in(comparison, "mse") == ["VAE-2"]
+    assert [row.label for row in compare_runs(runs[:1]).rows] == ["VAE-2", "PCA-2"]
+
+
 def test_pca_of_other_data_is_another_row():
     runs = [
         tracked("VAE", measured(0.1, 0.5), data__scaling="unit"),

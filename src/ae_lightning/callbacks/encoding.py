@@ -180,7 +180,7 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         features,
         assign=assign if model.has("assign") else None,
         code_bits=model.code_bits(),
-        is_bounded=model.reconstruction.output_activation != "identity",
+        is_bounded=model.reconstruction.is_bounded,
         num_given=model.spec.num_classes if model.needs_labels else 0,
         sampler=None if sampler is None else NumpySampler(type(sampler).__name__, sampler.draw),
     )

@@ -157,6 +157,8 @@ def _write_down(
     found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
     if isinstance(pl_module, Autoencoder):
         found |= {f"model.{name}": value for name, value in pl_module.resolved.items()}
+        # By which `compare` tells two baselines of the same data apart.
+        found["pca_decodes"] = "clipped" if pl_module.reconstruction.is_bounded else "unclipped"
     tracker.log_hyperparams({**config, **found})
     tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
     tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")

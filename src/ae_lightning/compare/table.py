@@ -31,7 +31,13 @@ LATENT_DIM = "model.latent_dim"
 COLUMNS = ("model", LATENT_DIM)
 """Parameters that have a column of their own."""
 
-UNTOLD = ("num_parameters", "model.spec", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory")
+PCA_DECODES = "pca_decodes"
+"""The parameter that says whether what PCA decoded was clipped, as it is beside some networks and not beside others."""
+
+UNTOLD = (
+    *("num_parameters", "model.spec", "model.input_shape", "ckpt_path", "keep_memory", "checkpoint.directory"),
+    PCA_DECODES,
+)
 """Parameters that follow from others or change no result: repetitions may differ in them too."""
 
 UNTOLD_GROUP = "trainer.logger"
@@ -237,19 +243,23 @@ def _label(variant: str, status: str, latent_dim: int, settings: Mapping[str, st
 
 
 def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val", "test"]) -> list[Row]:
-    """Return a row of the baseline for each latent_dim and what was judged on.
+    """Return a row of the baseline for each latent_dim and what was judged on, or two: clipped to its range, and not.
 
     It depends on these alone, but for ``denoising_psnr_gain``: each variant has a corruption of its own.
     """
-    groups: dict[tuple[int, tuple[tuple[str, str], ...]], list[TrackedRun]] = defaultdict(list)
+    contests: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, list[TrackedRun]]] = defaultdict(dict)
     for row in rows:
-        groups[row.contest] += row.runs
+        for run in row.runs:
+            contests[row.contest].setdefault(run.params.get(PCA_DECODES, ""), []).append(run)
     rows_of_pca = []
-    for (latent_dim, judged_on), runs in groups.items():
-        told, finished = dict(judged_on), [run for run in runs if run.status == FINISHED]
-        if values := _values(finished or runs, stage, is_pca=True):
-            label = _label(PCA, FINISHED, latent_dim, told, names)
-            rows_of_pca.append(Row(PCA, FINISHED, latent_dim, told, told, label, (), values))
+    for (latent_dim, judged_on), groups in contests.items():
+        told = dict(judged_on)
+        label = _label(PCA, FINISHED, latent_dim, told, names)
+        for decodes, runs in groups.items():
+            finished = [run for run in runs if run.status == FINISHED]
+            if values := _values(finished or runs, stage, is_pca=True):
+                own = f"{label}, {decodes}" if decodes and len(groups) > 1 else label
+                rows_of_pca.append(Row(PCA, FINISHED, latent_dim, told, told, own, (), values))
     return rows_of_pca
 
 

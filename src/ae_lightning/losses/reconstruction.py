@@ -73,6 +73,11 @@ class Reconstruction:
     name: ReconstructionName
     output_activation: Literal["identity", "sigmoid", "softmax"]
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the activation keeps what is decoded in bounds, as those of the samples do."""
+        return self.output_activation != "identity"
+
     def loss(self, x_BCHW: Tensor, output_BCHW: Tensor) -> Tensor:
         """Return the loss of each image, shape (B,), from the decoder's output before activation."""
         output_BCHW = full_precision(output_BCHW)
