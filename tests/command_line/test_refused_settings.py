@@ -130,17 +130,17 @@ def test_a_name_of_several_classes_is_asked_for_in_full(monkeypatch, refuse, tmp
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("setting", "key"),
     [
-        ("--trainer.val_check_interval", "1000"),
-        ("--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/foo"),
+        (("--trainer.val_check_interval", "1000"), "trainer"),
+        (("--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/foo"), "trainer.callbacks"),
     ],
 )
-def test_what_the_trainer_finds_out_late(workspace, setting):
+def test_what_the_trainer_finds_out_late(workspace, setting, key):
     outcome = workspace("fit", *VAE, *setting, *QUICK)
     assert outcome.code == 2
     lines = [line for line in outcome.err.splitlines() if "error" in line]
-    assert [line.partition("error: ")[2].split(":")[0] for line in lines] == ["trainer"]
+    assert [line.partition("error: ")[2].split(":")[0] for line in lines] == [key]
     assert "Traceback" not in outcome.err
 
 
@@ -156,7 +156,7 @@ def test_a_scheduler_that_cannot_go_on(workspace, setting):
     outcome = workspace("fit", *VAE, *QUICK, "--model.scheduler", *setting, "--model.scheduler_interval", "step")
     assert outcome.code == 2
     (line,) = [line for line in outcome.err.splitlines() if "error" in line]
-    assert line.startswith("ae_lightning: error: model.scheduler: ")
+    assert line.startswith("ae_lightning: error: model.scheduler")
     assert "Traceback" not in outcome.err
 
 

@@ -103,7 +103,7 @@ def test_test_judges_with_the_sampler_of_the_run(trained, bare_workspace):
     for options in ((), ("--sampler", "Prior")):
         outcome = bare_workspace("test", "--ckpt_path", trained.checkpoint(), *quick, *options)
         assert outcome.code == 0, outcome.err
-        values.append(next(line.split("│")[2] for line in outcome.out.splitlines() if " sample_frechet " in line))
+        values.append(next(line.split("│")[3] for line in outcome.out.splitlines() if " sample_frechet ↓" in line))
     logged = trained.run().data.metrics["test/sample_frechet"]
     assert 0 < trained.run().data.metrics["test/sample_frechet_floor"] < logged
     assert float(values[0]) == pytest.approx(logged, abs=1e-3)

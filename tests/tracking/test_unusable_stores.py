@@ -84,4 +84,4 @@ def test_an_address_of_no_store(bare_workspace, uri, reason):
 
 def test_a_file_that_is_no_database(bare_workspace):
     (bare_workspace.folder / "mlflow.db").write_text("no database at all, and long enough to be looked at")
-    assert "not a database" in refusal(bare_workspace.uri)
+    assert "mlflow.db is no SQLite database; move it away" in refusal(bare_workspace.uri)

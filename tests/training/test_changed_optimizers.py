@@ -48,7 +48,7 @@ def train(tmp_path):
         trainer = build_trainer(
             epochs, callbacks=[rates, RunCheckpoint(str(tmp_path / name))], validate=True, enable_checkpointing=True
         )
-        checkpoint = None if after is None else tmp_path / after / "untracked" / "last.ckpt"
+        checkpoint = None if after is None else next((tmp_path / after).rglob("last.ckpt"))
         trainer.fit(model, data, ckpt_path=checkpoint)
         rates.trainer, rates.weights = trainer, weights_of(model)
         return rates
