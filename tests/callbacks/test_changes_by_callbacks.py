@@ -42,6 +42,7 @@ def config_of(workspace):
     return yaml.safe_load(workspace.artifact(workspace.run().info.run_id, "config.yaml").read_text())
 
 
+@pytest.mark.slow
 def test_a_batch_size_that_is_found_is_what_is_recorded(changing):
     outcome = changing.fit("--trainer.callbacks", "changing.Small")
     assert outcome.code == 0, outcome.err

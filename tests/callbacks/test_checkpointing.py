@@ -45,6 +45,7 @@ def epoch_of(path):
     return torch.load(path, weights_only=True)["epoch"]
 
 
+@pytest.mark.slow
 def test_the_best_has_the_lowest_validation_loss(spoilt):
     losses = [metric.value for metric in spoilt.history(spoilt.run().info.run_id, "val/loss")]
     assert len(losses) == 3

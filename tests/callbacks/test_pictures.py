@@ -42,6 +42,7 @@ def pictures(workspace, folder="plots"):
     return {name.removesuffix(".png") for name in found if name.endswith(".png")}
 
 
+@pytest.mark.slow
 def test_all_pictures_and_pages_are_kept_after_training(trained):
     run_id = trained.run().info.run_id
     assert pictures(trained) == IN_EVERY_RUN
@@ -76,6 +77,7 @@ def test_images_come_from_all_over_a_split_that_lies_class_by_class():
     assert {str(label) for label in range(10)} <= {text.get_text() for text in figure.findobj(Text)}
 
 
+@pytest.mark.slow
 def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):
     pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8, 3), dtype=np.uint8)
     np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])

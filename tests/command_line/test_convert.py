@@ -19,6 +19,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_converted_set_is_trained_on_and_judged(workspace):
     outcome = workspace("convert", "--data.name", "digits", "--data.num_val", "100", "--output", "on/disk")
     assert (outcome.code, outcome.err) == (0, "")

@@ -31,6 +31,7 @@ def state_of(workspace, name="best.ckpt"):
     return load_state(str(workspace.folder / "checkpoints" / workspace.run().info.run_id / name))
 
 
+@pytest.mark.slow
 def test_an_average_kept_all_along_is_what_is_judged_and_kept(workspace):
     """The best checkpoint holds the average, the trained weights beside it; the run's measures are the average's."""
     outcome = workspace.fit("--trainer.callbacks+=EMAWeightAveraging", "--trainer.max_epochs", "2")

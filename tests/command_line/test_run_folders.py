@@ -84,6 +84,7 @@ class Breaking(Callback):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_one_that_was_broken_off_is_gone_on_with(workspace, is_moved):
     (workspace.folder / "breaking.py").write_text(BREAKING)

@@ -50,6 +50,7 @@ def test_help_imports_neither_torch_nor_lightning(imported):
     assert not found & (HEAVY | OF_LIGHTNING)
 
 
+@pytest.mark.slow
 def test_help_of_fit_imports_what_lightning_does_and_little_else(imported):
     found = imported(["fit", "--help"], ["fit", "--model", "VAE", "--print_config"])
     assert not found & HEAVY

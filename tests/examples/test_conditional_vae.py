@@ -30,6 +30,7 @@ def test_without_a_class_it_says_so():
         model.reconstruct(torch.rand(2, 1, 8, 8))
 
 
+@pytest.mark.slow
 def test_a_sample_is_of_the_class_asked_for_once_trained():
     """Of 50 samples a class, 5 nearest training digits name the one asked for in at least 80 %."""
     torch.manual_seed(0)

@@ -119,6 +119,7 @@ def write_and_read(folder: Path) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_eight_processes_share_a_folder(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(8) as pool:
         assert all(pool.map(write_and_read, [tmp_path] * 8))

@@ -11,6 +11,8 @@ from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE
 
+pytestmark = pytest.mark.slow
+
 NUM_RANKS = 2
 IMAGES = torch.linspace(0, 1, 4 * 64).view(4, 1, 8, 8)
 

@@ -82,6 +82,7 @@ def test_what_cannot_be_built_is_refused_by_its_key(options, message):
         ResNet(**options)
 
 
+@pytest.mark.slow
 def test_images_on_white_do_not_drive_the_output_into_saturation():
     """Most pixels pull the logits up at once; from a sigmoid that all of them saturate no gradient leads back."""
     generator = torch.Generator().manual_seed(0)

@@ -56,6 +56,7 @@ def linear(images):
     return model.requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_spans_the_principal_subspace(linear, images):
     components = PCA(LATENT_DIM).fit(images.flatten(1).numpy()).components_
     basis = linear.decode(torch.eye(LATENT_DIM)) - linear.decode(torch.zeros(1, LATENT_DIM))

@@ -84,6 +84,7 @@ def test_no_rank_outlives_the_first(training, moment):
     assert (len(gone), left) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_run_that_still_trains_is_not_gone_on_with_until_it_is_killed(training):
     started = training(*VAE, "--trainer.max_epochs", "1000")
     started.start()

@@ -71,6 +71,7 @@ def convolutional(quick):
     return {**quick, "model.network": "Conv", "model.network.filters": [4]}
 
 
+@pytest.mark.slow
 def test_a_trial_that_cannot_be_built_fails_and_the_sweep_goes_on(sweep, study_of, workspace, convolutional):
     space, first = kernels((2, 3), (3, 3), (2, 2))
     outcome = sweep(settings=convolutional, space=space, first=first)
@@ -132,6 +133,7 @@ def test_five_failing_alike_end_a_night_that_had_results_and_these_are_kept(swee
     assert "best.yaml" in workspace.artifacts(parent.info.run_id)
 
 
+@pytest.mark.slow
 def test_the_pruner_sees_every_validation(sweep, study_of, quick):
     settings = {**quick, "trainer.max_epochs": 2, "trainer.val_check_interval": 0.5}
     pruner = {"class_path": "ThresholdPruner", "init_args": {"upper": 1e6}}

@@ -134,6 +134,7 @@ def test_sigterm_beside_the_batches_is_no_success(sweep, study_of, workspace, qu
     assert {run.info.status for run in workspace.runs()} == {"KILLED"}
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_running_is_run_again(sweep, study_of, workspace):
     storage = f"sqlite:///{workspace.folder / 'optuna.db'}"
     lost = optuna.create_study(storage=storage, study_name="small").ask()
@@ -161,6 +162,7 @@ def test_the_run_of_a_killed_process_is_closed(workspace, write_study, quick, pr
     assert found == {("FINISHED", None), ("KILLED", "interrupted"), ("FINISHED", "complete")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [False, True])
 def test_two_nights_do_not_overlap(sweep, workspace, other):
     with FileLock(workspace.folder / f"optuna.db.{'other' if other else 'small'}.lock"):

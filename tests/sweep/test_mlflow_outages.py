@@ -27,6 +27,7 @@ def rename(database: Path, before: str, after: str) -> None:
         connection.execute(f"ALTER TABLE {before} RENAME TO {after}")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:MLflow", "ignore:the best model")
 def test_a_night_whose_store_does_not_come_back_ends_with_its_result(sweep, workspace, quick, study_of, monkeypatch):
     """The last trial has no other to wait for; what the store would get waits on disk."""

@@ -205,6 +205,7 @@ def test_a_run_that_is_given_is_the_studys_and_no_trials(sweep, workspace, monke
         assert run.info.experiment_id == experiment_id
 
 
+@pytest.mark.slow
 def test_what_has_left_the_pareto_front_is_said_to_be_on_it_no_more(sweep, study_of, workspace):
     space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e-5, 1e-2]}}
     objectives = {"val/mse": "minimize", "num_parameters": "minimize"}

@@ -13,6 +13,8 @@ import pytest
 
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 FIT = (
     *(sys.executable, "-m", "ae_lightning", "fit", "--model", "VAE", "--model.network", "Linear"),
     *("--model.latent_dim", "2", "--evaluation.every_n_epochs", "0", *JUDGED_QUICKLY),

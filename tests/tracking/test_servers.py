@@ -98,6 +98,7 @@ def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, clien
     assert tracker.spooled is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:MLflow")
 def test_a_server_that_dies_does_not_end_a_training(running_server, workspace, monkeypatch):
     (workspace.folder / "stopping.py").write_text(STOPPING)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import os, sys
 
@@ -29,6 +31,7 @@ print(get_telemetry_client())
 """A process imports MLflow once: each way to it shows what the environment says by then, and the last is gone."""
 
 
+@pytest.mark.slow
 def test_nothing_is_reported_to_anybody_but_the_store(workspace, program_environment):
     # MLflow leaves off by itself in tests and in CI.
     kept = {name: program_environment[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in program_environment}
