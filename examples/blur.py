@@ -22,6 +22,7 @@ class DetailKept(Measure):
     """The variance of the Laplacian of reconstructions as a share of the images' (Pech-Pacheco et al. 2000)."""
 
     name = "detail_kept"
+    goal = "reconstruct"
     metrics: ClassVar[Mapping[str, Direction]] = {"detail_kept": "higher"}
     cost = "cheap"
     needs = frozenset({"reconstructions", "images", "three pixels a side"})
