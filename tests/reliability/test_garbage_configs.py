@@ -153,6 +153,19 @@ def test_what_is_meant_to_do_harm(folder, text, said):
     assert not (folder / "ran").exists()
 
 
+def test_a_value_that_is_not_of_its_tag_is_named_by_its_key():
+    refused = print_config("-c", BASE, "--compile", "!!timestamp 2001-99-99")
+    assert refused.is_refusal
+    assert refused.err.startswith("ae_lightning: error: compile: ")
+
+
+def test_settings_of_the_data_are_taken_for_no_class(folder):
+    path = write(folder / "data.yaml", "{name: npz, path: images.npz}\n")
+    for value in (path.name, "{name: npz, path: images.npz}"):
+        assert "images.npz" in print_config("-c", BASE, "--data", value).out
+    assert "data: 'folder' is not allowed; it must be a mapping" in print_config("-c", BASE, "--data", "folder").err
+
+
 @pytest.mark.parametrize("option", ["-c", "--config", "--config="])
 def test_a_file_too_large_for_a_configuration_is_not_read(folder, option):
     path = folder / "large.yaml"

@@ -114,7 +114,7 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         explained = explainer(taken_apart)
         if explained is not None:
             return explained[:MAX_LENGTH]
-    return " ".join(message.split())[:MAX_LENGTH]
+    return re.sub(r'^Parser key "([^"]+)":', r"\1:", " ".join(message.split()))[:MAX_LENGTH]
 
 
 def _with_whole_key(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:

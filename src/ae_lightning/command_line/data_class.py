@@ -28,14 +28,20 @@ def named_class(arguments: Sequence[str]) -> type[LightningDataModule] | None:
     """
     found: type[LightningDataModule] | None = None
     for option, value in given_options(arguments):
-        path = _class_in(value) if is_config(option) else value if option in OPTIONS else None
-        if path:
+        given = _class_in(value) if is_config(option) else value if option in OPTIONS else None
+        if (path := _dotted_path(given)) is not None:
             found = import_part("data", path, LightningDataModule)
     return found
 
 
-def _class_in(file: str) -> str | None:
-    """Return the class that a configuration file names; of what cannot be read the parser speaks."""
+def _dotted_path(value: Any) -> str | None:
+    """Return a value that may be a class' path: not the settings themselves, nor a file that holds them."""
+    is_path = isinstance(value, str) and all(word.isidentifier() for word in value.split(".")) and "." in value
+    return value if is_path and not Path(value).is_file() else None
+
+
+def _class_in(file: str) -> Any:
+    """Return what a configuration file names as the data; of what cannot be read the parser speaks."""
     if not Path(file).is_file():
         return None
     check_config_files(("-c", file))
@@ -45,5 +51,4 @@ def _class_in(file: str) -> str | None:
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     data = config.get("data") if isinstance(config, dict) else None
-    path = data.get("class_path") if isinstance(data, dict) else data
-    return path if isinstance(path, str) and "." in path else None
+    return data.get("class_path") if isinstance(data, dict) else data
