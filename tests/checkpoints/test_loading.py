@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.checked_safetensors import digest_of
-from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.checkpoints.loading import load_state, require_training_state
 from ae_lightning.checkpoints.weights_file import write_weights
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.errors import CheckpointError
 from ae_lightning.networks import Linear
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
@@ -139,3 +140,28 @@ def test_a_weight_without_a_name_is_refused(bare_workspace, trained, key):
     state = torch.load("whole.ckpt", weights_only=True)
     torch.save({**state, "state_dict": {**state["state_dict"], key: torch.zeros(1)}}, "odd.ckpt")
     assert f"a weight is called {key!r}" in refusal(bare_workspace("export", "--ckpt_path", "odd.ckpt"))
+
+
+@pytest.mark.parametrize("odd", [None, "3", -1, True, 1.5, 10**30], ids=str)
+@pytest.mark.parametrize("place", ["epoch", "loops.fit_loop.epoch_progress.current.completed"])
+def test_what_counts_nothing_is_refused_before_training_goes_on(bare_workspace, trained, place, odd):
+    trained.save_checkpoint("odd.ckpt")
+    state = torch.load("odd.ckpt", weights_only=True)
+    *way, last = place.split(".")
+    inner = state
+    for key in way:
+        inner = inner[key]
+    inner[last] = odd
+    with pytest.raises(CheckpointError, match=f"^checkpoint odd.ckpt: its {place} is .*, which counts nothing$"):
+        require_training_state("odd.ckpt", state)
+
+
+@pytest.mark.parametrize("version", [None, "of one's own"])
+def test_a_checkpoint_that_lightning_does_not_take_over(bare_workspace, trained, version):
+    trained.save_checkpoint("odd.ckpt")
+    state = torch.load("odd.ckpt", weights_only=True)
+    del state["pytorch-lightning_version"]
+    torch.save(state if version is None else {**state, "pytorch-lightning_version": version}, "odd.ckpt")
+    outcome = bare_workspace("test", "--ckpt_path", "odd.ckpt", "--trainer.logger", "false")
+    assert outcome.code == 2, outcome.err
+    assert "error: the checkpoint's state cannot be restored (" in outcome.err.splitlines()[-1]

@@ -206,3 +206,46 @@ def test_what_nobody_has_written_is_refused(kept):
     checkpoint = {"optimizer_states": [model.configure_optimizers()["optimizer"].state_dict()], "lr_schedulers": []}
     with pytest.raises(CheckpointError, match=r"^the checkpoint's optimizers are not what this model's were"):
         model.restore_optimizers({**checkpoint, "training_progress": {"built": kept}})
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("optimizer_states", "state", {0: {"momentum_buffer": torch.zeros(99)}}),
+        ("optimizer_states", "param_groups", "x"),
+        ("lr_schedulers", "gamma", "x"),
+        ("lr_schedulers", "last_epoch", None),
+    ],
+)
+def test_a_state_that_takes_no_step_is_refused_before_the_first(part, key, value):
+    model = VAE(**SMALL, optimizer=sgd(momentum=0.9, weight_decay=0.1), scheduler=partial(StepLR, step_size=1))
+    before = weights_of(model)
+    configured = model.configure_optimizers()
+    states = {
+        "optimizer_states": [configured["optimizer"].state_dict()],
+        "lr_schedulers": [configured["lr_scheduler"]["scheduler"].state_dict()],
+    }
+    checkpoint = {**states, "training_progress": {"built": list(model._built)}}
+    model.restore_optimizers(checkpoint)
+    checkpoint[part][0][key] = value
+    with pytest.raises(CheckpointError, match=r"^the checkpoint's optimizers are not what this model's were"):
+        model.restore_optimizers(checkpoint)
+    assert torch.equal(weights_of(model), before)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        "x",
+        {"phase": 7},
+        {"phase": -1},
+        {"num_begun": None},
+        {"monitored": {"val/loss": "x"}},
+        {"outdated": {}},
+        {"gradients": {"decoder": torch.zeros(1, 2)}},
+    ],
+    ids=str,
+)
+def test_progress_that_nobody_has_made_is_refused(progress):
+    with pytest.raises(CheckpointError, match=r"^the checkpoint's training_progress is not that of this model"):
+        VAE(**SMALL).on_load_checkpoint({"training_progress": progress})

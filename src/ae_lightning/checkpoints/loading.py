@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -171,7 +171,7 @@ def load_weights(model: Autoencoder, path: str | Path, state: dict[str, Any]) ->
     try:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
         # The last line of several names the weights, the first one the class alone; of another network's, every one.
         said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         reason = shorten(said[-1], 200, placeholder=" ...")
@@ -182,10 +182,32 @@ def require_training_state(path: str | Path, state: dict[str, Any]) -> None:
     """Require a checkpoint that training can go on from.
 
     Raises:
-        CheckpointError: If it holds weights alone.
+        CheckpointError: If it holds weights alone, or what counts epochs and steps is no count.
     """
     if "optimizer_states" not in state or "lr_schedulers" not in state:
         raise CheckpointError(f"checkpoint {path}: holds weights alone; fit goes on from a checkpoint of a training")
+    wrong = next(_wrong_counts({key: state.get(key, 0) for key in ("epoch", "global_step", "loops")}), None)
+    if wrong is not None:
+        raise CheckpointError(f"checkpoint {path}: its {wrong[0]} is {wrong[1]!r:.100}, which counts nothing")
+
+
+_COUNTS = ("epoch", "global_step", "ready", "started", "processed", "completed")
+"""What Lightning's loops count, and add to."""
+
+
+def _wrong_counts(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the places of counts that are no whole numbers of at least 0, and what stands there."""
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        key = f"{place}.{name}".lstrip(".")
+        if name in _COUNTS and not (type(inner) is int and 0 <= inner <= MAX_COUNT):
+            yield key, inner
+        yield from _wrong_counts(inner, key)
+
+
+MAX_COUNT = 2**53
+"""No training has had more steps."""
 
 
 def import_variant(contents: CheckpointContents) -> type[Autoencoder]:

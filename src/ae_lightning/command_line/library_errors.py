@@ -17,7 +17,7 @@ from lightning.pytorch.plugins import LayerSync, Precision
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
 
-from ae_lightning.errors import ConfigError, UserError
+from ae_lightning.errors import CheckpointError, ConfigError, UserError
 
 T = TypeVar("T")
 
@@ -55,21 +55,42 @@ def refusals_explained() -> Iterator[None]:
     """Turn what Lightning or a scheduler says of settings that do not work into an error of the user's.
 
     Raises:
+        CheckpointError: In place of what is raised while a checkpoint's state is taken over.
         ConfigError: In place of a MisconfigurationException, of an arithmetic or runtime error of their own, and of
             what a callback, logger, profiler, strategy or plugin of Lightning's ends with.
     """
     try:
         yield
-    except (MisconfigurationException, ValueError, RuntimeError, ZeroDivisionError) as error:
-        key = _key_behind(error) or _key_of_part_behind(error)
+    except UserError:
+        raise
+    except Exception as error:
+        if _is_of_restoring(error):
+            raise CheckpointError(f"the checkpoint's state cannot be restored ({_in_one_line(error)})") from error
+        key = _key_behind(error) if isinstance(error, _SPEAKING) else None
+        key = key or (_key_of_part_behind(error) if isinstance(error, (*_SPEAKING, *_SILENT)) else None)
         if key is None:
             raise
         raise ConfigError(f"{key}: {_in_one_line(error)}") from error
-    except (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError) as error:
-        key = _key_of_part_behind(error)
-        if key is None:
-            raise
-        raise ConfigError(f"{key}: {_in_one_line(error)}") from error
+
+
+_SPEAKING = (MisconfigurationException, ValueError, RuntimeError, ArithmeticError)
+"""What libraries raise over settings, with a reason."""
+
+_SILENT = (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError)
+"""What they stumble over; it may be a fault of the program's own as well."""
+
+_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
+
+
+def _is_of_restoring(error: Exception) -> bool:
+    """Whether Lightning was taking over what a checkpoint holds."""
+    functions = [
+        frame.f_code.co_name
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") == _RESTORING
+    ]
+    # A Trainer that is to do less than has been done is a setting's fault.
+    return not isinstance(error, MisconfigurationException) and any("restore" in name for name in functions)
 
 
 def _key_behind(error: Exception) -> str | None:

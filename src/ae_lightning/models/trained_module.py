@@ -28,6 +28,7 @@ from ae_lightning.models.evaluated_module import EvaluatedModule
 from ae_lightning.models.phases import Phase, Player, step_players, weighted_sum
 from ae_lightning.models.split_terms import Term
 from ae_lightning.training.accumulation import gathered_gradients, require_one_scale, restore_gradients
+from ae_lightning.training.kept_progress import require_progress
 from ae_lightning.training.optimizers import rate_of
 from ae_lightning.training.plateaus import monitored, step_schedulers
 from ae_lightning.training.restored_optimizers import Built, build_both, restore_under
@@ -317,8 +318,13 @@ class TrainedModule(EvaluatedModule):
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what was kept; of optimizers and schedulers, under the settings that have changed since."""
+        """Take over what was kept; of optimizers and schedulers, under the settings that have changed since.
+
+        Raises:
+            UserError: If it is not what a training of this model keeps, or a setting cannot take effect on it.
+        """
         kept = checkpoint.get(_PROGRESS, {})
+        require_progress(kept, len(self._phases or self.phases()), dict(self.named_parameters()))
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self.restore_optimizers(checkpoint, in_place=self.trainer.strategy.lightning_restore_optimizer)
         self.phase, self._num_begun = kept.get("phase", 0), kept.get("num_begun", 0)

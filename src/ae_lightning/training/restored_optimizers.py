@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +154,7 @@ def restore_under(
         return
     try:
         states = _states_under(checkpoint["optimizer_states"], checkpoint["lr_schedulers"], built, kept)
-    except (LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+    except (LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError) as error:
         reason = first_line(error)
         raise CheckpointError(f"the checkpoint's optimizers are not what this model's were ({reason})") from error
     checkpoint["optimizer_states"], checkpoint["lr_schedulers"] = states
@@ -173,8 +174,45 @@ def _states_under(
         optimizers = [optimizer for optimizer, _ in restored]
         schedulers = [scheduler for _, scheduler in restored if scheduler is not None]
     for now, state in zip(built, optimizers, strict=True):
+        _try_step(now.optimizer, state)
         now.optimizer.load_state_dict(state)
+    for now, state in zip((one for one in built if one.scheduler is not None), schedulers, strict=False):
+        _try_schedule(now.scheduler, state)
     return optimizers, schedulers
+
+
+def _try_step(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Step once from a state, and leave everything as it was: what does not step is known before the first batch.
+
+    Raises:
+        LookupError, ValueError, TypeError, RuntimeError, AttributeError: If the optimizer cannot.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    before = [(parameter.detach().clone(), parameter.grad) for parameter in parameters]
+    optimizer.load_state_dict(deepcopy(state))
+    try:
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step(lambda: 0.0)
+    finally:
+        with torch.no_grad():
+            for parameter, (values, gradient) in zip(parameters, before, strict=True):
+                parameter.copy_(values)
+                parameter.grad = gradient
+
+
+def _try_schedule(scheduler: Any, state: dict[str, Any]) -> None:
+    """Step a scheduler once from a state.
+
+    Raises:
+        LookupError, TypeError, RuntimeError, AttributeError, OverflowError: If it cannot. One that has come to its end
+            refuses in words, which are said if a step is to be taken.
+    """
+    scheduler.load_state_dict(deepcopy(state))
+    with warnings.catch_warnings(), suppress(ValueError, ZeroDivisionError):
+        # It misses the optimizer's own steps.
+        warnings.simplefilter("ignore")
+        scheduler.step(*[0.0] * isinstance(scheduler, ReduceLROnPlateau))
 
 
 def _restore(
