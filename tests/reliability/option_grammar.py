@@ -13,29 +13,17 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse._typehints import ActionTypeHint, get_all_subclass_paths, get_subclass_types
 
+TAGGED = (
+    *("!!bool foo", "!!int ''", "!!float x", "!!timestamp foo", "!!timestamp 2001-99-99", "!!binary '*'"),
+    *("!!binary aGk=", "!!null x", "!!str 3", "!!set {a, b}", "!!omap [a: 1]", "!!omap x", "!!pairs [a: 1]", "!!seq x"),
+    *("!!map x", "!unknown 1", "!", "! 3", "!<tag:yaml.org,2002:int> x", "!!int 0b", "!!float ''", "!!bool ''"),
+    *("!!python/name:os.system", "!!python/object/apply:os.system ['touch ran']"),
+)
+"""Values with a YAML tag, most of which its constructor chokes on."""
+
 ODD = (
+    *TAGGED,
     *("", " ", "null", "~", "no", "[]", "{}", "[", "]", "{a: b", "a: b", "- ", ":", "''", '"', "'", "|", "a\nb", "\t"),
-    *(
-        "!!bool foo",
-        "!!int ''",
-        "!!float x",
-        "!!timestamp foo",
-        "!!timestamp 2001-99-99",
-        "!!binary '*'",
-        "!!binary aGk=",
-    ),
-    *(
-        "!!null x",
-        "!!str 3",
-        "!!set {a, b}",
-        "!!omap [a: 1]",
-        "!!pairs [a: 1]",
-        "!!seq x",
-        "!!map x",
-        "!unknown 1",
-        "!",
-    ),
-    *("!!python/name:os.system", "!!python/object/apply:os.system ['touch ran']", "! 3", "!<tag:yaml.org,2002:int> x"),
     *(
         "&a [*a]",
         "*a",
@@ -169,8 +157,8 @@ class Grammar:
 
     def text(self, hint, depth=0):
         """A value for a type as it stands on the command line: mostly of the type, else of any other."""
-        if self.happens(0.25):
-            return self.any_of(ODD)
+        if self.happens(0.3):
+            return self.any_of(self.any_of((ODD, TAGGED)))
         value = self.value(hint, depth)
         return value if isinstance(value, str) else json.dumps(value)
 

@@ -134,6 +134,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("trainer: {logger: {class_path: os.system, init_args: {command: touch ran}}}\n", "'os.system' is not known"),
         ("data: null\n", "data: null is not allowed; it must be a mapping"),
         ("trainer: [1]\n", "trainer: [1] is not allowed; it must be a mapping"),
+        ("sampler: []\n", "sampler: [] is not allowed; it must be one of: GaussianMixture, "),
+        ("evaluation: \"''\"\n", "evaluation: \"''\" is not allowed; it must be a mapping"),
         ("data: digits\n", "data: 'digits' is not allowed; it must be a mapping"),
         ("3\n", "-c: '3' is no configuration"),
         ("", "-c: '' is no configuration"),
@@ -153,10 +155,13 @@ def test_what_is_meant_to_do_harm(folder, text, said):
     assert not (folder / "ran").exists()
 
 
-def test_a_value_that_is_not_of_its_tag_is_named_by_its_key():
-    refused = print_config("-c", BASE, "--compile", "!!timestamp 2001-99-99")
-    assert refused.is_refusal
-    assert refused.err.startswith("ae_lightning: error: compile: ")
+@pytest.mark.parametrize("option", ["compile", "data.batch_size", "evaluation.max_gib"])
+@pytest.mark.parametrize("value", [*UNTAGGED, BOMB])
+def test_an_option_whose_value_is_not_of_its_tag(option, value):
+    refused = print_config("-c", BASE, f"--{option}", value)
+    assert refused.is_refusal, refused.err
+    assert f"{option}: {' '.join(value.split())[:20]!r}"[:-1] in refused.err
+    assert "is not allowed; it must be " in refused.err
 
 
 def test_settings_of_the_data_are_taken_for_no_class(folder):

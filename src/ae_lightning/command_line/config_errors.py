@@ -278,19 +278,21 @@ def _bad_key(failure: _Failure) -> str | None:
 
 
 def _no_class(failure: _Failure) -> str | None:
-    if failure.path not in CLASS_KINDS or "Got value: None" not in failure.message:
+    found = re.search(r"Got value: (None|\[\])", failure.message)
+    if failure.path not in CLASS_KINDS or not found:
         return None
     names = ", ".join(sorted(_subclasses(CLASS_KINDS[failure.path])))
-    return f"{failure.path}: null is not allowed; it must be one of: {names}"
+    given = found[1].replace("None", "null")
+    return f"{failure.path}: {given} is not allowed; it must be one of: {names}"
 
 
 def _no_mapping(failure: _Failure) -> str | None:
     found = re.search(r"Unexpected config: *(.*)", failure.message, re.DOTALL)
     if found:
         return f"-c: {_shortened(repr(found[1].strip()))} is no configuration; it must hold keys and their values"
-    found = re.search(r"Unable to load config '(.*?)'", failure.message)
+    found = re.search(r"""Unable to load config (["'])(.*?)\1""", failure.message)
     place = failure.path.split(".")[0]
-    return f"{place}: {found[1]!r} is not allowed; it must be a mapping, or a YAML file" if found else None
+    return f"{place}: {found[2]!r} is not allowed; it must be a mapping, or a YAML file" if found else None
 
 
 def _several_classes(failure: _Failure) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
+from jsonargparse import Namespace, _loaders_dumpers, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ae_lightning.command_line.config_errors import ParseError
@@ -38,6 +38,8 @@ def _load(text: str) -> Any:
 # As version 5 of jsonargparse will by itself: what names `os`, `subprocess` and their like is not imported.
 set_parsing_settings(import_path_denylist=[])
 set_loader(MODE, _load, exceptions=(yaml.YAMLError, ValueError))
+# What takes a plain number or truth value passes over the mode.
+_loaders_dumpers.yaml_load = _load
 
 
 class Parser(LightningArgumentParser):
