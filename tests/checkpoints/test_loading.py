@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.checked_safetensors import digest_of
-from ae_lightning.checkpoints.loading import load_state, require_training_state
+from ae_lightning.checkpoints.loading import describe, load_state, require_training_state
 from ae_lightning.checkpoints.weights_file import write_weights
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import CheckpointError
@@ -165,3 +165,12 @@ def test_a_checkpoint_that_lightning_does_not_take_over(bare_workspace, trained,
     outcome = bare_workspace("test", "--ckpt_path", "odd.ckpt", "--trainer.logger", "false")
     assert outcome.code == 2, outcome.err
     assert "error: the checkpoint's state cannot be restored (" in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", ["hyper_parameters", "datamodule_hyper_parameters", STATE_KEY])
+def test_a_setting_without_a_name_is_refused(bare_workspace, trained, part):
+    trained.save_checkpoint("odd.ckpt")
+    state = torch.load("odd.ckpt", weights_only=True)
+    state[part][None] = 3
+    with pytest.raises(CheckpointError, match=f"its {part} has a setting called None, which is no string$"):
+        describe("odd.ckpt", state)

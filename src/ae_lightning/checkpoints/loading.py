@@ -235,6 +235,11 @@ def _settings(path: str | Path, name: str, value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise CheckpointError(f"checkpoint {path}: its {name} is no mapping but {type(value).__name__}")
+    unnamed = next((key for key in value if not isinstance(key, str)), "")
+    if unnamed != "":
+        raise CheckpointError(
+            f"checkpoint {path}: its {name} has a setting called {unnamed!r:.100}, which is no string"
+        )
     strange = _not_plain(value)
     if strange is not None:
         raise CheckpointError(f"checkpoint {path}: its {name} holds a value of type {strange}, which no setting has")
