@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -42,16 +43,24 @@ def _answer(arguments: list[str]) -> int:
         return _run(arguments)
     except UserError as error:
         return _tell(error)
-    except OSError:
-        if _has_working_directory():
+    except OSError as error:
+        fault = _fault_behind(error)
+        if fault is None:
             raise
-        return _tell(ConfigError(NO_WORKING_DIRECTORY))
+        return _tell(ConfigError(fault))
     except Interrupted as end:
         return _exit_code(end.exit_code)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+def _fault_behind(error: OSError) -> str | None:
+    """Say what is wrong where any look at a file fails alike, whatever it was for; None where this one failed alone."""
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:100]!r}… is too long for the name of a file"
+    return None if _has_working_directory() else NO_WORKING_DIRECTORY
 
 
 def _has_working_directory() -> bool:

@@ -174,3 +174,10 @@ def test_a_setting_without_a_name_is_refused(bare_workspace, trained, part):
     state[part][None] = 3
     with pytest.raises(CheckpointError, match=f"its {part} has a setting called None, which is no string$"):
         describe("odd.ckpt", state)
+
+
+@pytest.mark.parametrize(
+    "call", [("export", "--ckpt_path"), ("sync", "--spool"), ("test", "--ckpt_path")], ids=" ".join
+)
+def test_a_name_that_no_file_can_have(bare_workspace, call):
+    assert "xxx'… is too long for the name of a file" in refusal(bare_workspace(*call, "x" * 5000))
