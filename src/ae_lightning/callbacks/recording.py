@@ -119,7 +119,7 @@ class RunRecorder(Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
-            for tracker in run_loggers(trainer):
+            for tracker in trackers(trainer):
                 tracker.mark_killed()
         if not self._is_recorded and not any(tracker.is_waiting for tracker in trackers(trainer)):
             with suppress(UserError):
@@ -174,7 +174,7 @@ def _write_down(
 
 
 def _begin(trainer: pl.Trainer) -> None:
-    for tracker in run_loggers(trainer):
+    for tracker in trackers(trainer):
         tracker.begin()
 
 
@@ -202,7 +202,7 @@ def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
 @rank_zero_only
 def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
-    found = run_loggers(trainer)
+    found = trackers(trainer)
     if found:
         inputs, outputs = example(checkpoint, seen_data(trainer.datamodule))  # type: ignore[attr-defined]
     for tracker in found:

@@ -4,7 +4,8 @@ from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri,
 from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
-from ae_lightning.tracking.run_folder import FolderLogger, new_run_folder, run_loggers
+from ae_lightning.tracking.run_folder import FolderLogger, new_run_folder
+from ae_lightning.tracking.run_loggers import run_loggers, trackers
 from ae_lightning.tracking.runs import (
     CHECKPOINT_FOLDER_TAG,
     CONFIG_HASH_TAG,
@@ -16,7 +17,6 @@ from ae_lightning.tracking.runs import (
 )
 from ae_lightning.tracking.store import connect, gets_credentials
 from ae_lightning.tracking.tracker import MLflowTracker
-from ae_lightning.tracking.trackers import trackers
 
 __all__ = [
     "CHECKPOINT_FOLDER_TAG",

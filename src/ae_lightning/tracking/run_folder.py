@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.tracking.tracker import MLflowTracker
 from ae_lightning.whole_files import replacing
 
 METRICS_FILE = "metrics.csv"
@@ -102,17 +100,6 @@ class FolderLogger(Logger):
         if self._known_steps is None:
             self._known_steps = _last_steps(self._folder / METRICS_FILE)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a run that is gone on with is not to be touched yet; a folder says nothing until it is written to."""
-        return False
-
-    def take_over(self) -> None:
-        """There is no status to change."""
-
-    def begin(self) -> None:
-        """There is nothing to begin: a folder is there from its start to its end."""
-
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """They are all in `config.yaml`."""
 
@@ -161,12 +148,6 @@ class FolderLogger(Logger):
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """A folder has no tags."""
 
-    def log_autoencoder(self, checkpoint: Path, inputs: object, outputs: object) -> None:
-        """The checkpoint is there already."""
-
-    def mark_killed(self) -> None:
-        """A folder does not say how its run ended."""
-
 
 def _last_steps(path: Path) -> dict[str, int]:
     """Return the last step of each metric in a file of them, from which half a line at its end is removed."""
@@ -180,8 +161,3 @@ def _last_steps(path: Path) -> dict[str, int]:
         if len(row) == len(_COLUMNS) and row[0].isdecimal():
             steps[row[1]] = int(row[0])
     return steps
-
-
-def run_loggers(trainer: Trainer) -> list[MLflowTracker | FolderLogger]:
-    """Return those of a Trainer's loggers that keep all that a run leaves, in MLflow or in a folder."""
-    return [logger for logger in trainer.loggers if isinstance(logger, MLflowTracker | FolderLogger)]
