@@ -50,13 +50,3 @@ def append(path: Path, lines: Iterable[bytes]) -> None:
     except OSError:
         os.truncate(path, before)
         raise
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_suffix(".writing")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

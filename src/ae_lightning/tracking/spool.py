@@ -24,9 +24,10 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
-from ae_lightning.tracking.journal import append, line_of, replace, write_in
+from ae_lightning.tracking.journal import append, line_of, write_in
 from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, merged
 from ae_lightning.tracking.origin import Origin, origin_text
+from ae_lightning.whole_files import replacing
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -186,7 +187,7 @@ class Spool:
             is_taken = self._is_taken(write, client)
         if write is not None and is_taken:
             self._forget_older(write)
-        replace(self.folder / _DELIVERED, str(record.end).encode())
+        _write(self.folder / _DELIVERED, str(record.end).encode())
         if write is not None and is_taken:
             self._remove_files(write)
         return is_taken
@@ -258,7 +259,7 @@ class Spool:
         if kept == lines:
             return
         if kept:
-            replace(path, b"".join(kept))
+            _write(path, b"".join(kept))
         else:
             path.unlink()
 
@@ -308,7 +309,7 @@ class Spool:
         # The origin may hold a password.
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.files.mkdir(exist_ok=True)
-        replace(self.folder / ORIGIN_FILE, origin_text(self.origin, self.folder).encode())
+        _write(self.folder / ORIGIN_FILE, origin_text(self.origin, self.folder).encode())
 
     def _size(self) -> int:
         path = self.folder / _JOURNAL
@@ -354,6 +355,11 @@ def held(spool: Spool, patience: float = 0.0) -> Iterator[Spool]:
         yield spool
     finally:
         spool.close()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _sync_files(folder: Path) -> None:

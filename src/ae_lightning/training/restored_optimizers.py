@@ -234,10 +234,11 @@ def _restore(
             {name: group[name] for name in _differing(*pair)} for group, pair in zip(groups, pairs, strict=False)
         ]
         groups = [{**group, **news} for group, news in zip(state["param_groups"], changed, strict=False)]
-    if not _steps_from(now, state["state"]):
-        rank_zero_warn(f"{now.key}: begins anew, since the checkpoint does not have the state that its settings need")
-        state = fresh
-    return {**state, "param_groups": groups}, scheduler
+    restored = {**state, "param_groups": groups}
+    if _steps_from(now, restored):
+        return restored, scheduler
+    rank_zero_warn(f"{now.key}: begins anew, since the checkpoint does not have the state that its settings need")
+    return {**fresh, "param_groups": groups}, scheduler
 
 
 def _restored_scheduler(
@@ -278,21 +279,11 @@ def _step_as_often(scheduler: Any, num: int | None) -> None:
         raise ConfigError(f"model.scheduler: {name} cannot go on after {num} steps ({error})") from error
 
 
-def _steps_from(now: Built, state: Mapping[int, dict[str, Any]]) -> bool:
-    """Whether the optimizer steps with what a checkpoint has of its state: tried on one of its parameters."""
-    parameters = [parameter for group in now.optimizer.param_groups for parameter in group["params"]]
-    position = next((number for number in state if number < len(parameters) and state[number]), None)
-    if position is None:
-        return True
-    probe = now.build([nn.Parameter(parameters[position].detach().clone())])
-    own = probe.state_dict()
+def _steps_from(now: Built, state: dict[str, Any]) -> bool:
+    """Whether the optimizer steps from a state, its settings included."""
     try:
-        probe.load_state_dict({**own, "state": {0: deepcopy(state[position])}})
-        for group in probe.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = torch.zeros_like(parameter)
-        probe.step(lambda: 0.0)
-    except (KeyError, TypeError, RuntimeError, AttributeError):
+        _try_step(now.optimizer, state)
+    except (LookupError, TypeError, RuntimeError, AttributeError):
         return False
     return True
 
