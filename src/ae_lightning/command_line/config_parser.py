@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, _loaders_dumpers, get_loader, set_loader, set_parsing_settings
+from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
 from ae_lightning.command_line.config_errors import ParseError
-from ae_lightning.command_line.jsonargparse_patches import defaults_left_behind, short_names_resolved
+from ae_lightning.command_line.jsonargparse_patches import (
+    defaults_left_behind,
+    read_plain_values_by,
+    short_names_resolved,
+)
 from ae_lightning.command_line.unparsed_options import config_files
 from ae_lightning.command_line.yaml_text import check_size, constructors_explained
 from ae_lightning.errors import ConfigError
@@ -38,8 +42,7 @@ def _load(text: str) -> Any:
 # As version 5 of jsonargparse will by itself: what names `os`, `subprocess` and their like is not imported.
 set_parsing_settings(import_path_denylist=[])
 set_loader(MODE, _load, exceptions=(yaml.YAMLError, ValueError))
-# What takes a plain number or truth value passes over the mode.
-_loaders_dumpers.yaml_load = _load
+read_plain_values_by(_load)
 
 
 class Parser(LightningArgumentParser):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, _typehints
+from jsonargparse import Namespace, _loaders_dumpers, _typehints
 
 
 @contextmanager
@@ -71,6 +71,15 @@ def plain_factories() -> Iterator[None]:
         yield
     finally:
         _typehints.partial = partial  # type: ignore[attr-defined]
+
+
+def read_plain_values_by(load: Callable[[str], Any]) -> None:
+    """Let what takes a plain number or truth value be read as all else is: jsonargparse passes over the parser's mode.
+
+    Args:
+        load: From a text to its value.
+    """
+    _loaders_dumpers.yaml_load = load
 
 
 def _represent_word(dumper: yaml.SafeDumper, value: Enum) -> yaml.Node:

@@ -50,6 +50,15 @@ KEYS_BY_ORIGIN = {
 """Where errors are raised that a setting caused, by how the module's name begins, and the setting's key."""
 
 
+_SPEAKING = (MisconfigurationException, ValueError, RuntimeError, ArithmeticError)
+"""What libraries raise over settings, with a reason."""
+
+_SILENT = (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError)
+"""What they stumble over; it may be a fault of the program's own as well."""
+
+_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
+
+
 @contextmanager
 def refusals_explained() -> Iterator[None]:
     """Turn what Lightning or a scheduler says of settings that do not work into an error of the user's.
@@ -71,15 +80,6 @@ def refusals_explained() -> Iterator[None]:
         if key is None:
             raise
         raise ConfigError(f"{key}: {_in_one_line(error)}") from error
-
-
-_SPEAKING = (MisconfigurationException, ValueError, RuntimeError, ArithmeticError)
-"""What libraries raise over settings, with a reason."""
-
-_SILENT = (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError)
-"""What they stumble over; it may be a fault of the program's own as well."""
-
-_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
 
 
 def _is_of_restoring(error: Exception) -> bool:
@@ -152,7 +152,7 @@ def construct(key: str, refused: list[UserError], cls: type[T], *arguments: Any,
 
 def _in_one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    speaks = isinstance(error, (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError))
+    speaks = isinstance(error, (*_SPEAKING, ImportError, OSError))
     return text if speaks and text else f"{type(error).__name__}: {text}"
 
 

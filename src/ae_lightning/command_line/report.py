@@ -19,7 +19,7 @@ BETTER = "▲"
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 
-ORDER = ("minimise", *get_args(Goal), "other")
+ORDER = ("minimise", *get_args(Goal))
 """Sections of the table."""
 
 
@@ -37,30 +37,29 @@ def measure_table(stage: str, values: Mapping[str, float], measures: Sequence[Me
     table.add_column("measure")
     table.add_column("autoencoder", justify="right")
     table.add_column("PCA", justify="right")
-    goals: dict[str, list[str]] = {}
-    for name in own:
-        if not name.startswith("pca_"):
-            measure = measure_of(name, measures)
-            goals.setdefault("minimise" if measure is None else measure.goal or "other", []).append(name)
-    for goal in sorted(goals, key=ORDER.index):
-        table.add_section()
-        for number, name in enumerate(goals[goal]):
-            pair = [own[name], *([own[f"pca_{name}"]] if f"pca_{name}" in own else [])]
-            best = best_of(name, pair, measures) if len(pair) > 1 else None
-            cells = [f"[bold]{BETTER} {one:.4f}[/bold]" if one == best else f"{one:.4f}" for one in pair]
-            direction = ARROWS.get(_direction(name, measures), "")
-            table.add_row("" if number else goal, f"{name} {direction}".rstrip(), *cells, *[""] * (2 - len(cells)))
+    given = {name: measure_of(name, measures) for name in own if not name.startswith("pca_")}
+    goals = {name: "minimise" if measure is None else measure.goal for name, measure in given.items()}
+    section = ""
+    for name in sorted(given, key=lambda name: ORDER.index(goals[name])):
+        is_first, section = goals[name] != section, goals[name]
+        if is_first:
+            table.add_section()
+        measure = given[name]
+        direction = "" if measure is None else ARROWS.get(measure.metrics[name], "")
+        cells = _cells(name, [own[key] for key in (name, f"pca_{name}") if key in own], measures)
+        table.add_row(section if is_first else "", f"{name} {direction}".rstrip(), *cells)
     return table
+
+
+def _cells(name: str, values: Sequence[float], measures: Sequence[Measure]) -> list[str]:
+    """Return the model's value and PCA's, the better one marked; without PCA's, there is none to mark."""
+    best = best_of(name, values, measures) if len(values) > 1 else None
+    return [f"[bold]{BETTER} {value:.4f}[/bold]" if value == best else f"{value:.4f}" for value in values]
 
 
 def of_stage(stage: str, values: Mapping[str, float]) -> dict[str, float]:
     """Return the metrics of a stage by their names without it."""
     return {name.removeprefix(f"{stage}/"): value for name, value in values.items() if name.startswith(f"{stage}/")}
-
-
-def _direction(name: str, measures: Sequence[Measure]) -> str:
-    measure = measure_of(name, measures)
-    return "none" if measure is None else measure.metrics[name]
 
 
 def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:

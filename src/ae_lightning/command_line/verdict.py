@@ -30,7 +30,7 @@ def compared_with_pca(
             continue
         best = best_of(name, (value, pca), measures)
         if best is not None:
-            (ahead if best == value else behind).setdefault(measure.goal or "other", []).append(name)
+            (ahead if best == value else behind).setdefault(measure.goal, []).append(name)
     return ahead, behind
 
 
@@ -53,7 +53,7 @@ def verdict(own: Mapping[str, float], model: Autoencoder, measures: Sequence[Mea
 
 
 def _listed(goals: Mapping[str, Sequence[str]]) -> str:
-    in_order = [goal for goal in (*get_args(Goal), "other") if goal in goals]
+    in_order = [goal for goal in get_args(Goal) if goal in goals]
     return ", ".join(f"{goal} ({', '.join(goals[goal])})" for goal in in_order)
 
 

@@ -21,7 +21,7 @@ from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, se
 Direction = Literal["lower", "higher", "none"]
 """Which values of a metric are the better ones."""
 
-Goal = Literal["reconstruct", "cluster", "classify", "generate", "compress", "detect"]
+Goal = Literal["reconstruct", "cluster", "classify", "generate", "compress", "detect", "other"]
 """What an autoencoder may be wanted for, which a measure tells something about."""
 
 Curve = dict[str, list[float]]
@@ -53,7 +53,7 @@ class Measure(Part):
     """
 
     metrics: ClassVar[Mapping[str, Direction]]
-    goal: ClassVar[Goal | None] = None
+    goal: ClassVar[Goal] = "other"
     of_models_alone: ClassVar[bool] = False
     not_below_zero: ClassVar[frozenset[str]] = frozenset()
 

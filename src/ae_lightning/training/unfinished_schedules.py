@@ -69,8 +69,8 @@ def unfinished_schedules(trainer: pl.Trainer, attributes: Mapping[str, Any]) -> 
         if not isinstance(scheduler, CosineAnnealingLR):
             continue
         unit = "epochs" if config.interval == "epoch" else "steps"
-        num = num_epochs if unit == "epochs" else math.ceil(num_batches / int(trainer.accumulate_grad_batches))
-        if num < scheduler.T_max:
+        num = num_epochs if unit == "epochs" else _num_steps(trainer)
+        if num is not None and num < scheduler.T_max:
             start, end = scheduler.base_lrs[0], scheduler.eta_min
             reached = end + (start - end) * (1 + math.cos(math.pi * num / scheduler.T_max)) / 2
             yield (
