@@ -61,27 +61,22 @@ def test_a_state_from_the_end_of_an_epoch_starts_the_next_one_at_its_beginning()
     assert len(list(restored)) == len(restored)
 
 
-def test_a_state_within_an_epoch_in_another_order_is_refused():
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"seed": 1}, r"order of seed 5, which cannot go on with 1; set seed_everything"),
+        ({"batch_size": 5}, r"batches of 4 samples, which cannot go on with 5"),
+    ],
+    ids=["order", "batches"],
+)
+def test_a_state_within_an_epoch_of_another_order_or_other_batches_is_refused(other, said):
     begun = loader()
     next(iter(begun))
-    other = loader(seed=1)
-    other.load_state_dict(begun.state_dict())
-    with pytest.raises(CheckpointError, match=r"order of seed 5, which cannot go on with 1; set seed_everything"):
-        next(iter(other))
-    restored = loader(seed=1)
-    restored.load_state_dict(begun.state_dict())
-    restored.sampler.set_epoch(1)
-    assert len(list(restored)) == len(restored)
-
-
-def test_a_state_within_an_epoch_of_other_batches_is_refused():
-    begun = loader()
-    next(iter(begun))
-    other = loader(batch_size=5)
-    other.load_state_dict(begun.state_dict())
-    with pytest.raises(CheckpointError, match=r"batches of 4 samples, which cannot go on with 5"):
-        next(iter(other))
-    restored = loader(batch_size=5)
+    changed = loader(**other)
+    changed.load_state_dict(begun.state_dict())
+    with pytest.raises(CheckpointError, match=said):
+        next(iter(changed))
+    restored = loader(**other)
     restored.load_state_dict(begun.state_dict())
     restored.sampler.set_epoch(1)
     assert len(list(restored)) == len(restored)

@@ -26,9 +26,9 @@ def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace
             tracker._writer._work()
         log_a_bit(tracker, workspace.folder, range(12, 20))
         tracker.flush()
-        assert not tracker.spooled.is_empty
+        assert tracker.undelivered
     deadline = time.monotonic() + 20
-    while tracker.spooled is not None:
+    while tracker.undelivered:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert len(workspace.history(tracker.run_id, "loss")) == 20
@@ -44,7 +44,7 @@ def test_a_request_that_is_taken_after_all_doubles_nothing(tracker, workspace):
         # The writer's request waits for the lock; meanwhile what it wants to say goes to the disk.
         tracker._writer.flush(patience=1.5)
         assert time.perf_counter() - start < 5
-        assert len(tracker.spooled.waiting()) == 2
+        assert len(find_spools(tracker.spool_root, tracker.run_id)[0].waiting()) == 2
     log_a_bit(tracker, workspace.folder, range(10, 12))
     tracker.finalize()
     require_all(workspace, tracker.run_id, 12)
@@ -55,12 +55,12 @@ def test_what_a_run_leaves_behind_is_delivered_once_by_sync(tracker, workspace):
     with without_runs(workspace.folder / "mlflow.db"):
         log_a_bit(tracker, workspace.folder, range(10))
         tracker.finalize()
-        assert "sync" in " ".join(tracker.spooled.hints)
+        assert "sync" in " ".join(tracker.undelivered)
         refused = workspace("sync")
         assert refused.code == 2
         assert len(refused.err.splitlines()) == 1
         assert "does not answer" in refused.err
-    folder = tracker.spooled.folder
+    folder = find_spools(tracker.spool_root, tracker.run_id)[0].folder
     copy = folder.with_name(f"{tracker.run_id}.9.9")
     shutil.copytree(folder, copy)
     done = workspace("sync")
@@ -137,7 +137,7 @@ def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace
     tracker.log_metrics({"loss": 1.0}, 0)
     with pytest.warns(UserWarning, match="takes everything but files of notes"):
         tracker.finalize()
-    assert tracker.spooled is None
+    assert all(spool.is_empty for spool in find_spools(tracker.spool_root, tracker.run_id))
     assert len(workspace.history(tracker.run_id, "loss")) == 1
     run = workspace.client.get_run(tracker.run_id)
     assert run.info.status == "FINISHED"

@@ -95,7 +95,7 @@ def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, clien
     history = client.get_metric_history(tracker.run_id, "loss")
     assert [metric.step for metric in history] == list(range(31))
     assert client.get_run(tracker.run_id).info.status == "FINISHED"
-    assert tracker.spooled is None
+    assert not tracker.undelivered
 
 
 @pytest.mark.slow

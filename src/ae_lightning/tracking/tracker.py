@@ -386,11 +386,6 @@ class MLflowTracker(MLFlowLogger):
         self._writer = None
 
     @property
-    def spooled(self) -> Spool | None:
-        """What waits on disk; None once MLflow has everything."""
-        return None if self._spool is None or self._spool.is_empty else self._spool
-
-    @property
     def undelivered(self) -> list[str]:
         """What MLflow does not have of the run, and how to deliver it, a line each."""
         spools = [] if self._run_id is None else find_spools(self._spool_root, self._run_id)
