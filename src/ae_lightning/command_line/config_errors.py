@@ -370,7 +370,7 @@ def _missing_model(failure: _Failure) -> str | None:
 def no_model() -> str:
     """Say how to choose an autoencoder."""
     names = ", ".join(sorted(_subclasses(Autoencoder)))
-    return f"model: no autoencoder is chosen; give -c configs/vae.yaml, or --model with one of: {names}"
+    return f"model: no autoencoder is chosen; give -c vae, or --model with one of: {names}"
 
 
 def unreadable_file(arguments: Sequence[str]) -> str:

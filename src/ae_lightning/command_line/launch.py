@@ -18,14 +18,22 @@ from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.config_parser import Parser
 from ae_lightning.command_line.data_class import named_class
 from ae_lightning.command_line.library_errors import refusals_explained
-from ae_lightning.command_line.resume import OPTION, ResumePoint, resume_point, resume_point_in, split_resume
+from ae_lightning.command_line.resume import (
+    OPTION,
+    ResumePoint,
+    is_rank_0,
+    resume_point,
+    resume_point_in,
+    split_resume,
+)
 from ae_lightning.command_line.store_option import named_store
-from ae_lightning.command_line.unparsed_options import find_option
+from ae_lightning.command_line.unparsed_options import config_files, find_option, with_named_configs_found
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.named_files import said_of
 from ae_lightning.parts import find_parts
 from ae_lightning.priors.base import Prior
 from ae_lightning.samplers.base import Sampler
@@ -65,13 +73,20 @@ def run(arguments: list[str]) -> None:
         UserError: If something is wrong that the user can mend.
     """
     prepare()
-    arguments, run_id = split_resume(arguments)
+    arguments, run_id = split_resume(_with_configs_found(arguments))
     resume: ResumePoint | Literal["newest"] | None = None
     if run_id is not None:
         resume = _point_of_run(run_id, arguments) if run_id else "newest"
     path = resume.checkpoint if isinstance(resume, ResumePoint) else find_option(arguments, "--ckpt_path")
     with resource_errors_explained(), with_checkpoint_below(arguments, path) as layered:
         open_cli(partial(AutoencoderCLI, resume=resume), layered)
+
+
+def _with_configs_found(arguments: Sequence[str]) -> list[str]:
+    found = with_named_configs_found(arguments)
+    if is_rank_0():
+        sys.stderr.write(said_of("configuration", config_files(arguments)))
+    return found
 
 
 def _point_of_run(run_id: str, arguments: Sequence[str]) -> ResumePoint:

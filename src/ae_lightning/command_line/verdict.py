@@ -63,7 +63,7 @@ def _advice(own: Mapping[str, float], model: Autoencoder) -> str:
         weight = model.term_weights().get("kl", 1.0)
         unused = own.get("active_units", size) < size / 2
         why = f"and only {own['active_units']:.0f} of {size} units are in use" if unused else "in the objective"
-        return f"the KL term weighs β = {weight:.3g} {why}; --model.beta {weight / 4:.2g}, or configs/vanilla.yaml"
+        return f"the KL term weighs β = {weight:.3g} {why}; --model.beta {weight / 4:.2g}, or -c vanilla"
     if size * WIDE_CODE > num_values:
         return (
             f"{size} numbers for {num_values} values leave PCA next to nothing to lose; "

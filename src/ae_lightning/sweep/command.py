@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.named_files import find_file, said_of
 
 TRAINING_OPTION = "--training"
 """Starts a process that trains what the order in a file says, in place of a sweep."""
@@ -49,7 +51,9 @@ def parse_options(arguments: list[str]) -> Options:
         description="Search for the best configuration with Optuna, as a study's YAML says.",
         epilog=EPILOG,
     )
-    parser.add_argument("-c", "--config", required=True, type=Path, help="the study")
+    parser.add_argument(
+        "-c", "--config", required=True, help="the study: a file, or the name of one of ae_lightning's, such as conv"
+    )
     parser.add_argument(
         "--timeout", help="end after this time, such as 8h or 1h30m, in the middle of a trial if need be"
     )
@@ -65,7 +69,9 @@ def parse_options(arguments: list[str]) -> Options:
         raise ConfigError(unknown_name("sweep", unknown[0].split("=")[0], known))
     require_at_least("--workers", given.workers)
     overrides = {"timeout": given.timeout, "trials": given.trials, "storage": given.storage}
-    return Options(given.config, overrides, given.workers, given.worker)
+    study = find_file("study", given.config)
+    sys.stderr.write(said_of("study", [given.config]))
+    return Options(study, overrides, given.workers, given.worker)
 
 
 def run(arguments: list[str]) -> int:

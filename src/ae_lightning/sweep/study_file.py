@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.named_files import find_file, named_file
 from ae_lightning.sweep.space import Choices, FloatRange, IntRange, Parameter, check_space, check_values
 
 Direction = Literal["minimize", "maximize"]
@@ -58,7 +59,8 @@ class StudyFile(_Strict):
 
     Attributes:
         name: Of the study in Optuna and MLflow; by default the file's.
-        configs: Configurations that every trial starts from, relative to the study's file; later ones win.
+        configs: Configurations that every trial starts from, relative to the study's file, or by name; later ones
+            win.
         settings: Values by dotted key that lie over the configurations in every trial.
         space: What is searched, by dotted key.
         first: Values by key of trials to begin with, such as the configuration to beat; the sampler gives the rest.
@@ -188,11 +190,13 @@ def read_study(path: Path, overrides: dict[str, Any] | None = None) -> StudyFile
         study = StudyFile.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from error
-    configs = [path.parent / config for config in study.configs]
-    for config in configs:
-        if not config.is_file():
-            raise ConfigError(f"configs: there is no file {config}")
-    return study.model_copy(update={"configs": configs})
+    return study.model_copy(update={"configs": [_config_of(path, config) for config in study.configs]})
+
+
+def _config_of(study: Path, config: Path) -> Path:
+    beside = study.parent / config
+    named = None if beside.is_file() else named_file("configuration", config)
+    return named or find_file("configuration", beside, "configs")
 
 
 def _check_plain(path: Path, given: dict[Any, Any]) -> None:
