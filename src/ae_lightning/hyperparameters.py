@@ -11,7 +11,8 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from jsonargparse import set_parsing_settings
+import torch
+from jsonargparse import _parameter_resolvers, set_parsing_settings
 from jsonargparse.typing import register_type
 
 from ae_lightning.errors import ConfigError
@@ -98,3 +99,24 @@ def _spec_of(plain: Mapping[str, Any]) -> DataSpec:
 # give.
 set_parsing_settings(subclasses_enabled=[DataSpec])
 register_type(DataSpec, _plain_spec, _spec_of, deserializer_exceptions=(TypeError, KeyError, ConfigError))
+
+
+def _follow_options_of_modules(resolvers: Any) -> None:
+    """Let the options that a module hands on be found where its bases take them, with their defaults and meaning.
+
+    Of `**options: Unpack[AutoencoderOptions]` jsonargparse would take the names and types that the `TypedDict` has, and
+    look no further.
+    """
+    unpack: Any = resolvers.unpack_typed_dict_kwargs
+
+    def unpack_unless_handed_on(params: Any, kwargs_idx: int, logger: Any = None) -> int:
+        parent = params[kwargs_idx].parent
+        if isinstance(parent, type) and issubclass(parent, torch.nn.Module):
+            return kwargs_idx
+        index: int = unpack(params, kwargs_idx, logger)
+        return index
+
+    resolvers.unpack_typed_dict_kwargs = unpack_unless_handed_on
+
+
+_follow_options_of_modules(_parameter_resolvers)

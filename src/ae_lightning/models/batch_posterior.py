@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from ae_lightning.checks import require_name
 from ae_lightning.losses.divergence import diagonal_gaussian_kl
+from ae_lightning.models.options import VariationalOptions
 from ae_lightning.models.split_terms import Moments, MomentTerm
 from ae_lightning.models.variational import VariationalAutoencoder
 
 Estimator = Literal["aggregate", "posterior"]
+
+
+class BatchPosteriorOptions(VariationalOptions, total=False):
+    """The options of `BatchPosterior`."""
+
+    estimator: Estimator
 
 
 class BatchPosterior(VariationalAutoencoder):
@@ -25,7 +32,7 @@ class BatchPosterior(VariationalAutoencoder):
         ConfigError: If the estimator is unknown.
     """
 
-    def __init__(self, *, estimator: Estimator = "aggregate", **options: Any) -> None:
+    def __init__(self, *, estimator: Estimator = "aggregate", **options: Unpack[VariationalOptions]) -> None:
         super().__init__(**options)
         self.estimator: Estimator = require_name("model.estimator", estimator, Estimator)
 

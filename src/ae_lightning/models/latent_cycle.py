@@ -12,11 +12,19 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import latent_cycle
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 from ae_lightning.models.phases import Phase
 from ae_lightning.models.split_terms import Term
 
 Schedule = Literal["alternating", "joint"]
 NUM_ROUNDS = 10
+
+
+class LatentCycleOptions(AutoencoderOptions, total=False):
+    """The options of `LatentCycle` beside an `Autoencoder`."""
+
+    schedule: Schedule
+    latent_weight: float
 
 
 class LatentCycle(Autoencoder):
@@ -31,6 +39,7 @@ class LatentCycle(Autoencoder):
         ConfigError: If the schedule is unknown or latent_weight negative.
     """
 
+    # Those of whichever base stands beside it: the variants say which.
     def __init__(self, *, schedule: Schedule = "alternating", latent_weight: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.schedule: Schedule = require_name("model.schedule", schedule, Schedule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, Unpack
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 from ae_lightning.models.split_terms import Term
 from ae_lightning.priors.normal import Normal
 from ae_lightning.training.schedules import Annealing, as_annealing
@@ -44,7 +45,9 @@ class VariationalAutoencoder(Autoencoder):
     takes_any_prior: ClassVar[bool] = False
     """Whether the KL is to whatever prior has a density, and not to N(0, I) alone."""
 
-    def __init__(self, *, beta: float | Annealing | Literal["auto"] = 1.0, **options: Any) -> None:
+    def __init__(
+        self, *, beta: float | Annealing | Literal["auto"] = 1.0, **options: Unpack[AutoencoderOptions]
+    ) -> None:
         super().__init__(**options)
         self._require_known_kl()
         if beta == "auto":

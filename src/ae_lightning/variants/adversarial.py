@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Unpack
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -14,6 +14,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.losses.adversarial import discriminator_loss, encoder_loss
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 from ae_lightning.models.phases import Player
 from ae_lightning.networks.discriminator import build_discriminator
 
@@ -41,7 +42,7 @@ class AdversarialAE(Autoencoder):
         adversarial_weight: float = 1.0,
         discriminator_hidden: tuple[int, ...] = (256, 256),
         discriminator_optimizer: OptimizerCallable = torch.optim.Adam,
-        **options: Any,
+        **options: Unpack[AutoencoderOptions],
     ) -> None:
         super().__init__(**options)
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ae_lightning.draws import Draws
 from ae_lightning.losses.full_precision import autocast_off
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 from ae_lightning.networks.layers import running_statistics
 
 
@@ -37,7 +38,7 @@ class ContractiveAE(Autoencoder):
         ConfigError: If contraction is negative.
     """
 
-    def __init__(self, *, contraction: float = 0.1, exact: bool = False, **options: Any) -> None:
+    def __init__(self, *, contraction: float = 0.1, exact: bool = False, **options: Unpack[AutoencoderOptions]) -> None:
         super().__init__(**options)
         self.contraction = require_non_negative("model.contraction", contraction)
         self.exact = exact

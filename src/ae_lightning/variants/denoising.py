@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import CorruptionName, corrupt, require_corruption
 from ae_lightning.draws import Draws
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 
 
 class DenoisingAE(Autoencoder):
@@ -36,7 +37,7 @@ class DenoisingAE(Autoencoder):
         corruption: CorruptionName = "gaussian",
         std: float = 0.3,
         p: float = 0.3,
-        **options: Any,
+        **options: Unpack[AutoencoderOptions],
     ) -> None:
         super().__init__(**options)
         self.corruption: CorruptionName = require_name("model.corruption", corruption, CorruptionName)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ae_lightning.models.latent_cycle import LatentCycle
+from typing import Unpack
+
+from ae_lightning.models.latent_cycle import LatentCycle, LatentCycleOptions
 
 
 class DoubleAE(LatentCycle):
     """Minimise rec(x, g(f(x))) and, for z ~ N(0, I), ‖z − f(g(z))‖² (Eftimiades's double autoencoder)."""
+
+    def __init__(self, **options: Unpack[LatentCycleOptions]) -> None:
+        super().__init__(**options)

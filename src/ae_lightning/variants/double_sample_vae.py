@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from ae_lightning.models.batch_posterior import BatchPosterior
-from ae_lightning.models.latent_cycle import LatentCycle
+from typing import Unpack
+
+from ae_lightning.models.batch_posterior import BatchPosterior, BatchPosteriorOptions
+from ae_lightning.models.latent_cycle import LatentCycle, Schedule
+
+
+class DoubleSampleOptions(BatchPosteriorOptions, total=False):
+    """The options of both bases."""
+
+    schedule: Schedule
+    latent_weight: float
 
 
 class DoubleSampleVAE(LatentCycle, BatchPosterior):
@@ -11,3 +20,6 @@ class DoubleSampleVAE(LatentCycle, BatchPosterior):
 
     Eftimiades, future directions: "combine double and variational with sample estimated loss".
     """
+
+    def __init__(self, **options: Unpack[DoubleSampleOptions]) -> None:
+        super().__init__(**options)

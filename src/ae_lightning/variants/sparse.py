@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.losses.divergence import bernoulli_kl
 from ae_lightning.losses.penalty import keep_largest, l1_activity
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.models.options import AutoencoderOptions
 from ae_lightning.models.split_terms import MomentTerm, Term
 
 PenaltyName = Literal["kl", "l1", "topk"]
@@ -42,7 +43,7 @@ class SparseAE(Autoencoder):
         rho: float = 0.2,
         sparsity_weight: float = 1.0,
         k: int = 8,
-        **options: Any,
+        **options: Unpack[AutoencoderOptions],
     ) -> None:
         super().__init__(**options)
         if not 0 < rho < 1:
