@@ -73,7 +73,7 @@ def test_images_come_from_all_over_a_split_that_lies_class_by_class():
     labels = np.repeat(np.arange(10), 30)
     images = np.random.default_rng(0).random((len(labels), 1, 4, 4), dtype=np.float32)
     split = EncodedSplit(images, np.zeros((len(labels), 2), np.float32), images, labels)
-    figure = Reconstructions().draw(SimpleNamespace(evaluated=split, class_names=None))
+    figure = Reconstructions().draw(SimpleNamespace(evaluated=split, class_names=None, pca=None))
     assert {str(label) for label in range(10)} <= {text.get_text() for text in figure.findobj(Text)}
 
 

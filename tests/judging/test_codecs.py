@@ -7,6 +7,7 @@ import io
 import constriction
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -19,7 +20,6 @@ from ae_lightning.judging.measures.compression import (
     at_operating_point,
     compression_curve,
 )
-from ae_lightning.judging.pca import pca_counterpart
 from ae_lightning.judging.pixels import psnr
 
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from ae_lightning.judging import judgement as judging
+from ae_lightning.judging import baseline
 from ae_lightning.judging.altered_images import CorruptedImages
 from ae_lightning.judging.cache import Cache
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import judge
 from ae_lightning.judging.measure import run_measures, select_measures
-from ae_lightning.judging.pca import FitSamples, pca_counterpart
+from ae_lightning.judging.pca import FitSamples, fitted_pca
 
 LATENT_DIM = 2
 CHOICE = ["kmeans", "mse", "compression", "denoising"]
@@ -62,11 +63,11 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The latent dimensions that PCA is fitted with."""
     seen: list[int] = []
 
-    def counted(train: EncodedSplit, evaluated: EncodedSplit, latent_dim: int, *rest: Any) -> object:
+    def counted(samples: FitSamples, shape: tuple[int, ...], latent_dim: int, *rest: Any) -> object:
         seen.append(latent_dim)
-        return pca_counterpart(train, evaluated, latent_dim, *rest)
+        return fitted_pca(samples, shape, latent_dim, *rest)
 
-    monkeypatch.setattr(judging, "pca_counterpart", counted)
+    monkeypatch.setattr(baseline, "fitted_pca", counted)
     return seen
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 
 from ae_lightning.callbacks.encoding import overlay_images
 from ae_lightning.data import DataModule
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import run_measures, select_measures
-from ae_lightning.judging.pca import pca_counterpart
 
 LARGE = 1_000_000
 

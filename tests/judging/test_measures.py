@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 
 from ae_lightning.errors import ConfigError, NotFiniteError
 from ae_lightning.judging import chunks
@@ -24,7 +25,6 @@ from ae_lightning.judging.measure import (
 )
 from ae_lightning.judging.measures.sample_frechet import frechet_distance
 from ae_lightning.judging.numpy_model import NumpyModel
-from ae_lightning.judging.pca import pca_counterpart
 
 PIXEL_METRICS = ["mse", "psnr", "ssim"]
 CODE_METRICS = [

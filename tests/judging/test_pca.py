@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 from sklearn.decomposition import PCA
 
 from ae_lightning.judging import pca as pca_module
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.pca import pca_counterpart
 from ae_lightning.judging.pixels import mse
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.pixels import mse
-from ae_lightning.judging.quantised_pca import choose_step, quantised_pca_counterpart
+from ae_lightning.judging.quantised_pca import choose_step, fitted_quantised_pca
 
 
 def entropy_of_rows(symbols: np.ndarray) -> float:
@@ -59,15 +59,13 @@ def test_no_bits_send_the_mean() -> None:
 
 def test_more_bits_reconstruct_digits_better() -> None:
     digits = (load_digits().images[:, None] / 16).astype(np.float32)
-    codes = np.zeros((len(digits), 1), np.float32)
-    train = EncodedSplit(digits[:1_200], codes[:1_200])
-    evaluated = EncodedSplit(digits[1_200:], codes[1_200:])
+    train, evaluated = digits[:1_200], digits[1_200:]
     errors = []
     for bits in (4.0, 24.0, 96.0):
-        _, coded, model = quantised_pca_counterpart(train, evaluated, bits, seed=0)
+        model = fitted_quantised_pca(FitSamples(lambda: train), train.shape[1:], bits, seed=0)
         assert model.code_bits is not None
         assert model.code_bits <= bits
-        assert coded.reconstructions is not None
-        np.testing.assert_array_equal(coded.reconstructions, model.restore(evaluated.x))
-        errors.append(mse(coded.x, coded.reconstructions))
+        reconstructions = model.decode(model.encode(evaluated))
+        np.testing.assert_array_equal(reconstructions, model.restore(evaluated))
+        errors.append(mse(evaluated, reconstructions))
     assert errors[0] > 1.5 * errors[1] > 1.5 * 1.5 * errors[2]

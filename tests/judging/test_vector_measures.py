@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pca_of_splits import pca_counterpart
 
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.judgement import judge
 from ae_lightning.judging.measure import run_measures, select_measures
-from ae_lightning.judging.pca import pca_counterpart
 from ae_lightning.judging.pixels import mse_per_image
 
 ALL = select_measures("evaluation.measures", "all")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ae_lightning.judging.clustering import cluster_accuracy
-from ae_lightning.judging.drawing.confusion import confusion
+from ae_lightning.judging.drawing.confusion import cluster_name, confusion
 from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.judging.pictures.code_histograms import MAX_DIMENSIONS, code_histograms
 from ae_lightning.judging.pictures.compression import compression
@@ -65,7 +65,7 @@ def test_the_diagonal_is_what_counts_as_right() -> None:
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     counts = np.bincount(labels)
     assert (np.diag(shares) * counts).sum() / 400 == pytest.approx(cluster_accuracy(labels, clusters))
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "2", "1", "0"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [f"cluster {letter}" for letter in "abcd"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c", "d"]
 
 
@@ -75,6 +75,11 @@ def test_clusters_need_not_be_as_many_as_classes(num_clusters: int) -> None:
     figure = confusion(labels, np.arange(60) % num_clusters)
     assert np.asarray(figure.axes[0].images[0].get_array()).shape == (4, num_clusters)
     to_png(figure)
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "a"), (25, "z"), (26, "aa"), (701, "zz"), (702, "aaa")])
+def test_clusters_have_letters_for_names(place: int, name: str) -> None:
+    assert cluster_name(place) == f"cluster {name}"
 
 
 def test_a_hundred_classes_fit() -> None:

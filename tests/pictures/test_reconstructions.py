@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ae_lightning.judging.case import Case
 from ae_lightning.judging.drawing.style import to_png
-from ae_lightning.judging.pictures.reconstructions import MAX_PAIRS, reconstructions
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.pca import FitSamples, fitted_pca
+from ae_lightning.judging.picture_case import Corruption, PictureCase
+from ae_lightning.judging.pictures.reconstructions import MAX_PAIRS, Reconstructions, reconstructions
 from ae_lightning.judging.pictures.worst_reconstructions import worst_reconstructions
 
 
@@ -22,6 +26,17 @@ def test_twelve_pairs_a_row(num: int, num_axes: int) -> None:
     assert figure.get_suptitle() == "of the test split"
     for axes in figure.axes:
         assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "output"]
+
+
+def test_pcas_reconstructions_lie_under_the_models() -> None:
+    inputs, outputs = pair(3)
+    split = EncodedSplit(inputs, np.zeros((3, 2), np.float32), outputs)
+    pca = fitted_pca(FitSamples(lambda: inputs), inputs.shape[1:], latent_dim=1, seed=0)
+    case = PictureCase(Case(split, split, 0), "", Corruption("", lambda rows, seed: rows), list, None, {}, lambda: pca)
+    (axes,) = Reconstructions().draw(case).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "output", "PCA"]
+    shown = axes.images[0].get_array()
+    np.testing.assert_array_equal(shown[12:17, :5, 0], pca.restore(inputs)[0, 0].clip(0, 1))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

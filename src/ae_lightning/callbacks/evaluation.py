@@ -31,6 +31,7 @@ from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
+from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.cache import Cache
 from ae_lightning.judging.case import MANY_IMAGES, OF_SAMPLES, Case
 from ae_lightning.judging.chunks import num_within
@@ -268,6 +269,7 @@ class Evaluation(Callback):
             convolutions=partial(numpy_convolutions, model),
             class_names=data.class_names,
             codecs=judgement.codecs,
+            pca=(lambda: Baseline(case).model) if self.pca else None,
             projection=self.projection,
             convolution=self.convolution,
         )

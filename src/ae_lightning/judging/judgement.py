@@ -6,19 +6,17 @@ import time
 from collections import ChainMap
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.cache import Arrays, fingerprint
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.image_codecs import image_codec_curves
 from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults, applicable_measures, run_measures
 from ae_lightning.judging.named_part import Guard
-from ae_lightning.judging.pca import FitSamples, pca_counterpart
-from ae_lightning.judging.quantised_pca import quantised_pca_counterpart
 
 _VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
 
@@ -73,48 +71,8 @@ def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Gua
     return Judgement(_beside(own.values, pca.values), seconds, codecs)
 
 
-class _PcaCase:
-    """PCA's case, for which PCA is fitted when the first measure asks for it and not before."""
-
-    def __init__(self, case: Case) -> None:
-        self._case = case
-        self._bits = None if case.model is None else case.model.code_bits
-        self._bounds = case.evaluated.value_range if case.model is not None and case.model.is_bounded else None
-        self._num_components = case.evaluated.decodable[0].size
-        self._samples = case.fit_samples or FitSamples(lambda: case.train.x, case.cache)
-
-    @cached_property
-    def case(self) -> Case:
-        splits, seed = (self._case.train, self._case.evaluated), self._case.seed
-        bounds, samples = self._bounds, self._samples
-        if self._bits is None:
-            train, evaluated, model = pca_counterpart(*splits, self._num_components, seed, bounds, samples)
-        else:
-            train, evaluated, model = quantised_pca_counterpart(*splits, self._bits, seed, bounds, samples)
-        return replace(self._case, train=train, evaluated=evaluated, model=model)
-
-    @cached_property
-    def _splits(self) -> str:
-        train, evaluated = self._case.train, self._case.evaluated
-        arrays = train.x, train.labels, evaluated.x, evaluated.labels
-        baseline = f"{self._num_components} {self._bits} {self._bounds} {self._samples.key}"
-        return fingerprint(*arrays, baseline, self._case.seed)
-
-    def key(self, measure: Measure) -> str:
-        """Name the result of a measure by everything that goes into it."""
-        case = self._case
-        parts: list[str | int | NDArray[np.generic] | None] = ["pca", measure.name, self._splits]
-        if "corrupted images" in measure.needs and case.corrupted is not None:
-            parts.append(case.corrupted.corrupted)
-        if "overlaid images" in measure.needs and case.overlaid is not None:
-            parts += [case.overlaid.images, case.overlaid.labels]
-        if "novel class" in measure.needs:
-            parts.append(case.novel_class)
-        return fingerprint(*parts)
-
-
 def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> MeasureResults:
-    pca = _PcaCase(case)
+    pca = Baseline(case)
     results = MeasureResults()
     for measure in applicable_measures(measures, case):
         if measure.of_models_alone:
@@ -127,7 +85,7 @@ def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> Measu
     return results
 
 
-def _measured(measure: Measure, pca: _PcaCase) -> Arrays:
+def _measured(measure: Measure, pca: Baseline) -> Arrays:
     found, seconds = measure.timed(pca.case)
     values = {f"{_VALUE}{name}": np.array(value) for name, value in found.values.items()}
     return values | _columns(found.curve, _CURVE) | {_SECONDS: np.array(seconds)}

@@ -51,15 +51,10 @@ class FitSamples:
         return self.cache.get(fingerprint("fitted", *parts, self.key), lambda: fit(self.read()))
 
 
-def pca_counterpart(
-    train: EncodedSplit,
-    evaluated: EncodedSplit,
-    latent_dim: int,
-    seed: int,
-    bounds: Bounds | None = None,
-    samples: FitSamples | None = None,
-) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
-    """Encode both splits by PCA of the flattened training samples (Pearson 1901).
+def fitted_pca(
+    samples: FitSamples, shape: tuple[int, ...], latent_dim: int, seed: int, bounds: Bounds | None = None
+) -> NumpyModel:
+    """Give PCA of flattened training samples (Pearson 1901).
 
     The components are exact where samples or values number at most 1,000, and otherwise those of a
     randomised decomposition with power iterations (Halko, Martinsson and Tropp 2011).
@@ -68,27 +63,20 @@ def pca_counterpart(
     and N(0, diag(v)) for the prior, v being the variances of the codes of the samples that it is fitted to.
 
     Args:
-        train: Encoded by the components.
-        evaluated: Encoded and reconstructed by them.
+        samples: What the components are fitted to.
+        shape: Of a sample.
         latent_dim: Components to keep, at least 1; limited to the number of training samples or of values.
         seed: Fixes the sample of a large training set and the randomised decomposition.
         bounds: What decoded samples are clipped to: the range of the samples beside a model whose output activation
             keeps to it, which costs PCA's components nothing; None clips nothing, as beside an affine map.
-        samples: What the components are fitted to; None for the samples of ``train``.
-
-    Returns:
-        The two splits with the same samples and labels, codes of PCA, and PCA's reconstructions for
-        ``evaluated`` alone (those of ``train`` serve no measure), and the model that made them.
 
     Raises:
         ValueError: If ``latent_dim`` is below 1.
     """
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; PCA keeps at least 1 component")
-    samples = samples or FitSamples(lambda: train.x)
     fitted = samples.fitted(partial(fit_pca, latent_dim=latent_dim, seed=seed), "pca", latent_dim, seed)
-    model = pca_model(fitted, train.x.shape[1:], bounds)
-    return *encoded_by(model, train, evaluated), model
+    return pca_model(fitted, shape, bounds)
 
 
 def encoded_by(model: NumpyModel, train: EncodedSplit, evaluated: EncodedSplit) -> tuple[EncodedSplit, EncodedSplit]:

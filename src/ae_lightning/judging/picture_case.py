@@ -62,6 +62,7 @@ class PictureCase:
         convolutions: Gives those of the encoder, the one next to the image first; none for many a network.
         class_names: Names of the data set's classes, if it has any.
         codecs: Rate and distortion by codec; empty where compression was not measured.
+        pca: Gives PCA, as many numbers to a code; None where nothing stands beside the model.
         projection: How codes of more than two dimensions are laid out in the plane.
         convolution: Which convolution of the encoder is shown, from 1; None for each picture's own choice.
     """
@@ -72,6 +73,7 @@ class PictureCase:
     convolutions: Callable[[], Sequence[NumpyConvolution]]
     class_names: tuple[str, ...] | None
     codecs: Mapping[str, Curve]
+    pca: Callable[[], NumpyModel] | None = None
     projection: ProjectionName = "pca"
     convolution: int | None = None
 

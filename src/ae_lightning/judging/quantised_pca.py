@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ae_lightning.judging.cache import Arrays
 from ae_lightning.judging.chunks import sample_rows
-from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
-from ae_lightning.judging.pca import Bounds, FitSamples, encoded_by, fit_pca, flat, pca_model
+from ae_lightning.judging.pca import Bounds, FitSamples, fit_pca, flat, pca_model
 
 MAX_COMPONENTS = 512
 """Components tried at most."""
@@ -40,14 +39,9 @@ class Step:
     squared_error: float
 
 
-def quantised_pca_counterpart(
-    train: EncodedSplit,
-    evaluated: EncodedSplit,
-    bits: float,
-    seed: int,
-    bounds: Bounds | None = None,
-    samples: FitSamples | None = None,
-) -> tuple[EncodedSplit, EncodedSplit, NumpyModel]:
+def fitted_quantised_pca(
+    samples: FitSamples, shape: tuple[int, ...], bits: float, seed: int, bounds: Bounds | None = None
+) -> NumpyModel:
     """Give PCA, quantised and entropy-coded, at the largest rate not above a model's.
 
     Components are rounded to multiples of one step width, which is what a Gaussian source asks for at high rates
@@ -55,22 +49,18 @@ def quantised_pca_counterpart(
     Number and width are those of the least squared error on training samples at no more than so many bits.
 
     Args:
-        train: Its samples are coded.
-        evaluated: Its samples are coded.
+        samples: What PCA, number and width are fitted to.
+        shape: Of a sample.
         bits: The model's bits of a sample.
         seed: Fixes the samples.
-        bounds: As of ``pca_counterpart``; number and width are chosen by the error without them.
-        samples: What PCA, number and width are fitted to; None for the samples of ``train``.
+        bounds: As of ``fitted_pca``; number and width are chosen by the error without them.
 
     Returns:
-        As of ``pca_counterpart``: codes are the rounded components, and the model says its bits.
+        A model whose codes are the rounded components, and which says its bits.
     """
-    samples = samples or FitSamples(lambda: train.x)
     fitted = samples.fitted(partial(_fit, bits=bits, seed=seed), "quantised pca", str(bits), seed)
     step = Step(*(fitted[name].item() for name in ("num_components", "width", "bits", "squared_error")))
-    whole = pca_model(fitted, train.x.shape[1:], bounds)
-    model = _model(whole, len(fitted["deviations"]), step)
-    return *encoded_by(model, train, evaluated), model
+    return _model(pca_model(fitted, shape, bounds), len(fitted["deviations"]), step)
 
 
 def _fit(samples: Rows, bits: float, seed: int) -> Arrays:

@@ -1,4 +1,4 @@
-"""Inputs over outputs: what the bottleneck lets through, and where it fails most."""
+"""Inputs over outputs, and over PCA's: what the bottleneck lets through, and what as many components would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_PAIRS = 36
 
 
 class Reconstructions(Picture):
-    """Inputs over outputs."""
+    """Inputs over outputs, and over PCA's where it stands beside the model."""
 
     name = "reconstructions"
     cost = "cheap"
@@ -32,7 +32,8 @@ class Reconstructions(Picture):
         # From all over the split: a folder's lies class by class.
         split = case.evaluated.sample(MAX_PAIRS, seed=0)
         assert split.reconstructions is not None
-        return reconstructions(split.x, split.reconstructions, split.labels, case.class_names)
+        pca = None if case.pca is None else case.pca().restore(split.x)
+        return reconstructions(split.x, split.reconstructions, split.labels, case.class_names, pca=pca)
 
 
 def reconstructions(
@@ -41,8 +42,9 @@ def reconstructions(
     labels: NDArray[np.int64] | None = None,
     class_names: Sequence[str] | None = None,
     title: str = "Reconstructions",
+    pca: NDArray[np.float32] | None = None,
 ) -> Figure:
-    """Show images, and under each its reconstruction.
+    """Show images, and under each its reconstruction, or two.
 
     Args:
         images: Inputs in [0, 1], shape (N, C, H, W); the first ``MAX_PAIRS`` are shown.
@@ -50,6 +52,7 @@ def reconstructions(
         labels: Class of each image, shape (N,), −1 where missing; written above it.
         class_names: Names by class.
         title: Title of the figure.
+        pca: PCA's outputs of the same shape, clipped to [0, 1]; None for no row of them.
 
     Returns:
         A figure of one axes for every twelve images.
@@ -57,5 +60,6 @@ def reconstructions(
     Raises:
         ValueError: If there are no images or the shapes differ.
     """
-    kinds = {"input": images[:MAX_PAIRS], "output": reconstructions[:MAX_PAIRS]}
+    kinds = {"input": images, "output": reconstructions, **({} if pca is None else {"PCA": pca})}
+    kinds = {name: rows[:MAX_PAIRS] for name, rows in kinds.items()}
     return strips(kinds, names_of(None if labels is None else labels[:MAX_PAIRS], class_names), None, title)
