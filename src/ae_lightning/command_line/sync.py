@@ -15,8 +15,8 @@ EPILOG = (
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "What MLflow took at no attempt, though it took other things, stays on disk until --refused tries it again. "
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 something stays on disk (a "
-    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; MLflow took it at "
-    "no attempt), 2 a store does not answer, or the disk does not."
+    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; a token or password "
+    "is set for MLflow and nobody named the store that would get it; MLflow took it at no attempt), 2 a store does not answer, or the disk does not."
 )
 
 
@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
         arguments: Of the command line, without the command.
 
     Returns:
-        0 if nothing is left, 1 if runs are gone, another version must deliver, or MLflow takes some at no attempt.
+        0 if nothing is left, 1 if something stays: see `EPILOG`.
 
     Raises:
         ConfigError: If the folder is not there, or a spool in it cannot be read or written.

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.tracking.addresses import is_same_store, shown_uri
+from ae_lightning.tracking.addresses import is_same_store, shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.answers import reason_of
 from ae_lightning.tracking.delivery import OtherVersionError, RunGoneError, StoreAwayError, require_run
 from ae_lightning.tracking.origin import read_origin
 from ae_lightning.tracking.spool import ORIGIN_FILE, Spool, SpoolInUseError, held
-from ae_lightning.tracking.store import connect, impatient, sending_files
+from ae_lightning.tracking.store import connect, gets_credentials, impatient, sending_files
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -108,8 +108,8 @@ class _Delivery:
         tries_refused: Whether to try again what MLflow took at no attempt.
         away: What the stores that do not answer said, by their address.
         faults: What the disk said of the spools that cannot be read or written.
-        num_kept: How many spools stay because their run is gone, another version delivers them, or MLflow takes some of
-            it at no attempt.
+        num_kept: How many spools stay because their run is gone, another version delivers them, nobody named a store
+            that would get credentials, or MLflow takes some of it at no attempt.
     """
 
     tracking_uri: str | None
@@ -120,8 +120,16 @@ class _Delivery:
     num_kept: int = 0
 
     def deliver(self, spool: Spool) -> None:
-        """Deliver a spool and say how it went."""
+        """Deliver a spool and say how it went: its folder, which may come from others, does not choose who gets tokens."""
         uri, run_id = self.tracking_uri or spool.origin.tracking_uri, spool.origin.run_id
+        is_named = self.tracking_uri is not None or is_same_store(uri, tracking_uri_from_environment())
+        if not is_named and gets_credentials(uri):
+            self.num_kept += 1
+            self._say(
+                f"run {run_id}: not delivered to {shown_uri(uri)}, which would get the token or password that is set for "
+                f"MLflow; give --tracking_uri {shown_uri(uri)} if it may; what waits stays in {spool.folder}"
+            )
+            return
         try:
             with held(spool):
                 self._deliver(spool, uri, run_id)
@@ -169,8 +177,8 @@ def deliver_all(folder: Path, tracking_uri: str | None, tries_refused: bool = Fa
         tries_refused: Whether to try again what MLflow took at no attempt.
 
     Returns:
-        How many spools stay because their run is gone, another version delivers them, or MLflow takes some of it at no
-        attempt.
+        How many spools stay because their run is gone, another version delivers them, nobody named a store that would
+        get credentials, or MLflow takes some of it at no attempt.
 
     Raises:
         ConfigError: If a spool cannot be read or written.
