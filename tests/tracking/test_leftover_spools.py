@@ -47,7 +47,8 @@ def test_a_spool_of_others_does_not_choose_who_gets_the_token(tracker, workspace
     path.write_text(json.dumps({**json.loads(path.read_text()), "tracking_uri": server, "seen_from_here": None}))
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
     assert deliver_all(root, None) == 1
-    assert f"would get the token or password that is set for MLflow; give --tracking_uri {server}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"would get the token or password that is set for MLflow; give --tracking_uri {server}" in said
     with pytest.raises(TrackingError, match="does not answer"):
         deliver_all(root, server)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)

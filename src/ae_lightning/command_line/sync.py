@@ -15,8 +15,9 @@ EPILOG = (
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "What MLflow took at no attempt, though it took other things, stays on disk until --refused tries it again. "
     "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 something stays on disk (a "
-    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; a token or password "
-    "is set for MLflow and nobody named the store that would get it; MLflow took it at no attempt), 2 a store does not answer, or the disk does not."
+    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; a token or "
+    "password is set for MLflow, and nobody named the store that would get it; MLflow took it at no attempt), 2 a "
+    "store does not answer, or the disk does not."
 )
 
 

@@ -120,14 +120,15 @@ class _Delivery:
     num_kept: int = 0
 
     def deliver(self, spool: Spool) -> None:
-        """Deliver a spool and say how it went: its folder, which may come from others, does not choose who gets tokens."""
+        """Deliver a spool and say how it went."""
         uri, run_id = self.tracking_uri or spool.origin.tracking_uri, spool.origin.run_id
         is_named = self.tracking_uri is not None or is_same_store(uri, tracking_uri_from_environment())
+        # The folder may come from others, who are not to choose who gets them.
         if not is_named and gets_credentials(uri):
             self.num_kept += 1
             self._say(
-                f"run {run_id}: not delivered to {shown_uri(uri)}, which would get the token or password that is set for "
-                f"MLflow; give --tracking_uri {shown_uri(uri)} if it may; what waits stays in {spool.folder}"
+                f"run {run_id}: not delivered to {shown_uri(uri)}, which would get the token or password that is set "
+                f"for MLflow; give --tracking_uri {shown_uri(uri)} if it may; what waits stays in {spool.folder}"
             )
             return
         try:
