@@ -99,3 +99,28 @@ def test_a_wheel_holds_them_and_finds_them(folder, program_environment):
 
 def test_the_checkout_has_one_copy():
     assert package_folder("configuration") == CONFIGS
+
+
+def test_init_copies_them_and_overwrites_nothing(bare_workspace):
+    outcome = bare_workspace("init", "own")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "own/configs: adversarial, " in outcome.out
+    for copy, origin in (("own/configs", CONFIGS), ("own/sweeps", STUDIES)):
+        copied = {path.relative_to(copy): path.read_bytes() for path in Path(copy).rglob("*") if path.is_file()}
+        assert copied == {path.relative_to(origin): path.read_bytes() for path in origin.rglob("*.yaml")}
+    assert read_study(Path("own/sweeps/conv.yaml")).configs == [Path("own/sweeps/../configs/vanilla.yaml")]
+    Path("own/configs/vae.yaml").write_text("edited")
+    again = bare_workspace("init", "own")
+    assert (again.code, again.err) == (
+        2,
+        "ae_lightning: error: init: own/configs exists already; it is not overwritten\n",
+    )
+    assert Path("own/configs/vae.yaml").read_text() == "edited"
+
+
+def test_without_a_configuration_a_variant_trains_as_its_own_says(bare_workspace):
+    alone = bare_workspace("fit", "--model", "VAE", "--print_config")
+    assert alone.out == bare_workspace("fit", "-c", "vae", "--print_config").out
+    config = yaml.safe_load(alone.out)
+    assert (config["model"]["init_args"]["beta"], config["data"]["name"]) == ("auto", "digits")
+    assert config["trainer"]["max_epochs"] == 40

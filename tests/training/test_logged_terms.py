@@ -34,7 +34,7 @@ class LoggedNames(pl.Callback):
 
 def test_training_logs_every_step_under_the_terms_own_names(data):
     names = LoggedNames()
-    fit(VAE(**SMALL), data, callbacks=[names], log_every_n_steps=1)
+    fit(VAE(**SMALL, beta=1), data, callbacks=[names], log_every_n_steps=1)
     assert [set(step) for step in names.steps] == [{"train/loss", "train/reconstruction", "train/kl"}] * 3
     for step in names.steps:
         assert step["train/loss"] == pytest.approx(step["train/reconstruction"] + step["train/kl"], rel=1e-6)

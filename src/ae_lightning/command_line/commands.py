@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
         "ae_lightning.command_line.convert", "write a data set as blocks on disk, for more images than memory holds"
     ),
     "export": Command("ae_lightning.command_line.export", "write a checkpoint's weights as safetensors"),
+    "init": Command("ae_lightning.command_line.init", "copy the configurations and studies that come with it, to edit"),
     "sample": Command("ae_lightning.command_line.sample", "draw samples from a checkpoint, as pictures or arrays"),
     "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
     "sync": Command("ae_lightning.command_line.sync", "deliver what waits on disk since MLflow was away"),
