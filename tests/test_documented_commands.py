@@ -1,0 +1,48 @@
+"""Every command that a page or a comment tells of is one that there is, on configurations that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
+from ae_lightning.named_files import COMMANDS as TAKEN_BY
+from ae_lightning.named_files import names
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["Makefile", "README.md", "CONTRIBUTING.md", "SECURITY.md"]
+FOLDERS = {"docs": "*.md", "configs": "*.yaml", "sweeps": "*", "examples": "*.py", "src": "*.py"}
+TEXTS = [*(ROOT / name for name in PAGES), *(f for name, kind in FOLDERS.items() for f in (ROOT / name).rglob(kind))]
+
+
+def commands_of(text):
+    """The words behind each `python -m ae_lightning`, lines that go on taken together."""
+    whole = re.sub(r"\\\n[\s#]*", " ", text)
+    return [found.split() for found in re.findall(r"-m ae_lightning ([a-z]+[^`{\n#]*)", whole)]
+
+
+@pytest.fixture(scope="module")
+def documented():
+    return [words for path in TEXTS if path.is_file() for words in commands_of(path.read_text(encoding="utf-8"))]
+
+
+def test_there_are_commands(documented):
+    assert {words[0] for words in documented} >= {"fit", "test", "sweep", "compare", "init"}
+
+
+def test_each_command_is_there(documented):
+    unknown = [words for words in documented if words[0] not in {*TRAINER_COMMANDS, *COMMANDS}]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("kind", TAKEN_BY)
+def test_each_name_is_there(documented, kind):
+    """A path of the reader's own has a suffix, and a placeholder is in capitals or braces."""
+    ours = [words for words in documented if words[0] == TAKEN_BY[kind]]
+    given = {value for words in ours for option, value in zip(words, words[1:], strict=False) if option == "-c"}
+    assert given
+    named = {value for value in given if re.fullmatch(r"[a-z_/]+", value)}
+    assert named
+    assert named <= set(names(kind))
