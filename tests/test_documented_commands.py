@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_each_command_is_there(documented):
 def test_each_name_is_there(documented, kind):
     """A path of the reader's own has a suffix, and a placeholder is in capitals or braces."""
     ours = [words for words in documented if words[0] == TAKEN_BY[kind]]
-    given = {value for words in ours for option, value in zip(words, words[1:], strict=False) if option == "-c"}
+    given = {value for words in ours for option, value in pairwise(words) if option == "-c"}
     assert given
     named = {value for value in given if re.fullmatch(r"[a-z_/]+", value)}
     assert named
