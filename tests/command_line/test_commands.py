@@ -105,6 +105,10 @@ def test_what_is_judged_once_more_has_the_last_word(trained, judge):
     newest = max(points, key=lambda point: point.timestamp)
     assert newest.value != min(points, key=lambda point: point.timestamp).value
     assert trained.run.data.metrics["test/mse"] == newest.value
+    assert {point.step for point in points} == {0}
+    assert trained.run.data.tags["ae_lightning.test_epoch"] == "1"
+    # This process trained nothing: its epoch, 0, is none of the run's.
+    assert max(point.step for point in trained.workspace.history(trained.run_id, "epoch")) == 13
 
 
 @pytest.mark.parametrize("status", ["KILLED", "FAILED", "RUNNING", "FINISHED"])

@@ -56,9 +56,12 @@ def test_where_more_is_no_better_nothing_is_bold():
 @pytest.mark.parametrize(
     ("uri", "expected"),
     [
-        ("sqlite:///mlflow.db", "MLflow: run `mlflow ui` and open http://127.0.0.1:5000/#/experiments/1/runs/ab"),
+        (
+            "sqlite:///mlflow.db",
+            "MLflow: run `mlflow ui` and open http://127.0.0.1:5000/#/experiments/1/runs/ab?workflowType=machine_learning",
+        ),
         ("sqlite:////data/my.db", "`mlflow ui --backend-store-uri sqlite:////data/my.db`"),
-        ("http://tracking:5000/", "MLflow: http://tracking:5000/#/experiments/1/runs/ab"),
+        ("http://tracking:5000/", "MLflow: http://tracking:5000/#/experiments/1/runs/ab?workflowType=machine_learning"),
     ],
 )
 def test_the_hint_opens_the_run(uri, expected):

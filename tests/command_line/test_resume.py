@@ -84,6 +84,10 @@ def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
     assert run.data.params["trainer.max_epochs"] == "1"
     assert run.data.tags["resumed.trainer.max_epochs"] == "3"
     assert len(steps(workspace, run_id)) == 3
+    judged = workspace.history(run_id, "test/loss")
+    assert [point.step for point in judged] == [0, 0]
+    assert run.data.metrics["test/loss"] == max(judged, key=lambda point: point.timestamp).value
+    assert judged[0].value != judged[1].value
 
 
 def test_the_configuration_of_a_run_that_was_gone_on_with_begins_another(workspace):

@@ -95,4 +95,5 @@ def test_stores_that_are_two(uri, other):
 def test_hints_take_a_spelling_for_what_it_is(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert resume_hint("HTTP://host:5000/", "0123") == "fit --resume 0123"
-    assert ui_hint("HTTP://host:5000/", "1", "2") == "MLflow: HTTP://host:5000/#/experiments/1/runs/2"
+    page = "HTTP://host:5000/#/experiments/1/runs/2?workflowType=machine_learning"
+    assert ui_hint("HTTP://host:5000/", "1", "2") == f"MLflow: {page}"

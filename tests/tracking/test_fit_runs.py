@@ -116,6 +116,14 @@ def test_validation_is_logged_once_an_epoch(trained):
     assert [metric.step for metric in trained.history(trained.run().info.run_id, "val/loss")] == [10, 21]
 
 
+def test_measures_of_the_test_stand_at_step_0_where_mlflow_draws_bars_and_the_epoch_is_a_tag(trained):
+    run_id = trained.run().info.run_id
+    for name in ("test/loss", "test/mse"):
+        assert [metric.step for metric in trained.history(run_id, name)] == [0]
+    assert {metric.step for metric in trained.history(run_id, "epoch")} == set(range(22))
+    assert trained.run().data.tags["ae_lightning.test_epoch"] in ("1", "2")
+
+
 def test_terms_add_up_to_the_loss(trained):
     metrics = trained.run().data.metrics
     for stage in ("train", "val", "test"):
@@ -144,6 +152,8 @@ def test_a_run_gone_on_with_after_its_last_epoch_logs_its_model_no_second_time(w
     assert workspace("fit", "--resume", workspace.run().info.run_id).code == 0
     (after,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])
     assert after.model_id == before.model_id
+    # Judged alike, it has no second value either.
+    assert len(workspace.history(workspace.run().info.run_id, "test/loss")) == 1
     assert len(workspace.run().outputs.model_outputs) == 1
 
 

@@ -33,6 +33,8 @@ from ae_lightning.serving import example
 from ae_lightning.tracking import CONFIG_HASH_TAG, FolderLogger, MLflowTracker, run_loggers, trackers
 from ae_lightning.versions import STATE_KEY
 
+TEST_EPOCH_TAG = "ae_lightning.test_epoch"
+
 PACKAGES = (
     "torch",
     "torchvision",
@@ -57,6 +59,7 @@ class RunRecorder(Callback):
         self._hash: str | None = None if config is None else config_hash(config)
         self._watched: WatchedSettings | None = None
         self._is_recorded = True
+        self._judged_epoch: int | None = None
 
     def watch(self, trainer: pl.Trainer, pl_module: pl.LightningModule, data: pl.LightningDataModule | None) -> None:
         """Take what the settings are now for what the configuration says: what callbacks change later is noted."""
@@ -66,6 +69,7 @@ class RunRecorder(Callback):
         """Open the run."""
         for tracker in run_loggers(trainer):
             tracker.open()
+        self._judged_epoch = trainer.current_epoch
         if stage == "fit":
             self._is_recorded = False
             if self._watched is None:
@@ -74,7 +78,9 @@ class RunRecorder(Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Let changed arguments of callbacks take effect on what is restored."""
+        """Note its epoch, and let changed arguments of callbacks take effect on what is restored."""
+        epoch = checkpoint.get("epoch")
+        self._judged_epoch = epoch + 1 if isinstance(epoch, int) else None
         own = checkpoint.get(STATE_KEY)
         kept = own.get("config") if isinstance(own, dict) else None
         if self.config is not None and isinstance(kept, dict) and isinstance(checkpoint.get("callbacks"), dict):
@@ -113,8 +119,10 @@ class RunRecorder(Callback):
             _begin(trainer)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let no outage of MLflow end the test."""
+        """Let no outage of MLflow end the test, and say after how many epochs the model is judged."""
         _begin(trainer)
+        for tracker in trackers(trainer) if self._judged_epoch is not None else []:
+            tracker.set_tags({TEST_EPOCH_TAG: str(self._judged_epoch)})
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""

@@ -12,7 +12,7 @@ from rich.table import Table
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.judging.directions import best_of, measure_of
 from ae_lightning.judging.measure import Goal, Measure
-from ae_lightning.tracking import is_same_store, is_server, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking import is_same_store, is_server, run_page, shown_uri, tracking_uri_from_environment
 
 BETTER = "▲"
 """Marks the better of two values where colour and weight of the letters are lost too."""
@@ -64,12 +64,11 @@ def of_stage(stage: str, values: Mapping[str, float]) -> dict[str, float]:
 
 def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:
     """Say how to open the MLflow UI at a run."""
-    place = f"#/experiments/{experiment_id}/runs/{run_id}"
     uri = shown_uri(tracking_uri)
     if is_server(uri):
-        return f"MLflow: {uri.rstrip('/')}/{place}"
+        return f"MLflow: {run_page(uri, experiment_id, run_id)}"
     store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
-    return f"MLflow: run `mlflow ui{store}` and open http://127.0.0.1:5000/{place}"
+    return f"MLflow: run `mlflow ui{store}` and open {run_page('http://127.0.0.1:5000', experiment_id, run_id)}"
 
 
 def resume_hint(tracking_uri: str, run_id: str | None) -> str:

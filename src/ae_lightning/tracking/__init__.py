@@ -4,6 +4,7 @@ from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri,
 from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
+from ae_lightning.tracking.pages import run_page
 from ae_lightning.tracking.run_folder import FolderLogger, new_run_folder
 from ae_lightning.tracking.run_loggers import run_loggers, trackers
 from ae_lightning.tracking.runs import (
@@ -35,6 +36,7 @@ __all__ = [
     "is_server",
     "new_run_folder",
     "run_loggers",
+    "run_page",
     "shown_uri",
     "told_folder",
     "trackers",

@@ -22,6 +22,7 @@ from ae_lightning.tracking.addresses import NOWHERE, absolute_uri, shown_uri, tr
 from ae_lightning.tracking.given import given_experiment, given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
+from ae_lightning.tracking.metric_steps import MetricSteps
 from ae_lightning.tracking.mlflow_writes import (
     MODEL_FOLDER,
     Artifacts,
@@ -50,7 +51,6 @@ if MYPY:
     from ae_lightning.tracking.system_metrics import SystemMonitor
 
 MAX_PARAM_LENGTH = 6000
-SYSTEM_PREFIX = "system/"
 
 
 class MLflowTracker(MLFlowLogger):
@@ -101,7 +101,7 @@ class MLflowTracker(MLFlowLogger):
         self._killed = False
         self._has_begun = False
         self._is_guest = False
-        self._known_steps: dict[str, int] = {}
+        self._steps = MetricSteps()
         self._start_time = 0
         self.keeps_status = False
         self.is_waiting = False
@@ -205,9 +205,8 @@ class MLflowTracker(MLFlowLogger):
             deliver_left_of_run(self._spool_root, run_id, self._mlflow_client)
             run = self._mlflow_client.get_run(run_id)
             self.is_waiting = True
-        self._known_steps = {metric.key: metric.step for metric in run.data._metric_objs}
-        system = [step for name, step in self._known_steps.items() if name.startswith(SYSTEM_PREFIX)]
-        self._next_system_step = max(system, default=-1) + 1
+        self._steps = MetricSteps(run.data._metric_objs, is_guest=self._is_guest)
+        self._next_system_step = self._steps.next_system_step
 
     def _take(self, run_id: str) -> None:
         """Log to a run that was opened for this one."""
@@ -270,20 +269,13 @@ class MLflowTracker(MLFlowLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Hand metrics over to be written while training goes on.
+        """Hand metrics over to be written while training goes on, those of the test split at step 0.
 
-        A run that is gone on with repeats the steps since its last checkpoint: what MLflow has of them is not written
-        again. What judges a run once more begins at step 0, and has the last word all the same: MLflow takes the value
-        of the last step for a metric's.
+        What MLflow has already of a run that is gone on with is not written again.
         """
         self.take_over()
-        now, step, known = int(time.time() * 1000), step or 0, self._known_steps
-        named = {valid_key(name): float(value) for name, value in metrics.items()}
-        if self._is_guest:
-            points = [(name, value, now, max(step, known.get(name, 0))) for name, value in named.items()]
-        else:
-            points = [(name, value, now, step) for name, value in named.items() if step > known.get(name, -1)]
-        self._submit(Metrics(points))
+        now = int(time.time() * 1000)
+        self._submit(Metrics([(key, value, now, at) for key, value, at in self._steps.to_log(metrics, step or 0)]))
 
     def _log_system(self, metrics: Mapping[str, float], step: int | None) -> None:
         now = int(time.time() * 1000)
