@@ -10,7 +10,7 @@ def load(name, path=None, image_size=None):
 
 
 def test_every_source_of_the_interface_is_there():
-    assert set(known_sources()) == {"digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "folder", "npz"}
+    assert set(known_sources()) == {"digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "folder", "npz", "arrays"}
 
 
 def test_a_source_is_read_by_its_name(tmp_path):

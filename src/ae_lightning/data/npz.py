@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ae_lightning.data.array_samples import Header, check_sample_header, converted, with_channels_first
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.spec import Factors
 
-CHANNELS = (1, 3)
-CHUNK = 4096
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
 """More than so many bytes out of each one in the file, and more than a gibibyte, are no samples."""
@@ -28,17 +27,6 @@ NAMES = "factor_names"
 ARRAYS = ("x_train", "x_test", "y_train", "y_test", "factors_train", "factors_test", NAMES)
 
 _Integers = npt.NDArray[np.int64]
-
-
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def kept_as(self) -> np.dtype[Any]:
-        """What samples are kept as: bytes, 16-bit numbers, or 32-bit floating point."""
-        is_short = self.dtype.kind == "b" or (self.dtype.kind == "u" and self.dtype.itemsize <= 2)
-        return np.dtype(np.uint16 if is_short and self.dtype.itemsize == 2 else np.uint8 if is_short else np.float32)
 
 
 def read_npz(path: Path) -> DataSet:
@@ -73,7 +61,7 @@ def read_npz(path: Path) -> DataSet:
     return DataSet(train, test, classes or None, described)
 
 
-def _read_headers(path: Path) -> dict[str, _Header]:
+def _read_headers(path: Path) -> dict[str, Header]:
     """Read what the arrays declare to be, so that nothing is allocated on a damaged file's word."""
     if not path.is_file():
         raise DataError(f"data.path: there is no file {path}")
@@ -85,7 +73,7 @@ def _read_headers(path: Path) -> dict[str, _Header]:
         raise DataError(f"{path} cannot be read as .npz: {_one_line(error)}") from error
 
 
-def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
+def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -97,10 +85,10 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Header:
     num_bytes = math.prod(shape) * dtype.itemsize
     if num_bytes > info.file_size and not dtype.hasobject:
         raise ValueError(f"{info.filename} declares {num_bytes} bytes but holds {info.file_size}")
-    return _Header(shape, dtype)
+    return Header(shape, dtype)
 
 
-def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
+def _check_headers(path: Path, headers: dict[str, Header]) -> None:
     needed = ["x_train", "x_test"]
     for kind in ("y", "factors"):
         if f"{kind}_train" in headers or f"{kind}_test" in headers:
@@ -109,7 +97,7 @@ def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
         if name not in headers:
             found = ", ".join(headers) or "none that is read"
             raise DataError(f"{path}: the array {name} is missing (there: {found})")
-        check = {"x": _check_sample_header, "y": _check_label_header, "factors": _check_factor_header}
+        check = {"x": check_sample_header, "y": _check_label_header, "factors": _check_factor_header}
         check[name.partition("_")[0]](f"{path}: {name}", headers[name])
     for name in (name for name in needed if not name.startswith("x")):
         kind, _, part = name.partition("_")
@@ -124,35 +112,7 @@ def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
         raise DataError(f"{path}: x_train is {train.dtype}, x_test {test.dtype}; images must be of one type")
 
 
-def _check_sample_header(where: str, header: _Header) -> None:
-    shape, dtype = header
-    is_vector = len(shape) == 2
-    if not (dtype.kind == "f" or header.kept_as != np.float32 or (is_vector and dtype.kind in "iu")):
-        raise DataError(
-            f"{where} has dtype {dtype}; images must be uint8, uint16 or floating point, vectors of real numbers"
-        )
-    if len(shape) not in (2, 3, 4):
-        layouts = "(N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D)"
-        raise DataError(f"{where} has shape {shape}; images must have {layouts}")
-    if math.prod(shape) == 0:
-        raise DataError(f"{where} is empty: its shape is {shape}")
-    if len(shape) == 4 and _channel_axis(shape) is None:
-        raise DataError(
-            f"{where} has shape {shape}, in which the channels may be first or last; "
-            "they must be 1 or 3, or fewer than the rows or columns at the other end"
-        )
-
-
-def _channel_axis(shape: tuple[int, ...]) -> int | None:
-    """Return which of the four axes of images has their channels; None where that cannot be told."""
-    if shape[3] in CHANNELS:
-        return 3
-    if shape[1] in CHANNELS:
-        return 1
-    return None if shape[1] == shape[3] else 1 if shape[1] < shape[3] else 3
-
-
-def _check_label_header(where: str, header: _Header) -> None:
+def _check_label_header(where: str, header: Header) -> None:
     shape, dtype = header
     if dtype.kind not in "iu":
         raise DataError(f"{where} has dtype {dtype}; labels must be integers")
@@ -160,7 +120,7 @@ def _check_label_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; labels must have (N,)")
 
 
-def _check_factor_header(where: str, header: _Header) -> None:
+def _check_factor_header(where: str, header: Header) -> None:
     shape, dtype = header
     if dtype.kind not in "iu":
         raise DataError(f"{where} has dtype {dtype}; factors must be integers")
@@ -168,7 +128,7 @@ def _check_factor_header(where: str, header: _Header) -> None:
         raise DataError(f"{where} has shape {shape}; factors must have (N, F)")
 
 
-def _check_factor_names(path: Path, headers: dict[str, _Header]) -> None:
+def _check_factor_names(path: Path, headers: dict[str, Header]) -> None:
     train, test = headers["factors_train"].shape[1], headers["factors_test"].shape[1]
     if train != test:
         raise DataError(f"{path}: factors_train has {train} factors, factors_test {test}")
@@ -177,7 +137,7 @@ def _check_factor_names(path: Path, headers: dict[str, _Header]) -> None:
         raise DataError(f"{path}: {NAMES} has dtype {dtype} and shape {shape}; {train} words are needed")
 
 
-def _peak_bytes(train: _Header, test: _Header, kept_as: np.dtype[Any]) -> int:
+def _peak_bytes(train: Header, test: Header, kept_as: np.dtype[Any]) -> int:
     """Return what is held at most: an array as stored beside what is kept of it, or all while train is divided."""
     num_train, num_test, size = math.prod(train.shape), math.prod(test.shape), kept_as.itemsize
     reading_train = num_train * (train.dtype.itemsize + size)
@@ -209,7 +169,7 @@ def _read_labels(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     return places, tuple(str(name) for name in classes)
 
 
-def _read_factors(path: Path, headers: dict[str, _Header]) -> tuple[dict[str, torch.Tensor], Factors]:
+def _read_factors(path: Path, headers: dict[str, Header]) -> tuple[dict[str, torch.Tensor], Factors]:
     """Read factors as places among the values that each takes."""
     found = {part: _read_integers(path, f"factors_{part}") for part in ("train", "test")}
     values = [np.unique(column) for column in np.concatenate([found["train"], found["test"]]).T]
@@ -232,24 +192,7 @@ def _read_integers(path: Path, name: str) -> _Integers:
 
 def _read_samples(path: Path, name: str, kept_as: np.dtype[Any]) -> npt.NDArray[Any]:
     """Read samples, images into shape (N, C, H, W), contiguous."""
-    values = _converted(_read_array(path, name), kept_as, f"{path}: {name}")
-    if values.ndim == 3:
-        values = values[:, None]
-    elif values.ndim == 4 and _channel_axis(values.shape) == 3:
-        values = values.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(values)
-
-
-def _converted(array: npt.NDArray[Any], kept_as: np.dtype[Any], where: str) -> npt.NDArray[Any]:
-    values = np.empty(array.shape, kept_as) if array.dtype != kept_as else array
-    for start in range(0, len(array), CHUNK):  # in chunks: what is looked at would else be held beside all of it
-        rows = slice(start, start + CHUNK)
-        if values is not array:
-            with np.errstate(over="ignore"):
-                values[rows] = array[rows]
-        if kept_as == np.float32 and not np.isfinite(values[rows]).all():
-            raise DataError(f"{where} has values that are NaN, infinite or too large for 32 bits")
-    return values
+    return with_channels_first(converted(_read_array(path, name), kept_as, f"{path}: {name}"))
 
 
 def _places(labels: _Integers, classes: _Integers) -> _Integers:
