@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import ae_lightning
 from ae_lightning.variants import find_variants
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +79,10 @@ LAYERS = {
     "compare": {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
+    },
+    "python_api": {
+        *("callbacks", "checkpoints", "command_line", "data", "hyperparameters", "judging", "labels", "machine"),
+        *("models", "samplers", "tracking", "training", "variants"),
     },
     "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "models", "serving", "tracking"},
 }
@@ -218,8 +223,21 @@ def test_nothing_prints_but_the_command_line():
 
 
 def test_the_package_is_light_to_import():
-    """`ae_lightning.__version__` and `--help` must not wait for torch."""
-    assert not imported(SOURCE / PACKAGE / "__init__.py")
+    """`ae_lightning.__version__` and `--help` must not wait for torch: its names are looked up when they are used."""
+    body = ast.parse((SOURCE / PACKAGE / "__init__.py").read_text(encoding="utf-8")).body
+    (types,) = [node for node in body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    light = {
+        name
+        for node in body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert light == {"__future__", "importlib", "sys", "typing"}
+    told = {alias.name: node.module for node in types.body for alias in node.names}
+    found = {name: f"{PACKAGE}.{module}" for module, names in ae_lightning._MODULES.items() for name in names}
+    assert told == found
+    assert sorted(found) == sorted(ae_lightning.__all__)
+    assert {name for name in found if getattr(ae_lightning, name).__name__ != name} == set()
 
 
 def test_no_two_test_files_share_a_name():

@@ -77,6 +77,8 @@ class AutoencoderCLI(LightningCLI):
     model: Autoencoder
     datamodule: LightningDataModule
     answers_signals: ClassVar[bool] = True
+    tell = staticmethod(print_report)
+    """Says what the measures of a split are, and where to look further."""
 
     def __init__(self, *args: Any, resume: ResumePoint | Literal["newest"] | None = None, **kwargs: Any) -> None:
         # LightningCLI's constructor does everything, the run itself included.
@@ -391,8 +393,7 @@ class AutoencoderCLI(LightningCLI):
         hints = [*hints, *run_hints(self.trainer)]
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         measures = self._get(self.config_init, "evaluation").measures
-        said = verdict(of_stage(stage, values), self.model, measures)
-        print_report(stage, values, [*said, *hints], measures)
+        self.tell(stage, values, [*verdict(of_stage(stage, values), self.model, measures), *hints], measures)
 
 
 def _spec_of(data: LightningDataModule) -> DataSpec:

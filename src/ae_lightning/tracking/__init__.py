@@ -1,9 +1,10 @@
 """MLflow: the one folder that imports it."""
 
-from ae_lightning.tracking.addresses import is_same_store, is_server, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.addresses import is_made, is_same_store, is_server, shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.given import given_run
 from ae_lightning.tracking.keys import command_line_keys
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
+from ae_lightning.tracking.models import checkpoint_of_model
 from ae_lightning.tracking.pages import run_page
 from ae_lightning.tracking.run_folder import FolderLogger, new_run_folder
 from ae_lightning.tracking.run_loggers import run_loggers, trackers
@@ -26,12 +27,14 @@ __all__ = [
     "MLflowTracker",
     "Run",
     "checkpoint_folder",
+    "checkpoint_of_model",
     "command_line_keys",
     "connect",
     "deliver_left_behind",
     "find_run",
     "gets_credentials",
     "given_run",
+    "is_made",
     "is_same_store",
     "is_server",
     "new_run_folder",

@@ -78,3 +78,9 @@ def database_of(tracking_uri: str) -> Path | None:
     """Return the file of a sqlite database; None for every other store."""
     path = tracking_uri.removeprefix(SQLITE_SCHEME)
     return Path(path) if path not in ("", tracking_uri, ":memory:") else None
+
+
+def is_made(tracking_uri: str) -> bool:
+    """Whether a store is there as far as this can be told without asking it: a sqlite database would be made."""
+    database = database_of(tracking_uri)
+    return database is None or database.is_file()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ae_lightning.tracking.store import connect, module_functions_at, sending_files
+from ae_lightning.errors import TrackingError
+from ae_lightning.tracking.addresses import absolute_uri
+from ae_lightning.tracking.store import answers_explained, connect, module_functions_at, sending_files
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -140,3 +142,26 @@ def register_model(
 def set_alias(tracking_uri: str, registered_name: str, alias: str, version: str) -> None:
     """Let an alias of a registered model name one of its versions."""
     connect(tracking_uri).set_registered_model_alias(registered_name, alias, version)
+
+
+def checkpoint_of_model(tracking_uri: str, model_uri: str) -> Path:
+    """Return the checkpoint within a logged or registered model, brought here from where the store has it.
+
+    Args:
+        tracking_uri: The store.
+        model_uri: Such as `models:/digits/3`, `models:/digits@best` or `models:/m-…`.
+
+    Raises:
+        TrackingError: If the store has no such model, or it is none of this package's.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
+
+    connect(tracking_uri)
+    uri = absolute_uri(tracking_uri)
+    with answers_explained(tracking_uri):
+        folder = Path(download_artifacts(artifact_uri=model_uri, tracking_uri=uri, registry_uri=uri))
+        flavor = Model.load(str(folder)).flavors.get("python_function", {})
+    if flavor.get("loader_module") != "ae_lightning.serving":
+        raise TrackingError(f"{model_uri} is no autoencoder of this package")
+    return folder / str(flavor["data"])

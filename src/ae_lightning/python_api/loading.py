@@ -1,0 +1,133 @@
+"""`ael.load`: the result of a training that was done before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+
+from ae_lightning.checkpoints.data import data_of_checkpoint
+from ae_lightning.checkpoints.files import BEST_CHECKPOINT, newest_sound
+from ae_lightning.checkpoints.loading import CheckpointContents, load_autoencoder, read_checkpoint
+from ae_lightning.command_line.launch import prepare
+from ae_lightning.command_line.store_option import store_in
+from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import ForeignData
+from ae_lightning.data.given_arrays import arrays_given, gather_arrays
+from ae_lightning.data.scaling import scaler_of
+from ae_lightning.errors import CheckpointError, TrackingError
+from ae_lightning.python_api.given_data import ARRAYS
+from ae_lightning.python_api.result import Result
+from ae_lightning.tracking import (
+    checkpoint_folder,
+    checkpoint_of_model,
+    find_run,
+    gets_credentials,
+    is_made,
+    shown_uri,
+    tracking_uri_from_environment,
+)
+from ae_lightning.tracking.comparison import RunReader, metrics_of
+
+MODELS = "models:/"
+"""How addresses of MLflow's models begin."""
+
+
+def load(
+    place: str | Path,
+    x: Any = None,
+    y: Any = None,
+    *,
+    x_test: Any = None,
+    y_test: Any = None,
+    tracking_uri: str | None = None,
+) -> Result:
+    """Load a trained model with what was measured of it; nothing is trained, and nothing recorded.
+
+    Args:
+        place: A checkpoint, or the folder of a run; the id of a run in MLflow; or the address of one of its models,
+            such as `"models:/digits/3"`.
+        x: The samples it was trained on, where those were arrays, or a data module: for `codes`, `plot` and measures
+            that were not kept. Other data come from where they did.
+        y: Their classes.
+        x_test: Samples to judge on; without them the same share of `x` is held out as was then.
+        y_test: Their classes.
+        tracking_uri: MLflow's store; by default the one that `MLFLOW_TRACKING_URI` names, else `mlflow.db`.
+
+    Returns:
+        The same as `ael.fit` returned.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or it cannot be read.
+        TrackingError: If MLflow does not answer, or does not know the run or model.
+        DataError: If what is given are no samples.
+    """
+    prepare()
+    uri = tracking_uri or tracking_uri_from_environment()
+    checkpoint = _find_checkpoint(place, uri)
+    contents = read_checkpoint(checkpoint)
+    measures, store = _kept_measures(contents, tracking_uri)
+    arrays = None if x is None or isinstance(x, LightningDataModule) else gather_arrays(x, y, x_test, y_test)
+    module = x if isinstance(x, LightningDataModule) else None
+    if module is None and (arrays is not None or contents.data.get("name") != ARRAYS):
+        with arrays_given(arrays):
+            seen = data_of_checkpoint(contents)
+        module = seen.module if isinstance(seen, ForeignData) else seen
+    elif isinstance(module, DataModule):
+        module.load_state_dict(contents.scaling)
+    return Result(
+        load_autoencoder(checkpoint),
+        contents.config,
+        module=module,
+        arrays=arrays,
+        scaler=scaler_of(contents.scaling) if module is None else None,
+        measures=measures,
+        checkpoint=checkpoint,
+        run_id=contents.run_id,
+        tracking_uri=store,
+    )
+
+
+def _find_checkpoint(place: str | Path, tracking_uri: str) -> Path:
+    if str(place).startswith(MODELS):
+        return checkpoint_of_model(tracking_uri, str(place))
+    path = Path(place).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return _in_folder(path)
+    if len(path.parts) > 1 or path.suffix:
+        raise CheckpointError(f"checkpoint {place}: there is no such file or folder")
+    run = find_run(tracking_uri, str(place)) if is_made(tracking_uri) else None
+    if run is None:
+        raise TrackingError(f"{str(place)!r} is no file, and MLflow at {shown_uri(tracking_uri)!r} has no such run")
+    folder = checkpoint_folder(run.tags, tracking_uri)
+    if folder is None:
+        raise CheckpointError(f"run {place} left no checkpoints")
+    return _in_folder(folder)
+
+
+def _in_folder(folder: Path) -> Path:
+    best = folder / BEST_CHECKPOINT
+    found = best if best.is_file() else newest_sound(folder)[0]
+    if found is None:
+        raise CheckpointError(f"checkpoint {folder}: the folder holds none")
+    return found
+
+
+def _kept_measures(contents: CheckpointContents, given_uri: str | None) -> tuple[dict[str, float] | None, str | None]:
+    """Return what MLflow has of the run's test measures, and the store; None where it has none, or is away."""
+    named = store_in(contents.config)
+    # A checkpoint, which may come from others, does not choose who gets this machine's credentials.
+    is_trusted = named is not None and not gets_credentials(named)
+    store = given_uri or (named if is_trusted else None) or tracking_uri_from_environment()
+    if contents.run_id is None or not is_made(store):
+        return None, None
+    try:
+        if find_run(store, contents.run_id) is None:
+            return None, None
+        (run,) = RunReader(store).by_id([contents.run_id])
+    except TrackingError:
+        return None, None
+    return metrics_of(run, "test") or None, store

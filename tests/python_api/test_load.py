@@ -1,0 +1,60 @@
+"""What was trained before, from a checkpoint, a run of MLflow, or its model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ae_lightning as ael
+
+
+def model_of(workspace):
+    """The address of the model that the run logged."""
+    (model,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])
+    return f"models:/{model.model_id}"
+
+
+@pytest.mark.parametrize("place", ["checkpoint", "folder", "run", "model"])
+def test_it_is_what_the_training_returned(small, faces, place):
+    result, workspace = small
+    places = {
+        "checkpoint": lambda: result.checkpoint,
+        "folder": lambda: result.checkpoint.parent,
+        "run": lambda: result.run_id,
+        "model": lambda: model_of(workspace),
+    }
+    loaded = ael.load(places[place]())
+    assert loaded.measures == result.measures
+    assert loaded.run_id == result.run_id
+    np.testing.assert_array_equal(loaded.encode(faces), result.codes)
+    with pytest.raises(ael.UserError, match=r"^the data are not at hand"):
+        _ = loaded.codes
+
+
+def test_the_arrays_can_be_given_again(small, faces, names):
+    result, _ = small
+    loaded = ael.load(result.checkpoint, faces, names)
+    np.testing.assert_array_equal(loaded.codes, result.codes)
+    assert loaded.data.spec == result.data.spec
+    assert loaded.plot("samples") is not None
+
+
+def test_the_command_line_says_what_to_give(small):
+    result, workspace = small
+    outcome = workspace("test", "--ckpt_path", result.checkpoint)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("ae_lightning: error: data.name: arrays were given from Python")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nowhere", "'nowhere' is no file, and MLflow at 'sqlite:///mlflow.db' has no such run"),
+        ("no/where.ckpt", "checkpoint no/where.ckpt: there is no such file or folder"),
+    ],
+)
+def test_what_is_not_there_is_said_and_nothing_is_made(bare_workspace, place, said):
+    with pytest.raises(ael.UserError) as raised:
+        ael.load(place)
+    assert str(raised.value) == said
+    assert list(bare_workspace.folder.iterdir()) == []
