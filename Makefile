@@ -19,8 +19,7 @@ $(INSTALLED): pyproject.toml
 # Convolutions of 8 × 8 pixels are too small to share: on a busy machine, two threads wait for each other longer than they
 # compute.
 fit: $(INSTALLED)  ## the main job on the embedded digits: train, judge, track
-	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c vae --model.latent_dim 8 --model.optimizer.lr 0.005 \
-		--trainer.max_epochs 100
+	OMP_NUM_THREADS=1 $(BIN)/python -m ae_lightning fit -c vae -c model/digits --trainer.max_epochs 50
 
 test: $(INSTALLED)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(WORKERS)

@@ -51,6 +51,8 @@ def assert_says(config, given):
     for key, value in given.items():
         if isinstance(value, dict):
             assert_says(config[key], value)
+        elif key == "class_path":
+            assert f".{config[key]}".endswith(f".{value}")
         else:
             assert config[key] == value
 
