@@ -10,6 +10,7 @@ import pytest
 
 from ae_lightning.compare.compared_models import load_compared_models
 from ae_lightning.compare.table import compare_runs
+from ae_lightning.judging.pixels import mse
 from ae_lightning.tracking.comparison import RunReader
 from quick_options import QUICK
 
@@ -36,10 +37,35 @@ def page(workspace):
 
 def test_the_table_has_every_configuration_and_the_baseline(compared):
     lines = (compared.folder / "report" / "table.md").read_text().splitlines()
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
-    assert [row for row in rows if row not in ("variant", "---")] == ["VAE", "VanillaAE", "PCA", "VanillaAE", "PCA"]
-    (vae,) = [line for line in lines if line.startswith("| VAE")]
+    runs = [line.split(" | ")[1] for line in lines if line.startswith("| ")]
+    assert sorted(run for run in runs if run not in ("run", "---")) == [
+        *("PCA-2", "PCA-3", "VAE-2", "VanillaAE-2", "VanillaAE-3"),
+    ]
+    (vae,) = [line for line in lines if " | VAE-2 | " in line]
     assert "±" in vae
+
+
+def test_the_first_lines_say_which_run_is_best_for_what(compared):
+    # Of the run whose checkpoints are gone: there is nothing to draw.
+    (run_id,) = [run.info.run_id for run in compared.runs() if run.data.params.get("model.latent_dim") == "3"]
+    outcome = compared("compare", "--output", "goal", "--goal", "cluster", "--runs", run_id)
+    assert outcome.code == 0, outcome.err
+    title, first, second, *_ = outcome.out.splitlines()
+    assert title == "Comparison: digits"
+    assert first.startswith("• Best to cluster: ")
+    assert second.startswith("• Best to reconstruct: ")
+    assert "ranked for what is to cluster" in outcome.out
+    kept = compared.run()
+    note = kept.data.tags["mlflow.note.content"]
+    assert note in (compared.folder / "goal" / "table.md").read_text()
+    assert note.startswith("- Best to cluster: **")
+
+
+def test_a_goal_of_which_nothing_was_measured_is_refused(compared):
+    outcome = compared("compare", "--output", "goal", "--goal", "detect")
+    assert outcome.code == 2
+    assert "--goal detect: no run has novelty_auroc" in outcome.err
+    assert "reconstruct, cluster" in outcome.err
 
 
 def test_the_page_asks_no_other_host_for_anything(compared):
@@ -54,6 +80,7 @@ def tab(compared, browser):
     opened.on("request", lambda request: opened.asked.append(request.url))
     opened.goto((compared.folder / "report" / "report.html").as_uri())
     opened.wait_for_selector(".scatterlayer .point")
+    opened.locator("#all").check()
     yield opened
     opened.close()
 
@@ -61,17 +88,17 @@ def tab(compared, browser):
 def column(tab, heading):
     """What the rows that are shown say in a column."""
     names = tab.locator("#measures th").all_inner_texts()
-    position = [name.strip(" ▲▼") for name in names].index(heading) + 1
+    position = [name.strip(" ↑↓") for name in names].index(heading) + 1
     return tab.locator(f"#measures tbody tr:visible td:nth-child({position})").all_inner_texts()
 
 
 def test_a_click_on_a_heading_sorts_and_another_turns_round(tab):
     heading = tab.locator("#measures th", has_text=re.compile("^mse"))
     heading.click()
-    rising = [float(text.split(" ±")[0]) for text in column(tab, "mse")]
+    rising = [float(text.strip("▲ ").split(" ±")[0]) for text in column(tab, "mse")]
     assert rising == sorted(rising)
     heading.click()
-    assert [float(text.split(" ±")[0]) for text in column(tab, "mse")] == rising[::-1]
+    assert [float(text.strip("▲ ").split(" ±")[0]) for text in column(tab, "mse")] == rising[::-1]
 
 
 def test_rows_without_a_value_come_last_either_way(tab):
@@ -80,6 +107,13 @@ def test_rows_without_a_value_come_last_either_way(tab):
         values = column(tab, "kl")
         assert values[0]
         assert not any(values[1:])
+
+
+def test_eight_columns_are_seen_until_all_are_asked_for(tab):
+    assert tab.locator("#measures th:visible").count() > 8
+    tab.locator("#all").uncheck()
+    assert tab.locator("#measures th:visible").count() == 6, "place, run, mse, and the three of kmeans"
+    tab.locator("#all").check()
 
 
 def test_words_choose_the_rows_that_are_shown(tab):
@@ -106,7 +140,8 @@ def test_hovering_a_code_shows_its_image_and_nothing_is_asked_of_any_host(compar
 
 def test_the_page_shows_what_could_be_loaded_and_names_the_rest(compared):
     text = page(compared)
-    assert text.count('alt="worst reconstructions"') == 1
+    for picture in ("Reconstructions of the same images", "Samples", "Worst reconstructions, the same images for all"):
+        assert text.count(f'<img alt="{picture}"') == 1
     assert text.count('<img alt="VAE-2"') == 1
     assert "VanillaAE-3: checkpoint" in text
     assert "there is no such file" in text
@@ -120,7 +155,7 @@ def test_the_curves_are_those_that_were_logged(compared):
 
 def test_the_report_is_kept_as_a_run_that_is_no_training(compared):
     kept = compared.run()
-    assert compared.artifacts(kept.info.run_id) == {"report.html", "table.md"}
+    assert compared.artifacts(kept.info.run_id) == {"report.html", "table.csv", "table.md"}
     assert kept.info.status == "FINISHED"
     again = compared("compare", "--output", "again")
     assert again.code == 0
@@ -166,11 +201,25 @@ def test_a_report_that_cannot_be_written(compared):
     assert compared.run().info.run_id == chosen
 
 
-def test_images_that_rows_have_in_common_are_held_once(compared):
-    runs = RunReader(compared.uri).of_experiment("digits")
-    found = load_compared_models(compare_runs(runs).rows, "test").found
-    assert len(found) == 2
-    assert found[0].encoded.x is found[1].encoded.x
+@pytest.fixture(scope="module")
+def in_pictures(compared):
+    """The comparison, and what its pictures are made of."""
+    comparison = compare_runs(RunReader(compared.uri).of_experiment("digits"))
+    return comparison, {model.label: model for model in load_compared_models(comparison.rows, "test").found}
+
+
+def test_images_that_rows_have_in_common_are_held_once(in_pictures):
+    _, models = in_pictures
+    assert sorted(models) == ["PCA-2", "VAE-2", "VanillaAE-2"]
+    assert len({id(model.encoded.x) for model in models.values()}) == 1
+
+
+def test_pca_in_the_pictures_is_the_one_that_was_measured(in_pictures):
+    """The test split is no larger than what pictures look at."""
+    comparison, models = in_pictures
+    encoded = models["PCA-2"].encoded
+    (row,) = [row for row in comparison.rows if row.label == "PCA-2"]
+    assert mse(encoded.x, encoded.reconstructions) == pytest.approx(row.values["mse"].mean, rel=1e-4)
 
 
 OWN = """
@@ -188,7 +237,7 @@ def test_a_variant_that_fixes_its_latent_dim_has_a_row_like_any_other(workspace)
     assert outcome.code == 0, outcome.err
     outcome = workspace("compare", "--output", "report")
     assert outcome.code == 0, outcome.err
-    assert "## latent_dim 3\n\n| variant |" in (workspace.folder / "report" / "table.md").read_text()
+    assert "## latent_dim 3\n\n| place | run |" in (workspace.folder / "report" / "table.md").read_text()
 
 
 def test_no_name_of_others_reaches_the_terminal_or_a_page_as_more_than_a_text(workspace):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 import pytest
 from markdown_it import MarkdownIt
 
+from ae_lightning.compare.columns import UNKNOWN
+from ae_lightning.compare.csv_file import to_csv
 from ae_lightning.compare.markdown import to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
 from ae_lightning.compare.table import compare_runs
 from ae_lightning.errors import ConfigError
+from ae_lightning.judging.goals import DECIDING
+from ae_lightning.judging.measure import known_measures
 from ae_lightning.tracking.comparison import TrackedRun
 
 BASE = {"model.latent_dim": "2", "seed_everything": "0", "data.name": "digits", "trainer.max_epochs": "3"}
@@ -42,7 +48,7 @@ def measured(mse, accuracy, **more):
 
 
 def best_in(comparison, measure):
-    return [row.label for row in comparison.rows if comparison.is_best(row, measure)]
+    return [row.label for contest in comparison.contests(by_latent_dim=True) for row in contest.winners(measure)]
 
 
 def row_of(comparison, label):
@@ -74,6 +80,13 @@ def test_rows_are_told_apart_by_the_settings_that_differ():
     comparison = compare_runs(runs)
     assert comparison.setting_names() == ["model.beta"]
     assert {row.label for row in comparison.rows} == {"VAE-2, beta 1.0", "VAE-2, beta 4.0", "VanillaAE-2", "PCA-2"}
+
+
+def test_long_numbers_are_shortened_and_rows_that_look_alike_then_are_numbered():
+    betas = ("0.08163265306122448", "0.08163265306122449", "0.25")
+    runs = [tracked("VAE", measured(0.1, 0.5), model__beta=beta) for beta in betas]
+    labels = [row.label for row in compare_runs(runs).rows]
+    assert labels == ["VAE-2, beta 0.0816327", "VAE-2, beta 0.0816327 (2)", "VAE-2, beta 0.25", "PCA-2"]
 
 
 def test_settings_that_end_alike_are_told_by_their_whole_keys():
@@ -117,7 +130,7 @@ def test_names_of_runs_and_loggers_make_no_rows_distinct():
         ("compile", "False"),
         ("num_skipped_images", "0"),
         ("data__on_error", "raise"),
-        ("model__beta", "1.0"),
+        ("model__beta", "auto"),
         ("model__scheduler_interval", "epoch"),
         ("model__network__activate_dense", "False"),
         ("checkpoint__mode", "min"),
@@ -272,18 +285,45 @@ def test_runs_that_were_not_judged_are_left_out():
     assert compare_runs([tracked("VAE", {})]).rows == ()
 
 
-def test_markdown_has_a_table_for_each_latent_dim_with_the_best_in_bold():
+def test_markdown_has_a_ranking_for_each_latent_dim_with_the_best_marked():
     runs = [
         tracked("VAE", measured(0.1, 0.4)),
         tracked("VanillaAE", measured(0.3, 0.9)),
         tracked("VAE", measured(0.05, 0.7), model__latent_dim="8"),
     ]
-    text = to_markdown(compare_runs(runs))
-    first, second = text.split("## latent_dim 2")[1].split("## latent_dim 8")
-    assert "| VAE | 6.4000 | **0.1000** | 0.4000 |" in first
-    assert "| VanillaAE | 19.2000 | 0.3000 | **0.9000** |" in first
-    assert "| PCA |  | 0.2000 | 0.5000 |" in first
-    assert "| VAE | 3.2000 | **0.0500** | **0.7000** |" in second
+    comparison = compare_runs(runs)
+    first, second = to_markdown(comparison, "cluster").split("## latent_dim 2")[1].split("## latent_dim 8")
+    assert first.strip().splitlines() == [
+        "| place | run | kmeans_accuracy ↑ | mse ↓ |",
+        "| ---: | --- | ---: | ---: |",
+        "| 1 | VanillaAE-2 | ▲ 0.9000 | 0.3000 |",
+        "| 2 | PCA-2 | 0.5000 | 0.2000 |",
+        "| 3 | VAE-2 | 0.4000 | ▲ 0.1000 |",
+    ]
+    assert "| 1 | VAE-8 | ▲ 0.7000 | ▲ 0.0500 |" in second
+    whole = to_markdown(comparison, "reconstruct", with_all=True).split("## latent_dim 8")[0]
+    assert re.findall("^### (.*)$", whole, re.MULTILINE) == ["reconstruct", "cluster", UNKNOWN]
+    assert "| 1 | VAE-2 | 6.4000 |" in whole
+
+
+@pytest.mark.parametrize("goal", DECIDING)
+def test_at_most_eight_columns_are_seen_at_first_and_all_of_them_in_the_file_for_programs(goal):
+    names = [name for measure in known_measures() for name in measure.metrics]
+    runs = [tracked("VAE", {**dict.fromkeys(names, 0.5), **{f"pca_{name}": 0.4 for name in names}})]
+    comparison = compare_runs(runs)
+    (head,) = [line for line in to_markdown(comparison, goal).splitlines() if line.startswith("| place")]
+    assert head.count(" | ") == 7
+    assert any(f"| {name} " in head for name in DECIDING[goal])
+    (written, _) = csv.DictReader(io.StringIO(to_csv(comparison)))
+    assert {name: float(written[name]) for name in names} == dict.fromkeys(names, 0.5)
+
+
+def test_the_file_for_programs_has_means_and_deviations_apart():
+    runs = [tracked("VAE", measured(mse, 0.5), seed_everything=seed) for mse, seed in [(0.1, "0"), (0.2, "1")]]
+    vae, pca = csv.DictReader(io.StringIO(to_csv(compare_runs(runs))))
+    assert (vae["run"], vae["num_runs"], float(vae["mse"])) == ("VAE-2", "2", pytest.approx(0.15))
+    assert float(vae["mse_spread"]) == pytest.approx(0.05 * 2**0.5)
+    assert (pca["variant"], pca["mse"], pca["mse_spread"], pca["loss"]) == ("PCA", "0.2", "", "")
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED"])
@@ -299,14 +339,16 @@ def test_what_has_not_finished_is_marked_and_never_the_best(status):
     assert best_in(comparison, "kmeans_accuracy") == ["VanillaAE-2"]
     assert row_of(comparison, "VAE-2").values["mse"].mean == pytest.approx(0.11), "of those that have finished"
     assert [run.status for run in row_of(comparison, f"VAE-2, {status}").runs] == [status]
-    text, page = to_markdown(comparison), to_html(comparison, Illustrations(), "title")
-    assert f"| VAE ({status}) | 0.6400 | 0.0100 | 0.9900 |" in text
-    (row,) = re.findall(
-        rf"<tr class=\"unfinished\">\s*<td class=\"text\">VAE \({status}\)</td>.*?</tr>", page, re.DOTALL
+    text, page = (
+        to_markdown(comparison, "reconstruct"),
+        to_html(comparison, Illustrations(), "title", "reconstruct"),
     )
-    assert "<b>" not in row
+    assert f"|  | VAE-2, {status} | 0.0100 | 0.9900 |" in text
+    (row,) = re.findall(r"<tr class=\"unfinished\">.*?</tr>", page, re.DOTALL)
+    assert f"VAE ({status})" in row
+    assert "▲" not in row
     for shown in (text, page):
-        assert "What has not finished is marked, and never the best." in shown
+        assert f"Not finished, and so not ranked: VAE-2, {status}." in shown
 
 
 def test_the_baseline_is_there_though_nothing_has_finished():
@@ -334,15 +376,21 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_shows_every_text_as_it_is(text):
     runs = [tracked(text, measured(0.1, 0.5), data__path=value) for value in (text, "other")]
-    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(to_markdown(compare_runs(runs)))
-    cells = [token for token in rendered if token.type == "inline"]
-    shown = ["".join(child.content for child in token.children) for token in cells]
-    assert shown.count(text) == 4
-    kinds = {child.type for token in cells for child in token.children if child.content or child.type != "text"}
-    assert kinds <= {"text", "text_special", "strong_open", "strong_close"}
-    for token in cells:
+    rendered = (
+        MarkdownIt("commonmark")
+        .enable(["table", "strikethrough"])
+        .parse(to_markdown(compare_runs(runs), "reconstruct"))
+    )
+    parts = [token for token in rendered if token.type == "inline"]
+    shown = ["".join(child.content for child in token.children) for token in parts]
+    assert {f"{text}-2, path {text}", f"{text}-2, path other", f"PCA-2, path {text}"} <= set(shown)
+    kinds = {child.type for token in parts for child in token.children if child.content or child.type != "text"}
+    assert kinds <= {"text", "text_special", "softbreak", "strong_open", "strong_close"}
+    for token in parts:
         if any(child.type == "strong_open" for child in token.children):
-            assert token.content in ("**0.1000**", "**0.5000**")
+            bold = "".join(child.content for child in token.children).split(": ", 1)
+            assert bold[0].startswith("Best to ")
+            assert bold[1].startswith(f"{text}-2, path ")
     assert "html_block" not in {token.type for token in rendered}
 
 

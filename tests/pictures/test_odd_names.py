@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from ae_lightning.judging.drawing.confusion import confusion
 from ae_lightning.judging.drawing.grids import named_grid
 from ae_lightning.judging.drawing.plane import to_plane
-from ae_lightning.judging.drawing.side_by_side import worst_side_by_side
+from ae_lightning.judging.drawing.side_by_side import side_by_side
 from ae_lightning.judging.drawing.style import new_figure, to_png
 from ae_lightning.judging.pictures.latent_scatter import latent_scatter
 from ae_lightning.judging.pictures.reconstructions import reconstructions
@@ -45,7 +45,7 @@ def test_the_legend_has_every_class(latent_dim: int) -> None:
         reconstructions(images(), images(), LABELS, NAMES),
         confusion(LABELS, LABELS, NAMES),
         named_grid(images()[:4].reshape(2, 2, 1, 4, 4), NAMES[:2], NAMES[2:], NAMES[0]),
-        worst_side_by_side(images(), {"lr $1e-3": images()}, LABELS, NAMES),
+        side_by_side(images(), {"lr $1e-3": images()}, LABELS, NAMES),
         new_figure(4, 3, f"class {NAMES[1]} left out, and {NAMES[0]}"),
     ],
     ids=["latent_scatter", "reconstructions", "confusion", "grid", "side by side", "title"],

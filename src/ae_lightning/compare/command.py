@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ae_lightning.command_line.commands import CommandParser
+from ae_lightning.judging.goals import DECIDING
 
 
 def run(arguments: list[str]) -> int:
@@ -30,7 +31,7 @@ def run(arguments: list[str]) -> int:
 def _parser() -> CommandParser:
     parser = CommandParser(
         "compare",
-        description="Set runs side by side: one HTML report and one Markdown table.",
+        description="Say which run is best for what, and set all side by side: a table, and one HTML report.",
         epilog="Without a choice, every run of the experiment that MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID "
         "gives, else of the one with the newest run.",
     )
@@ -42,7 +43,15 @@ def _parser() -> CommandParser:
         metavar="EXPR",
         help="runs of all experiments, as MLflow's search takes it: metrics.`test/mse` < 0.01",
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for report.html and table.md")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, required=True, help="folder for report.html, table.md and table.csv"
+    )
+    parser.add_argument(
+        "--goal", choices=tuple(DECIDING), help="what runs are ranked by (default: the first that was measured)"
+    )
+    parser.add_argument(
+        "--all_columns", action="store_true", help="show every measure, and not those of eight columns alone"
+    )
     parser.add_argument("--stage", choices=("test", "val"), default="test", help="split whose measures are shown")
     parser.add_argument("--tracking_uri", metavar="URI", help="MLflow store (default: as for fit)")
     return parser

@@ -10,22 +10,34 @@ from hashlib import blake2b
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from ae_lightning.callbacks.encoding import fixed_sample, numpy_model
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-from ae_lightning.compare.table import Row
+from ae_lightning.compare.contest import Row
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError, UserError
+from ae_lightning.judging.baseline import Baseline
+from ae_lightning.judging.case import Case
 from ae_lightning.judging.chunks import chunk_size, num_within
+from ae_lightning.judging.drawing.side_by_side import NUM_COLUMNS
 from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pictures.latent_grid import grid_codes, grid_side
 from ae_lightning.models.autoencoder import Autoencoder
 
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs, as far as memory allows."""
+
+NUM_SAMPLES = NUM_COLUMNS
+"""Images that every autoencoder draws."""
+
+NUM_TRAIN_IMAGES, MAX_TRAIN_BYTES = 60_000, 2**30
+"""Training images that PCA is fitted to at most, as beside a run unless its settings say otherwise."""
 
 MAX_BYTES = 64 * 2**20
 """Of one autoencoder's images."""
@@ -36,30 +48,31 @@ SeenImages = dict[tuple[tuple[int, ...], bytes], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth to compare by
 class ComparedModel:
-    """An autoencoder with what it made of the images.
+    """An autoencoder, or PCA, with what it made of the images.
 
     Attributes:
         label: What the report calls it.
         latent_dim: Length of a code.
         encoded: Samples, codes, reconstructions and labels.
         class_names: Names of the data set's classes, if it has any.
-        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions, and where
-            samples are no images.
+        samples: What it draws, shape (N, C, H, W); None where samples are no images.
+        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions, of PCA, and
+            where samples are no images.
     """
 
     label: str
-    latent_dim: int
     encoded: EncodedSplit
     class_names: tuple[str, ...] | None
+    samples: NDArray[np.float32] | None
     decoded_grid: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
 class ComparedModels:
-    """The autoencoders that could be loaded and saw the same images.
+    """The autoencoders that could be loaded and saw the same images, and PCA.
 
     Attributes:
-        found: These.
+        found: These, in the order of the rows.
         left_out: Label and reason of each of the others.
     """
 
@@ -70,26 +83,44 @@ class ComparedModels:
 def load_compared_models(rows: Sequence[Row], stage: str) -> ComparedModels:
     """Load the first run of each row from its best checkpoint and let it reconstruct the split's images.
 
-    Runs whose checkpoint is gone are left out, and so are those that saw other images than most.
+    Runs whose checkpoint is gone are left out, and so are those that saw other images than most. PCA stands beside
+    those that are left, fitted to their training images.
 
     Args:
         rows: Of the comparison.
         stage: `val` or `test`.
     """
-    found: list[ComparedModel] = []
+    baselines = {row.stands_beside: row.label for row in rows if row.is_baseline}
+    found: dict[str, ComparedModel] = {}
     left_out: dict[str, str] = {}
     seen: SeenImages = {}
-    for row in track([row for row in rows if row.runs], "reconstructing", transient=True):
+    console = Console(stderr=True)
+    for row in track([row for row in rows if row.runs], "reconstructing", transient=True, console=console):
+        label = baselines.get(row.stands_beside)
         try:
-            found.append(_load(row, stage, seen))
+            loaded = _load(row, stage, seen)
         except UserError as error:
             left_out[row.label] = str(error)
-    same = _seeing_the_same(found)
-    left_out |= {model.label: "it saw other images than most" for model in found if model not in same}
-    return ComparedModels(tuple(same), left_out)
+            continue
+        found[row.label] = loaded.compared
+        if label is not None and label not in found:
+            found[label] = _baseline(label, loaded)
+    same = _seeing_the_same(list(found.values()))
+    left_out |= {model.label: "it saw other images than most" for model in found.values() if model not in same}
+    order = [row.label for row in rows]
+    return ComparedModels(tuple(sorted(same, key=lambda model: order.index(model.label))), left_out)
 
 
-def _load(row: Row, stage: str, seen: SeenImages) -> ComparedModel:
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """An autoencoder with what it was trained on."""
+
+    compared: ComparedModel
+    model: NumpyModel
+    data: SeenData
+
+
+def _load(row: Row, stage: str, seen: SeenImages) -> _Loaded:
     """Load a row's first run; images that are among those seen already are held once."""
     folder = row.runs[0].checkpoint_folder
     if folder is None:
@@ -101,22 +132,47 @@ def _load(row: Row, stage: str, seen: SeenImages) -> ComparedModel:
     split = data.split("test" if stage == "test" else "val")
     split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.x.shape[1:])))
     images = data.scale(split.x)
-    encoded = _encode(model, images.numpy(), split)
+    functions = numpy_model(model)
+    encoded = _encode(functions, images.numpy(), split, model.spec.value_range)
     key = encoded.x.shape, blake2b(encoded.x.data).digest()
     encoded = replace(encoded, x=seen.setdefault(key, encoded.x))
     decoded = _decoded_grid(model) if encoded.holds_images else None
-    return ComparedModel(row.label, row.latent_dim, encoded, data.class_names, decoded)
+    compared = ComparedModel(row.label, encoded, data.class_names, _samples(functions, encoded), decoded)
+    return _Loaded(compared, functions, data)
 
 
-def _encode(model: Autoencoder, x: NDArray[np.float32], split: Split) -> EncodedSplit:
+def _baseline(label: str, loaded: _Loaded) -> ComparedModel:
+    """Put PCA, as many numbers to a code, in a model's place."""
+    beside, data = loaded.compared, loaded.data
+    train = data.split("train")
+    train = fixed_sample(train, min(NUM_TRAIN_IMAGES, num_within(MAX_TRAIN_BYTES, train.x.shape[1:])))
+    x = data.scale(train.x).numpy()
+    split = EncodedSplit(x, np.zeros((len(x), 1), np.float32), value_range=beside.encoded.value_range)
+    case = Case(split, beside.encoded, seed=0, model=loaded.model)
+    pca = Baseline(case).model
+    encoded = replace(
+        beside.encoded, codes=pca.encode(beside.encoded.x), reconstructions=pca.restore(beside.encoded.x), latents=None
+    )
+    return ComparedModel(label, encoded, beside.class_names, _samples(pca, encoded), decoded_grid=None)
+
+
+def _samples(model: NumpyModel, encoded: EncodedSplit) -> NDArray[np.float32] | None:
+    if not encoded.holds_images:
+        return None
+    given = model.classes_in_turn(NUM_SAMPLES)
+    return model.decode(model.draw_samples(NUM_SAMPLES, 0, given), given)
+
+
+def _encode(
+    model: NumpyModel, x: NDArray[np.float32], split: Split, value_range: tuple[float, float] | None
+) -> EncodedSplit:
     given = split.labels_or_missing().numpy()
-    functions = numpy_model(model)
     return EncodedSplit(
         x=np.ascontiguousarray(x),
-        codes=functions.encode(x, given),
-        reconstructions=functions.restore(x, given),
+        codes=model.encode(x, given),
+        reconstructions=model.restore(x, given),
         labels=None if split.labels is None else given,
-        value_range=model.spec.value_range,
+        value_range=value_range,
     )
 
 

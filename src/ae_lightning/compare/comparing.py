@@ -7,27 +7,32 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
+from rich.text import Text
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.compare.compared_models import ComparedModel, load_compared_models
-from ae_lightning.compare.curves import loss_curves
-from ae_lightning.compare.markdown import escaped, to_markdown
+from ae_lightning.compare.csv_file import to_csv
+from ae_lightning.compare.markdown import answer_in_markdown, escaped, to_markdown
 from ae_lightning.compare.report import Illustrations, to_html
 from ae_lightning.compare.table import Comparison, compare_runs
+from ae_lightning.compare.terminal import to_terminal
+from ae_lightning.compare.training import training_curves
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene
 from ae_lightning.judging.drawing.plane import to_plane
-from ae_lightning.judging.drawing.side_by_side import worst_side_by_side
+from ae_lightning.judging.drawing.side_by_side import samples_side_by_side, side_by_side
+from ae_lightning.judging.goals import DECIDING
+from ae_lightning.judging.measure import Goal
 from ae_lightning.judging.pictures.latent_grid import latent_grid
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from ae_lightning.variants import find_variants
 from ae_lightning.whole_files import replacing
 
-REPORT, TABLE = "report.html", "table.md"
-CURVES = ("train/loss", "val/loss")
+REPORT, TABLE, NUMBERS = "report.html", "table.md", "table.csv"
 MAX_POINTS = 400
 """Codes that a scatter shows, each with its image in the page."""
 
@@ -48,15 +53,46 @@ def compare(options: argparse.Namespace) -> None:
     comparison = compare_runs(runs, options.stage)
     if not comparison.rows:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
+    goal = _goal(comparison, options.goal)
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
-    illustrations = _illustrate(reader, comparison)
-    table = f"# {escaped(title)}\n\n{to_markdown(comparison)}"
-    _write({folder / TABLE: table, folder / REPORT: to_html(comparison, illustrations, title)})
+    illustrations = _illustrate(reader, comparison, goal)
+    head = f"# {escaped(title)}\n\n"
+    texts = {
+        TABLE: f"{head}{to_markdown(comparison, goal, with_all=options.all_columns)}",
+        NUMBERS: to_csv(comparison),
+        REPORT: to_html(comparison, illustrations, title, goal, with_all=options.all_columns),
+    }
+    _write({folder / name: text for name, text in texts.items()})
     compared = [run for row in comparison.rows for run in row.runs]
-    kept = reader.keep([folder / REPORT, folder / TABLE], compared[0].experiment_id, [run.run_id for run in compared])
+    kept = reader.keep(
+        [folder / name for name in texts],
+        compared[0].experiment_id,
+        [run.run_id for run in compared],
+        answer_in_markdown(comparison, goal),
+    )
     console = Console()
-    console.print(table, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{folder / REPORT}; kept in MLflow as run {kept}", soft_wrap=True, highlight=False, markup=False)
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    for part in to_terminal(comparison, goal, with_all=options.all_columns):
+        console.print(part, highlight=False)
+    for line in (
+        f"{folder / REPORT}; kept in MLflow as run {kept}",
+        f"every measure and setting: {folder / NUMBERS}, or --all_columns; ranked otherwise: --goal",
+    ):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _goal(comparison: Comparison, wanted: Goal | None) -> Goal:
+    """Return what rows are ranked by: what is wanted, by default the first goal of which something was measured.
+
+    Raises:
+        ConfigError: If nothing of what is wanted was measured.
+    """
+    contests = comparison.contests(by_latent_dim=False)
+    measured = [goal for goal in DECIDING if any(contest.deciding(goal) for contest in contests)]
+    if wanted is not None and wanted not in measured:
+        names = ", ".join(DECIDING[wanted])
+        raise ConfigError(f"--goal {wanted}: no run has {names}; measured were: {', '.join(measured) or 'none'}")
+    return wanted or [*measured, *DECIDING][0]
 
 
 def _make_folder(folder: Path) -> Path:
@@ -88,26 +124,35 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
     return runs
 
 
-def _illustrate(reader: RunReader, comparison: Comparison) -> Illustrations:
-    models = load_compared_models(comparison.rows, comparison.stage)
-    worst = None
-    if models.found and models.found[0].encoded.holds_images:
-        encoded = models.found[0].encoded
-        outputs = {
-            model.label: model.encoded.reconstructions
-            for model in models.found
-            if model.encoded.reconstructions is not None
-        }
-        worst = worst_side_by_side(encoded.x, outputs, encoded.labels, models.found[0].class_names)
+def _illustrate(reader: RunReader, comparison: Comparison, goal: Goal) -> Illustrations:
+    rows = [row for one in comparison.contests(by_latent_dim=True) for row in one.in_order(one.deciding(goal))]
+    models = load_compared_models(rows, comparison.stage)
     return Illustrations(
-        worst=worst,
+        images=_images(models.found),
         scatters={model.label: _scatter(model) for model in models.found},
         grids={
             model.label: latent_grid(model.decoded_grid) for model in models.found if model.decoded_grid is not None
         },
-        curves=[loss_curves(_histories(reader, comparison, metric), metric) for metric in CURVES],
+        curves=training_curves(comparison, rows, reader.history),
         left_out=models.left_out,
     )
+
+
+def _images(models: Sequence[ComparedModel]) -> dict[str, Figure]:
+    """Draw what all models make of the same images, and what they draw, where samples are images."""
+    if not models or not models[0].encoded.holds_images:
+        return {}
+    encoded = models[0].encoded
+    outputs = {
+        model.label: model.encoded.reconstructions for model in models if model.encoded.reconstructions is not None
+    }
+    samples = {model.label: model.samples for model in models if model.samples is not None}
+    shown = encoded.x, outputs, encoded.labels, models[0].class_names
+    return {
+        "Reconstructions of the same images": side_by_side(*shown),
+        "Samples": samples_side_by_side(encoded.x, samples),
+        "Worst reconstructions, the same images for all": side_by_side(*shown, worst=True),
+    }
 
 
 def _scatter(model: ComparedModel) -> Scene:
@@ -115,7 +160,3 @@ def _scatter(model: ComparedModel) -> Scene:
     plane = to_plane(encoded.codes)
     images = encoded.x if encoded.holds_images else None
     return latent_scene(plane, images, encoded.labels, model.class_names, MAX_POINTS)
-
-
-def _histories(reader: RunReader, comparison: Comparison, metric: str) -> dict[str, list[tuple[int, float]]]:
-    return {row.label: reader.history(row.runs[0].run_id, metric) for row in comparison.rows if row.runs}

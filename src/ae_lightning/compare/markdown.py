@@ -5,44 +5,61 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ae_lightning.compare.table import UNFINISHED, Comparison, Row
+from ae_lightning.compare.answer import Sentence, answer
+from ae_lightning.compare.columns import BEST, LEGEND, Columns, all_columns, first_columns, heading
+from ae_lightning.compare.contest import Contest, Row
+from ae_lightning.compare.table import Comparison
+from ae_lightning.judging.measure import Goal
 
 
-def to_markdown(comparison: Comparison) -> str:
-    """Write a table for each latent_dim, the best of each measure in bold.
+def to_markdown(comparison: Comparison, goal: Goal, *, with_all: bool = False) -> str:
+    """Write which rows are best for what, and a table of each contest, the best of each measure marked.
 
     Args:
         comparison: The numbers.
+        goal: What the rows are ranked by.
+        with_all: Whether all measures are shown, in a table of each goal, and not the first ones alone.
 
     Returns:
         Markdown, with a line that says how to read it.
     """
-    seeds = max((len(row.runs) for row in comparison.rows), default=1)
-    note = f"{comparison.note} The best of each column in bold"
-    note += "; mean ± standard deviation over seeds." if seeds > 1 else "."
-    note += f" {UNFINISHED}" if comparison.has_unfinished else ""
-    parts = [note]
-    for latent_dim, rows in comparison.by_latent_dim().items():
-        parts.append(f"## latent_dim {latent_dim}\n\n{_table(comparison, rows)}")
+    parts = [answer_in_markdown(comparison, goal), f"{comparison.note} {LEGEND}"]
+    for contest in comparison.contests(by_latent_dim=True):
+        tables = all_columns(contest, goal) if with_all else [first_columns(contest, goal)]
+        parts.append(f"## {escaped(contest.name)}")
+        for table in tables:
+            parts += [f"### {escaped(table.title)}"] * bool(table.title) + [_table(table)]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
-    settings = comparison.setting_names()
-    measures = [name for name in comparison.measures if any(name in row.values for row in rows)]
-    rule = ["---"] * (1 + len(settings)) + ["---:"] * len(measures)
-    lines = [_line(["variant", *map(escaped, [*settings, *measures])]), _line(rule)]
-    for row in rows:
-        told = map(escaped, [row.title, *(row.settings.get(key, "") for key in settings)])
-        lines.append(_line([*told, *(_cell(comparison, row, name) for name in measures)]))
-    return "\n".join(lines)
+def answer_in_markdown(comparison: Comparison, goal: Goal) -> str:
+    """Write which rows are best for what: a list for what was judged on the same samples, the goal first."""
+    return "\n\n".join(_answer(contest, goal) for contest in comparison.contests(by_latent_dim=False))
 
 
-def _cell(comparison: Comparison, row: Row, measure: str) -> str:
+def _answer(contest: Contest, goal: Goal) -> str:
+    head = [f"Of {escaped(contest.name)}:\n"] if contest.name else []
+    return "\n".join([*head, *(f"- {_sentence(sentence)}" for sentence in answer(contest, goal))])
+
+
+def _sentence(sentence: Sentence) -> str:
+    return "".join(f"**{escaped(words.text)}**" if words.is_name else escaped(words.text) for words in sentence)
+
+
+def _table(table: Columns) -> str:
+    head = ["place", "run", *(escaped(heading(name)) for name in table.measures)]
+    rule = ["---:", "---", *["---:"] * len(table.measures)]
+    return "\n".join(map(_line, [head, rule, *(_cells(table, row) for row in table.rows)]))
+
+
+def _cells(table: Columns, row: Row) -> list[str]:
+    return [table.place(row), escaped(row.label), *(_cell(table, row, name) for name in table.measures)]
+
+
+def _cell(table: Columns, row: Row, measure: str) -> str:
     if measure not in row.values:
         return ""
-    value = row.values[measure]
-    return f"**{value}**" if comparison.is_best(row, measure) else str(value)
+    return f"{BEST} {row.values[measure]}" if table.is_best(row, measure) else str(row.values[measure])
 
 
 def escaped(text: str) -> str:

@@ -13,15 +13,18 @@ from jinja2 import Environment
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
-from ae_lightning.compare.table import FINISHED, PCA, UNFINISHED, Comparison, Row
+from ae_lightning.compare.answer import answer
+from ae_lightning.compare.columns import BEST, LEGEND, Columns, first_columns, heading
+from ae_lightning.compare.contest import Row
+from ae_lightning.compare.table import Comparison
 from ae_lightning.judging.drawing.interactive import Scene, fragment
 from ae_lightning.judging.drawing.style import to_png
+from ae_lightning.judging.measure import Goal
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as InteractiveFigure
 
 TEMPLATE = "report.html"
-BASELINE = "Every number stands beside PCA's at the same latent_dim on the same images."
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,31 @@ class Illustrations:
     """What a report shows besides its numbers.
 
     Attributes:
-        worst: The worst reconstructions of all, if any could be made.
+        images: Pictures of all models side by side, by what they show.
         scatters: Scatters of the codes whose images are seen by hovering, by label.
         grids: Decoded grids of two-dimensional codes, by label.
-        curves: Loss curves.
+        curves: Figures of curves over training.
         left_out: Label and reason of what is in no picture.
     """
 
-    worst: Figure | None = None
+    images: Mapping[str, Figure] = field(default_factory=dict)
     scatters: Mapping[str, Scene] = field(default_factory=dict)
     grids: Mapping[str, Figure] = field(default_factory=dict)
     curves: Sequence[InteractiveFigure] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def to_html(comparison: Comparison, illustrations: Illustrations, title: str) -> str:
+def to_html(
+    comparison: Comparison, illustrations: Illustrations, title: str, goal: Goal, *, with_all: bool = False
+) -> str:
     """Write the report.
 
     Args:
         comparison: The numbers.
         illustrations: The pictures.
         title: Of the page.
+        goal: What the rows are ranked by.
+        with_all: Whether all columns are shown at first, and not eight alone.
 
     Returns:
         A page with its pictures, styles and scripts inside: it asks no other host for anything.
@@ -58,14 +65,20 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
         files("ae_lightning.compare").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     runs = [(run, row.label) for row in comparison.rows for run in row.runs]
+    together = comparison.contests(by_latent_dim=False)
+    first = dict.fromkeys(name for contest in together for name in first_columns(contest, goal).measures)
+    measures = [*first, *(name for name in comparison.measures if name not in first)]
+    tables = [first_columns(contest, goal, measures) for contest in comparison.contests(by_latent_dim=True)]
     return template.render(
         title=title,
-        note=" ".join([f"{len(runs)} runs. {comparison.note} {BASELINE}", *([UNFINISHED] * comparison.has_unfinished)]),
-        stage=comparison.stage,
+        note=f"{len(runs)} runs. {comparison.note} {LEGEND}",
+        answers=[(contest.name, answer(contest, goal)) for contest in together],
+        goal=goal,
+        with_all=with_all,
         settings=comparison.setting_names(),
-        measures=comparison.measures,
-        rows=[_row(comparison, row) for row in comparison.rows],
-        worst=illustrations.worst and _data_uri(illustrations.worst),
+        measures=[(heading(name), name not in first) for name in measures],
+        rows=[_row(comparison, table, row) for table in tables for row in table.rows],
+        images=[{"label": label, "src": _data_uri(figure)} for label, figure in illustrations.images.items()],
         scatters=[
             fragment(scene, label, f"codes-{number}")
             for number, (label, scene) in enumerate(illustrations.scatters.items())
@@ -78,24 +91,27 @@ def to_html(comparison: Comparison, illustrations: Illustrations, title: str) ->
     )
 
 
-def _row(comparison: Comparison, row: Row) -> dict[str, Any]:
+def _row(comparison: Comparison, table: Columns, row: Row) -> dict[str, Any]:
     return {
+        "place": table.place(row),
+        "label": row.label,
         "variant": row.title,
         "latent_dim": row.latent_dim,
-        "is_baseline": row.variant == PCA,
-        "is_finished": row.status == FINISHED,
+        "is_baseline": row.is_baseline,
+        "is_finished": row.is_finished,
         "settings": [row.settings.get(key, "") for key in comparison.setting_names()],
-        "cells": [_cell(comparison, row, name) for name in comparison.measures],
+        "cells": [_cell(table, row, name) for name in table.measures],
         "num_seeds": len(row.runs),
     }
 
 
-def _cell(comparison: Comparison, row: Row, measure: str) -> dict[str, Any]:
+def _cell(table: Columns, row: Row, measure: str) -> dict[str, Any]:
     value = row.values.get(measure)
     if value is None:
         return {"text": "", "sort_by": "", "is_best": False}
+    is_best = table.is_best(row, measure)
     sort_by = value.mean if math.isfinite(value.mean) else ""
-    return {"text": str(value), "sort_by": sort_by, "is_best": comparison.is_best(row, measure)}
+    return {"text": f"{BEST} {value}" if is_best else str(value), "sort_by": sort_by, "is_best": is_best}
 
 
 def _data_uri(figure: Figure) -> str:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ae_lightning.compare.contest import FINISHED, PCA, Contest, Row, Value
 from ae_lightning.compare.defaults import complete
 from ae_lightning.errors import ConfigError
-from ae_lightning.judging.directions import best_of
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 from ae_lightning.tracking.keys import short_keys
-
-PCA = "PCA"
-"""The variant's name in the rows of the baseline."""
-
-FINISHED = "FINISHED"
-"""Status of a run that got to its end."""
-
-UNFINISHED = "What has not finished is marked, and never the best."
 
 SEEDS = ("seed_everything", "model.seed", "data.seed")
 """Parameters in which repetitions of one training differ."""
@@ -59,63 +52,14 @@ NOT_JUDGED_BY = (
 )
 """Parameters of the data that do not: images that are laid over one another have a measure of their own."""
 
+LONG_NUMBER = re.compile(r"-?\d+\.\d{6,}(e-?\d+)?")
+"""What arithmetic left of a setting: nobody wrote so many digits."""
+
 LARGEST = 1e308
 """Beyond it a value is no number: MLflow keeps infinity as the largest there is."""
 
 SAME_WITHIN = 1e-3
 """Relative difference of PCA's own values between runs that is put down to rounding."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """A measure over the seeds of one configuration.
-
-    Attributes:
-        mean: The mean.
-        spread: The sample standard deviation; None for a single seed.
-    """
-
-    mean: float
-    spread: float | None
-
-    def __str__(self) -> str:
-        """Four decimals, and the spread where there is one."""
-        return f"{self.mean:.4f}" if self.spread is None else f"{self.mean:.4f} ± {self.spread:.4f}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One configuration, over all its seeds that ended alike.
-
-    Attributes:
-        variant: Class name of the autoencoder, or ``PCA``.
-        status: Of its runs, as MLflow calls it; what has not finished contests nothing.
-        latent_dim: Length of a code.
-        settings: What else tells it from other rows: values by the command line's keys, short class names.
-        judged_on: Those of the settings that decide what it is judged on.
-        label: Variant, latent_dim and settings in a line, no other row's.
-        runs: Its runs, one a seed; of the baseline none.
-        values: By measure.
-    """
-
-    variant: str
-    status: str
-    latent_dim: int
-    settings: Mapping[str, str]
-    judged_on: Mapping[str, str]
-    label: str
-    runs: tuple[TrackedRun, ...]
-    values: Mapping[str, Value]
-
-    @property
-    def title(self) -> str:
-        """The variant, marked where its runs have not finished."""
-        return self.variant if self.status == FINISHED else f"{self.variant} ({self.status})"
-
-    @property
-    def contest(self) -> tuple[int, tuple[tuple[str, str], ...]]:
-        """What rows have in common that are held against one another: the latent_dim, and what they are judged on."""
-        return self.latent_dim, tuple(self.judged_on.items())
 
 
 @dataclass(frozen=True)
@@ -126,11 +70,13 @@ class Comparison:
         rows: By latent_dim, PCA last in each.
         measures: Columns, in the order in which evaluations log them.
         stage: The split that was judged.
+        names: Short names of the keys in which rows differ.
     """
 
     rows: tuple[Row, ...]
     measures: tuple[str, ...]
     stage: Literal["val", "test"]
+    names: Mapping[str, str]
 
     @property
     def note(self) -> str:
@@ -139,32 +85,26 @@ class Comparison:
             return "Measures of the test split."
         return "Measures of the val split, the last that each run logged: of its last judged epoch, or by `validate`."
 
-    @property
-    def has_unfinished(self) -> bool:
-        """Whether a row's runs have not finished."""
-        return any(row.status != FINISHED for row in self.rows)
+    def contests(self, *, by_latent_dim: bool) -> list[Contest]:
+        """Return the rows that are held against one another: judged on the same samples.
 
-    def by_latent_dim(self) -> dict[int, list[Row]]:
-        """Return the rows of each latent_dim."""
-        groups: dict[int, list[Row]] = defaultdict(list)
-        for row in self.rows:
-            groups[row.latent_dim].append(row)
-        return dict(sorted(groups.items()))
-
-    def is_best(self, row: Row, measure: str) -> bool:
-        """Whether a row has the best mean of those that it is held against, which have all finished.
-
-        No term of an objective has a best one.
+        Args:
+            by_latent_dim: Whether those of one code length alone are.
         """
-        if row.status != FINISHED or measure not in row.values:
-            return False
-        finished = [other for other in self.rows if other.status == FINISHED and measure in other.values]
-        rivals = [rival for rival in finished if rival.contest == row.contest]
-        return row.values[measure].mean == best_of(measure, (rival.values[measure].mean for rival in rivals))
+        groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in self.rows:
+            told = [f"{self.names[key]} {value}" for key, value in row.judged_on.items()]
+            groups[*([f"latent_dim {row.latent_dim}"] if by_latent_dim else []), *told].append(row)
+        return [Contest(", ".join(told), tuple(rows)) for told, rows in groups.items()]
 
     def setting_names(self) -> list[str]:
         """Return the keys in which rows differ."""
         return list(dict.fromkeys(key for row in self.rows for key in row.settings))
+
+
+def short_number(text: str) -> str:
+    """Return a setting's value with at most six digits where it is a number of more, such as 0.08163265306122448."""
+    return f"{float(text):.6g}" if LONG_NUMBER.fullmatch(text) else text
 
 
 def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "test") -> Comparison:
@@ -190,7 +130,17 @@ def compare_runs(runs: Sequence[TrackedRun], stage: Literal["val", "test"] = "te
     rows += _pca_rows(rows, names, stage)
     rows.sort(key=lambda row: (row.latent_dim, row.variant == PCA))
     measures = dict.fromkeys(name for row in rows for name in row.values)
-    return Comparison(tuple(rows), tuple(measures), stage)
+    return Comparison(tuple(_told_apart(rows)), tuple(measures), stage, names)
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """Number the rows whose labels are the same, as those of two numbers are that differ in the seventh digit."""
+    seen: Counter[str] = Counter()
+    told = []
+    for row in rows:
+        seen[row.label] += 1
+        told.append(row if seen[row.label] == 1 else replace(row, label=f"{row.label} ({seen[row.label]})"))
+    return told
 
 
 def _repetitions(runs: Sequence[TrackedRun]) -> dict[tuple[tuple[tuple[str, str], ...], str], list[TrackedRun]]:
@@ -232,13 +182,21 @@ def _row(
 ) -> Row:
     variant, status, latent_dim = runs[0].variant, runs[0].status, int(settings[LATENT_DIM])
     told = {key: settings[key] for key in names if key in settings}
-    label = _label(variant, status, latent_dim, told, names)
-    judged_on = {key: value for key, value in told.items() if _judges(key, stage)}
-    return Row(variant, status, latent_dim, told, judged_on, label, tuple(runs), _values(runs, stage, is_pca=False))
+    return Row(
+        variant=variant,
+        status=status,
+        latent_dim=latent_dim,
+        settings=told,
+        judged_on={key: value for key, value in told.items() if _judges(key, stage)},
+        label=_label(variant, status, latent_dim, told, names),
+        runs=tuple(runs),
+        values=_values(runs, stage, is_pca=False),
+        decodes=runs[0].params.get(PCA_DECODES, ""),
+    )
 
 
 def _label(variant: str, status: str, latent_dim: int, settings: Mapping[str, str], names: Mapping[str, str]) -> str:
-    told = [f"{names[key]} {value}" for key, value in settings.items()]
+    told = [f"{names[key]} {short_number(value)}" for key, value in settings.items()]
     return ", ".join([f"{variant}-{latent_dim}", *told, *([] if status == FINISHED else [status])])
 
 
@@ -247,19 +205,19 @@ def _pca_rows(rows: Sequence[Row], names: Mapping[str, str], stage: Literal["val
 
     It depends on these alone, but for ``denoising_psnr_gain``: each variant has a corruption of its own.
     """
-    contests: dict[tuple[int, tuple[tuple[str, str], ...]], dict[str, list[TrackedRun]]] = defaultdict(dict)
+    groups: dict[tuple[int, tuple[tuple[str, str], ...], str], list[TrackedRun]] = defaultdict(list)
     for row in rows:
-        for run in row.runs:
-            contests[row.contest].setdefault(run.params.get(PCA_DECODES, ""), []).append(run)
+        groups[row.stands_beside].extend(row.runs)
     rows_of_pca = []
-    for (latent_dim, judged_on), groups in contests.items():
+    for (latent_dim, judged_on, decodes), runs in groups.items():
         told = dict(judged_on)
+        finished = [run for run in runs if run.status == FINISHED]
+        values = _values(finished or runs, stage, is_pca=True)
+        is_one_of_two = sum(other[:2] == (latent_dim, judged_on) for other in groups) > 1
         label = _label(PCA, FINISHED, latent_dim, told, names)
-        for decodes, runs in groups.items():
-            finished = [run for run in runs if run.status == FINISHED]
-            if values := _values(finished or runs, stage, is_pca=True):
-                own = f"{label}, {decodes}" if decodes and len(groups) > 1 else label
-                rows_of_pca.append(Row(PCA, FINISHED, latent_dim, told, told, own, (), values))
+        label = f"{label}, {decodes}" if decodes and is_one_of_two else label
+        if values:
+            rows_of_pca.append(Row(PCA, FINISHED, latent_dim, told, told, label, (), values, decodes))
     return rows_of_pca
 
 

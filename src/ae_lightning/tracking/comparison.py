@@ -135,13 +135,14 @@ class RunReader:
         with self._explained(), TemporaryDirectory() as folder:
             return Path(self._client.download_artifacts(run_id, artifact, folder)).read_text(encoding="utf-8")
 
-    def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str]) -> str:
+    def keep(self, paths: Sequence[Path], experiment_id: str, run_ids: Sequence[str], note: str) -> str:
         """Keep files as artifacts of the run that `MLFLOW_RUN_ID` gives, or of a new one.
 
         Args:
             paths: What is kept.
             experiment_id: Experiment of the new run.
             run_ids: The runs that were compared; a tag names them.
+            note: What they come to, in Markdown; MLflow shows it above a new run.
 
         Returns:
             The id of that run.
@@ -158,6 +159,7 @@ class RunReader:
             for path in paths:
                 self._client.log_artifact(run_id, str(path))
             if own is None:
+                self._client.set_tag(run_id, "mlflow.note.content", note[:5000])
                 self._client.set_terminated(run_id)
         return run_id
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, new_figure
-from ae_lightning.judging.drawing.tiles import compose, show_tiles
+from ae_lightning.judging.drawing.tiles import compose, filled, show_tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,15 +58,10 @@ def strips(
 
 def _show_strip(axes: Axes, kinds: Mapping[str, NDArray[np.float32]], num_columns: int) -> None:
     height = next(iter(kinds.values())).shape[2]
-    show_tiles(axes, compose(np.concatenate([_filled(images, num_columns) for images in kinds.values()]), num_columns))
+    show_tiles(axes, compose(np.concatenate([filled(images, num_columns) for images in kinds.values()]), num_columns))
     centres = [(height - 1) / 2 + row * (height + 1) for row in range(len(kinds))]
     axes.set_yticks(centres, list(kinds), fontsize=LABEL_SIZE)
     axes.tick_params(length=0)
-
-
-def _filled(images: NDArray[np.float32], num: int) -> NDArray[np.float32]:
-    """Complete a last row with white images, so that what belongs together stays in one column."""
-    return np.concatenate([images, np.ones((num - len(images), *images.shape[1:]), dtype=np.float32)])
 
 
 def _write_columns(axes: Axes, width: int, above: Sequence[str] | None, below: Sequence[str] | None) -> None:

@@ -43,6 +43,16 @@ def compose(images: NDArray[np.float32], num_columns: int, gap: int = 1) -> NDAr
     return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
 
 
+def filled(images: NDArray[np.float32], num: int) -> NDArray[np.float32]:
+    """Complete a row with white images, so that what belongs together stays in one column.
+
+    Args:
+        images: Shape (N, C, H, W).
+        num: Images of the row, at least N.
+    """
+    return np.concatenate([images, np.ones((num - len(images), *images.shape[1:]), dtype=np.float32)])
+
+
 def show_tiles(axes: Axes, tiles: NDArray[np.float32], extent: tuple[float, float, float, float] | None = None) -> None:
     """Draw composed tiles with every pixel a sharp square in a thin frame.
 
