@@ -76,7 +76,7 @@ LAYERS = {
         *("models", "callbacks", "checkpoints", "data", "hyperparameters", "judging", "machine", "networks", "priors"),
         *("samplers", "tracking", "variants"),
     },
-    "compare": {
+    "comparison": {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
         *("tracking", "variants"),
     },

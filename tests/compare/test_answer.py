@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from test_comparison_table import measured, tracked
 
-from ae_lightning.compare.answer import answer
-from ae_lightning.compare.table import compare_runs
+from ae_lightning.comparison.answer import answer
+from ae_lightning.comparison.table import compare_runs
 from ae_lightning.judging.directions import measure_of
 from ae_lightning.judging.goals import DECIDING
 

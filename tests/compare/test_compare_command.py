@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 
-from ae_lightning.compare.compared_models import load_compared_models
-from ae_lightning.compare.table import compare_runs
+from ae_lightning.comparison.compared_models import load_compared_models
+from ae_lightning.comparison.table import compare_runs
 from ae_lightning.judging.pixels import mse
 from ae_lightning.tracking.comparison import RunReader
 from quick_options import QUICK

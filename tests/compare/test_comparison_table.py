@@ -9,11 +9,11 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from ae_lightning.compare.columns import UNKNOWN
-from ae_lightning.compare.csv_file import to_csv
-from ae_lightning.compare.markdown import to_markdown
-from ae_lightning.compare.report import Illustrations, to_html
-from ae_lightning.compare.table import compare_runs
+from ae_lightning.comparison.columns import UNKNOWN
+from ae_lightning.comparison.csv_file import to_csv
+from ae_lightning.comparison.markdown import to_markdown
+from ae_lightning.comparison.report import Illustrations, to_html
+from ae_lightning.comparison.table import compare_runs
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import known_measures

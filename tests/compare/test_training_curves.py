@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_comparison_table import measured, tracked
 
-from ae_lightning.compare.curves import MAX_POINTS, Curve, Panel, draw_curves
-from ae_lightning.compare.table import compare_runs
-from ae_lightning.compare.training import training_curves
+from ae_lightning.comparison.curves import MAX_POINTS, Curve, Panel, draw_curves
+from ae_lightning.comparison.table import compare_runs
+from ae_lightning.comparison.training import training_curves
 
 
 @pytest.mark.parametrize("num_points", [1, MAX_POINTS, MAX_POINTS + 1, 2 * MAX_POINTS - 1, 2 * MAX_POINTS + 1, 12_345])

@@ -13,7 +13,7 @@ from ae_lightning.checkpoints.sampler_file import write_sampler
 from ae_lightning.checkpoints.weights_file import write_weights
 from ae_lightning.command_line.predictions import check_output, write
 from ae_lightning.command_line.sample import _write as write_samples
-from ae_lightning.compare.comparing import _write as write_report
+from ae_lightning.comparison.comparing import _write as write_report
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.cache import Cache
 from ae_lightning.samplers.kernel_density import KernelDensity

@@ -45,7 +45,7 @@ TRAINER_COMMANDS = {
 """What the Trainer's own commands do, in a line each."""
 
 COMMANDS: dict[str, Command] = {
-    "compare": Command("ae_lightning.compare.command", "set runs side by side in one report"),
+    "compare": Command("ae_lightning.comparison.command", "set runs side by side in one report"),
     "convert": Command(
         "ae_lightning.command_line.convert", "write a data set as blocks on disk, for more images than memory holds"
     ),

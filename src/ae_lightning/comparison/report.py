@@ -13,10 +13,10 @@ from jinja2 import Environment
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
-from ae_lightning.compare.answer import answer
-from ae_lightning.compare.columns import BEST, LEGEND, Columns, first_columns, heading
-from ae_lightning.compare.contest import Row
-from ae_lightning.compare.table import Comparison
+from ae_lightning.comparison.answer import answer
+from ae_lightning.comparison.columns import BEST, LEGEND, Columns, first_columns, heading
+from ae_lightning.comparison.contest import Row
+from ae_lightning.comparison.table import Comparison
 from ae_lightning.judging.drawing.interactive import Scene, fragment
 from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.judging.measure import Goal
@@ -62,7 +62,7 @@ def to_html(
         A page with its pictures, styles and scripts inside: it asks no other host for anything.
     """
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        files("ae_lightning.compare").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        files("ae_lightning.comparison").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     runs = [(run, row.label) for row in comparison.rows for run in row.runs]
     together = comparison.contests(by_latent_dim=False)

@@ -17,7 +17,7 @@ from ae_lightning.callbacks.encoding import fixed_sample, numpy_model
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-from ae_lightning.compare.contest import Row
+from ae_lightning.comparison.contest import Row
 from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError, UserError

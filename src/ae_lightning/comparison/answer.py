@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ae_lightning.compare.contest import Contest, Row
+from ae_lightning.comparison.contest import Contest, Row
 from ae_lightning.judging.directions import measure_of
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import Goal

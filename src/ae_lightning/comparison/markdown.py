@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ae_lightning.compare.answer import Sentence, answer
-from ae_lightning.compare.columns import BEST, LEGEND, Columns, all_columns, first_columns, heading
-from ae_lightning.compare.contest import Contest, Row
-from ae_lightning.compare.table import Comparison
+from ae_lightning.comparison.answer import Sentence, answer
+from ae_lightning.comparison.columns import BEST, LEGEND, Columns, all_columns, first_columns, heading
+from ae_lightning.comparison.contest import Contest, Row
+from ae_lightning.comparison.table import Comparison
 from ae_lightning.judging.measure import Goal
 
 

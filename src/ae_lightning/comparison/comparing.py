@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
-from ae_lightning.compare.compared_models import ComparedModel, load_compared_models
-from ae_lightning.compare.csv_file import to_csv
-from ae_lightning.compare.markdown import answer_in_markdown, escaped, to_markdown
-from ae_lightning.compare.report import Illustrations, to_html
-from ae_lightning.compare.table import Comparison, compare_runs
-from ae_lightning.compare.terminal import to_terminal
-from ae_lightning.compare.training import training_curves
+from ae_lightning.comparison.compared_models import ComparedModel, load_compared_models
+from ae_lightning.comparison.csv_file import to_csv
+from ae_lightning.comparison.markdown import answer_in_markdown, escaped, to_markdown
+from ae_lightning.comparison.report import Illustrations, to_html
+from ae_lightning.comparison.table import Comparison, compare_runs
+from ae_lightning.comparison.terminal import to_terminal
+from ae_lightning.comparison.training import training_curves
 from ae_lightning.errors import ConfigError
 from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ae_lightning.compare.contest import Contest, Row
-from ae_lightning.compare.curves import Curve, Panel, draw_curves
-from ae_lightning.compare.table import Comparison, short_number
+from ae_lightning.comparison.contest import Contest, Row
+from ae_lightning.comparison.curves import Curve, Panel, draw_curves
+from ae_lightning.comparison.table import Comparison, short_number
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

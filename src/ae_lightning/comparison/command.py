@@ -22,7 +22,7 @@ def run(arguments: list[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     # So that --help need not wait for torch.
-    from ae_lightning.compare.comparing import compare
+    from ae_lightning.comparison.comparing import compare
 
     compare(options)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ae_lightning.compare.table import Comparison
+from ae_lightning.comparison.table import Comparison
 
 SPREAD = "_spread"
 """Ends the name of a column of deviations over seeds."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from ae_lightning.compare.contest import Contest, Row
+from ae_lightning.comparison.contest import Contest, Row
 from ae_lightning.judging.directions import measure_of
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import Goal

@@ -11,10 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ae_lightning.compare.answer import Sentence, answer
-from ae_lightning.compare.columns import BEST, LEGEND, NUM_FIRST, Columns, all_columns, first_columns, heading
-from ae_lightning.compare.contest import Row
-from ae_lightning.compare.table import Comparison
+from ae_lightning.comparison.answer import Sentence, answer
+from ae_lightning.comparison.columns import BEST, LEGEND, NUM_FIRST, Columns, all_columns, first_columns, heading
+from ae_lightning.comparison.contest import Row
+from ae_lightning.comparison.table import Comparison
 from ae_lightning.judging.measure import Goal
 
 HEADING_WIDTH = 12
