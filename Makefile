@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help setup fit test test-slow reproduce lint format clean
+.PHONY: help setup fit test test-slow reproduce docs lint format clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ reproduce: $(INSTALLED)  ## the experiments of Eftimiades and Bagul (hours; goes
 	$(BIN)/python -m ae_lightning compare --experiment eftimiades --output outputs/eftimiades
 	$(BIN)/python -m experiments.results
 
+# Its first warning is about a successor of MkDocs.
+docs: $(INSTALLED)  ## the documentation as a site, in site/; a broken link or anchor fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 lint: $(INSTALLED)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +46,4 @@ format: $(INSTALLED)  ## rewrite the code in the house's style
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and what tools leave behind
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache
