@@ -72,7 +72,7 @@ def compare(options: argparse.Namespace) -> None:
     )
     console = Console()
     console.print(Text(title, style="bold"), soft_wrap=True)
-    for part in to_terminal(comparison, goal, with_all=options.all_columns):
+    for part in to_terminal(comparison, goal, console.width, with_all=options.all_columns):
         console.print(part, highlight=False)
     for line in (
         f"{folder / REPORT}; kept in MLflow as run {kept}",

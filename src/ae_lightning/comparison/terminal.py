@@ -12,20 +12,28 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_lightning.comparison.answer import Sentence, answer
-from ae_lightning.comparison.columns import BEST, LEGEND, NUM_FIRST, Columns, all_columns, first_columns, heading
+from ae_lightning.comparison.columns import BEST, LEGEND, Columns, all_columns, first_columns, heading
 from ae_lightning.comparison.contest import Row
 from ae_lightning.comparison.table import Comparison
 from ae_lightning.judging.measure import Goal
 
 HEADING_WIDTH = 12
+"""Letters after which the name of a measure is broken."""
+
+MIN_NAME = 16
+"""Letters of a line that the name of a run has at least."""
+
+BESIDE_MEASURES = MIN_NAME + 11
+"""Letters that places and names of runs take with what stands between columns."""
 
 
-def to_terminal(comparison: Comparison, goal: Goal, *, with_all: bool = False) -> Iterator[RenderableType]:
+def to_terminal(comparison: Comparison, goal: Goal, width: int, *, with_all: bool = False) -> Iterator[RenderableType]:
     """Give what is printed: which rows are best for what, and a table of each contest.
 
     Args:
         comparison: The numbers.
         goal: What the rows are ranked by.
+        width: Letters of a line.
         with_all: Whether all measures are shown, in a table of each goal, and not the first ones alone.
     """
     for contest in comparison.contests(by_latent_dim=False):
@@ -36,7 +44,7 @@ def to_terminal(comparison: Comparison, goal: Goal, *, with_all: bool = False) -
     for contest in comparison.contests(by_latent_dim=True):
         tables = all_columns(contest, goal) if with_all else [first_columns(contest, goal)]
         for table in tables:
-            yield from _tables(contest.name, goal, table)
+            yield from _tables(contest.name, goal, table, width)
     yield Text(f"{comparison.note} {LEGEND}", style="dim")
 
 
@@ -48,17 +56,30 @@ def _bullet(sentence: Sentence) -> RenderableType:
     return line
 
 
-def _tables(name: str, goal: Goal, columns: Columns) -> Iterator[RenderableType]:
-    """Give a table, or several where there are more measures than a line has room for."""
+def _tables(name: str, goal: Goal, columns: Columns, width: int) -> Iterator[RenderableType]:
+    """Give a table, or several where a line has no room for all of the measures: names are never left out for them."""
     title = f"{name}, {columns.title or f'ranked for what is to {goal}'}"
-    for start in range(0, len(columns.measures), NUM_FIRST):
-        yield _table(title, replace(columns, measures=columns.measures[start : start + NUM_FIRST]))
+    measures: list[str] = []
+    room = 0
+    for measure in columns.measures:
+        needed = _width(columns, measure)
+        if measures and needed > room:
+            yield _table(title, replace(columns, measures=tuple(measures)))
+            measures = []
+        room = (room if measures else width - BESIDE_MEASURES) - needed
+        measures.append(measure)
+    yield _table(title, replace(columns, measures=tuple(measures)))
+
+
+def _width(columns: Columns, measure: str) -> int:
+    texts = (_broken(heading(measure)), *(_cell(columns, row, measure).plain for row in columns.rows))
+    return 2 + max(len(line) for text in texts for line in text.split("\n"))
 
 
 def _table(title: str, columns: Columns) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("place", justify="right")
-    table.add_column("run")
+    table.add_column("run", min_width=MIN_NAME)
     for measure in columns.measures:
         table.add_column(Text(_broken(heading(measure))), justify="right", no_wrap=True)
     for row in columns.rows:
