@@ -21,6 +21,7 @@ VARIANTS = sorted(path for path in (SOURCE / PACKAGE / "variants").glob("*.py") 
 GROUND = {
     *(
         "checks",
+        "collector",
         "errors",
         "file_names",
         "named_files",
@@ -43,6 +44,7 @@ LAYERS = {
     "plain_text": set(),
     "draws": set(),
     "checks": set(),
+    "collector": set(),
     "spec": set(),
     "versions": set(),
     "waiting": set(),

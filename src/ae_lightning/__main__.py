@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from ae_lightning import __version__
+from ae_lightning.collector import forget_what_is_there, resting
 from ae_lightning.command_line.commands import COMMANDS, overview
 from ae_lightning.errors import ConfigError, TrainingError, UserError
 from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
-from ae_lightning.machine.standard_streams import keep_standard_streams, output_failure
+from ae_lightning.machine.standard_streams import keep_standard_streams, output_failure, said_on_terminals
 from ae_lightning.plain_text import plain
 
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -31,16 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         return _answer(arguments)
     keep_standard_streams()
-    code = _answer(sys.argv[1:])
+    code = _answer(sys.argv[1:], is_program=True)
     failure = output_failure()
     if code == 0 and failure is not None:
         return _tell(ConfigError(f"the standard output cannot be written ({failure.strerror})"))
     return code
 
 
-def _answer(arguments: list[str]) -> int:
+def _answer(arguments: list[str], is_program: bool = False) -> int:
     try:
-        return _run(arguments)
+        return _run(arguments, is_program)
     except UserError as error:
         return _tell(error)
     except OSError as error:
@@ -84,7 +85,7 @@ def _exit_code(own: int) -> int:
     return 0 if is_started_by_rank_0() else own
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], is_program: bool) -> int:
     first = arguments[0] if arguments else ""
     if first in ("-h", "--help"):
         sys.stdout.write(overview())
@@ -96,8 +97,11 @@ def _run(arguments: list[str]) -> int:
         raise ConfigError(NO_WORKING_DIRECTORY)
     if first in COMMANDS:
         return COMMANDS[first].run(arguments[1:])
-    from ae_lightning.command_line.launch import run
+    with said_on_terminals("loading PyTorch and Lightning …"), resting():
+        from ae_lightning.command_line.launch import run
 
+    if is_program:
+        forget_what_is_there()
     run(arguments)
     return 0
 

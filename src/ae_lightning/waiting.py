@@ -1,22 +1,59 @@
-"""Waiting for another process, and saying for which."""
+"""Waiting, and saying for what: for another process, or for work that nothing else tells of."""
 
 from __future__ import annotations
 
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from lightning_utilities.core.rank_zero import rank_zero_warn
+from rich.console import Console
+from rich.status import Status
 
 SECONDS_IN_SILENCE = 10.0
 """How long a wait may take before it is told of."""
 
+SECONDS_ON_TERMINALS = 1.0
+"""How long where the line is taken away again."""
+
 
 class HeldTooLongError(OSError):
     """Another process did not let go of a lock."""
+
+
+@contextmanager
+def said_if_slow(what: str) -> Iterator[None]:
+    """Say what is done once it takes long: on a terminal until it is done, elsewhere in a line that stays.
+
+    Nothing else may be drawn meanwhile.
+
+    Args:
+        what: Such as `delivering to MLflow`.
+    """
+    console = Console(stderr=True)
+    status = Status(what, console=console) if console.is_terminal else None
+
+    def say() -> None:
+        if status is not None:
+            status.start()
+        else:
+            console.print(what, highlight=False, soft_wrap=True, markup=False)
+
+    timer = threading.Timer(SECONDS_IN_SILENCE if status is None else SECONDS_ON_TERMINALS, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        # It may have begun to say it.
+        timer.join()
+        if status is not None:
+            status.stop()
 
 
 @contextmanager

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
+import termios
 import threading
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 
 import pytest
 
+from ae_lightning.callbacks import narration
 from quick_options import JUDGED_QUICKLY
 
 
@@ -52,26 +56,49 @@ def test_a_terminal_has_a_bar(workspace, monkeypatch):
     assert "images/s" in written.text
 
 
-MARKING = """
-import sys
-from lightning.pytorch.callbacks import Callback
+BARS = """
+from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 
-class Marking(Callback):
-    def on_test_epoch_end(self, trainer, pl_module):
-        sys.stderr.write("the measures begin")
+class RichBar(RichProgressBar):
+    def __init__(self) -> None:
+        super().__init__()
 """
 
 
-def test_a_terminal_says_that_judging_begins_before_it_does(workspace, monkeypatch):
+@pytest.mark.parametrize("bar", [None, "TQDMProgressBar", "RichBar"])
+def test_a_bar_names_each_measure_and_picture_as_it_is_made(workspace, monkeypatch, bar):
     monkeypatch.setenv("TERM", "xterm")
-    (workspace.folder / "marking.py").write_text(MARKING)
+    (workspace.folder / "bars.py").write_text(BARS)
+    chosen = () if bar is None else ("--trainer.callbacks", f"bars.{bar}")
     with pseudo_terminal() as written:
         from ae_lightning.__main__ import main
 
-        assert main([*ARGUMENTS, "--trainer.max_epochs", "1", "--trainer.callbacks", "marking.Marking"]) == 0
-    before, _, _ = written.text.partition("the measures begin")
-    assert "judging" in before
-    assert before != written.text
+        code = main([*ARGUMENTS, *JUDGED, "--trainer.max_epochs", "1", *chosen])
+    assert code == 0, written.text
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.text)
+    numbers = [int(number) for number in re.findall(r"(\d+)/6\b", shown)]
+    assert numbers == sorted(numbers)
+    assert {2, 5} <= set(numbers)
+    named = (
+        "codes of the train split",
+        "measure active_units",
+        "fit of PCA",
+        "measure mse of PCA",
+        "picture samples.png",
+    )
+    assert [name for name in named if name not in shown] == []
+    assert re.search(r"judged in \d+\.\d s, of which .* \d+\.\d s", shown)
+
+
+def test_a_stream_that_is_no_terminal_is_told_what_is_judged_once_in_a_while(workspace, monkeypatch):
+    monkeypatch.setattr(narration, "SECONDS_BETWEEN_LINES", 0.0)
+    outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")
+    assert outcome.code == 0, outcome.err
+    assert "judging 4/6: measure mse\n" in outcome.err
+    monkeypatch.undo()
+    outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")
+    assert "judging " not in outcome.err
+    assert "\njudged in " in outcome.err
 
 
 def test_no_bar_and_no_lines_if_so_wished(workspace):
@@ -87,21 +114,29 @@ ARGUMENTS = (
 )
 
 
+JUDGED = (
+    *("--evaluation.measures", "[mse, active_units]", "--evaluation.pictures", "[samples]"),
+    *("--evaluation.pca", "true", "--evaluation.cache", "null"),
+)
+
+
 class pseudo_terminal:  # noqa: N801
-    """Lets a real terminal, of which the test holds the other end, be the error stream."""
+    """Lets a real terminal, of which the test holds the other end, be both streams."""
 
     def __enter__(self):
         self.text = ""
         master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self._stream = os.fdopen(slave, "w")
-        self._redirection = redirect_stderr(self._stream)
+        self._redirection = ExitStack()
         self._reader = threading.Thread(target=self._read, args=(master,))
         self._reader.start()
-        self._redirection.__enter__()
+        self._redirection.enter_context(redirect_stdout(self._stream))
+        self._redirection.enter_context(redirect_stderr(self._stream))
         return self
 
     def __exit__(self, *fault):
-        self._redirection.__exit__(*fault)
+        self._redirection.close()
         self._stream.close()
         self._reader.join(10)
 

@@ -8,6 +8,8 @@ from scipy.special import softmax
 from sklearn.mixture import GaussianMixture
 
 from ae_lightning.judging import chunks
+from ae_lightning.judging.expectation_maximisation import ROUNDS, TOLERANCE, Gaussians, maximised
+from ae_lightning.judging.gaussian import COVARIANCE_FLOOR
 from ae_lightning.judging.mixture import fit_mixture, mixture_from
 
 
@@ -30,6 +32,29 @@ def test_it_is_scikit_learns(codes: np.ndarray) -> None:
     np.testing.assert_allclose(
         np.sort(responsibilities, axis=1), np.sort(reference.predict_proba(codes), axis=1), atol=0.02
     )
+
+
+def test_its_rounds_are_scikit_learns(codes: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one start they end at the same Gaussians, after as many rounds, in pieces of the points as in one."""
+    points = (codes - codes.mean(axis=0)) / codes.std(axis=0)
+    points = points.astype(np.float64)
+    start = Gaussians.of(np.array([0.2, 0.3, 0.5]), points[[0, 4, 11]], np.stack([np.eye(3)] * 3))
+    reference = GaussianMixture(
+        3,
+        tol=TOLERANCE,
+        reg_covar=COVARIANCE_FLOOR,
+        max_iter=ROUNDS,
+        weights_init=start.weights,
+        means_init=start.means,
+        precisions_init=np.linalg.inv(start.covariances),
+    ).fit(points)
+    assert 3 < reference.n_iter_ < ROUNDS
+    monkeypatch.setattr(chunks, "MAX_CACHED_VALUES", 700)
+    found = maximised(points, start)
+    np.testing.assert_allclose(found.weights, reference.weights_, rtol=1e-9)
+    np.testing.assert_allclose(found.means, reference.means_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.covariances, reference.covariances_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.abs(found.roots), np.abs(reference.precisions_cholesky_), rtol=1e-8, atol=1e-9)
 
 
 def stretched(seed: int) -> tuple[np.ndarray, np.ndarray]:

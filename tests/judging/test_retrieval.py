@@ -9,7 +9,6 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score
 
-from ae_lightning.judging import chunks
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measures import retrieval
 from ae_lightning.judging.measures.retrieval import average_precisions, hash_map, retrieval_map
@@ -55,7 +54,7 @@ def test_ties_share_the_last_rank_and_a_code_at_the_median_has_no_bit(blobs: Blo
     first, second = 135 / 180, (60 * 1 + 45 * 105 / 240) / 105
     assert hash_map(searched, queries, 0) == pytest.approx((first + second) / 2)
     constant = [replace(one, codes=np.zeros_like(one.codes)) for one in blobs]
-    assert hash_map(*constant, 0) == retrieval_map(*constant, 0) == pytest.approx(1 / 3)
+    assert (hash_map(*constant, 0), retrieval_map(*constant, 0)) == pytest.approx((1 / 3, 1 / 3))
 
 
 def test_by_distance_it_is_scikit_learns(noisy: Blobs) -> None:
@@ -74,7 +73,7 @@ def test_by_hash_it_is_scikit_learns_on_hamming_distances(noisy: Blobs) -> None:
 
 def test_pieces_give_what_the_whole_gives(noisy: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = retrieval_map(*noisy, 0), hash_map(*noisy, 0)
-    monkeypatch.setattr(chunks, "MAX_CHUNK_VALUES", 1000)
+    monkeypatch.setattr(retrieval, "QUERIES_AT_ONCE", 7)
     assert (retrieval_map(*noisy, 0), hash_map(*noisy, 0)) == pytest.approx(whole, abs=1e-6)
 
 

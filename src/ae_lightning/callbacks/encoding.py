@@ -16,7 +16,7 @@ from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import Split
 from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
-from ae_lightning.judging.chunks import chunk_size
+from ae_lightning.judging.chunks import CACHED_SIZE, chunk_size
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, NumpySampler, Rows
 from ae_lightning.models.autoencoder import Autoencoder
@@ -48,7 +48,8 @@ def encode_split(
     """
     split = fixed_sample(data.split(split_name), num_images)
     x = data.scale(split.x)
-    in_chunks = partial(_on_all_ranks, trainer, len(x), chunk_size(x.shape[1:]))
+    size = _size_at_once(model)
+    in_chunks = partial(_on_all_ranks, trainer, len(x), size)
     given = split.labels_or_missing() if model.needs_labels else None
 
     def encode(chosen: Tensor) -> Tensor:
@@ -61,8 +62,7 @@ def encode_split(
     latents = collect(len(x), in_chunks(encode))
     codes = latents.flatten(1)
     if not model.has_vector_codes:
-        pieces = torch.split(latents, chunk_size(x.shape[1:]))
-        codes = collect(len(x), (model.features(_on(model, piece)) for piece in pieces))
+        codes = collect(len(x), (model.features(_on(model, piece)) for piece in torch.split(latents, size)))
     return EncodedSplit(
         x=np.ascontiguousarray(x.numpy()),
         codes=codes.numpy(),
@@ -109,6 +109,12 @@ def collect(num_rows: int, pieces: Iterable[Tensor]) -> Tensor:
     return rows
 
 
+def _size_at_once(model: Autoencoder) -> int:
+    """Return how many samples go through a model at once, where nothing is drawn for them."""
+    size = chunk_size(model.spec.shape)
+    return min(size, CACHED_SIZE) if model.device.type == "cpu" else size
+
+
 def _on(model: Autoencoder, tensor: Tensor) -> Tensor:
     return tensor.to(model.device)
 
@@ -150,10 +156,10 @@ def numpy_model(model: Autoencoder) -> NumpyModel:
         return _in_chunks(model, latents, lambda chunk, _, part: model.decode(chunk, part), known)
 
     def restore(images: Rows, given: Labels | None = None, like: Rows | None = None) -> Rows:
-        targets, size = images if like is None else like, chunk_size(model.spec.shape)
+        targets = images if like is None else like
 
-        def reconstruct(chunk: Tensor, number: int, part: Tensor | None) -> Tensor:
-            target = torch.from_numpy(targets[number * size : (number + 1) * size])
+        def reconstruct(chunk: Tensor, start: int, part: Tensor | None) -> Tensor:
+            target = torch.from_numpy(targets[start : start + len(chunk)])
             return model.decode_like(model.encode(chunk, part), _on(model, target), part)
 
         return _in_chunks(model, images, reconstruct, classes(len(images), given))
@@ -250,13 +256,14 @@ def _with_draws(
     given: Tensor | None = None,
 ) -> Rows:
     """Apply a function that draws; each chunk is a batch of the stream."""
+    whole = chunk_size(model.spec.shape)
 
-    def apply(chunk: Tensor, number: int, part: Tensor | None) -> Tensor:
-        size = len(chunk)
-        draws = Draws(seed, stream, (number,), offset=0, num_images=size, global_size=size, device=model.device)
+    def apply(chunk: Tensor, start: int, part: Tensor | None) -> Tensor:
+        size, key = len(chunk), (start // whole,)
+        draws = Draws(seed, stream, key, offset=0, num_images=size, global_size=size, device=model.device)
         return function(chunk, draws, part)
 
-    return _in_chunks(model, images, apply, given)
+    return _in_chunks(model, images, apply, given, whole)
 
 
 def _in_chunks(
@@ -264,16 +271,16 @@ def _in_chunks(
     rows: Rows,
     function: Callable[[Tensor, int, Tensor | None], Tensor],
     given: Tensor | None = None,
+    size: int | None = None,
 ) -> Rows:
-    """Apply a function of a chunk, its number and the classes given with it."""
-    size = chunk_size(model.spec.shape)
-    starts = range(0, len(rows), size)
+    """Apply a function of a chunk, the row that it starts at, and the classes given with it."""
+    size = size or _size_at_once(model)
     pieces = (
         function(
             _on(model, torch.from_numpy(rows[start : start + size])),
-            number,
+            start,
             None if given is None else _on(model, given[start : start + size]),
         )
-        for number, start in enumerate(starts)
+        for start in range(0, len(rows), size)
     )
     return collect(len(rows), pieces).numpy()

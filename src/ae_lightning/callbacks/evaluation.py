@@ -26,6 +26,7 @@ from ae_lightning.callbacks.encoding import (
     numpy_model,
     overlay_images,
 )
+from ae_lightning.callbacks.narration import Parts, narrated
 from ae_lightning.checks import require_at_least
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
@@ -37,11 +38,11 @@ from ae_lightning.judging.case import MANY_IMAGES, OF_SAMPLES, Case
 from ae_lightning.judging.chunks import num_within
 from ae_lightning.judging.drawing.projection import ProjectionName, require_projection
 from ae_lightning.judging.encoded import EncodedSplit
-from ae_lightning.judging.judgement import Judgement, judge
+from ae_lightning.judging.judgement import Judgement, judge, num_parts
 from ae_lightning.judging.measure import Measure, needs_of, require_comparable, select_measures
 from ae_lightning.judging.named_part import Choice
 from ae_lightning.judging.pca import FitSamples
-from ae_lightning.judging.picture import draw_pictures, select_pictures
+from ae_lightning.judging.picture import draw_pictures, num_files, select_pictures
 from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.machine.resource_errors import is_exhausted
@@ -175,11 +176,14 @@ class Evaluation(Callback):
         if not isinstance(model, Autoencoder) or data is None:
             return
 
-        with whole_parameters(trainer.strategy.model):
+        done = None if trainer.state.fn == TrainerFn.FITTING else "judged"
+        with whole_parameters(trainer.strategy.model), narrated(trainer, "judging", done) as parts:
             num_train_images = self._num_held(data, "train", num_train_images)
             num_images = self._num_held(data, stage, num_images)
-            train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
-            evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
+            with parts.part("codes of the train split"):
+                train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
+            with parts.part(f"codes of the {stage} split"):
+                evaluated = encode_split(trainer, model, data, stage, num_images=num_images)
             # On every rank: one that found fault alone would leave the others waiting.
             require_comparable(train, evaluated)
             values: dict[str, float] = {}
@@ -189,7 +193,9 @@ class Evaluation(Callback):
                 if self.pca and trainer.state.fn == TrainerFn.FITTING:
                     case = replace(case, fit_samples=self._all_train_samples(data))
                 self._tell_what_lacks_images(stage, measures, case)
-                judgement = self._measure(trainer, stage, measures, case)
+                parts.expect(len(parts.seconds) + num_parts(measures, case, with_pca=self.pca))
+                judgement = judge(measures, case, with_pca=self.pca, guard=partial(_told_and_left_out, parts))
+                self._log_judgement(trainer, stage, judgement)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
                 self._shown = self._picture_case(model, data, case, judgement)
         values = trainer.strategy.broadcast(values)
@@ -274,13 +280,10 @@ class Evaluation(Callback):
             convolution=self.convolution,
         )
 
-    def _measure(self, trainer: pl.Trainer, stage: str, measures: Sequence[Measure], case: Case) -> Judgement:
-
-        judgement = judge(measures, case, with_pca=self.pca, guard=left_out)
+    def _log_judgement(self, trainer: pl.Trainer, stage: str, judgement: Judgement) -> None:
         if trainer.state.fn != TrainerFn.FITTING:
             for name, content in (("seconds", judgement.seconds), ("codecs", judgement.codecs)):
                 self._log_data(trainer, content, f"{name}.json", f"evaluation/{stage}")
-        return judgement
 
     def _log_data(self, trainer: pl.Trainer, content: Mapping[str, object], name: str, folder: str) -> None:
         if not content:
@@ -307,14 +310,23 @@ class Evaluation(Callback):
         pictures = self.training_pictures if epoch else self.pictures
         if not pictures:
             return
-        with tempfile.TemporaryDirectory() as temporary:
-            for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=left_out):
+        done = None if epoch else "drew"
+        with tempfile.TemporaryDirectory() as temporary, narrated(trainer, "drawing", done) as parts:
+            parts.expect(num_files(pictures, shown, with_pages=not epoch))
+            guard = partial(_told_and_left_out, parts)
+            for path in draw_pictures(pictures, shown, Path(temporary), with_pages=not epoch, guard=guard):
                 for tracker in found:
                     tracker.log_file(path, folder)
                     if path.suffix == ".png":
                         tracker.log_picture(path, f"{stage}/{path.stem}", epoch)
         # A figure refers to itself and holds megabytes: left to itself, the collector comes for it much later.
         gc.collect()
+
+
+@contextmanager
+def _told_and_left_out(parts: Parts, what: str) -> Iterator[None]:
+    with parts.part(what.removeprefix("the ")), left_out(what):
+        yield
 
 
 @contextmanager

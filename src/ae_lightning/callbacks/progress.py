@@ -22,7 +22,7 @@ class TrainingProgress(ProgressBar):
     """A bar for each epoch, with the losses and images per second, and for each pass of evaluation.
 
     Reading a loss waits for the device, so it is read only when the bar is drawn. On a stream that is no terminal
-    there is no bar, but a line an epoch.
+    there is no bar, but a line an epoch. What runs between the batches is told by `narration`.
 
     Args:
         refreshes_per_second: How often the bar is drawn at most.
@@ -44,6 +44,21 @@ class TrainingProgress(ProgressBar):
     def enable(self) -> None:
         """Draw again."""
         self._is_enabled = True
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a bar, and not a line an epoch."""
+        return self._is_enabled and self._console.is_terminal
+
+    def pause(self) -> None:
+        """Make room for something else to be drawn."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def resume(self) -> None:
+        """Draw what was there before the pause."""
+        if self._progress is not None:
+            self._progress.start()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin the epoch's bar."""
@@ -83,7 +98,7 @@ class TrainingProgress(ProgressBar):
     ) -> None:
         """Draw, if it is time."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            self._draw_judged(batch_idx + 1, sum(trainer.num_val_batches), trainer)
+            self._draw(batch_idx + 1, trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the bar of a validation outside `fit`."""
@@ -104,7 +119,7 @@ class TrainingProgress(ProgressBar):
         dataloader_idx: int = 0,
     ) -> None:
         """Draw, if it is time."""
-        self._draw_judged(batch_idx + 1, sum(trainer.num_test_batches), trainer)
+        self._draw(batch_idx + 1, trainer)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the bar of the test."""
@@ -136,7 +151,7 @@ class TrainingProgress(ProgressBar):
 
     def _begin(self, description: str, total: float) -> None:
         self._end()
-        if not (self._is_enabled and self._console.is_terminal):
+        if not self.is_drawn:
             return
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -158,13 +173,6 @@ class TrainingProgress(ProgressBar):
         self._next_drawing = now + self._interval
         self._progress.update(self._task, completed=completed, status=self._status(trainer, loss))
         self._progress.refresh()
-
-    def _draw_judged(self, completed: int, total: float, trainer: pl.Trainer) -> None:
-        """Draw, if it is time, and say after the last batch that the measures follow: they take longer than those."""
-        self._draw(completed, trainer)
-        if self._progress is not None and completed == total:
-            self._progress.update(self._task, description="judging", completed=completed)
-            self._progress.refresh()
 
     def _end(self) -> None:
         if self._progress is not None:

@@ -23,6 +23,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
 from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
+from ae_lightning.callbacks.narration import narrated
 from ae_lightning.data.foreign import seen_data
 from ae_lightning.errors import UserError
 from ae_lightning.hyperparameters import class_path, plain_scalars
@@ -211,10 +212,12 @@ def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
 def log_best_model(trainer: pl.Trainer, checkpoint: str) -> None:
     """Log a checkpoint as an MLflow model, with two training images as its example."""
     found = trackers(trainer)
-    if found:
+    if not found:
+        return
+    with narrated(trainer, "logging the model"):
         inputs, outputs = example(checkpoint, seen_data(trainer.datamodule))  # type: ignore[attr-defined]
-    for tracker in found:
-        tracker.log_autoencoder(Path(checkpoint), inputs, outputs)
+        for tracker in found:
+            tracker.log_autoencoder(Path(checkpoint), inputs, outputs)
 
 
 def num_parameters(module: torch.nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -9,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
 from ae_lightning.callbacks.encoding import draw_training_latents
+from ae_lightning.callbacks.narration import narrated
 from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.checkpoints.sampler_file import read_sampler, sampler_path, write_sampler
 from ae_lightning.data.foreign import SeenData, data_of
@@ -64,9 +66,12 @@ class SamplerFitting(Callback):
             return
         checkpoint = Path(trainer.ckpt_path) if trainer.ckpt_path else None
         # All ranks put the parameters together, for rank 0 to encode with.
+        kept = None if self._has_trained else checkpoint
         with whole_parameters(trainer.strategy.model):
             if trainer.is_global_zero:
-                model.sampler = sampler_for(model, data, self.sampler, None if self._has_trained else checkpoint)
+                what = f"fitting the sampler {type(self.sampler).__name__}"
+                with narrated(trainer, what) if self.sampler.needs_codes else nullcontext():
+                    model.sampler = sampler_for(model, data, self.sampler, kept)
         if self._has_trained and trainer.is_global_zero and checkpoint is not None:
             self._keep(checkpoint)
         self._has_trained = False

@@ -46,6 +46,15 @@ class Baseline:
         train, evaluated = encoded_by(self.model, self._case.train, self._case.evaluated)
         return replace(self._case, train=train, evaluated=evaluated, model=self.model)
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the case is there without further ado."""
+        return "case" in self.__dict__
+
+    def fit(self) -> None:
+        """Fit PCA, and encode both splits by it."""
+        assert self.case
+
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated

@@ -50,10 +50,18 @@ class Cache:
             self._known[key] = self._written(key, compute()) if found is None else found
         return self._known[key]
 
-    def _read(self, key: str) -> Arrays | None:
+    def holds(self, key: str) -> bool:
+        """Whether there is something under a key, be it damaged."""
+        return key in self._known or self._path(key) is not None
+
+    def _path(self, key: str) -> Path | None:
         path = None if self._folder is None else self._folder / f"{key}.npz"
         # A pipe in its place would be waited for.
-        if path is None or not path.is_file():
+        return path if path is not None and path.is_file() else None
+
+    def _read(self, key: str) -> Arrays | None:
+        path = self._path(key)
+        if path is None:
             return None
         try:
             content = path.read_bytes()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
@@ -54,38 +57,45 @@ def image_codec_curves(evaluated: EncodedSplit, seed: int) -> dict[str, Curve]:
     formats: tuple[Format, ...] = ("jpeg", "webp")
     mosaic = _mosaic(pixels)
     curves: dict[str, Curve] = {}
-    for name in formats:
-        curves[name] = _curve(name, list(pixels), pixels.shape[1:3])
-        curves[f"{name}_mosaic"] = _curve(name, [mosaic], pixels.shape[1:3])
+    # Pillow computes without Python's lock.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for name in formats:
+            curves[name] = _curve(name, list(pixels), pixels.shape[1:3], pool)
+            curves[f"{name}_mosaic"] = _curve(name, [mosaic], pixels.shape[1:3], pool)
     return curves
 
 
-def _curve(name: Format, pictures: list[NDArray[np.uint8]], tile: tuple[int, ...]) -> Curve:
-    """Compress pictures; the PSNR is averaged over the images of size ``tile`` in them, as everywhere."""
+def _curve(name: Format, pictures: list[NDArray[np.uint8]], tile: tuple[int, ...], pool: ThreadPoolExecutor) -> Curve:
+    """Compress pictures of one size; the PSNR is averaged over the images of size ``tile`` in them, as everywhere."""
     num_pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     original = _tiles(pictures, tile)
     curve: Curve = {"quality": [], "bits_per_pixel": [], "psnr": []}
-    for quality in QUALITIES:
-        files = [_encode(name, picture, quality) for picture in pictures]
-        decoded = [_decode(file, picture.shape) for file, picture in zip(files, pictures, strict=True)]
+    with _buffer_of(MAX_FILE_BYTES_PER_VALUE * pictures[0].nbytes):
+        found = list(pool.map(partial(_coded, name, pictures), QUALITIES))
+    for quality, coded in zip(QUALITIES, found, strict=True):
         curve["quality"].append(float(quality))
-        curve["bits_per_pixel"].append(8 * sum(map(len, files)) / num_pixels)
-        curve["psnr"].append(psnr(original, _tiles(decoded, tile)))
+        curve["bits_per_pixel"].append(8 * sum(len(file) for file, _ in coded) / num_pixels)
+        curve["psnr"].append(psnr(original, _tiles([decoded for _, decoded in coded], tile)))
     return curve
+
+
+def _coded(name: Format, pictures: list[NDArray[np.uint8]], quality: int) -> list[tuple[bytes, NDArray[np.uint8]]]:
+    """Return the file of each picture, and what is decoded from it."""
+    files = [_encode(name, picture, quality) for picture in pictures]
+    return [(file, _decode(file, picture.shape)) for file, picture in zip(files, pictures, strict=True)]
 
 
 def _encode(name: Format, picture: NDArray[np.uint8], quality: int) -> bytes:
     file = io.BytesIO()
     image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
-    with _buffer_of(MAX_FILE_BYTES_PER_VALUE * picture.nbytes):
-        # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
-        image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
+    # Each as small as it can be made: Huffman tables of the picture's own, the most thorough search.
+    image.save(file, name, quality=quality, **({"optimize": True} if name == "jpeg" else {"method": 6}))
     return file.getvalue()
 
 
 @contextmanager
 def _buffer_of(num_bytes: int) -> Iterator[None]:
-    """Give Pillow's encoders that much room: JPEG's has a byte a pixel and fails where noise in colour takes more."""
+    """Give Pillow's encoders, of all threads, that much room: JPEG's fails where noise in colour takes over a byte."""
     before = ImageFile.MAXBLOCK
     ImageFile.MAXBLOCK = max(before, num_bytes)
     try:

@@ -71,12 +71,24 @@ def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Gua
     return Judgement(_beside(own.values, pca.values), seconds, codecs)
 
 
+def num_parts(measures: Sequence[Measure], case: Case, *, with_pca: bool) -> int:
+    """Return how many parts ``judge`` tells its guard of, but for the fit of PCA, which is not always needed."""
+    own = applicable_measures(measures, case)
+    has_codecs = any(measure.name == "compression" for measure in own)
+    return len(own) + (len(_measures_of_pca(own)) if with_pca else 0) + has_codecs
+
+
+def _measures_of_pca(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+    return tuple(measure for measure in measures if not measure.of_models_alone)
+
+
 def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> MeasureResults:
     pca = Baseline(case)
     results = MeasureResults()
-    for measure in applicable_measures(measures, case):
-        if measure.of_models_alone:
-            continue
+    for measure in _measures_of_pca(applicable_measures(measures, case)):
+        if not pca.is_fitted and not (measure.is_built_in and case.cache.holds(pca.key(measure))):
+            with guard("the fit of PCA"):
+                pca.fit()
         with guard(f"the measure {measure.name} of PCA"):
             if measure.is_built_in:
                 results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))

@@ -29,6 +29,10 @@ class Picture(Part):
         return None
 
 
+Maker = Callable[[Picture, PictureCase], bytes | None]
+"""Makes one file of a picture."""
+
+
 @cache
 def known_pictures() -> tuple[Picture, ...]:
     """Return this package's pictures, in the order in which they are drawn."""
@@ -48,6 +52,11 @@ def select_pictures(key: str, choice: Choice) -> tuple[Picture, ...]:
     return select_parts(key, choice, known_pictures(), Picture)  # type: ignore[type-abstract]
 
 
+def num_files(pictures: Sequence[Picture], case: PictureCase, *, with_pages: bool) -> int:
+    """Return how many files ``draw_pictures`` tells its guard of."""
+    return sum(len(_kinds(picture, with_pages)) for picture in _applicable(pictures, case))
+
+
 def draw_pictures(
     pictures: Sequence[Picture], case: PictureCase, folder: Path, *, with_pages: bool, guard: Guard = nullcontext
 ) -> Iterator[Path]:
@@ -65,13 +74,8 @@ def draw_pictures(
     Yields:
         Each file as soon as it is written.
     """
-    kinds: dict[str, Callable[[Picture, PictureCase], bytes | None]] = {".png": _png}
-    if with_pages:
-        kinds[".html"] = _page
-    for picture in pictures:
-        if not picture.needs <= case.case.given:
-            continue
-        for suffix, make in kinds.items():
+    for picture in _applicable(pictures, case):
+        for suffix, make in _kinds(picture, with_pages).items():
             content = None
             with guard(f"the picture {picture.name}{suffix}"):
                 content = make(picture, case)
@@ -79,6 +83,17 @@ def draw_pictures(
                 path = folder / f"{picture.name}{suffix}"
                 path.write_bytes(content)
                 yield path
+
+
+def _applicable(pictures: Sequence[Picture], case: PictureCase) -> tuple[Picture, ...]:
+    return tuple(picture for picture in pictures if picture.needs <= case.case.given)
+
+
+def _kinds(picture: Picture, with_pages: bool) -> dict[str, Maker]:
+    kinds: dict[str, Maker] = {".png": _png}
+    if with_pages and type(picture).write is not Picture.write:
+        kinds[".html"] = _page
+    return kinds
 
 
 def _png(picture: Picture, case: PictureCase) -> bytes | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class LastingStream(io.TextIOWrapper):
@@ -72,3 +74,22 @@ def output_failure() -> OSError | None:
     sys.stdout.flush()
     failure = getattr(sys.stdout, "failure", None)
     return None if isinstance(failure, BrokenPipeError) else failure
+
+
+@contextmanager
+def said_on_terminals(what: str) -> Iterator[None]:
+    """Say what is done where the line can be taken away again; nothing is imported for it.
+
+    Args:
+        what: Such as `loading PyTorch`.
+    """
+    is_shown = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if is_shown:
+        sys.stderr.write(what)
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ae_lightning.collector import resting
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
 from ae_lightning.tracking.answers import is_away, reason_of
@@ -184,7 +185,8 @@ def _import_quietly() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    import mlflow  # noqa: F401
+    with resting():
+        import mlflow  # noqa: F401
 
     # Its import sets the level to INFO, at which every migration and every pause of the system monitor is told.
     logging.getLogger("mlflow").setLevel(logging.WARNING)

@@ -41,6 +41,7 @@ from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError
 from ae_lightning.tracking.store import answers_explained, connect, find_or_create_experiment, impatient
 from ae_lightning.tracking.writer import Writer
+from ae_lightning.waiting import said_if_slow
 
 MYPY = False
 """True for mypy alone. jsonargparse runs every block under `TYPE_CHECKING`, which would import mlflow for `--help`."""
@@ -151,7 +152,8 @@ class MLflowTracker(MLFlowLogger):
             return
         is_open_again = self._spool is not None
         if self._spool is None:
-            self._open_first()
+            with said_if_slow(f"waiting for MLflow at {shown_uri(self._tracking_uri)} …"):
+                self._open_first()
             self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
         self._writer = Writer(self._mlflow_client, self._spool)
         if is_open_again and not self._is_guest and not self.is_waiting:
@@ -374,7 +376,8 @@ class MLflowTracker(MLFlowLogger):
         if not self._is_guest and not self.is_waiting:
             final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
             self._submit(Status(final, int(time.time() * 1000)))
-        self._writer.close()
+        with said_if_slow(f"delivering to MLflow at {shown_uri(self._tracking_uri)} …"):
+            self._writer.close()
         self._writer = None
 
     @property

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.chunks import chunks, sample_rows
+from ae_lightning.judging.chunks import cached_chunks, sample_rows
+from ae_lightning.judging.distances import Points
 from ae_lightning.judging.measure import Direction, Measure
 
 MAX_COMPARED_CODES = 5_000
@@ -102,16 +103,14 @@ def _median_distance(codes: NDArray[np.float32], draws: NDArray[np.float32], see
 
 def _kernel_sum(first: NDArray[np.float32], second: NDArray[np.float32], width: float) -> float:
     """Sum the kernels of all pairs of rows; the powers spare four exponentials of five."""
-    from sklearn.metrics.pairwise import euclidean_distances
-
-    total = 0.0
-    second = second.astype(np.float64)
-    for rows in chunks(len(first), len(second)):
-        squared = euclidean_distances(first[rows].astype(np.float64), second, squared=True)
-        kernel = np.exp(squared / (-2 * (_WIDEST * width) ** 2))
+    total, points = 0.0, Points(second)
+    for rows in cached_chunks(len(first), len(second)):
+        kernel = points.squared_distances(first[rows])
+        kernel /= -2 * (_WIDEST * width) ** 2
+        np.exp(kernel, out=kernel)
         total += float(kernel.sum())
         for _ in range(_NUM_BANDWIDTHS - 1):
-            kernel **= 2
-            kernel **= 2
+            np.square(kernel, out=kernel)
+            np.square(kernel, out=kernel)
             total += float(kernel.sum())
     return total

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.case import Case
-from ae_lightning.judging.chunks import chunks
+from ae_lightning.judging.distances import Points
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import Direction, Measure
 
@@ -21,7 +21,11 @@ MAX_RETRIEVED_CODES = 100_000
 
 _QUERY_SEED = 0
 
-Distances = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+QUERIES_AT_ONCE = 16
+"""Queries whose distances are held at once: 13 MiB for 100,000 codes."""
+
+Precisions = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float64]]
+"""From codes of queries, and which training codes are relevant to each, to their average precisions."""
 
 
 class Retrieval(Measure):
@@ -55,10 +59,13 @@ def retrieval_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> fl
     Raises:
         ValueError: If a split has no labels.
     """
-    from sklearn.metrics.pairwise import euclidean_distances
-
-    searched, queries = train.labelled(MAX_RETRIEVED_CODES, seed), evaluated.labelled(NUM_QUERIES, _QUERY_SEED)
-    return _mean_average_precision(*searched, *queries, euclidean_distances)
+    (searched, train_labels), queries = _searched(train, seed), _queries(evaluated)
+    points = Points(searched)
+    return _mean_average_precision(
+        *queries,
+        train_labels,
+        lambda codes, is_relevant: average_precisions(points.squared_distances(codes).astype(np.float32), is_relevant),
+    )
 
 
 def hash_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> float:
@@ -80,19 +87,33 @@ def hash_map(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> float:
     Raises:
         ValueError: If a split has no labels.
     """
-    train_codes, train_labels = train.labelled(MAX_RETRIEVED_CODES, seed)
-    codes, labels = evaluated.labelled(NUM_QUERIES, _QUERY_SEED)
-    medians = np.median(train_codes, axis=0)
+    (searched, train_labels), (codes, labels) = _searched(train, seed), _queries(evaluated)
+    medians = np.median(searched, axis=0)
+    # Products of bits with negated bits count where they differ: exact in float32, and nothing is quicker.
+    differing, num_distances = _bits(searched <= medians), codes.shape[1] + 1
     return _mean_average_precision(
-        _signs(train_codes, medians), train_labels, _signs(codes, medians), labels, _hamming_distances
+        _bits(codes > medians),
+        labels,
+        train_labels,
+        lambda bits, is_relevant: average_precisions_of_counts(
+            (bits @ differing.T).astype(np.int64), is_relevant, num_distances
+        ),
     )
+
+
+def _searched(train: EncodedSplit, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    return train.labelled(MAX_RETRIEVED_CODES, seed)
+
+
+def _queries(evaluated: EncodedSplit) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    return evaluated.labelled(NUM_QUERIES, _QUERY_SEED)
 
 
 def average_precisions(distances: NDArray[np.float32], is_relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Average precision of each row: over the relevant, the share of relevant ones among all that are as near.
 
     Args:
-        distances: From each query to each code, shape (Q, N).
+        distances: From each query to each code, or what grows with it, shape (Q, N).
         is_relevant: Shape (Q, N).
 
     Returns:
@@ -108,24 +129,35 @@ def average_precisions(distances: NDArray[np.float32], is_relevant: NDArray[np.b
     return precisions
 
 
+def average_precisions_of_counts(
+    distances: NDArray[np.int64], is_relevant: NDArray[np.bool_], num_distances: int
+) -> NDArray[np.float64]:
+    """Average precision of each row, as ``average_precisions`` gives it, where distances are few whole numbers.
+
+    Args:
+        distances: From 0 to ``num_distances`` − 1, shape (Q, N).
+        is_relevant: Shape (Q, N).
+        num_distances: How many there are.
+
+    Returns:
+        Shape (Q,); 0 for a query with nothing relevant.
+    """
+    rows = list(zip(distances, is_relevant, strict=True))
+    relevant = np.stack([np.bincount(row[chosen], minlength=num_distances) for row, chosen in rows])
+    as_near = np.cumsum([np.bincount(row, minlength=num_distances) for row in distances], axis=1)
+    shares = np.cumsum(relevant, axis=1) / np.maximum(as_near, 1)
+    return np.asarray((relevant * shares).sum(axis=1) / np.maximum(relevant.sum(axis=1), 1))
+
+
 def _mean_average_precision(
-    train_codes: NDArray[np.float32],
-    train_labels: NDArray[np.int64],
-    codes: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    distances: Distances,
+    codes: NDArray[np.float32], labels: NDArray[np.int64], train_labels: NDArray[np.int64], precisions: Precisions
 ) -> float:
-    precisions = [
-        average_precisions(distances(codes[rows], train_codes), labels[rows, None] == train_labels)
-        for rows in chunks(len(codes), len(train_codes))
-    ]
-    return float(np.concatenate(precisions).mean())
+    starts = range(0, len(codes), QUERIES_AT_ONCE)
+    pieces = [slice(start, start + QUERIES_AT_ONCE) for start in starts]
+    found = [precisions(codes[rows], labels[rows, None] == train_labels) for rows in pieces]
+    return float(np.concatenate(found).mean())
 
 
-def _signs(codes: NDArray[np.float32], medians: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(codes > medians, np.float32(1), np.float32(-1))
-
-
-def _hamming_distances(signs: NDArray[np.float32], train_signs: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Products of signs are whole numbers, exact in float32, and a matrix product is the quickest way to them.
-    return np.asarray((signs.shape[1] - signs @ train_signs.T) / 2, dtype=np.float32)
+def _bits(is_set: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return bits and their negations, from shape (N, d) to (N, 2 d)."""
+    return np.concatenate([is_set, ~is_set], axis=1).astype(np.float32)
