@@ -90,6 +90,7 @@ def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
     assert judged[0].value != judged[1].value
 
 
+@pytest.mark.slow
 def test_the_configuration_of_a_run_that_was_gone_on_with_begins_another(workspace):
     assert workspace.fit("--trainer.max_epochs", "1").code == 0
     first = workspace.run().info.run_id
@@ -135,6 +136,7 @@ trainer:
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace, tmp_path_factory, monkeypatch):
     assert workspace.fit("--checkpoint.mode", "max", "--model.optimizer.lr", "1e-9").code == 0
     run_id = workspace.run().info.run_id

@@ -12,9 +12,6 @@ from ae_lightning.machine.speedups import compile_networks
 from ae_lightning.variants import find_variants
 from quick_options import JUDGED_QUICKLY, QUICK
 
-SHOWN_AT_ONCE = ("AdversarialAE",)
-"""The variant with two optimizers; the rest are tried with the slow tests."""
-
 
 def losses(workspace):
     return [metric.value for metric in workspace.history(workspace.run().info.run_id, "train/loss")]
@@ -31,10 +28,8 @@ def test_a_precision_trains_on_a_cpu(workspace, precision):
     assert kinds == {torch.float32}
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [pytest.param(name, marks=() if name in SHOWN_AT_ONCE else pytest.mark.slow) for name in sorted(find_variants())],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", sorted(find_variants()))
 def test_double_precision_trains_as_single_does(workspace, variant):
     """The same images and draws, so that the losses agree as far as float32 tells."""
     found = {}

@@ -70,7 +70,7 @@ def test_a_trunk_takes_small_grey_images(name):
         torch.testing.assert_close(encoder(x_BCHW[:1]), codes[:1], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "vit_b_32"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("vgg11_bn", marks=pytest.mark.slow), "vit_b_32"])
 def test_a_trunk_takes_odd_oblong_colour_images(name):
     shape = (3, 13, 17)
     check_it_trains(build_encoder(name, shape), shape)
@@ -211,7 +211,7 @@ def test_the_command_line_takes_the_weights_of_a_checkpoint(pretrained, bare_wor
 @pytest.mark.parametrize(
     ("name", "weights", "setting", "value"),
     [
-        ("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", "image_size", 384),
+        pytest.param("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", "image_size", 384, marks=pytest.mark.slow),
         ("googlenet", "DEFAULT", "transform_input", True),
         ("inception_v3", "DEFAULT", "transform_input", True),
     ],

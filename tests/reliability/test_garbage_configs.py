@@ -92,11 +92,11 @@ def check_study(folder, text):
 
 
 def test_some_mutated_configurations(folder, resolved, counts):
-    mutations(30)(given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text)))()
+    mutations(12)(given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text)))()
 
 
 def test_some_mutated_studies(folder):
-    mutations(20)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
+    mutations(12)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ def test_a_trial_that_cannot_be_built_fails_and_the_sweep_goes_on(sweep, study_o
     assert "1 fail" in outcome.out
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_fails(sweep, study_of, workspace):
     space = {"model.optimizer.lr": {"type": "categorical", "choices": [1e30, 1e-3]}}
     outcome = sweep(space=space, first=[{"model.optimizer.lr": 1e30}, {"model.optimizer.lr": 1e-3}], trials=2)

@@ -227,6 +227,7 @@ def test_a_run_leaves_the_environment_as_it_was(workspace):
     assert not changed & {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"}
 
 
+@pytest.mark.slow
 def test_two_directories_in_one_process_keep_their_own_runs(open_workspace):
     with open_workspace() as first:
         assert first.fit().code == 0

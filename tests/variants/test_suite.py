@@ -271,6 +271,7 @@ class TestMyVAE(VariantSuite):
 """
 
 
+@pytest.mark.slow
 def test_a_users_variant_passes_in_every_mode(pytester):
     """A file outside the package, as the package's docstring shows it; the ranks import it too."""
     pytester.makepyfile(test_mine=USERS_FILE)
