@@ -83,8 +83,8 @@ LAYERS = {
         *("tracking", "variants"),
     },
     "python_api": {
-        *("callbacks", "checkpoints", "command_line", "data", "hyperparameters", "judging", "labels", "machine"),
-        *("models", "samplers", "tracking", "training", "variants"),
+        *("callbacks", "checkpoints", "command_line", "comparison", "data", "hyperparameters", "judging", "labels"),
+        *("machine", "models", "samplers", "tracking", "training", "variants"),
     },
     "sweep": {"callbacks", "checkpoints", "command_line", "data", "machine", "models", "serving", "tracking"},
 }

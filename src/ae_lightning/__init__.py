@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ae_lightning.priors.mixture import Mixture
     from ae_lightning.priors.normal import Normal
     from ae_lightning.priors.swiss_roll import SwissRoll
+    from ae_lightning.python_api.comparing import RunComparison, compare
     from ae_lightning.python_api.fitting import fit
     from ae_lightning.python_api.loading import load
     from ae_lightning.python_api.result import Result
@@ -49,6 +50,7 @@ __version__ = "0.2.0"
 _MODULES = {
     "python_api.fitting": ("fit",),
     "python_api.loading": ("load",),
+    "python_api.comparing": ("compare", "RunComparison"),
     "python_api.result": ("Result",),
     "python_api.specs": ("spec_of",),
     "spec": ("DataSpec",),
@@ -99,6 +101,7 @@ __all__ = [
     "Normal",
     "ResNet",
     "Result",
+    "RunComparison",
     "SampleVAE",
     "SparseAE",
     "StackedAE",
@@ -107,6 +110,7 @@ __all__ = [
     "Unpool",
     "UserError",
     "VanillaAE",
+    "compare",
     "fit",
     "load",
     "spec_of",

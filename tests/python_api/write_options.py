@@ -18,12 +18,12 @@ MARKER = "# Written by tests/python_api/write_options.py from here on.\n"
 
 def configured_variants() -> dict[str, type[Autoencoder]]:
     """The variant of each configuration that names one."""
-    contents = {name: yaml.safe_load(find_file("configuration", name).read_text()) for name in names("configuration")}
-    return {
-        name: find_variants()[content["model"]["class_path"]]
-        for name, content in contents.items()
-        if "model" in content
-    }
+    variants = {}
+    for name in names("configuration"):
+        model = yaml.safe_load(find_file("configuration", name).read_text()).get("model", {})
+        if "class_path" in model:
+            variants[name] = find_variants()[model["class_path"]]
+    return variants
 
 
 def own_options(variant: type[Autoencoder]) -> dict[str, str]:

@@ -62,6 +62,8 @@ def quiet() -> None:
         r"The dirpath has changed from",
         r"Checkpoint directory .* exists and is not empty",
         r"`weights_only` was not set, defaulting to",
+        # Of what MLflow imports, in a notebook: no bar of its own is shown.
+        r"IProgress not found",
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> None:
     comparison = compare_runs(runs, options.stage)
     if not comparison.rows:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
-    goal = _goal(comparison, options.goal)
+    goal = ranked_by(comparison, options.goal)
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison, goal)
     head = f"# {escaped(title)}\n\n"
@@ -81,7 +81,7 @@ def compare(options: argparse.Namespace) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _goal(comparison: Comparison, wanted: Goal | None) -> Goal:
+def ranked_by(comparison: Comparison, wanted: Goal | None) -> Goal:
     """Return what rows are ranked by: what is wanted, by default the first goal of which something was measured.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any, Literal, Unpack, overload
 import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
+from rich.console import Console
 
 from ae_lightning.command_line.launch import open_cli, prepare
 from ae_lightning.data.given_arrays import TEST_SHARE, arrays_given
@@ -148,6 +148,7 @@ def _run(model: GivenModel, samples: GivenData, settings: dict[str, Any], callba
         files = [path for path in (model.config, file) if path is not None]
         arguments = ["fit", *(argument for path in files for argument in ("-c", str(path)))]
         if samples.arrays is not None and samples.arrays.test is None:
-            sys.stderr.write(f"no x_test: {TEST_SHARE:.0%} of the samples are held out to test on\n")
+            line = f"no x_test: {TEST_SHARE:.0%} of the samples are held out to test on"
+            Console(stderr=True).print(line, soft_wrap=True, highlight=False)
         with isolate_rng(), interrupts_raised(), resource_errors_explained(), arrays_given(samples.arrays):
             return Result.of_run(open_cli(cli, arguments, callbacks), samples.arrays)

@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 
 SHOWN_METRICS = ("train/loss", "val/loss")
@@ -30,7 +29,7 @@ class NotebookProgress(ProgressBar):
         self._is_enabled = True
         self._handle: Any = None
         self._next_drawing = 0.0
-        self._losses = ""
+        self._losses = self._said = ""
 
     def disable(self) -> None:
         """Draw nothing: Lightning asks this of every rank but the first."""
@@ -65,18 +64,18 @@ class NotebookProgress(ProgressBar):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the measures follow: they take longer than the batches."""
-        self._draw(1.0, f"{self._losses}; judging")
+        self._draw(1.0, f"{self._said}; judging")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave the losses."""
-        if trainer.state.fn == TrainerFn.TESTING:
-            self._draw(1.0, self._losses)
+        """Leave what the training came to."""
+        self._draw(1.0, self._said)
 
     def _draw_epoch(self, trainer: pl.Trainer, done: float) -> None:
         last = trainer.max_epochs if trainer.max_epochs not in (None, -1) else None
         of_all = f"{int(done)}/{last} epochs" if last else f"{int(done)} epochs"
         share = done / last if last else 0.0
-        self._draw(share, f"{of_all}  {self._losses}")
+        self._said = f"{of_all}  {self._losses}"
+        self._draw(share, self._said)
 
     def _draw(self, share: float, text: str) -> None:
         self._next_drawing = time.monotonic() + 1 / REFRESHES_PER_SECOND

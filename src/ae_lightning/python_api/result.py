@@ -254,8 +254,14 @@ class Result:
         return measures_as_html(self._title(), self._measures or {})
 
     def _title(self) -> str:
-        place = f", {self.checkpoint}" if self.checkpoint else ""
-        return f"{type(self.model).__name__}-{self.model.latent_dim}{place}"
+        data = "" if self._module is None else f" on {self.data.dataset_name}"
+        place = "" if self.checkpoint is None else f", {_from_here(self.checkpoint)}"
+        return f"{type(self.model).__name__}-{self.model.latent_dim}{data}{place}"
+
+
+def _from_here(path: Path) -> Path:
+    """Return a path as it is seen from the working directory, if it lies there."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _chunks(num: int) -> list[slice]:

@@ -24,7 +24,8 @@ def tell_hints(stage: str, values: Mapping[str, float], hints: list[str], measur
     """Say on the standard error where to look further: the measures are the result's to show."""
     console = Console(stderr=True)
     for hint in hints:
-        console.print(hint, soft_wrap=True, highlight=False, markup=False)
+        # A page does not break lines by itself.
+        console.print(hint, soft_wrap=not console.is_jupyter, highlight=False, markup=False)
 
 
 class ProgramCLI(AutoencoderCLI):
@@ -56,11 +57,14 @@ class ProgramCLI(AutoencoderCLI):
         super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer; in a notebook, its progress bar is a part of the page."""
+        """Build the Trainer; in a notebook, its progress bar is a part of the page, and the model's summary none."""
         settings = self._get(self.config_init, "trainer")
-        if is_in_notebook() and settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
-            given = settings.get("callbacks") or []
-            settings["callbacks"] = [*(given if isinstance(given, list) else [given]), NotebookProgress()]
+        if is_in_notebook():
+            if settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
+                given = settings.get("callbacks") or []
+                settings["callbacks"] = [*(given if isinstance(given, list) else [given]), NotebookProgress()]
+            # The run keeps it.
+            settings["enable_model_summary"] = settings.get("enable_model_summary") or False
         return super().instantiate_trainer(**kwargs)
 
 

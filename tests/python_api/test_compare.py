@@ -1,0 +1,42 @@
+"""Results side by side, whether MLflow has them or not."""
+
+from __future__ import annotations
+
+import pytest
+
+import ae_lightning as ael
+
+
+@pytest.fixture
+def untracked(small, faces, quick_fit):
+    """A result that MLflow does not have, of other settings than the one that it has."""
+    return quick_fit("vanilla", faces, latent_dim=2, network=ael.Linear(), tracking=False, seed=1)
+
+
+def test_results_and_runs_are_set_side_by_side(small, untracked):
+    result, workspace = small
+    compared = ael.compare([result, untracked])
+    by_variant = {row["variant"]: row for row in compared.rows}
+    assert by_variant["VAE"]["mse"] == result.measures["mse"]
+    assert by_variant["VanillaAE"]["mse"] == untracked.measures["mse"]
+    assert by_variant["PCA"]["mse"] == pytest.approx(result.measures["pca_mse"])
+    assert compared.to_frame().loc[by_variant["VAE"]["run"], "mse"] == result.measures["mse"]
+    assert "Best to reconstruct" in compared._repr_markdown_() == repr(compared)
+    (alone,) = [row for row in ael.compare([result.run_id], tracking_uri=workspace.uri).rows if row["run_ids"]]
+    assert alone["run_ids"] == [result.run_id]
+    of_experiment = ael.compare("arrays", tracking_uri=workspace.uri)
+    assert [row["run_ids"] for row in of_experiment.rows] == [[result.run_id], []]
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ([3], "runs: int is not taken; give results of ael.fit, or ids of runs"),
+        ("nowhere", "compare: there is no sqlite:///mlflow.db yet; `fit` makes it"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(bare_workspace, runs, said):
+    with pytest.raises(ael.UserError) as raised:
+        ael.compare(runs)
+    assert str(raised.value) == said
+    assert list(bare_workspace.folder.iterdir()) == []
