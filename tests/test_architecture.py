@@ -76,7 +76,7 @@ LAYERS = {
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {
         *("models", "callbacks", "checkpoints", "data", "hyperparameters", "judging", "machine", "networks", "priors"),
-        *("samplers", "tracking", "variants"),
+        *("samplers", "tracking", "training", "variants"),
     },
     "comparison": {
         *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),

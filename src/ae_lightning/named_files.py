@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -66,17 +66,18 @@ def _without_suffix(name: str | Path) -> str:
     return Path(name).as_posix().removesuffix(SUFFIX)
 
 
-def said_of(kind: Kind, given: Iterable[str]) -> str:
-    """Say in one line where the files are that were found by name.
+def said_of(kind: Kind, given: Sequence[str], found: Sequence[str]) -> str:
+    """Say in one line which files were found by name.
 
     Args:
         kind: What they hold.
-        given: What was given on the command line; of files that are there nothing is said.
+        given: What was given.
+        found: The paths in their places.
 
     Returns:
-        The line with its end; nothing where none was found by name.
+        The line with its end; nothing where each is the file that was given.
     """
-    by_name = [one for one in given if not Path(one).exists() or Path(one).is_dir()]
+    by_name = [name for name, path in zip(given, found, strict=True) if name != path]
     return f"{kind} of ae_lightning: {', '.join(by_name)} (in {package_folder(kind)})\n" if by_name else ""
 
 

@@ -109,21 +109,53 @@ def test_no_model_says_how_to_choose_one(refuse):
 @pytest.mark.parametrize(
     ("option", "value", "kind"),
     [
-        ("--data.batch_size", "many", "int"),
-        ("--model.latent_dim", "2.5", "int"),
-        ("--model.beta", "strong", "float"),
-        ("--model.network.filters", "wide", "list"),
-        ("--model.network.batch_norm", "perhaps", "bool"),
-        ("--model.reconstruction", "mes", "mse"),
-        ("--data.scaling", "log", "unit"),
-        ("--trainer.max_epochs", "long", "int"),
+        ("--data.batch_size", "many", "a whole number"),
+        ("--model.latent_dim", "2.5", "a whole number"),
+        ("--model.beta", "high", "a number, {start, end, warmup_epochs} or auto"),
+        ("--model.beta.end", "high", "a number"),
+        ("--model.optimizer.lr", "fast", "a number or Tensor"),
+        ("--model.network.filters", "wide", "a list"),
+        ("--model.network.batch_norm", "perhaps", "true or false"),
+        ("--model.reconstruction", "mes", "mse, bce, l1 or softmax"),
+        ("--data.num_val", "few", "a whole number or null"),
+        ("--evaluation.measures", "mse", "a list of names, all or cheap; one alone is a list too: [mse]"),
+        ("--trainer.max_epochs", "long", "a whole number or null"),
+        ("--trainer.precision", "bf15", "32-true, 64-true, bf16-mixed or 16-mixed"),
+        ("--trainer.deterministic", "maybe", "true, false, warn or null"),
     ],
 )
 def test_wrong_type_names_key_value_and_what_is_allowed(refuse, option, value, kind):
-    message = refuse("fit", *VAE, option, value)
-    assert option.removeprefix("--").rsplit(".", 1)[-1] in message
-    assert value in message
-    assert kind in message.lower()
+    key = option.removeprefix("--")
+    assert refuse("fit", *VAE, option, value) == f"{key}: {value!r} is not allowed; it must be {kind}"
+
+
+def test_a_weight_that_changes_names_its_own_keys(refuse, config):
+    weight = "{start: 1, END: 2, warmup_epochs: 3}"
+    message = refuse("fit", *VAE, "--model.beta", weight.replace("END", "ende"))
+    assert message.startswith("model.beta: 'ende' is not known; did you mean 'end'?")
+    text = f"model: {{class_path: VAE, init_args: {{beta: {weight.replace('END: 2', 'end: high')}}}}}"
+    assert refuse("fit", "-c", config(text)).startswith("model.beta.end: 'high' is not allowed; it must be a number")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["configs/vae.yaml"],
+            "'configs/vae.yaml' belongs to no option; a configuration stands behind -c: -c ",
+        ),
+        (["vae"], "'vae' belongs to no option; a configuration stands behind -c: -c vae"),
+        (["VAE"], "'VAE' belongs to no option; did you mean --model VAE?"),
+        ([*VAE, "--model.latent_dim", "3", "4"], "'4' belongs to no option; each takes one value"),
+        ([*VAE, "-model.latent_dim", "3"], "'-model.latent_dim' is no option; did you mean --model.latent_dim?"),
+        ([*VAE, "data.name=mnist"], "'data.name=mnist' is no option; did you mean --data.name=mnist?"),
+        ([*VAE, "--model.latent_dim"], "--model.latent_dim: its value is missing"),
+        (["-c"], "--config: its value is missing"),
+        ([*VAE, "--", "--data.name", "mnist"], "'--' is no option"),
+    ],
+)
+def test_what_belongs_to_no_option_says_what_may_be_meant(refuse, arguments, said):
+    assert refuse("fit", *arguments).startswith(said)
 
 
 def test_wrong_type_in_a_file(refuse, config):

@@ -43,15 +43,6 @@ def test_version(bare_workspace):
     assert (outcome.code, outcome.out) == (0, f"ae_lightning {__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "key", ["data.name", "data.root", "data.path", "data.batch_size", "data.scaling", "data.num_val", "--model", "VAE"]
-)
-def test_help_of_fit_names_the_keys(bare_workspace, key):
-    outcome = bare_workspace("fit", "--help")
-    assert outcome.code == 0
-    assert key in outcome.out
-
-
 @pytest.mark.parametrize("name", find_variants())
 def test_help_of_a_variant_explains_every_argument(name):
     parser = ArgumentParser()

@@ -6,7 +6,6 @@ The line names the offending key, what was given, the nearest valid name and wha
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,44 +13,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-
+from ae_lightning.command_line.class_keys import (
+    CLASS_KINDS,
+    arguments_of,
+    classes_of,
+    named_classes,
+    read_yaml,
+    subclasses,
+)
 from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
+from ae_lightning.command_line.type_words import MAPPINGS, in_words, joined
 from ae_lightning.command_line.unparsed_options import config_files, given_options
-from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.machine.precision import PRECISIONS
 from ae_lightning.models.autoencoder import Autoencoder
-from ae_lightning.networks import Network
-from ae_lightning.priors.base import Prior
-from ae_lightning.samplers.base import Sampler
-from ae_lightning.variants import holds_variants
+from ae_lightning.named_files import named_file
 
 MAX_LENGTH = 1000
 MAX_VALUE_LENGTH = 200
 """Of a message, and of the value that is repeated in it, in characters."""
-
-CLASS_KINDS: dict[str, type] = {
-    "model": Autoencoder,
-    "model.network": Network,
-    "model.prior": Prior,
-    "model.optimizer": Optimizer,
-    "model.scheduler": LRScheduler,
-    "sampler": Sampler,
-    "trainer.logger": Logger,
-    "trainer.callbacks": Callback,
-}
-"""Keys whose value is a class, and what it must be a subclass of."""
-
-DEFAULT_CLASSES = {"model.network": "Conv", "model.optimizer": "Adam", "trainer.logger": "MLflowTracker"}
-
-GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "spec": "the data give it"}
-"""Arguments of a model that its key cannot set, and what does."""
-
-DERIVED_ARGUMENTS = frozenset({"self", "params", "optimizer_", *GIVEN_BY_OTHERS})
 
 
 class ParseError(ConfigError):
@@ -63,6 +43,7 @@ class _Failure:
     """A message taken apart: the keys it goes through, the value given, and the parser's keys and classes."""
 
     message: str
+    arguments: Sequence[str]
     keys: Sequence[str]
     classes: Mapping[str, str]
 
@@ -70,19 +51,25 @@ class _Failure:
     def path(self) -> str:
         """The dotted key that the message is about, as far as it says."""
         named = re.findall(r'Parser key "([^"]+)"', self.message)
-        nested = re.search(r"NestedArg\(key='([^']+)'", self.message)
-        if nested is None:
-            return ".".join(named)
-        return f"{named[0]}.{nested[1]}" if named else nested[1]
+        nested = re.findall(r"NestedArg\(key='([^']+)'", self.message)
+        return ".".join([*named[:1], nested[-1]] if nested else named)
 
     @property
     def value(self) -> Any:
-        """The value given, as far as the message tells it."""
-        found = re.search(r"Given value: (.+)", self.message)
-        try:
-            return ast.literal_eval(found[1]) if found else None
-        except (ValueError, SyntaxError):
-            return found[1] if found else None
+        """The value given for the key, as far as the message tells it."""
+        return next(self._values(), None)
+
+    @property
+    def outermost_value(self) -> Any:
+        """The value given for the first of the keys that lead to it."""
+        return next(iter([*self._values()][::-1]), None)
+
+    def _values(self) -> Iterator[Any]:
+        for given in re.findall(r"Given value: (.+)", self.message):
+            try:
+                yield ast.literal_eval(given)
+            except (ValueError, SyntaxError):
+                yield given
 
 
 def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
@@ -93,10 +80,11 @@ def explain(message: str, arguments: Sequence[str], keys: Sequence[str]) -> str:
         arguments: The command line, which tells the classes that were chosen.
         keys: Every dotted key that the command takes.
     """
-    taken_apart = _Failure(_with_whole_key(message, arguments, keys), keys, named_classes(arguments))
+    taken_apart = _Failure(_with_whole_key(message, arguments, keys), arguments, keys, named_classes(arguments))
     explainers: tuple[Callable[[_Failure], str | None], ...] = (
         _linked,
         _unknown_argument,
+        _missing_value,
         _unknown_option,
         _unknown_class,
         _bad_key,
@@ -124,42 +112,8 @@ def _with_whole_key(message: str, arguments: Sequence[str], keys: Sequence[str])
         return message
     whole = {option[2:] for option, _ in given_options(arguments) if re.fullmatch(rf"--.+\.{found[1]}", option)}
     for path in config_files(arguments):
-        whole |= {".".join([*place, found[1]]) for place in _paths_to(found[1], _read_yaml(Path(path)))}
+        whole |= {".".join([*place, found[1]]) for place in _paths_to(found[1], read_yaml(Path(path)))}
     return message.replace(found[1], whole.pop(), 1) if len(whole) == 1 else message
-
-
-def named_classes(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the class names that the arguments choose, by key, over the defaults."""
-    classes = dict(DEFAULT_CLASSES)
-    for option, value in pairwise([*arguments, ""]):
-        for path in config_files([option, value]):
-            classes |= dict(_classes_of("", _read_yaml(Path(path))))
-        if option.startswith("--"):
-            key = option.removeprefix("--").removesuffix(".class_path")
-            if key in CLASS_KINDS:
-                classes[key] = value
-    return {key: name.rsplit(".", 1)[-1] for key, name in classes.items()}
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return load_yaml(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-
-
-def _classes_of(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str) and key in CLASS_KINDS:
-        yield key, value
-    if not isinstance(value, Mapping):
-        return
-    if isinstance(value.get("class_path"), str):
-        yield key, value["class_path"]
-    for name, inner in value.items():
-        if name == "init_args":
-            yield from _classes_of(key, inner)
-        else:
-            yield from _classes_of(f"{key}.{name}".lstrip("."), inner)
 
 
 def _linked(failure: _Failure) -> str | None:
@@ -168,8 +122,36 @@ def _linked(failure: _Failure) -> str | None:
 
 
 def _unknown_argument(failure: _Failure) -> str | None:
-    found = re.search(r"[Uu]nrecognized arguments?: (?:--)?([^\s=]+)", failure.message)
-    return _unknown_key(failure, found[1]) if found else None
+    found = re.search(r"[Uu]nrecognized arguments?: (\S+)", failure.message)
+    if not found:
+        return None
+    given = found[1]
+    bare = given.lstrip("-–—")
+    is_option = bare and given.removesuffix(bare) == "--"
+    return _unknown_key(failure, bare.partition("=")[0]) if is_option else _no_option(failure, given, bare)
+
+
+def _no_option(failure: _Failure, given: str, bare: str) -> str:
+    """Say what somebody may have meant by a word that no option takes."""
+    if not bare:
+        return f"{given!r} is no option"
+    key = bare.partition("=")[0]
+    if key.split(".")[0] in {known.split(".")[0] for known in failure.keys}:
+        return f"{given!r} is no option; did you mean --{bare}?"
+    if named_file("configuration", given) or Path(given).suffix in (".yaml", ".yml") or Path(given).is_file():
+        return f"{given!r} belongs to no option; a configuration stands behind -c: -c {given}"
+    if given in subclasses(Autoencoder):
+        return f"{given!r} belongs to no option; did you mean --model {given}?"
+    return f"{given!r} belongs to no option; each takes one value, in quotes where it has spaces"
+
+
+def _missing_value(failure: _Failure) -> str | None:
+    found = re.search(r"argument (?:-c/)?(\S+): expected \w+ argument", failure.message)
+    if not found:
+        return None
+    # Of an argument of a class the message tells only the class's own option.
+    without = [one for one, after in pairwise([*failure.arguments, "-"]) if after.startswith("-")]
+    return f"{next((one for one in without if one.startswith(found[1])), found[1])}: its value is missing"
 
 
 def _unknown_option(failure: _Failure) -> str | None:
@@ -182,6 +164,9 @@ def _unknown_option(failure: _Failure) -> str | None:
     option, path = found[1], failure.path
     if path == option or path.endswith(f".{option}") or not path:
         return _unknown_key(failure, path or option)
+    for name, keys in MAPPINGS.items():
+        if re.search(rf"Subtypes: \[.*\b{name}\b", failure.message):
+            return unknown_name(path, option, keys)
     inner = next(_paths_to(option.split(".")[0], failure.value), [])
     return _unknown_key(failure, ".".join([path, *inner, *option.split(".")[:1]]), failure.value)
 
@@ -200,49 +185,15 @@ def _paths_to(option: str, value: Any) -> Iterator[list[str]]:
 def _unknown_key(failure: _Failure, key: str, value: Any = None) -> str:
     if not failure.keys:
         return _no_command()
-    classes = {**failure.classes, **dict(_classes_of(failure.path, value))}
+    classes = {**failure.classes, **dict(classes_of(failure.path, value))}
     group, _, name = key.rpartition(".")
     if group in CLASS_KINDS:
-        return unknown_name(group, name, _arguments_of(CLASS_KINDS[group], classes.get(group)))
+        return unknown_name(group, name, arguments_of(CLASS_KINDS[group], classes.get(group)))
     prefix = f"{group}." if group else ""
     known = {k.removeprefix(prefix).split(".")[0] for k in failure.keys if k.startswith(prefix)}
     if group and not known:
         return _unknown_key(failure, group)
     return unknown_name(group or "configuration", name, known)
-
-
-def _arguments_of(kind: type, class_name: str | None) -> set[str]:
-    """Return the arguments of a class of a kind, or of all classes of that kind where it is not known."""
-    short = (class_name or "").rsplit(".", 1)[-1]
-    classes = _subclasses(kind)
-    chosen = [classes[short]] if short in classes else list(classes.values())
-    return {name for cls in chosen for name in _argument_names(cls)} - DERIVED_ARGUMENTS
-
-
-def _argument_names(cls: type) -> Iterator[str]:
-    """Yield the names of a constructor's arguments, those that it hands on to its base included."""
-    parameters = inspect.signature(cls).parameters.values()
-    for parameter in parameters:
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            yield parameter.name
-        elif cls.__mro__[1] is not object:
-            yield from _argument_names(cls.__mro__[1])
-
-
-def _subclasses(kind: type) -> dict[str, type]:
-    """Return every imported class of a kind that can be built, by name."""
-    found: dict[str, type] = {}
-    cls: type
-    for cls in kind.__subclasses__():
-        found |= _subclasses(cls)
-        if _can_be_chosen(cls):
-            found[cls.__name__] = cls
-    return found
-
-
-def _can_be_chosen(cls: type) -> bool:
-    is_private = inspect.isabstract(cls) or cls.__name__.startswith("_")
-    return not is_private and (not issubclass(cls, Autoencoder) or holds_variants(cls.__module__))
 
 
 def _unknown_class(failure: _Failure) -> str | None:
@@ -259,7 +210,7 @@ def _unknown_class(failure: _Failure) -> str | None:
         # Of a nested value the message tells only the outermost key.
         places = [place for place, name in failure.classes.items() if name == found[1].rsplit(".", 1)[-1]]
         key = places[0] if places else key
-    names = _subclasses(CLASS_KINDS[key]) if key in CLASS_KINDS else {}
+    names = subclasses(CLASS_KINDS[key]) if key in CLASS_KINDS else {}
     if not names and re.search(r"Subtypes: .*<class '(?:int|float|bool)'>", failure.message):
         return None
     return unknown_name(key, found[1], names) if names else f"{key}: {found[1]!r} is no class that can be imported"
@@ -281,7 +232,7 @@ def _no_class(failure: _Failure) -> str | None:
     found = re.search(r"Got value: (None|\[\])", failure.message)
     if failure.path not in CLASS_KINDS or not found:
         return None
-    names = ", ".join(sorted(_subclasses(CLASS_KINDS[failure.path])))
+    names = ", ".join(sorted(subclasses(CLASS_KINDS[failure.path])))
     given = found[1].replace("None", "null")
     return f"{failure.path}: {given} is not allowed; it must be one of: {names}"
 
@@ -315,9 +266,12 @@ def _shortened(text: str) -> str:
 
 def _wrong_value(failure: _Failure) -> str | None:
     found = re.search(r"Expected an? (.+?)\. Got value: (.*)", failure.message)
-    if not found:
-        return None
-    return f"{_place(failure)}: {_shortened(repr(found[2]))} is not allowed; it must be {_type_name(found[1])}"
+    return _not_allowed(_place(failure), found[2], in_words(found[1])) if found else None
+
+
+def _not_allowed(place: str, value: Any, allowed: str) -> str:
+    written = f"; one alone is a list too: [{value}]" if "a list of names" in allowed and isinstance(value, str) else ""
+    return f"{place}: {_shortened(repr(value))} is not allowed; it must be {allowed}{written}"
 
 
 def _place(failure: _Failure) -> str:
@@ -328,7 +282,7 @@ def _place(failure: _Failure) -> str:
         return outermost
     if failure.path.endswith(f".{inner[-1]}"):
         return failure.path
-    between = next(_paths_to(inner[-1], failure.value), inner[:-1])
+    between = next(_paths_to(inner[-1], failure.outermost_value), inner[:-1])
     return ".".join([outermost, *between, inner[-1]])
 
 
@@ -336,23 +290,8 @@ def _wrong_union(failure: _Failure) -> str | None:
     found = re.findall(r"Subtypes: \[(.+)\]", failure.message)
     if not found:
         return None
-    kinds = re.sub(r"\s+", " ", ", ".join(_type_name(kind).removeprefix("one of ") for kind in _split_types(found[-1])))
-    return f"{failure.path}: {_shortened(repr(failure.value))} is not allowed; it must be one of: {kinds}"
-
-
-def _split_types(types: str) -> list[str]:
-    """Split at the commas that are in no brackets."""
-    return [part.strip() for part in re.split(r",(?![^\[]*\])", types)]
-
-
-def _type_name(kind: str) -> str:
-    literal = re.match(r"(?:typing\.)?Literal\[(.+)\]", kind)
-    if literal:
-        return "one of " + literal[1].replace("'", "")
-    kind = re.sub(r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1", kind)
-    for name, plain in (("NoneType", "null"), ("Sequence", "list"), ("typing.", ""), ("collections.abc.", "")):
-        kind = kind.replace(name, plain)
-    return kind
+    is_precision = failure.path == "trainer.precision"  # Lightning knows more of them
+    return _not_allowed(failure.path, failure.value, joined(PRECISIONS) if is_precision else in_words(found[-1]))
 
 
 def _unreadable_file(failure: _Failure) -> str | None:
@@ -369,7 +308,7 @@ def _missing_model(failure: _Failure) -> str | None:
 
 def no_model() -> str:
     """Say how to choose an autoencoder."""
-    names = ", ".join(sorted(_subclasses(Autoencoder)))
+    names = ", ".join(sorted(subclasses(Autoencoder)))
     return f"model: no autoencoder is chosen; give -c vae, or --model with one of: {names}"
 
 

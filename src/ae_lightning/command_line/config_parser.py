@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser
 
+from ae_lightning.command_line.class_keys import subclasses
 from ae_lightning.command_line.config_errors import ParseError
 from ae_lightning.command_line.jsonargparse_patches import (
     defaults_left_behind,
@@ -21,6 +24,7 @@ from ae_lightning.command_line.jsonargparse_patches import (
 from ae_lightning.command_line.unparsed_options import config_files
 from ae_lightning.command_line.yaml_text import check_size, constructors_explained
 from ae_lightning.errors import ConfigError
+from ae_lightning.models.autoencoder import Autoencoder
 
 MAX_CONFIG_BYTES = 1 << 20
 """Of a configuration file: what is larger is a checkpoint or an archive, given by mistake."""
@@ -45,11 +49,38 @@ set_loader(MODE, _load, exceptions=(yaml.YAMLError, ValueError))
 read_plain_values_by(_load)
 
 
+class _Help(argparse._HelpAction):
+    """Shows the command's page, or one section of it with every word."""
+
+    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
+        super().__init__(option_strings, **options)
+        self.nargs = "?"
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        # Heavier than to parse.
+        from ae_lightning.command_line.help.page import page
+
+        command = parser.prog.rpartition(" ")[2]
+        sys.stdout.write(page(cast(Parser, parser), command, values, _chosen(namespace)))
+        parser.exit()
+
+
+def _chosen(namespace: Any) -> type[Autoencoder] | None:
+    """Return the variant that options before `--help` have chosen."""
+    path = (namespace.get("model") or {}).get("class_path", "")
+    return {f"{cls.__module__}.{name}": cls for name, cls in subclasses(Autoencoder).items()}.get(path)
+
+
 class Parser(LightningArgumentParser):
     """Raises what jsonargparse would print, and takes no abbreviated keys: a misspelt one would pass for another."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **{"prog": "ae_lightning", "parser_mode": MODE, **kwargs})
+        super().__init__(
+            *args, allow_abbrev=False, add_help=False, **{"prog": "ae_lightning", "parser_mode": MODE, **kwargs}
+        )
+        self.add_argument("-h", "--help", action=_Help)
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
         """Parse, every class that is named anew with its own defaults, and each short name standing for one class."""

@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> None:
 def _with_configs_found(arguments: Sequence[str]) -> list[str]:
     found = with_named_configs_found(arguments)
     if is_rank_0():
-        sys.stderr.write(said_of("configuration", config_files(arguments)))
+        sys.stderr.write(said_of("configuration", *([*config_files(given)] for given in (arguments, found))))
     return found
 
 

@@ -11,12 +11,14 @@ from lightning.pytorch.callbacks import ProgressBar
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.checkpoint_config import LIGHTNING_KEYWORDS
-from ae_lightning.command_line.config_errors import GIVEN_BY_OTHERS, no_model
+from ae_lightning.command_line.class_keys import GIVEN_BY_OTHERS
+from ae_lightning.command_line.config_errors import no_model
 from ae_lightning.command_line.store_option import tracker_in
 from ae_lightning.command_line.unparsed_options import given_options
 from ae_lightning.errors import ConfigError
 from ae_lightning.file_names import OTHER_RUNS
 from ae_lightning.judging.directions import is_measure
+from ae_lightning.machine.precision import PRECISIONS
 from ae_lightning.variants import holds_variants
 
 COMPILES_BY_DEFAULT = False
@@ -96,7 +98,6 @@ def require_seed(seed: bool | int) -> int:
 LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
 """The Trainer's setting that may leave a command nothing to do."""
 
-PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 PRECISIONS_OF_16_BITS = ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16")
 """Those that keep weights in 16 bits: the steps of an optimizer are smaller than what they can hold."""
 

@@ -46,7 +46,7 @@ def with_named_configs_found(arguments: Sequence[str]) -> list[str]:
     is_file = False
     for argument in arguments:
         option, equals, value = argument.partition("=")
-        if is_file:
+        if is_file and not argument.startswith("-"):
             found.append(str(find_file("configuration", argument)))
         elif equals and is_config(option):
             found.append(f"{option}={find_file('configuration', value)}")

@@ -52,7 +52,7 @@ class DataModule(LightningDataModule):
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
             sources.
         batch_size: Samples per training step and rank.
-        scaling: What becomes of values: ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
+        scaling: What becomes of values. ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
             point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum, b, so that its squared
             error, in losses and in ``mse``, is 1/b² times what it is under ``unit``; ``dataset_max`` divides all
             by the largest value of the train split (what is larger elsewhere becomes 1); ``standard`` subtracts each
@@ -67,17 +67,17 @@ class DataModule(LightningDataModule):
         split_seed: Fixes which samples are held out for validation, and for test where the source has no
             test split.
         seed: Fixes the order in which the training samples come, together with the epoch.
-        predict_split: The split that ``predict`` goes through: ``train``, ``val`` or ``test``.
-        leave_out_class: A class, by name or number, whose samples are taken out of the train and val splits and stay in
-            test, so that it can be measured how they stand out; null for none. Those without a label, which may be of
+        predict_split: The split that ``predict`` goes through.
+        leave_out_class: A class, by name or number, whose samples are in the test split alone; null for none. How they
+            stand out is then measured. Those without a label, which may be of
             that class, are taken out of train and val too.
-        overlay: In evaluation, also lay each image over one of another class (pixelwise maximum), to measure whether
-            the code shows both.
-        on_error: What becomes of an image of ``folder`` that is damaged: ``raise`` ends the run before it begins,
+        overlay: In evaluation, also lay each image over one of another class (pixelwise maximum). It is measured
+            whether the code shows both.
+        on_error: What becomes of a damaged image of ``folder``. ``raise`` ends the run before it begins,
             ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
             does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
-        on_device: Whether a split's bytes stay on the GPU, where batches are then made without waiting for the host;
+        on_device: Whether a split's bytes stay on the GPU. Batches are then made there without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
 
     Raises:

@@ -7,6 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+"""What may be trained in."""
+
 
 def cpu_has_bf16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware (AMX, or AVX-512 BF16)."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.accelerators import CUDAAccelerator
 
-from ae_lightning.command_line.config_errors import CLASS_KINDS
+from ae_lightning.command_line.class_keys import CLASS_KINDS
 from ae_lightning.errors import ConfigError, UserError, unknown_name
 from ae_lightning.sweep.classes import SeededSampler, build_pruner
 from ae_lightning.sweep.gpu_shares import share_of_gpus

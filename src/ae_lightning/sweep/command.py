@@ -70,7 +70,7 @@ def parse_options(arguments: list[str]) -> Options:
     require_at_least("--workers", given.workers)
     overrides = {"timeout": given.timeout, "trials": given.trials, "storage": given.storage}
     study = find_file("study", given.config)
-    sys.stderr.write(said_of("study", [given.config]))
+    sys.stderr.write(said_of("study", [given.config], [str(study)]))
     return Options(study, overrides, given.workers, given.worker)
 
 

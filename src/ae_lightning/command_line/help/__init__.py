@@ -1,0 +1,1 @@
+"""What `fit --help` and its like print: the keys of a command in reading order."""
