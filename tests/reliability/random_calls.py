@@ -95,7 +95,7 @@ def command_line(random, folder):
     """Draw a command line; the configurations that it names are written to the folder."""
     grammar = Grammar(random)
     trains = grammar.happens(0.75)
-    command = grammar.any_of(TRAINER_COMMANDS if trains else set(COMMANDS) - {"sweep"})
+    command = grammar.any_of(TRAINER_COMMANDS if trains else sorted(set(COMMANDS) - {"sweep"}))
     actions = actions_of(command)
     # A command that lacks what it needs looks at nothing else.
     needed = [action for action in actions if action.required and grammar.happens(0.85)]
@@ -110,8 +110,11 @@ def command_line(random, folder):
             path = folder / f"{number}.yaml"
             path.write_bytes(grammar.document(actions).encode("utf-8", "surrogatepass"))
             arguments += [grammar.any_of(("-c", "--config")), str(path)]
-        else:
+        elif actions:
             arguments += grammar.option(grammar.any_of(actions))
+        else:
+            # `init` takes a folder, to which it writes: one that is ours.
+            arguments.append(grammar.any_of((str(folder / "made"), str(folder), "")))
     if grammar.happens(0.1):
         arguments.insert(random.randint(0, len(arguments)), grammar.any_of(ODD))
     if trains and grammar.happens(0.1):
