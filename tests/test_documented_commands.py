@@ -7,10 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
 from ae_lightning.named_files import COMMANDS as TAKEN_BY
 from ae_lightning.named_files import names
+from ae_lightning.spec import DataSpec
+from ae_lightning.testing.training import batch_of, draws_for, generate_batch
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["Makefile", "README.md", "CONTRIBUTING.md", "SECURITY.md"]
@@ -47,3 +50,15 @@ def test_each_name_is_there(documented, kind):
     named = {value for value in given if re.fullmatch(r"[a-z_/]+", value)}
     assert named
     assert named <= set(names(kind))
+
+
+def test_the_variant_of_the_readme_can_be_trained():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (code,) = [block for block in blocks if "class BlurryAE" in block]
+    namespace = {}
+    exec(code, namespace)
+    model = namespace["BlurryAE"](spec=DataSpec((1, 8, 8)))
+    x = generate_batch((1, 8, 8), 4)
+    (term,) = model.loss_terms(batch_of(x), draws_for(model, x)).values()
+    assert term.shape == (4,)
+    assert torch.isfinite(term).all()
