@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from ae_lightning.command_line.convert import _parser
+from ae_lightning.command_line.convert import parser
 from ae_lightning.data import DataModule
 
 
@@ -141,5 +141,5 @@ def test_two_conversions_to_one_place_do_not_mix(bare_workspace):
 
 @pytest.mark.parametrize(("text", "wanted"), [("3", 3), ("0", 0), ("003", "003"), ("cat", "cat")])
 def test_convert_takes_a_name_of_digits_for_a_name(text, wanted):
-    found = _parser().parse_args(["--output", "out", "--data.name", "digits", "--data.leave_out_class", text])
+    found = parser().parse_args(["--output", "out", "--data.name", "digits", "--data.leave_out_class", text])
     assert getattr(found, "data.leave_out_class") == wanted

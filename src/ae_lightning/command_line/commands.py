@@ -46,6 +46,7 @@ TRAINER_COMMANDS = {
 
 COMMANDS: dict[str, Command] = {
     "compare": Command("ae_lightning.comparison.command", "set runs side by side in one report"),
+    "completion": Command("ae_lightning.command_line.completion", "print a script for a shell to complete by"),
     "convert": Command(
         "ae_lightning.command_line.convert", "write a data set as blocks on disk, for more images than memory holds"
     ),

@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If the images or the settings cannot be used, or the output exists or cannot be written.
     """
-    options = vars(_parser().parse_args(arguments))
+    options = vars(parser().parse_args(arguments))
     output: Path = options.pop("output").expanduser()
     # So that --help need not wait for torch.
     from rich.console import Console
@@ -83,17 +83,18 @@ def _renamed_when_whole(output: Path) -> Iterator[Path]:
         raise ConfigError(f"convert: --output: {output} cannot be written ({first_line(error)})") from error
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "convert",
         description="Write a data set as blocks on disk, for --data.name stream.",
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="the folder to make")
+    made.add_argument("--output", metavar="DIR", type=Path, required=True, help="the folder to make")
     for key, settings in _DATA_KEYS.items():
-        parser.add_argument(f"--data.{key}", **settings)
-    return parser
+        made.add_argument(f"--data.{key}", **settings)
+    return made
 
 
 def _truth(text: str) -> bool:

@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If the checkpoint cannot be read or the file not be written.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # So that --help need not wait for torch.
     from rich.console import Console
 
@@ -41,16 +41,17 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "export",
         description="Write a checkpoint's weights as safetensors, its configuration in the file's metadata.",
         epilog="test, validate and predict take the file as their --ckpt_path.",
     )
-    parser.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint")
-    parser.add_argument(
+    made.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint")
+    made.add_argument(
         "--output",
         metavar="FILE",
         help=f"the file to write, which must not exist yet (default: beside it, {WEIGHTS_SUFFIX})",
     )
-    return parser
+    return made

@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         ConfigError: If one of the folders is there already, or cannot be written.
     """
-    folder: Path = _parser().parse_args(arguments).folder
+    folder: Path = parser().parse_args(arguments).folder
     for name in FOLDERS.values():
         if (folder / name).exists():
             raise ConfigError(f"init: {folder / name} exists already; it is not overwritten")
@@ -44,12 +44,13 @@ def run(arguments: list[str]) -> int:
 _EXAMPLES = {"configs": f"vae{SUFFIX}", "sweeps": f"conv{SUFFIX}"}
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "init",
         description="Copy the configurations and studies that come with ae_lightning, to be edited.",
         epilog="Folders that are there already are not overwritten. Without a copy, `fit -c vae` and `sweep -c conv` "
         "take them by name.",
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where to make the folders configs and sweeps")
-    return parser
+    made.add_argument("folder", metavar="DIR", type=Path, help="where to make the folders configs and sweeps")
+    return made

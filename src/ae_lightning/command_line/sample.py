@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If the checkpoint cannot be read, the samples cannot be drawn, or the output cannot be written.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # So that --help need not wait for torch.
     import numpy as np
     from rich.console import Console
@@ -174,31 +174,32 @@ def _write(samples: NDArray[np.float32], labels: NDArray[np.int64] | None, outpu
                 Image.fromarray(pixels).save(temporary / f"{number:0{width}}{suffix}.png")
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "sample",
         description="Draw codes and write what a checkpoint's decoder makes of them.",
         epilog="Without --sampler the codes are drawn as in the run's own test: by the sampler that is kept beside the "
         "checkpoint. Another one is fitted now, to the data that the checkpoint was trained on.",
     )
-    parser.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint, or the weights of `export`")
-    parser.add_argument(
+    made.add_argument("--ckpt_path", required=True, metavar="FILE", help="the checkpoint, or the weights of `export`")
+    made.add_argument(
         "--output",
         required=True,
         metavar="PATH",
         help="what to write, which must not exist yet: a folder of a .png each, NAME.png with all of them in one, or "
         "NAME.npz with the arrays x and, of a conditional variant, labels",
     )
-    parser.add_argument("--num", type=int, default=64, metavar="N", help="how many samples (default: 64)")
-    parser.add_argument(
+    made.add_argument("--num", type=int, default=64, metavar="N", help="how many samples (default: 64)")
+    made.add_argument(
         "--label",
         metavar="CLASS",
         help="name or number of the class that a conditional variant is given (default: one after the other)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--sampler",
         metavar="NAME",
         help="what draws the codes: Prior, GaussianMixture, KernelDensity, TwoStage, or the dotted path of your own",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes the samples (default: 0)")
-    return parser
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="fixes the samples (default: 0)")
+    return made

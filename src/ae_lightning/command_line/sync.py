@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         ConfigError: If the folder is not there, or a spool in it cannot be read or written.
         TrackingError: If a store does not answer.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if not options.spool.is_dir() and options.spool != Path(DEFAULT_SPOOL):
         raise ConfigError(f"sync: --spool: {options.spool} is no folder")
     # So that --help need not wait for torch.
@@ -43,23 +43,24 @@ def run(arguments: list[str]) -> int:
     return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri, options.refused) else 0
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "sync",
         description="Deliver to MLflow what waits on disk since it was away.",
         epilog=EPILOG,
     )
-    parser.add_argument(
+    made.add_argument(
         "--spool",
         metavar="DIR",
         type=Path,
         default=Path(DEFAULT_SPOOL),
         help="where it waits (default: %(default)s, or what trainer.logger.spool of the run said)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--tracking_uri", metavar="URI", help="MLflow store, if it has moved (default: the one of each run)"
     )
-    parser.add_argument(
+    made.add_argument(
         "--refused", action="store_true", help="try again what MLflow took at no attempt, though it took other things"
     )
-    return parser
+    return made

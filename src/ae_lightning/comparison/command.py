@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If there is nothing to compare, or the runs or the folder cannot be used.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # So that --help need not wait for torch.
     from ae_lightning.comparison.comparing import compare
 
@@ -28,14 +28,15 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> CommandParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         "compare",
         description="Say which run is best for what, and set all side by side: a table, and one HTML report.",
         epilog="Without a choice, every run of the experiment that MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID "
         "gives, else of the one with the newest run.",
     )
-    choice = parser.add_mutually_exclusive_group()
+    choice = made.add_mutually_exclusive_group()
     choice.add_argument("--experiment", metavar="NAME", help="every run of this experiment")
     choice.add_argument("--runs", metavar="ID", nargs="+", help="these runs")
     choice.add_argument(
@@ -43,15 +44,15 @@ def _parser() -> CommandParser:
         metavar="EXPR",
         help="runs of all experiments, as MLflow's search takes it: metrics.`test/mse` < 0.01",
     )
-    parser.add_argument(
+    made.add_argument(
         "--output", metavar="DIR", type=Path, required=True, help="folder for report.html, table.md and table.csv"
     )
-    parser.add_argument(
+    made.add_argument(
         "--goal", choices=tuple(DECIDING), help="what runs are ranked by (default: the first that was measured)"
     )
-    parser.add_argument(
+    made.add_argument(
         "--all_columns", action="store_true", help="show every measure, and not those of eight columns alone"
     )
-    parser.add_argument("--stage", choices=("test", "val"), default="test", help="split whose measures are shown")
-    parser.add_argument("--tracking_uri", metavar="URI", help="MLflow store (default: as for fit)")
-    return parser
+    made.add_argument("--stage", choices=("test", "val"), default="test", help="split whose measures are shown")
+    made.add_argument("--tracking_uri", metavar="URI", help="MLflow store (default: as for fit)")
+    return made

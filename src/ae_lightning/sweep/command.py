@@ -40,30 +40,31 @@ class Options:
     worker: str | None
 
 
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
+        "sweep",
+        description="Search for the best configuration with Optuna, as a study's YAML says.",
+        epilog=EPILOG,
+    )
+    made.add_argument(
+        "-c", "--config", required=True, help="the study: a file, or the name of one of ae_lightning's, such as conv"
+    )
+    made.add_argument("--timeout", help="end after this time, such as 8h or 1h30m, in the middle of a trial if need be")
+    made.add_argument("--trials", type=int, help="how many trials the study is to have, over all nights")
+    made.add_argument("--storage", help="where Optuna keeps the study; by default sqlite:///optuna.db")
+    made.add_argument("--workers", type=int, default=1, help="processes on this machine; more than one want PostgreSQL")
+    made.add_argument("--worker", help=argparse.SUPPRESS)
+    return made
+
+
 def parse_options(arguments: list[str]) -> Options:
     """Parse the command line of `sweep`.
 
     Raises:
         ConfigError: If an option is unknown, missing or wrong.
     """
-    parser = CommandParser(
-        "sweep",
-        description="Search for the best configuration with Optuna, as a study's YAML says.",
-        epilog=EPILOG,
-    )
-    parser.add_argument(
-        "-c", "--config", required=True, help="the study: a file, or the name of one of ae_lightning's, such as conv"
-    )
-    parser.add_argument(
-        "--timeout", help="end after this time, such as 8h or 1h30m, in the middle of a trial if need be"
-    )
-    parser.add_argument("--trials", type=int, help="how many trials the study is to have, over all nights")
-    parser.add_argument("--storage", help="where Optuna keeps the study; by default sqlite:///optuna.db")
-    parser.add_argument(
-        "--workers", type=int, default=1, help="processes on this machine; more than one want PostgreSQL"
-    )
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    given, unknown = parser.parse_known_args(arguments)
+    given, unknown = parser().parse_known_args(arguments)
     if unknown:
         known = ["--config", "--timeout", "--trials", "--storage", "--workers"]
         raise ConfigError(unknown_name("sweep", unknown[0].split("=")[0], known))

@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._typehints import ActionTypeHint, type_to_str
 
-from ae_lightning.command_line.class_keys import CLASS_KINDS, GIVEN_BY_OTHERS, subclasses
+from ae_lightning.command_line.class_keys import CLASS_KINDS, GIVEN_BY_OTHERS, arguments_of, subclasses
 from ae_lightning.command_line.commands import TRAINER_COMMANDS
 from ae_lightning.command_line.help.own_texts import PLACEHOLDERS, TEXTS, TEXTS_OF_COMMANDS, TITLES, UNHEEDED
 from ae_lightning.command_line.help.trainer_keys import OFTEN_SET, OTHERS, OUTSIDE_TRAINING
@@ -33,6 +33,9 @@ ORDER = {
 """Sections of each command's page."""
 
 SHORT_KINDS = {"a whole number": "N", "a number": "X", "true or false": "BOOL", "a text": "TEXT"}
+
+OWN_CLASSES = ("model", "model.network", "model.prior", "model.optimizer", "sampler")
+"""Keys whose classes' own keys a shell completes."""
 
 INDENT, MAX_WIDTH = 30, 100
 
@@ -65,11 +68,19 @@ class Key:
             return PLACEHOLDERS[self.name]
         return SHORT_KINDS.get(self.kind.removesuffix(" or null"), "VALUE")
 
+    @property
+    def choices(self) -> list[str] | None:
+        """The words that it takes; None where it takes others too."""
+        if self.name in CLASS_KINDS:
+            return sorted(subclasses(CLASS_KINDS[self.name]))
+        is_choice = self.kind and not re.search(r"\ban? ", self.kind)
+        return re.split(", | or ", self.kind) if is_choice else None
+
     def described(self, *, whole: bool) -> str:
         """Return the text, or what stands before its first full stop or semicolon, with choices and the default."""
         is_own, shown = self.name in _OWN_TEXTS, _shown(self.default)
         text = self.text if whole or is_own else re.split(r"[.;]\s", re.sub(r" \(.*?\)", "", self.text))[0]
-        is_choice = self.placeholder == "VALUE" and not re.search(r"\ban? ", self.kind)
+        is_choice = self.placeholder == "VALUE" and self.choices
         said = [self.kind] if not is_own and self.kind and (whole or is_choice) else []
         said += [f"default: {shown}"] if shown else []
         return text.rstrip(".") + (f" ({'; '.join(said)})" if said else "")
@@ -104,6 +115,24 @@ def page(parser: ArgumentParser, command: str, section: str | None, model: type[
             text = key.described(whole=section is not None).replace("%", "%%")
             shown.add_argument(f"--{key.name}", metavar=key.placeholder, help=text)
     return layout.format_help()
+
+
+def add_keys(layout: argparse.ArgumentParser, parser: ArgumentParser, command: str) -> None:
+    """Add every key of a command to a parser of argparse, with those of this package's classes, to be completed.
+
+    Args:
+        layout: Changed in place.
+        parser: Of the command.
+        command: `fit`, `validate`, `test` or `predict`.
+    """
+    sections = dict.fromkeys([*ORDER[command], *GROUPS])
+    known = [key for name in sections for key in _keys(parser, command, name, VanillaAE, whole=True)]
+    for key in {key.name: key for key in known}.values():
+        text = key.described(whole=False).replace("%", "%%")
+        layout.add_argument(f"--{key.name}", choices=key.choices, help=text)
+    names = {f"{place}.{name}" for place in OWN_CLASSES for name in arguments_of(CLASS_KINDS[place], None)}
+    for name in sorted(names - {key.name for key in known}):
+        layout.add_argument(f"--{name}")
 
 
 class _Layout(argparse.HelpFormatter):
