@@ -78,6 +78,8 @@ def _page_of(path: str) -> str | None:
     for folder, page in REFERENCES.items():
         if path.startswith(folder):
             return page
+    if path.endswith(".ipynb"):
+        return f"{path.removeprefix('docs/').removesuffix('.ipynb')}.md"
     if path == EXAMPLES:
         return f"{EXAMPLES}/index.md"
     if path.startswith(f"{EXAMPLES}/"):

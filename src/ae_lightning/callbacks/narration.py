@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import cast
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -39,6 +39,15 @@ class Narration:
 
     def end(self, said: str | None) -> None:
         """Take away what was drawn, and leave a line if there is one to leave."""
+
+
+class NarratingBar(ProgressBar):
+    """A progress bar that can be told itself; this one says nothing of anything."""
+
+    @property
+    def narration(self) -> Narration:
+        """What tells it."""
+        return Narration()
 
 
 class Lines(Narration):
@@ -230,6 +239,8 @@ def narration_of(trainer: pl.Trainer) -> Narration:
     console = Console(stderr=True)
     if not trainer.is_global_zero:
         return Narration()
+    if isinstance(bar, NarratingBar):
+        return bar.narration
     if isinstance(bar, TrainingProgress) and bar.is_drawn:
         return Bar(console, bar.pause, bar.resume)
     if isinstance(bar, TQDMProgressBar) and bar.is_enabled and sys.stdout.isatty():

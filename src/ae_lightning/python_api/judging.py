@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 from lightning.pytorch import LightningDataModule, Trainer
 
 from ae_lightning.callbacks.evaluation import Evaluation
+from ae_lightning.callbacks.narration import NarratingBar
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.judging.drawing.style import to_png
@@ -102,9 +103,8 @@ def judged(model: Autoencoder, module: LightningDataModule, settings: Mapping[st
         devices=1,
         logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[looking],
+        callbacks=[looking, NarratingBar()],
     )
     trainer.test(model, datamodule=module, verbose=False)
     assert looking.case is not None

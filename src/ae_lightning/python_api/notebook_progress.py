@@ -8,8 +8,9 @@ from importlib import import_module
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
+
+from ae_lightning.callbacks.narration import NarratingBar, Narration
 
 SHOWN_METRICS = ("train/loss", "val/loss")
 
@@ -21,8 +22,8 @@ def is_in_notebook() -> bool:
     return Console().is_jupyter
 
 
-class NotebookProgress(ProgressBar):
-    """Shows epochs and losses of a training, and says when the model is judged."""
+class NotebookProgress(NarratingBar):
+    """Shows epochs and losses of a training, and what is judged and drawn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,13 +63,14 @@ class NotebookProgress(ProgressBar):
         """Say how it ended."""
         self._draw_epoch(trainer, trainer.current_epoch)
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that the measures follow: they take longer than the batches."""
-        self._draw(1.0, f"{self._said}; judging")
+    @property
+    def narration(self) -> Narration:
+        """Tells what runs between batches, behind what the training came to."""
+        return _Behind(self)
 
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave what the training came to."""
-        self._draw(1.0, self._said)
+    def add(self, text: str = "") -> None:
+        """Draw the line with something behind it."""
+        self._draw(1.0, f"{self._said}  {text}".rstrip())
 
     def _draw_epoch(self, trainer: pl.Trainer, done: float) -> None:
         last = trainer.max_epochs if trainer.max_epochs not in (None, -1) else None
@@ -89,3 +91,34 @@ class NotebookProgress(ProgressBar):
             self._handle = shown.display(page, display_id=True)
         else:
             self._handle.update(page)
+
+
+class _Behind(Narration):
+    """The part that runs, behind a line.
+
+    Args:
+        line: It.
+    """
+
+    def __init__(self, line: NotebookProgress) -> None:
+        self._line = line
+        self._what = ""
+        self._num_begun = self._num_parts = 0
+
+    def begin(self, what: str) -> None:
+        """See ``Narration.begin``."""
+        self._what = what
+        self._line.add(what)
+
+    def expect(self, num_parts: int) -> None:
+        """See ``Narration.expect``."""
+        self._num_parts = num_parts
+
+    def tell(self, part: str) -> None:
+        """See ``Narration.tell``."""
+        self._num_begun += 1
+        self._line.add(f"{self._what} {self._num_begun}/{max(self._num_begun, self._num_parts)}: {part}")
+
+    def end(self, said: str | None) -> None:
+        """See ``Narration.end``."""
+        self._line.add()
