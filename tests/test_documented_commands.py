@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_there_are_commands(documented):
 def test_each_command_is_there(documented):
     unknown = [words for words in documented if words[0] not in {*TRAINER_COMMANDS, *COMMANDS}]
     assert unknown == []
+
+
+def test_each_extra_is_there():
+    """Those that another extra takes in too: the package cannot be built with one that is not."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*(path.read_text(encoding="utf-8") for path in TEXTS if path.is_file()), repr(project)]
+    named = {
+        name for text in texts for extras in re.findall(r"ae_lightning\[([\w,]+)\]", text) for name in extras.split(",")
+    }
+    assert {"completion", "stream"} <= named <= set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("kind", TAKEN_BY)

@@ -102,8 +102,12 @@ def test_no_command_says_which_there_are(refuse):
 
 def test_no_model_says_how_to_choose_one(refuse):
     message = refuse("fit")
-    assert "--model" in message
-    assert "VAE" in message
+    assert message.startswith("model: no autoencoder is chosen; give -c vae, or --model with one of: AdversarialAE, ")
+    assert refuse("test") == message.replace("give ", "give --ckpt_path with the checkpoint of one, ")
+
+
+def test_a_study_without_its_option(refuse):
+    assert refuse("sweep", "conv") == "sweep: 'conv' belongs to no option; a study stands behind -c: -c conv"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,7 @@ def test_no_model_says_how_to_choose_one(refuse):
         ("--model.network.batch_norm", "perhaps", "true or false"),
         ("--model.reconstruction", "mes", "mse, bce, l1 or softmax"),
         ("--data.num_val", "few", "a whole number or null"),
+        ("--checkpoint.mode", "least", "min or max"),
         ("--evaluation.measures", "mse", "a list of names, all or cheap; one alone is a list too: [mse]"),
         ("--trainer.max_epochs", "long", "a whole number or null"),
         ("--trainer.precision", "bf15", "32-true, 64-true, bf16-mixed or 16-mixed"),
@@ -151,6 +156,10 @@ def test_a_weight_that_changes_names_its_own_keys(refuse, config):
         ([*VAE, "data.name=mnist"], "'data.name=mnist' is no option; did you mean --data.name=mnist?"),
         ([*VAE, "--model.latent_dim"], "--model.latent_dim: its value is missing"),
         (["-c"], "--config: its value is missing"),
+        (
+            ["runs/best.ckpt"],
+            "'runs/best.ckpt' belongs to no option; a checkpoint stands behind --ckpt_path: --ckpt_path runs",
+        ),
         ([*VAE, "--", "--data.name", "mnist"], "'--' is no option"),
     ],
 )

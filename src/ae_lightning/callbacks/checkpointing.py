@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
@@ -48,7 +48,7 @@ class RunCheckpoint(ModelCheckpoint):
         self,
         directory: str | None = None,
         monitor: str = "val/loss",
-        mode: str = "min",
+        mode: Literal["min", "max"] = "min",
         every_n_epochs: int = 1,
     ) -> None:
         super().__init__(

@@ -25,6 +25,7 @@ from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
 from ae_lightning.command_line.type_words import MAPPINGS, in_words, joined
 from ae_lightning.command_line.unparsed_options import config_files, given_options
 from ae_lightning.errors import ConfigError, unknown_name
+from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import PRECISIONS
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.named_files import named_file
@@ -140,6 +141,8 @@ def _no_option(failure: _Failure, given: str, bare: str) -> str:
         return f"{given!r} is no option; did you mean --{bare}?"
     if named_file("configuration", given) or Path(given).suffix in (".yaml", ".yml") or Path(given).is_file():
         return f"{given!r} belongs to no option; a configuration stands behind -c: -c {given}"
+    if Path(given).suffix in (".ckpt", WEIGHTS_SUFFIX):
+        return f"{given!r} belongs to no option; a checkpoint stands behind --ckpt_path: --ckpt_path {given}"
     if given in subclasses(Autoencoder):
         return f"{given!r} belongs to no option; did you mean --model {given}?"
     return f"{given!r} belongs to no option; each takes one value, in quotes where it has spaces"
@@ -303,13 +306,14 @@ def _unreadable_file(failure: _Failure) -> str | None:
 
 
 def _missing_model(failure: _Failure) -> str | None:
-    return no_model() if re.search(r"required: \w+\.model$", failure.message) else None
+    return no_model(failure.arguments[0]) if re.search(r"required: \w+\.model$", failure.message) else None
 
 
-def no_model() -> str:
-    """Say how to choose an autoencoder."""
+def no_model(command: str) -> str:
+    """Say how to choose an autoencoder for a command."""
     names = ", ".join(sorted(subclasses(Autoencoder)))
-    return f"model: no autoencoder is chosen; give -c vae, or --model with one of: {names}"
+    trained = "" if command == "fit" else "--ckpt_path with the checkpoint of one, "
+    return f"model: no autoencoder is chosen; give {trained}-c vae, or --model with one of: {names}"
 
 
 def unreadable_file(arguments: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ def require_possible(command: str, settings: Namespace, arguments: Sequence[str]
     Raises:
         ConfigError: If something cannot work; it names the key.
     """
-    _check_model(settings, arguments)
+    _check_model(command, settings, arguments)
     _check_trainer(command, settings.trainer)
     if command == "fit":
         _check_monitors(settings)
@@ -123,9 +123,9 @@ def require_possible(command: str, settings: Namespace, arguments: Sequence[str]
         raise ConfigError("weights_only: false is not allowed; what else a checkpoint holds could be a program")
 
 
-def _check_model(settings: Namespace, arguments: Sequence[str]) -> None:
+def _check_model(command: str, settings: Namespace, arguments: Sequence[str]) -> None:
     if settings.get("model") is None or not holds_variants(settings.model.class_path.rpartition(".")[0]):
-        raise ConfigError(no_model())
+        raise ConfigError(no_model(command))
     for name in ("network", "prior"):
         if settings.model.get(f"init_args.{name}", "") is None:
             raise ConfigError(f"model.{name}: null is not allowed; leave it out for the default")

@@ -11,7 +11,7 @@ from typing import Any
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.named_files import find_file, said_of
+from ae_lightning.named_files import find_file, named_file, said_of
 
 TRAINING_OPTION = "--training"
 """Starts a process that trains what the order in a file says, in place of a sweep."""
@@ -64,6 +64,9 @@ def parse_options(arguments: list[str]) -> Options:
     Raises:
         ConfigError: If an option is unknown, missing or wrong.
     """
+    first = arguments[0] if arguments else ""
+    if named_file("study", first) or Path(first).suffix in (".yaml", ".yml"):
+        raise ConfigError(f"sweep: {first!r} belongs to no option; a study stands behind -c: -c {first}")
     given, unknown = parser().parse_known_args(arguments)
     if unknown:
         known = ["--config", "--timeout", "--trials", "--storage", "--workers"]
