@@ -71,7 +71,7 @@ LAYERS = {
     "tracking": {"data"},
     "callbacks": {
         *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
-        *("networks", "samplers", "serving", "tracking", "training"),
+        *("networks", "priors", "samplers", "serving", "tracking", "training", "variants"),
     },
     "testing": {"models", "checkpoints", "data", "draws", "judging", "losses", "networks"},
     "command_line": {

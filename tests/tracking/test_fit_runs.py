@@ -53,7 +53,7 @@ def text_of(workspace, name):
 def test_experiment_and_run_are_named_after_data_and_model(trained):
     run = trained.run()
     assert trained.client.get_experiment(run.info.experiment_id).name == "digits"
-    assert run.info.run_name == "VAE-2"
+    assert run.info.run_name == "VAE-2 Linear 2 epochs"
 
 
 def test_artifacts_lie_below_the_working_directory(trained):
@@ -67,7 +67,6 @@ def test_artifacts_lie_below_the_working_directory(trained):
     [
         ("model", "VAE"),
         ("model.latent_dim", "2"),
-        ("model.beta", "1.0"),
         ("model.network", "Linear"),
         ("model.optimizer", "Adam"),
         ("model.optimizer.lr", "0.001"),
@@ -80,6 +79,43 @@ def test_artifacts_lie_below_the_working_directory(trained):
 )
 def test_parameters_have_the_keys_of_the_command_line(trained, key, value):
     assert trained.run().data.params[key] == value
+
+
+def test_no_parameter_says_what_its_default_says(trained):
+    assert trained.run().data.params.keys() <= {
+        *(
+            "model",
+            "model.latent_dim",
+            "model.network",
+            "model.beta",
+            "model.reconstruction",
+            "model.optimizer",
+            "model.optimizer.lr",
+        ),
+        *("data.name", "data.batch_size", "trainer.max_epochs", "seed_everything", "num_parameters", "pca_decodes"),
+        *("trainer.precision", "trainer.callbacks", "trainer.log_every_n_steps", "trainer.num_sanity_val_steps"),
+        *("trainer.enable_model_summary", "evaluation.every_n_epochs", "evaluation.measures", "evaluation.pictures"),
+        "evaluation.pca",
+    }
+
+
+def test_the_run_is_described_with_its_data_and_what_a_person_reads_first(trained):
+    run = trained.run()
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("**VAE-2 Linear 2 epochs**: a VAE of digits (1 × 8 × 8; 1,295 train, 143 val, 359 test).")
+    assert f"On the test split (PCA in brackets): mse {run.data.metrics['test/mse']:.4f}." in note
+    for row in ("| latent_dim | `2` |", "| max_epochs | `2` |", "| num_parameters | `452` |"):
+        assert row in note
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, len(used.dataset.digest)) == ("digits", 8)
+    assert json.loads(used.dataset.profile) == {"samples": {"train": 1295, "val": 143, "test": 359}}
+
+
+def test_runs_that_are_made_alike_are_numbered(workspace):
+    for _ in range(3):
+        assert workspace.fit().code == 0
+    names = [run.info.run_name for run in workspace.runs()]
+    assert names == ["VAE-2 Linear 1 epoch #3", "VAE-2 Linear 1 epoch #2", "VAE-2 Linear 1 epoch"]
 
 
 def test_configuration_summary_and_environment_are_kept(trained):
@@ -120,7 +156,7 @@ def test_measures_of_the_test_stand_at_step_0_where_mlflow_draws_bars_and_the_ep
     run_id = trained.run().info.run_id
     for name in ("test/loss", "test/mse"):
         assert [metric.step for metric in trained.history(run_id, name)] == [0]
-    assert {metric.step for metric in trained.history(run_id, "epoch")} == set(range(22))
+    assert [metric.step for metric in trained.history(run_id, "epoch")] == list(range(22))
     assert trained.run().data.tags["ae_lightning.test_epoch"] in ("1", "2")
 
 

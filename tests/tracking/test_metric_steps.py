@@ -18,6 +18,7 @@ def test_a_training_gone_on_with_logs_what_is_not_there_yet():
         ("epoch", 1.0, 5),
     ]
     assert steps.to_log({"train/loss": 2.0}, 6) == [("train/loss", 2.0, 6)]
+    assert steps.to_log({"train/rate": 7.0, "epoch": 1}, 5) == [("train/rate", 7.0, 5)], "once a step is enough"
     assert steps.to_log({"test/mse": 0.5, "test/ssim": 0.6, "epoch": 2}, 6) == [("test/ssim", 0.6, 0)]
 
 

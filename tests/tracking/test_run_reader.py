@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ae_lightning.tracking.comparison import VARIANT_TAG, RunReader
-from ae_lightning.tracking.mlflow_writes import Params, Target
+from ae_lightning.tracking.mlflow_write import Target
+from ae_lightning.tracking.mlflow_writes import Params
 
 
 @pytest.mark.parametrize("num_runs", [0, 3, 4, 5])

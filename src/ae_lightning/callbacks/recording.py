@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import distributions
@@ -23,6 +23,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning import __version__
 from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
+from ae_lightning.callbacks.defaults import flattened, said
 from ae_lightning.callbacks.narration import narrated
 from ae_lightning.data.foreign import seen_data
 from ae_lightning.errors import UserError
@@ -35,6 +36,9 @@ from ae_lightning.tracking import CONFIG_HASH_TAG, FolderLogger, MLflowTracker, 
 from ae_lightning.versions import STATE_KEY
 
 TEST_EPOCH_TAG = "ae_lightning.test_epoch"
+
+OF_A_TRAINER = ("max_epochs", "precision", "accumulate_grad_batches", "gradient_clip_val")
+"""What a run records of a Trainer that no configuration describes."""
 
 PACKAGES = (
     "torch",
@@ -53,10 +57,12 @@ class RunRecorder(Callback):
 
     Args:
         config: The resolved configuration; by default what model and data module were made with.
+        always: Keys that are recorded though they have their default, such as those that a study tries values of.
     """
 
-    def __init__(self, config: dict[str, Any] | None = None) -> None:
+    def __init__(self, config: dict[str, Any] | None = None, always: Collection[str] = ()) -> None:
         self.config = config
+        self.always = always
         self._hash: str | None = None if config is None else config_hash(config)
         self._watched: WatchedSettings | None = None
         self._is_recorded = True
@@ -142,7 +148,7 @@ class RunRecorder(Callback):
         given = self._hash or config_hash(config)
         put_into(config, changes)
         for tracker in run_loggers(trainer) if trainer.is_global_zero else []:
-            _write_down(trainer, pl_module, tracker, config, given)
+            _write_down(trainer, pl_module, tracker, config, given, self.always)
 
     def _note_changes(self, trainer: pl.Trainer) -> None:
         changes = {} if self._watched is None else self._watched.changes()
@@ -161,14 +167,20 @@ def _write_down(
     tracker: MLflowTracker | FolderLogger,
     config: dict[str, Any],
     given: str,
+    always: Collection[str],
 ) -> None:
     num_skipped = getattr(getattr(trainer, "datamodule", None), "num_skipped", 0)
     found: dict[str, Any] = {"num_parameters": num_parameters(pl_module), "num_skipped_images": num_skipped}
+    if "trainer" not in config:
+        found |= {f"trainer.{name}": getattr(trainer, name) for name in OF_A_TRAINER}
     if isinstance(pl_module, Autoencoder):
         found |= {f"model.{name}": value for name, value in pl_module.resolved.items()}
         # By which `compare` tells two baselines of the same data apart.
         found["pca_decodes"] = "clipped" if pl_module.reconstruction.is_bounded else "unclipped"
-    tracker.log_hyperparams({**config, **found})
+    if isinstance(tracker, MLflowTracker):
+        values = {**config, **found}
+        flat = flattened(values)
+        tracker.log_parameters(flat, flat.keys() - said(values, always).keys())
     tracker.log_text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
     tracker.log_text(str(ModelSummary(pl_module, max_depth=-1)), "model_summary.txt")
     tracker.log_text(json.dumps(environment(trainer), indent=2), "environment.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Collection
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,14 +18,17 @@ from rich.console import Console
 
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint, averages_at_the_end
+from ae_lightning.callbacks.defaults import COMPILES_BY_DEFAULT
+from ae_lightning.callbacks.describing import RunDescription
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.monitors import MonitorCheck
 from ae_lightning.callbacks.progress import TrainingProgress
-from ae_lightning.callbacks.recording import RunRecorder, closing_runs, config_hash, log_best_model, num_parameters
+from ae_lightning.callbacks.recording import RunRecorder, closing_runs, config_hash, log_best_model
 from ae_lightning.callbacks.sampler_fitting import SamplerFitting
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
+from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.checkpoints.loading import LINKED_KEYS
 from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
@@ -33,7 +37,6 @@ from ae_lightning.command_line.jsonargparse_patches import plain_factories
 from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
 from ae_lightning.command_line.loggers import loggers_of, resume_hints, run_hints
 from ae_lightning.command_line.parsed_settings import (
-    COMPILES_BY_DEFAULT,
     has_progress_bar,
     is_distributed,
     leave_bare,
@@ -43,10 +46,10 @@ from ae_lightning.command_line.parsed_settings import (
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.report import of_stage, print_report
+from ae_lightning.command_line.report import announcement, of_stage, print_report
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
+from ae_lightning.command_line.run_names import run_name
 from ae_lightning.command_line.store_option import hide_password, tracker_in
-from ae_lightning.command_line.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError, refusal_explained
@@ -77,6 +80,7 @@ class AutoencoderCLI(LightningCLI):
     model: Autoencoder
     datamodule: LightningDataModule
     answers_signals: ClassVar[bool] = True
+    always_recorded: Collection[str] = ()
     tell = staticmethod(print_report)
     """Says what the measures of a split are, and where to look further."""
 
@@ -243,7 +247,8 @@ class AutoencoderCLI(LightningCLI):
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
         callbacks: list[Callback] = []
         if not settings.barebones:
-            callbacks = [MonitorCheck(), fitting, self._get(self.config_init, "evaluation"), Throughput(), LossWatch()]
+            evaluation = self._get(self.config_init, "evaluation")
+            callbacks = [MonitorCheck(), fitting, evaluation, Throughput(), LossWatch(), RunDescription()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         checkpoint = self._checkpoint(config) if self.subcommand == "fit" else None
@@ -251,7 +256,7 @@ class AutoencoderCLI(LightningCLI):
             kwargs = {**kwargs, "enable_checkpointing": False}
         elif settings.get("enable_checkpointing") is not False:
             callbacks.append(checkpoint)
-        names = self.data.dataset_name, f"{type(self.model).__name__}-{self.model.latent_dim}"
+        names = self.data.dataset_name, run_name(self.model, config)
         if settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
             callbacks.append(TrainingProgress())
         if self.model.leaves_parameters_out and settings["strategy"] in ("auto", "ddp") and is_distributed(settings):
@@ -264,7 +269,7 @@ class AutoencoderCLI(LightningCLI):
             "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
-        recorder = RunRecorder(config)
+        recorder = RunRecorder(config, self.always_recorded)
         with refusal_explained("trainer"):
             trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         recorder.watch(trainer, self.model, self.datamodule)
@@ -369,16 +374,8 @@ class AutoencoderCLI(LightningCLI):
         """Say in one line what is about to run."""
         if not self.trainer.is_global_zero:
             return
-        data = self.data
-        sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
-        shape = " × ".join(map(str, data.spec.shape))
-        Console(stderr=True).print(
-            f"{type(self.model).__name__}, latent_dim {self.model.latent_dim}, "
-            f"{num_parameters(self.model):,} parameters on {data.dataset_name} ({shape}; {', '.join(sizes)}), "
-            f"{self.trainer.precision} on {self.trainer.world_size} × {self.trainer.strategy.root_device.type}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        told = announcement(self.trainer, self.model, self.data)
+        Console(stderr=True).print(told, highlight=False, soft_wrap=True)
 
     def _tell_how_to_go_on(self) -> None:
         for hint in resume_hints(self.trainer) if self.trainer.is_global_zero else []:

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import Callback
 
+from ae_lightning.callbacks.defaults import TRAINER_DEFAULTS
 from ae_lightning.command_line.checkpoint_config import with_checkpoint_below
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.config_parser import Parser
@@ -41,12 +42,6 @@ from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.variants import find_variants
 
 CLI = TypeVar("CLI", bound=AutoencoderCLI)
-
-TRAINER_DEFAULTS = {
-    "max_epochs": 40,
-    "log_every_n_steps": 10,
-    "logger": {"class_path": "ae_lightning.tracking.MLflowTracker"},
-}
 
 
 def quiet() -> None:

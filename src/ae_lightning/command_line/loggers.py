@@ -38,7 +38,7 @@ def loggers_of(settings: Mapping[str, Any], names: tuple[str, str], checkpoint: 
         return given
     # Before the run is opened.
     directory = checkpoint.make_directory(is_in_mlflow=bool(in_mlflow))
-    return given if in_mlflow else [*several, FolderLogger(directory, names[1], checkpoint.begun)]
+    return given if in_mlflow else [*several, FolderLogger(directory, names[1].partition(" ")[0], checkpoint.begun)]
 
 
 def resume_hints(trainer: Trainer) -> list[str]:

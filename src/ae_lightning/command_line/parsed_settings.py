@@ -21,9 +21,6 @@ from ae_lightning.judging.directions import is_measure
 from ae_lightning.machine.precision import PRECISIONS
 from ae_lightning.variants import holds_variants
 
-COMPILES_BY_DEFAULT = False
-"""Whether networks are compiled where a configuration does not say."""
-
 
 def is_distributed(settings: Mapping[str, Any]) -> bool:
     """Whether the Trainer's settings ask for more than one process."""

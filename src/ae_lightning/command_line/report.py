@@ -6,12 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from lightning.pytorch import Trainer
 from rich.console import Console
 from rich.table import Table
 
+from ae_lightning.callbacks.recording import num_parameters
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.judging.directions import best_of, measure_of
 from ae_lightning.judging.measure import Goal, Measure
+from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import is_same_store, is_server, run_page, shown_uri, tracking_uri_from_environment
 
 BETTER = "▲"
@@ -69,6 +73,17 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
         return f"MLflow: {run_page(uri, experiment_id, run_id)}"
     store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
     return f"MLflow: run `mlflow ui{store}` and open {run_page('http://127.0.0.1:5000', experiment_id, run_id)}"
+
+
+def announcement(trainer: Trainer, model: Autoencoder, data: SeenData) -> str:
+    """Say in one line what is about to run."""
+    sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
+    shape = " × ".join(map(str, data.spec.shape))
+    return (
+        f"{type(model).__name__}, latent_dim {model.latent_dim}, {num_parameters(model):,} parameters on "
+        f"{data.dataset_name} ({shape}; {', '.join(sizes)}), {trainer.precision} on "
+        f"{trainer.world_size} × {trainer.strategy.root_device.type}"
+    )
 
 
 def resume_hint(tracking_uri: str, run_id: str | None) -> str:

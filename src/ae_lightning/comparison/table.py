@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ae_lightning.callbacks.defaults import complete
 from ae_lightning.comparison.contest import FINISHED, PCA, Contest, Row, Value
-from ae_lightning.comparison.defaults import complete
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking.comparison import TrackedRun, metrics_of
 from ae_lightning.tracking.keys import short_keys

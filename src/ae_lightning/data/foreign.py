@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.opened_data import SplitName, fingerprint_of, some_of
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -97,6 +97,10 @@ class ForeignData:
         if split is None:
             raise ConfigError(f"data: {self.dataset_name} has no {name} split; define {name}_dataloader")
         return split
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return what tells each split's samples from others, by name."""
+        return {name: fingerprint_of(some_of(self.split(name).x), self.num_samples(name)) for name in self.split_names}
 
     def scale(self, x: Tensor) -> Tensor:
         """Return samples as they are: they come scaled."""

@@ -49,14 +49,10 @@ class OpenedData(ABC):
 
     def fingerprint(self, name: SplitName) -> str:
         """Return what tells a split from another of the same data and from other data: of its size and some samples."""
-        x = self._some_samples(name)
-        digest = hashlib.sha256(f"{self.num_samples[name]} {x.dtype} {tuple(x.shape)}".encode())
-        digest.update(x.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:32]
+        return fingerprint_of(self._some_samples(name), self.num_samples[name])
 
     def _some_samples(self, name: SplitName) -> Tensor:
-        x = self.split(name).x
-        return x[torch.linspace(0, len(x) - 1, min(len(x), NUM_FINGERPRINTED)).long()]
+        return some_of(self.split(name).x)
 
     def loader(
         self,
@@ -107,3 +103,15 @@ class LoadedData(OpenedData):
     def split(self, name: SplitName) -> Split:
         """Return a split."""
         return self._splits[name]
+
+
+def some_of(x: Tensor) -> Tensor:
+    """Return some samples of a split, evenly spread, by which it is known again."""
+    return x[torch.linspace(0, len(x) - 1, min(len(x), NUM_FINGERPRINTED)).long()]
+
+
+def fingerprint_of(some: Tensor, num_samples: int) -> str:
+    """Return what tells a split from others: of its size and some of its samples."""
+    digest = hashlib.sha256(f"{num_samples} {some.dtype} {tuple(some.shape)}".encode())
+    digest.update(some.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]

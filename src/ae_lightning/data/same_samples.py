@@ -21,6 +21,11 @@ def samples_state(data_set: str, contents: OpenedData) -> dict[str, Any]:
     return {_DATA_SET: data_set, _SAMPLES: {name: contents.fingerprint(name) for name in contents.num_samples}}
 
 
+def fingerprints_in(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return what tells each split's samples from others, of what a checkpoint keeps."""
+    return dict(state[_SAMPLES])
+
+
 def other_splits(state: Mapping[str, Any], contents: OpenedData) -> set[SplitName]:
     """Return the splits that do not hold the samples that a checkpoint knows; none where it knows nothing."""
     kept = state.get(_SAMPLES)

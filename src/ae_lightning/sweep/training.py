@@ -65,7 +65,7 @@ def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, flo
     arguments = fit_arguments(order.study, order.values)
     if order.seed is not None:
         arguments.append(f"--seed_everything={order.seed}")
-    cli = run_fit(arguments, order.tags, callbacks)
+    cli = run_fit(arguments, order.tags, callbacks, order.study.space)
     if trial is not None and is_first:
         trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
         # What it was trained with: by the time it is published, the study may have been edited.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -34,10 +34,12 @@ class TrialCLI(UnsignalledCLI):
 
     Args:
         tags: Tags of the MLflow run.
+        tried: Keys that the study tries values of: the run says them all, so that its trials can be set side by side.
     """
 
-    def __init__(self, *args: Any, tags: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tags: Mapping[str, str], tried: Collection[str] = (), **kwargs: Any) -> None:
         self.tags = tags
+        self.always_recorded = tried
         super().__init__(*args, **kwargs)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -108,10 +110,18 @@ def probe_metrics(arguments: Sequence[str]) -> set[str]:
     return set(cli.metrics())
 
 
-def run_fit(arguments: Sequence[str], tags: Mapping[str, str], callbacks: Sequence[Callback]) -> TrialCLI:
+def run_fit(
+    arguments: Sequence[str], tags: Mapping[str, str], callbacks: Sequence[Callback], tried: Collection[str] = ()
+) -> TrialCLI:
     """Train and judge what the arguments of a `fit` say, in a tracked run with tags.
+
+    Args:
+        arguments: Without the command.
+        tags: Of the run.
+        callbacks: What the Trainer gets beside its own.
+        tried: Keys that the run says though they have their default.
 
     Raises:
         UserError: If they cannot be used.
     """
-    return open_cli(partial(TrialCLI, tags=tags), ["fit", *arguments, *QUIET], callbacks)
+    return open_cli(partial(TrialCLI, tags=tags, tried=tried), ["fit", *arguments, *QUIET], callbacks)

@@ -1,8 +1,9 @@
 """MLflow: the one folder that imports it."""
 
 from ae_lightning.tracking.addresses import is_made, is_same_store, is_server, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.described_runs import DataSetUse, Description
 from ae_lightning.tracking.given import given_run
-from ae_lightning.tracking.keys import command_line_keys
+from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind
 from ae_lightning.tracking.models import checkpoint_of_model
 from ae_lightning.tracking.pages import run_page
@@ -23,6 +24,8 @@ from ae_lightning.tracking.tracker import MLflowTracker
 __all__ = [
     "CHECKPOINT_FOLDER_TAG",
     "CONFIG_HASH_TAG",
+    "DataSetUse",
+    "Description",
     "FolderLogger",
     "MLflowTracker",
     "Run",
@@ -45,4 +48,5 @@ __all__ = [
     "trackers",
     "tracking_uri_from_environment",
     "unfinished_runs",
+    "valid_key",
 ]

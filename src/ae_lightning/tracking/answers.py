@@ -42,6 +42,15 @@ def is_missing(error: BaseException) -> bool:
     return own_code(error) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
+def knows_no_such_request(error: MlflowException) -> bool:
+    """Whether a server says, or seems to say, that it does not know what it was asked to do: it may be an older one.
+
+    Flask, which MLflow's servers are built on, answers that with a page, as something between would.
+    """
+    # The client takes a page with the status 404 for this code of MLflow's own.
+    return own_code(error) in ("", "ENDPOINT_NOT_FOUND") and error.error_code == "ENDPOINT_NOT_FOUND"
+
+
 def _is_of_a_proxy(error: MlflowException) -> bool:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return bool(frames) and frames[-1].f_globals.get("__name__") == _READS_ANSWERS

@@ -14,7 +14,7 @@ from ae_lightning.plain_text import plain
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
 from ae_lightning.tracking.given import given_experiment, given_run, require_given
-from ae_lightning.tracking.runs import changed_on_resuming, checkpoint_folder, mlflow_run
+from ae_lightning.tracking.runs import checkpoint_folder, known_params, mlflow_run
 from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
@@ -80,15 +80,7 @@ class RunReader:
             TrackingError: If the store does not answer.
         """
         with self._explained():
-            experiments = self._client.search_experiments()
-            name = name or given_experiment(self.tracking_uri)
-            if name is None:
-                chosen = [found for found in [self._newest(experiments)] if found is not None]
-            else:
-                chosen = [found for found in experiments if found.name == name]
-            if name is not None and not chosen:
-                raise ConfigError(unknown_name("--experiment", name, [found.name for found in experiments]))
-            return self._search(chosen, filter_string)
+            return self._search(chosen_experiments(self._client, self.tracking_uri, name), filter_string)
 
     def everywhere(self, filter_string: str) -> list[TrackedRun]:
         """Return the autoencoders' runs of all experiments that a filter keeps, the oldest first.
@@ -175,16 +167,6 @@ class RunReader:
         with self._explained():
             return plain(self._client.get_experiment(experiment_id).name)
 
-    def _newest(self, experiments: Sequence[Experiment]) -> Experiment | None:
-        """Return the experiment with the newest run of an autoencoder."""
-        ids = [experiment.experiment_id for experiment in experiments]
-        runs = self._client.search_runs(
-            ids, f"tags.`{VARIANT_TAG}` != ''", order_by=["attributes.start_time DESC"], max_results=1
-        )
-        return next(
-            (found for found in experiments if runs and found.experiment_id == runs[0].info.experiment_id), None
-        )
-
     def _search(self, experiments: Sequence[Experiment], filter_string: str) -> list[TrackedRun]:
         from mlflow.exceptions import MlflowException
 
@@ -214,6 +196,31 @@ class RunReader:
             token = page.token or ""
 
 
+def chosen_experiments(client: MlflowClient, tracking_uri: str, name: str | None) -> list[Experiment]:
+    """Return the experiment of a name, or the one that is meant where none is named; nothing where there are no runs.
+
+    Args:
+        client: Of the store.
+        tracking_uri: The store.
+        name: The experiment; by default the one that MLflow's variables give, else the one with the newest run of an
+            autoencoder.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    experiments = list(client.search_experiments())
+    name = name or given_experiment(tracking_uri)
+    if name is None:
+        wanted, newest = f"tags.`{VARIANT_TAG}` != ''", ["attributes.start_time DESC"]
+        ids = [found.experiment_id for found in experiments]
+        runs = client.search_runs(ids, wanted, order_by=newest, max_results=1)
+        return [found for found in experiments if runs and found.experiment_id == runs[0].info.experiment_id]
+    chosen = [found for found in experiments if found.name == name]
+    if not chosen:
+        raise ConfigError(unknown_name("--experiment", name, [found.name for found in experiments]))
+    return chosen
+
+
 def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, float]:
     """Return the measures of a stage without its name, PCA's among them as `pca_NAME`."""
     prefix = f"{stage}/"
@@ -221,14 +228,13 @@ def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, floa
 
 
 def _as_tracked(run: MlflowRun, tracking_uri: str) -> TrackedRun:
-    params = {**run.data.params, **changed_on_resuming(run.data.tags)}
     return TrackedRun(
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
         name=plain(run.info.run_name or run.info.run_id),
         status=run.info.status,
         variant=plain(run.data.tags[VARIANT_TAG]),
-        params={plain(key): plain(value) for key, value in params.items()},
+        params={plain(key): plain(value) for key, value in known_params(run.data).items()},
         metrics={plain(key): value for key, value in run.data.metrics.items()},
         checkpoint_folder=checkpoint_folder(run.data.tags, tracking_uri),
     )

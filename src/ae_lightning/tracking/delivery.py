@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.tracking.answers import is_missing, own_code, reason_of
-from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ae_lightning.tracking.mlflow_writes import MLflowWrite, decoded, encoded
+from ae_lightning.tracking.mlflow_write import MLflowWrite
+from ae_lightning.tracking.mlflow_writes import decoded, encoded
 
 _CRC_LENGTH = 8
 

@@ -52,7 +52,11 @@ class MetricSteps:
             # Lightning adds that of this process, which is not the one that is judged.
             named.pop(_EPOCH, None)
         placed = ((key, value, self._step_of(key, value, step)) for key, value in named.items())
-        return [(key, value, at) for key, value, at in placed if at is not None]
+        points = [(key, value, at) for key, value, at in placed if at is not None]
+        if _EPOCH in named:
+            # It comes with all that is logged at a step; where it is there twice, MLflow draws curves over it wrongly.
+            self._known[_EPOCH] = (max(step, self._known.get(_EPOCH, (-1, 0.0))[0]), named[_EPOCH])
+        return points
 
     def _step_of(self, key: str, value: float, step: int) -> int | None:
         known_step, known_value = self._known.get(key, (-1, None))

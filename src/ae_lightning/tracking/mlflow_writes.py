@@ -1,20 +1,18 @@
-"""What a run says to MLflow, as values: they can wait on a disk, and saying one twice is saying it once."""
+"""What a run says to MLflow, as values, and how they are written down."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ae_lightning.tracking.described_runs import DataSetUse, Description
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 from ae_lightning.tracking.models import deliver_model
-from ae_lightning.tracking.runs import RESUMED_PREFIX, changed_on_resuming
+from ae_lightning.tracking.runs import CONFIG_HASH_TAG, RESUMED_PREFIX, known_params
 from ae_lightning.tracking.store import sending_files
-
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
 
 MAX_METRICS_PER_BATCH = 1000
 MAX_PARAMS_PER_BATCH = 100
@@ -22,56 +20,6 @@ MODEL_FOLDER = "model"
 
 Point = tuple[str, float, int, int]
 """Key, value, time in milliseconds, step."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where writes go.
-
-    Attributes:
-        client: Of the store.
-        run_id: The run.
-        files: Folder with the files that writes speak of.
-    """
-
-    client: MlflowClient
-    run_id: str
-    files: Path
-
-
-@dataclass(frozen=True)
-class MLflowWrite(ABC):
-    """Something to be said to MLflow of one run."""
-
-    @property
-    def staged(self) -> str:
-        """Name of the folder with its files; empty where it has none."""
-        return ""
-
-    @abstractmethod
-    def deliver(self, target: Target) -> None:
-        """Say it; to say it again changes nothing."""
-
-    def places(self, files: Path) -> Set[str]:
-        """Name what it sets that another may set anew: there the last one counts.
-
-        Args:
-            files: Folder with the files that writes speak of.
-        """
-        return frozenset()
-
-    def without(self, places: Set[str], files: Path) -> MLflowWrite | None:
-        """Return what is left to be said once a later one has set these places; None where nothing is."""
-        own = self.places(files)
-        return None if own and own <= places else self
-
-    def parts(self) -> Sequence[MLflowWrite]:
-        """Return the writes that say the same one by one, so that a bad one spoils no other."""
-        return [self]
-
-    @abstractmethod
-    def __str__(self) -> str:
-        """Name it in a message."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +69,13 @@ class _Named(MLflowWrite):
 
 @dataclass(frozen=True)
 class Params(_Named):
-    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`."""
+    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`.
+
+    Attributes:
+        left_out: Names of those with the value that a run has that does not say it.
+    """
+
+    left_out: Sequence[str] = ()
 
     def deliver(self, target: Target) -> None:
         """Write those that are new, and tags for those that have changed."""
@@ -129,13 +83,18 @@ class Params(_Named):
 
         client, run_id = target.client, target.run_id
         data = client.get_run(run_id).data
-        new = [Param(key, value) for key, value in self.values.items() if key not in data.params]
         # The last value counts: one that has been changed may be changed back.
-        last = {**self.values, **data.params, **changed_on_resuming(data.tags)}
-        changed = [RunTag(RESUMED_PREFIX + key, value) for key, value in self.values.items() if last[key] != value]
+        last = known_params(data)
+        is_begun = CONFIG_HASH_TAG in data.tags
+        unsaid = {key: value for key, value in self.values.items() if key not in last and key not in self.left_out}
+        changed = {key: value for key, value in self.values.items() if last.get(key, value) != value}
+        if is_begun:
+            # It has not said them, and so had their defaults.
+            unsaid, changed = {}, {**unsaid, **changed}
+        new = [Param(key, value) for key, value in unsaid.items()]
         for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
             client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
-        client.log_batch(run_id, tags=changed)
+        client.log_batch(run_id, tags=[RunTag(RESUMED_PREFIX + key, value) for key, value in changed.items()])
 
     def __str__(self) -> str:
         """Count them."""
@@ -267,7 +226,8 @@ class Status(MLflowWrite):
 
 
 _KINDS: dict[str, type[MLflowWrite]] = {
-    kind.__name__: kind for kind in (Metrics, Params, Tags, Text, Artifacts, LoggedModel, Status)
+    kind.__name__: kind
+    for kind in (Metrics, Params, Tags, Text, Artifacts, LoggedModel, Status, DataSetUse, Description)
 }
 
 

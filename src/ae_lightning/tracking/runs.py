@@ -14,6 +14,7 @@ from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
+    from mlflow.entities import RunData
     from mlflow.tracking import MlflowClient
 
 CONFIG_HASH_TAG = "ae_lightning.config_hash"
@@ -66,6 +67,11 @@ def mlflow_run(client: MlflowClient, tracking_uri: str, run_id: str) -> MlflowRu
 def changed_on_resuming(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters that a run went on with, where they were not those that it had begun with."""
     return {key.removeprefix(RESUMED_PREFIX): value for key, value in tags.items() if key.startswith(RESUMED_PREFIX)}
+
+
+def known_params(data: RunData) -> dict[str, str]:
+    """Return the parameters of a run as they are by now."""
+    return {**data.params, **changed_on_resuming(data.tags)}
 
 
 def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:

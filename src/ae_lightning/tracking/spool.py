@@ -25,7 +25,8 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.delivery import OtherVersionError, UndeliverableError, deliver_or_give_up
 from ae_lightning.tracking.journal import append, line_of, write_in
-from ae_lightning.tracking.mlflow_writes import MLflowWrite, Target, merged
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
+from ae_lightning.tracking.mlflow_writes import merged
 from ae_lightning.tracking.origin import Origin, origin_text
 from ae_lightning.whole_files import replacing
 

@@ -19,7 +19,8 @@ from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver
 from ae_lightning.tracking.given import given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
-from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, MLflowWrite, Status, Tags, Target, Text
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
+from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, Status, Tags, Text
 from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, held, sync_command

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,29 @@ from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.addresses import NOWHERE, absolute_uri, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.described_runs import DataSetUse, Description
 from ae_lightning.tracking.given import given_experiment, given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
+from ae_lightning.tracking.load_monitor import LoadMonitor
 from ae_lightning.tracking.metric_steps import MetricSteps
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 from ae_lightning.tracking.mlflow_writes import (
     MODEL_FOLDER,
     Artifacts,
     LoggedModel,
     Metrics,
-    MLflowWrite,
     Params,
     Status,
     Tags,
-    Target,
     Text,
 )
 from ae_lightning.tracking.models import Example, model_key, save_model
+from ae_lightning.tracking.new_runs import create_run
 from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError
-from ae_lightning.tracking.store import answers_explained, connect, find_or_create_experiment, impatient
+from ae_lightning.tracking.store import answers_explained, connect, impatient
 from ae_lightning.tracking.writer import Writer
 from ae_lightning.waiting import said_if_slow
 
@@ -48,8 +50,6 @@ MYPY = False
 
 if MYPY:
     from mlflow.tracking import MlflowClient
-
-    from ae_lightning.tracking.system_metrics import SystemMonitor
 
 MAX_PARAM_LENGTH = 6000
 
@@ -60,7 +60,7 @@ class MLflowTracker(MLFlowLogger):
     Args:
         experiment_name: Experiment of the run; by default `MLFLOW_EXPERIMENT_NAME` or `MLFLOW_EXPERIMENT_ID`, else the
             name of the data set.
-        run_name: Name of the run; by default the variant and its latent_dim, such as `VAE-32`.
+        run_name: Name of the run; by default its variant and what it has other than by default, such as `VAE-32 β=0.1`.
         tracking_uri: MLflow store; by default `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
         tags: Tags of the run.
         run_id: An existing run to go on with; by default `MLFLOW_RUN_ID`, which `mlflow run` has opened.
@@ -93,11 +93,11 @@ class MLflowTracker(MLFlowLogger):
         )
         self._tracking_uri = tracking_uri or tracking_uri_from_environment()
         self._experiment_is_named = experiment_name is not None
+        self._run_is_named = run_name is not None
         self._wants_system_metrics = system_metrics
         self._spool_root = Path(spool)
         self._spool: Spool | None = None
-        self._system_monitor: SystemMonitor | None = None
-        self._next_system_step = 0
+        self._monitor = LoadMonitor(is_wanted=system_metrics)
         self._writer: Writer | None = None
         self._killed = False
         self._has_begun = False
@@ -160,7 +160,7 @@ class MLflowTracker(MLFlowLogger):
             self._writer.submit(Status("RUNNING"))
         self._killed = False
         if not self.is_waiting:
-            self._start_system_monitor()
+            self._start_monitor()
 
     @rank_zero_only
     def take_over(self) -> None:
@@ -169,7 +169,7 @@ class MLflowTracker(MLFlowLogger):
         if self.is_waiting:
             self.is_waiting = False
             self._say(Status("RUNNING"))
-            self._start_system_monitor()
+            self._start_monitor()
 
     def begin(self) -> None:
         """Say that the training or evaluation starts: no outage of the store ends it from here on."""
@@ -208,7 +208,8 @@ class MLflowTracker(MLFlowLogger):
             run = self._mlflow_client.get_run(run_id)
             self.is_waiting = True
         self._steps = MetricSteps(run.data._metric_objs, is_guest=self._is_guest)
-        self._next_system_step = self._steps.next_system_step
+        next_step = self._steps.next_system_step
+        self._monitor = LoadMonitor(is_wanted=self._wants_system_metrics, next_step=next_step)
 
     def _take(self, run_id: str) -> None:
         """Log to a run that was opened for this one."""
@@ -219,28 +220,14 @@ class MLflowTracker(MLFlowLogger):
             self._mlflow_client.set_tag(run_id, key, value)
 
     def _create_run(self) -> None:
-        from mlflow.tracking.context.registry import resolve_tags
-
-        name = self.find_experiment_name()
-        self._experiment_id = find_or_create_experiment(self._mlflow_client, self._tracking_uri, name)
-        run = self._mlflow_client.create_run(self._experiment_id, run_name=self._run_name, tags=resolve_tags(self.tags))
-        self._run_id = run.info.run_id
+        name, is_own = self._run_name, self._run_is_named
+        experiment = self.find_experiment_name()
+        run = create_run(self._mlflow_client, self._tracking_uri, experiment, name, self.tags or {}, is_own_name=is_own)
+        self._run_id, self._experiment_id = run.info.run_id, str(run.info.experiment_id)
         self._start_time = run.info.start_time
 
-    def _start_system_monitor(self) -> None:
-        if not self._wants_system_metrics:
-            return
-        from ae_lightning.tracking.system_metrics import SystemMonitor
-
-        uri = absolute_uri(self._tracking_uri)
-        self._system_monitor = SystemMonitor(self._existing_run_id(), uri, self._log_system, self._next_system_step)
-        self._system_monitor.start()  # type: ignore[no-untyped-call]
-
-    def _stop_system_monitor(self) -> None:
-        if self._system_monitor is not None:
-            self._system_monitor.finish()  # type: ignore[no-untyped-call]
-            self._next_system_step = self._system_monitor.next_step
-            self._system_monitor = None
+    def _start_monitor(self) -> None:
+        self._monitor.start(self._existing_run_id(), self._tracking_uri, self._log_system)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
@@ -250,7 +237,28 @@ class MLflowTracker(MLFlowLogger):
         `resumed.KEY`.
         """
         flat = command_line_keys(params if isinstance(params, dict) else vars(params))
-        self._say(Params({valid_key(key): str(value)[:MAX_PARAM_LENGTH] for key, value in flat.items()}))
+        self.log_parameters({valid_key(key): str(value) for key, value in flat.items()})
+
+    @rank_zero_only
+    def log_parameters(self, params: Mapping[str, str], left_out: Collection[str] = ()) -> None:
+        """Log parameters as MLflow is to have them.
+
+        Args:
+            params: By the command line's keys.
+            left_out: Those that nobody misses: they are logged where the run has begun with another value.
+        """
+        kept = {key: value[:MAX_PARAM_LENGTH] for key, value in params.items()}
+        self._say(Params(kept, sorted(left_out)))
+
+    @rank_zero_only
+    def describe(self, *said: DataSetUse | Description) -> None:
+        """Say what the run is about to those who read it in MLflow.
+
+        Raises:
+            TrackingError: If the store does not take it while the run begins.
+        """
+        for write in said:
+            self._say(write)
 
     def _say(self, write: MLflowWrite) -> None:
         """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
@@ -372,7 +380,7 @@ class MLflowTracker(MLFlowLogger):
         """Deliver what waits, or leave it on disk, and close the run: FINISHED, FAILED, or KILLED after a signal."""
         if self._writer is None:
             return
-        self._stop_system_monitor()
+        self._monitor.stop()
         if not self._is_guest and not self.is_waiting:
             final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
             self._submit(Status(final, int(time.time() * 1000)))

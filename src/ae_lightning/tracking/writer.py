@@ -13,7 +13,8 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
-from ae_lightning.tracking.mlflow_writes import Metrics, MLflowWrite, Target, merged
+from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
+from ae_lightning.tracking.mlflow_writes import Metrics, merged
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
 from ae_lightning.tracking.store import impatient
 

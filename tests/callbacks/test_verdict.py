@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ae_lightning.command_line.verdict import verdict
+from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vae import VAE
