@@ -66,7 +66,7 @@ def test_fit_prints_what_runs_its_measures_and_where_to_look(trained):
     assert "1,361 train, 77 val, 359 test" in outcome.err
     assert "test split" in outcome.out
     assert f"{trained.logged('test/mse')[0]:.4f}" in outcome.out
-    assert "mlflow ui" in outcome.out
+    assert "`python -m ae_lightning ui`" in outcome.out
     assert trained.run_id in outcome.out
 
 

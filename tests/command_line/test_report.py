@@ -58,10 +58,14 @@ def test_where_more_is_no_better_nothing_is_bold():
     [
         (
             "sqlite:///mlflow.db",
-            "MLflow: run `mlflow ui` and open http://127.0.0.1:5000/#/experiments/1/runs/ab?workflowType=machine_learning",
+            "`python -m ae_lightning ui` shows all runs, "
+            "http://127.0.0.1:5000/#/experiments/1/runs/ab?workflowType=machine_learning",
         ),
-        ("sqlite:////data/my.db", "`mlflow ui --backend-store-uri sqlite:////data/my.db`"),
-        ("http://tracking:5000/", "MLflow: http://tracking:5000/#/experiments/1/runs/ab?workflowType=machine_learning"),
+        ("sqlite:////data/my.db", "`python -m ae_lightning ui --tracking_uri sqlite:////data/my.db`"),
+        (
+            "http://tracking:5000/",
+            "shows all runs, http://tracking:5000/#/experiments/1/runs/ab?workflowType=machine_learning",
+        ),
     ],
 )
 def test_the_hint_opens_the_run(uri, expected):

@@ -88,14 +88,15 @@ def actions_of(command):
             call([command, "--model", "VAE", "--print_config"])
         return settings_of(PARSERS[command, False]["_subcommand_parsers"][command])
     module = import_module(COMMANDS[command].module)
-    return settings_of(module._parser())
+    return settings_of(module.parser())
 
 
 def command_line(random, folder):
     """Draw a command line; the configurations that it names are written to the folder."""
     grammar = Grammar(random)
     trains = grammar.happens(0.75)
-    command = grammar.any_of(TRAINER_COMMANDS if trains else sorted(set(COMMANDS) - {"sweep"}))
+    # Studies are drawn by themselves, and `ui` serves until somebody ends it.
+    command = grammar.any_of(TRAINER_COMMANDS if trains else sorted(set(COMMANDS) - {"sweep", "ui"}))
     actions = actions_of(command)
     # A command that lacks what it needs looks at nothing else.
     needed = [action for action in actions if action.required and grammar.happens(0.85)]

@@ -96,4 +96,6 @@ def test_hints_take_a_spelling_for_what_it_is(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert resume_hint("HTTP://host:5000/", "0123") == "fit --resume 0123"
     page = "HTTP://host:5000/#/experiments/1/runs/2?workflowType=machine_learning"
-    assert ui_hint("HTTP://host:5000/", "1", "2") == f"MLflow: {page}"
+    assert ui_hint("HTTP://host:5000/", "1", "2").endswith(
+        f"`python -m ae_lightning ui` shows all runs, {page} this one"
+    )

@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "sample": Command("ae_lightning.command_line.sample", "draw samples from a checkpoint, as pictures or arrays"),
     "sweep": Command("ae_lightning.sweep.command", "search for the best configuration with Optuna"),
     "sync": Command("ae_lightning.command_line.sync", "deliver what waits on disk since MLflow was away"),
+    "ui": Command("ae_lightning.command_line.ui", "open MLflow's pages of the runs, where their measures are"),
 }
 """Every other command by name."""
 

@@ -23,6 +23,9 @@ BETTER = "▲"
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 
+LOCAL_SERVER = "http://127.0.0.1:5000"
+"""Where `ui` serves a store of this machine, if it is not told otherwise."""
+
 ORDER = ("minimise", *get_args(Goal))
 """Sections of the table."""
 
@@ -67,12 +70,12 @@ def of_stage(stage: str, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) -> str:
-    """Say how to open the MLflow UI at a run."""
+    """Say how to look at a run, and at the others of its experiment."""
     uri = shown_uri(tracking_uri)
-    if is_server(uri):
-        return f"MLflow: {run_page(uri, experiment_id, run_id)}"
-    store = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {uri}"
-    return f"MLflow: run `mlflow ui{store}` and open {run_page('http://127.0.0.1:5000', experiment_id, run_id)}"
+    is_default = is_same_store(tracking_uri, tracking_uri_from_environment())
+    command = f"python -m ae_lightning ui{'' if is_default else f' --tracking_uri {shlex.quote(uri)}'}"
+    page = run_page(uri if is_server(uri) else LOCAL_SERVER, experiment_id, run_id)
+    return f"MLflow: `{command}` shows all runs, {page} this one"
 
 
 def announcement(trainer: Trainer, model: Autoencoder, data: SeenData) -> str:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ae_lightning.tracking.shared_view import keep_view
 from ae_lightning.tracking.store import find_or_create_experiment
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def create_run(
     *,
     is_own_name: bool,
 ) -> MlflowRun:
-    """Create a run, and its experiment if that is not there.
+    """Create a run, and its experiment if that is not there, and give that the view of its main measures.
 
     Args:
         client: Of the store.
@@ -38,6 +39,7 @@ def create_run(
     from mlflow.tracking.context.registry import resolve_tags
 
     experiment_id = find_or_create_experiment(client, tracking_uri, experiment)
+    keep_view(client, client.get_experiment(experiment_id))
     if name and not is_own_name:
         name = _free_name(client, experiment_id, name)
     return client.create_run(experiment_id, run_name=name, tags=resolve_tags(dict(tags)))
