@@ -70,6 +70,19 @@ def test_a_picture_is_one_that_a_notebook_shows(small):
     assert any("dog" in text.get_text() for text in figure.findobj(lambda one: hasattr(one, "get_text")))
 
 
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        ("reconstruction", "plot: 'reconstruction' is not known; did you mean 'reconstructions'?"),
+        ("novelty", "plot: novelty needs novel class, which this model and its data lack"),
+    ],
+)
+def test_a_picture_that_there_is_not_is_said(small, picture, said):
+    with pytest.raises(ael.UserError) as raised:
+        small[0].plot(picture)
+    assert str(raised.value).startswith(said)
+
+
 def test_the_table_marks_the_better_value(small):
     result, _ = small
     better, worse = sorted(result.measures[name] for name in ("mse", "pca_mse"))
@@ -127,9 +140,7 @@ def test_signals_are_left_to_the_program(quick_fit, faces):
     ("options", "said"),
     [
         ({"latent_dimm": 3}, "model: 'latent_dimm' is not known; did you mean 'latent_dim'?"),
-        ({"trainer": {"max_epoch": 3}}, "trainer: 'max_epoch' is not known; did you mean 'max_epochs'?"),
         ({"trainer": {"logger": object()}}, "trainer.logger: object cannot be written down with the run"),
-        ({"x_test": np.zeros((2, 5, 5), np.uint8)}, "the train split has images of shape (1, 8, 6), the test split"),
         ({"y_test": [1]}, "y_test: there is no x_test"),
     ],
 )

@@ -158,6 +158,8 @@ def _as_labels(name: str, labels: Any) -> NDArray[Any]:
         raise DataError(
             f"{name} has dtype {array.dtype} and shape {array.shape}; labels are whole numbers or words, shape (N,)"
         )
+    if array.dtype.kind == "i" and len(array) and array.min() < MISSING_LABEL:
+        raise DataError(f"{name} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
     return array.astype(np.int64) if array.dtype.kind == "b" else array
 
 
