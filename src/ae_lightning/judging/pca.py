@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,21 +131,43 @@ def fit_pca(samples: Rows, latent_dim: int, seed: int) -> Arrays:
     Returns:
         ``mean`` (D,), ``components`` (K, D), and ``deviations`` (K,), those of the samples' codes.
     """
+    rows = flat(sample_rows(samples, MAX_FIT_IMAGES, seed))
+    num_components = min(latent_dim, *rows.shape)
+    if min(rows.shape) > _EXACT_SIDE:
+        return _randomised(rows, num_components, seed)
+    return _of_covariance(rows, num_components) if len(rows) >= 10 * rows.shape[1] else _of_rows(rows, num_components)
+
+
+def _randomised(rows: Rows, num_components: int, seed: int) -> Arrays:
     from sklearn.decomposition import PCA
 
-    rows = flat(sample_rows(samples, MAX_FIT_IMAGES, seed))
-    pca = PCA(min(latent_dim, *rows.shape), svd_solver=_solver(*rows.shape), random_state=seed)
+    pca = PCA(num_components, svd_solver="randomized", random_state=seed)
     # Images that are all the same have no variance for scikit-learn to divide its shares by.
     with np.errstate(invalid="ignore"):
         codes = pca.fit(rows).transform(rows)
     return {"mean": pca.mean_, "components": pca.components_, "deviations": codes.std(axis=0, dtype=np.float64)}
 
 
-def _solver(num_images: int, num_pixels: int) -> Literal["auto", "full", "randomized"]:
-    if min(num_images, num_pixels) > _EXACT_SIDE:
-        return "randomized"
-    # For so tall a matrix scikit-learn's own choice is the covariance's eigenvectors: exact, and the fastest.
-    return "auto" if num_images >= 10 * num_pixels else "full"
+def _of_covariance(rows: Rows, num_components: int) -> Arrays:
+    """Take eigenvectors of the covariance, as scikit-learn does for so tall a matrix: exact, and the fastest."""
+    mean = rows.mean(axis=0)
+    covariance = rows.T @ rows
+    covariance -= len(rows) * mean[:, None] * mean
+    covariance /= len(rows) - 1
+    return _fitted(rows, mean, np.linalg.eigh(covariance)[1].T[: -num_components - 1 : -1])
+
+
+def _of_rows(rows: Rows, num_components: int) -> Arrays:
+    mean = rows.mean(axis=0)
+    return _fitted(rows, mean, np.linalg.svd(rows - mean, full_matrices=False)[2][:num_components])
+
+
+def _fitted(rows: Rows, mean: Rows, components: Rows) -> Arrays:
+    """Turn components so that the largest value of each is positive, as scikit-learn does."""
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    turned = np.ascontiguousarray(components * np.where(largest < 0, np.float32(-1), np.float32(1)))
+    codes = rows @ turned.T - mean @ turned.T
+    return {"mean": mean, "components": turned, "deviations": codes.std(axis=0, dtype=np.float64)}
 
 
 def flat(images: Rows) -> Rows:

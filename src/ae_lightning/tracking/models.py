@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +48,37 @@ def save_model(folder: Path, run_id: str, checkpoint: Path, inputs: Example, out
     from mlflow.models import Model, ModelSignature
 
     signature = ModelSignature(inputs=_schema(inputs), outputs=_schema(outputs))
-    pyfunc.save_model(
-        path=str(folder),
-        mlflow_model=Model(run_id=run_id),
-        loader_module="ae_lightning.serving",
-        data_path=str(checkpoint),
-        signature=signature,
-        input_example=inputs,
-        pip_requirements=["ae_lightning"],
-    )
+    with _knowing_the_packages():
+        pyfunc.save_model(
+            path=str(folder),
+            mlflow_model=Model(run_id=run_id),
+            loader_module="ae_lightning.serving",
+            data_path=str(checkpoint),
+            signature=signature,
+            input_example=inputs,
+            pip_requirements=["ae_lightning"],
+        )
+
+
+@contextmanager
+def _knowing_the_packages() -> Iterator[None]:
+    """Tell MLflow which packages the required modules are of.
+
+    To see whether they are installed, it would read the lists of files of all packages there are: half of the time that
+    logging a model takes, or more.
+    """
+    from mlflow.utils import requirements_utils as module
+
+    name = "_MODULES_TO_PACKAGES"
+    if getattr(module, name, {}) is not None:
+        # It has read them already, or does it another way.
+        yield
+        return
+    setattr(module, name, {"mlflow": ["mlflow"], "ae_lightning": ["ae_lightning"]})
+    try:
+        yield
+    finally:
+        setattr(module, name, None)
 
 
 def _schema(arrays: Example) -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,8 @@ def write_grid_picture(path: Path, folder: Path, key: str, step: int, timestamp:
     from PIL import Image
 
     with Image.open(path) as picture:
+        # The file as it is, rather than one that is compressed anew.
+        picture.save = partial(shutil.copyfile, path)  # type: ignore[method-assign]
         _FolderClient(folder).log_image("", picture, key=key, step=step, timestamp=timestamp, synchronous=True)
 
 

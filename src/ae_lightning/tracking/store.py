@@ -29,7 +29,7 @@ def gets_credentials(tracking_uri: str) -> bool:
     """
     if not is_server(tracking_uri):
         return False
-    _import_quietly()
+    import_mlflow()
     from mlflow.utils.credentials import get_default_host_creds
 
     found = get_default_host_creds(tracking_uri)  # type: ignore[no-untyped-call]
@@ -107,10 +107,11 @@ def connect(tracking_uri: str) -> MlflowClient:
     Raises:
         TrackingError: If the store cannot be reached, created or written.
     """
-    _import_quietly()
+    import_mlflow()
     database = database_of(tracking_uri)
     try:
-        with impatient(), nullcontext() if database is None else opening(database.resolve()):
+        # The first client imports more, and a new database goes through all migrations there have been.
+        with resting(), impatient(), nullcontext() if database is None else opening(database.resolve()):
             client = client_of(tracking_uri)
             client.search_experiments(max_results=1)
             if database is not None:
@@ -174,13 +175,14 @@ def answers_explained(tracking_uri: str) -> Iterator[None]:
 
 def client_of(tracking_uri: str) -> MlflowClient:
     """Return a client of a store that is there: a server may be away, and is not asked anything yet."""
-    _import_quietly()
+    import_mlflow()
     from mlflow.tracking import MlflowClient
 
     return MlflowClient(absolute_uri(tracking_uri))
 
 
-def _import_quietly() -> None:
+def import_mlflow() -> None:
+    """Import MLflow, which then says nothing to anybody but the store."""
     # Training says nothing to anybody but the store that the user named; MLflow's import decides on that.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # The report says where the run is; MLflow would say it whenever a run is closed, in the middle of a progress bar.

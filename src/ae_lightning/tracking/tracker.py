@@ -41,7 +41,7 @@ from ae_lightning.tracking.new_runs import create_run
 from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError
-from ae_lightning.tracking.store import answers_explained, connect, impatient
+from ae_lightning.tracking.store import answers_explained, connect, impatient, import_mlflow
 from ae_lightning.tracking.writer import Writer
 from ae_lightning.waiting import said_if_slow
 
@@ -83,6 +83,8 @@ class MLflowTracker(MLFlowLogger):
         system_metrics: bool = True,
         spool: str = DEFAULT_SPOOL,
     ) -> None:
+        # Before Lightning does, to see whether there is one.
+        import_mlflow()
         super().__init__(
             experiment_name=experiment_name or "ae_lightning",
             run_name=run_name,

@@ -131,8 +131,15 @@ def to_png(figure: Figure) -> bytes:
     Returns:
         The bytes of a PNG file.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    # `savefig` lays everything out and goes through it once more, in vain, before it draws.
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    Image.fromarray(pixels).save(buffer, "png", dpi=(figure.dpi, figure.dpi))
     return buffer.getvalue()
 
 
