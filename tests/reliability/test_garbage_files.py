@@ -54,7 +54,7 @@ def damaged(tmp_path_factory, program_environment):
 
 @pytest.mark.parametrize("kind", ["image", "npz"])
 def test_a_few_damaged_files(damaged, kind):
-    check(damaged[kind], 10)
+    check(damaged[kind], 25)
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ def test_a_comparison_looks_at_the_experiment_given_and_fills_the_run_given(give
     reader = RunReader(workspace.uri)
     assert [run.run_id for run in reader.of_experiment(None)] == [mine]
     (workspace.folder / "table.md").write_text("# Comparison")
-    assert reader.keep([workspace.folder / "table.md"], given.experiment_id, [mine]) == given.run_id
+    assert reader.keep([workspace.folder / "table.md"], given.experiment_id, [mine], "") == given.run_id
     assert workspace.artifacts(given.run_id) == {"table.md"}
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
     assert [run.run_id for run in reader.of_experiment(None)] != [mine]
