@@ -31,6 +31,7 @@ def encoded(tmp_path_factory, program_environment):
     return lambda size: [dict(np.load(folder / f"{size}-{name}.npz")) for name in ("1-0", "2-0", "2-1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, SAMPLE_SIZE], ids=["whole split", "sample"])
 def test_two_ranks_give_what_one_gives(encoded, size):
     one, *two = encoded(size)

@@ -65,7 +65,9 @@ class RichBar(RichProgressBar):
 """
 
 
-@pytest.mark.parametrize("bar", [None, "TQDMProgressBar", "RichBar"])
+@pytest.mark.parametrize(
+    "bar", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in ("TQDMProgressBar", "RichBar"))]
+)
 def test_a_bar_names_each_measure_and_picture_as_it_is_made(workspace, monkeypatch, bar):
     monkeypatch.setenv("TERM", "xterm")
     (workspace.folder / "bars.py").write_text(BARS)
@@ -90,6 +92,7 @@ def test_a_bar_names_each_measure_and_picture_as_it_is_made(workspace, monkeypat
     assert re.search(r"judged in \d+\.\d s, of which .* \d+\.\d s", shown)
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_no_terminal_is_told_what_is_judged_once_in_a_while(workspace, monkeypatch):
     monkeypatch.setattr(narration, "SECONDS_BETWEEN_LINES", 0.0)
     outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")

@@ -104,6 +104,7 @@ def test_weights_that_broke_in_the_last_step_before_a_judged_validation(workspac
     assert workspace.run().info.status == "FAILED"
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_gone_on_with_at_another_rate(workspace, diverging):
     assert diverging(25).code == 1
     run_id = workspace.run().info.run_id

@@ -29,6 +29,7 @@ def test_a_data_set_is_an_input_of_the_run_once(tracker):
     assert used.tags[0].value == "train, test"
 
 
+@pytest.mark.slow
 def test_a_server_that_knows_no_data_sets_costs_nothing_else(server, workspace):
     with proxy_of(server.uri) as proxy:
         proxy.refuses = lambda method, path: 404 if path.endswith("/runs/log-inputs") else None

@@ -182,6 +182,7 @@ def test_a_run_gone_on_with_is_running_again(workspace):
     assert workspace.run().info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_run_gone_on_with_after_its_last_epoch_logs_its_model_no_second_time(workspace):
     assert workspace.fit().code == 0
     (before,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])

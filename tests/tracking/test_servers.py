@@ -63,6 +63,7 @@ def test_an_experiment_of_a_server_cannot_be_used_through_its_database(trained, 
     assert "'digits' was created by a server" in line
 
 
+@pytest.mark.slow
 def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_the_run(client, server, workspace):
     address = server.uri.replace("://", "://me:hunter2@")
     assert workspace.fit("--trainer.logger.tracking_uri", address, "--trainer.logger.experiment_name", "mine").code == 0
