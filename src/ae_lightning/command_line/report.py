@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, get_args
 
 from lightning.pytorch import Trainer
 from rich.console import Console
@@ -13,15 +13,10 @@ from rich.table import Table
 from ae_lightning.callbacks.recording import num_parameters
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.data.foreign import SeenData
-from ae_lightning.judging.directions import best_of, measure_of
+from ae_lightning.judging.directions import ARROWS, BEST, best_of, measure_of
 from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import is_same_store, is_server, run_page, shown_uri, tracking_uri_from_environment
-
-BETTER = "▲"
-"""Marks the better of two values where colour and weight of the letters are lost too."""
-
-ARROWS = {"lower": "↓", "higher": "↑"}
 
 LOCAL_SERVER = "http://127.0.0.1:5000"
 """Where `ui` serves a store of this machine, if it is not told otherwise."""
@@ -30,38 +25,64 @@ ORDER = ("minimise", *get_args(Goal))
 """Sections of the table."""
 
 
+class MeasureRow(NamedTuple):
+    """A line of a table of measures.
+
+    Attributes:
+        goal: Of the measure; `minimise` of a term of the objective.
+        begins_section: Whether the line before has another goal.
+        heading: Name and direction.
+        values: The model's in words, and PCA's where there is one.
+        better: Which of the two is the better one, and marked: 0, 1 or both; none where there is one alone.
+    """
+
+    goal: str
+    begins_section: bool
+    heading: str
+    values: tuple[str, ...]
+    better: frozenset[int]
+
+
+def measure_rows(own: Mapping[str, float], measures: Sequence[Measure] = ()) -> Iterator[MeasureRow]:
+    """Yield measures beside PCA's, by goal, the better of the two marked.
+
+    Args:
+        own: Metrics of one split by name, PCA's as `pca_NAME`.
+        measures: Those that gave them; a user's own know which way they are better.
+    """
+    given = {name: measure_of(name, measures) for name in own if not name.startswith("pca_")}
+    goals = {name: "minimise" if measure is None else measure.goal for name, measure in given.items()}
+    before = ""
+    for name in sorted(given, key=lambda name: ORDER.index(goals[name])):
+        measure = given[name]
+        direction = "" if measure is None else ARROWS.get(measure.metrics[name], "")
+        pair = [own[key] for key in (name, f"pca_{name}") if key in own]
+        best = best_of(name, pair, measures) if len(pair) > 1 else None
+        better = frozenset(place for place, value in enumerate(pair) if value == best)
+        shown = tuple(f"{BEST} {value:.4f}" if place in better else f"{value:.4f}" for place, value in enumerate(pair))
+        yield MeasureRow(goals[name], goals[name] != before, f"{name} {direction}".rstrip(), shown, better)
+        before = goals[name]
+
+
 def measure_table(stage: str, values: Mapping[str, float], measures: Sequence[Measure] = ()) -> Table:
-    """Return a table of a stage's measures beside PCA's, by goal, the better of the two marked.
+    """Return the table of a stage's measures, see `measure_rows`.
 
     Args:
         stage: `val` or `test`.
         values: Metrics by full name, such as `test/mse`.
-        measures: Those that gave them; a user's own know which way they are better.
+        measures: Those that gave them.
     """
-    own = of_stage(stage, values)
     table = Table(title=f"{stage} split", title_justify="left")
     table.add_column("to")
     table.add_column("measure")
     table.add_column("autoencoder", justify="right")
     table.add_column("PCA", justify="right")
-    given = {name: measure_of(name, measures) for name in own if not name.startswith("pca_")}
-    goals = {name: "minimise" if measure is None else measure.goal for name, measure in given.items()}
-    section = ""
-    for name in sorted(given, key=lambda name: ORDER.index(goals[name])):
-        is_first, section = goals[name] != section, goals[name]
-        if is_first:
+    for row in measure_rows(of_stage(stage, values), measures):
+        if row.begins_section:
             table.add_section()
-        measure = given[name]
-        direction = "" if measure is None else ARROWS.get(measure.metrics[name], "")
-        cells = _cells(name, [own[key] for key in (name, f"pca_{name}") if key in own], measures)
-        table.add_row(section if is_first else "", f"{name} {direction}".rstrip(), *cells)
+        cells = (f"[bold]{text}[/bold]" if place in row.better else text for place, text in enumerate(row.values))
+        table.add_row(row.goal if row.begins_section else "", row.heading, *cells)
     return table
-
-
-def _cells(name: str, values: Sequence[float], measures: Sequence[Measure]) -> list[str]:
-    """Return the model's value and PCA's, the better one marked; without PCA's, there is none to mark."""
-    best = best_of(name, values, measures) if len(values) > 1 else None
-    return [f"[bold]{BETTER} {value:.4f}[/bold]" if value == best else f"{value:.4f}" for value in values]
 
 
 def of_stage(stage: str, values: Mapping[str, float]) -> dict[str, float]:

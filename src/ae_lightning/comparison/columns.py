@@ -7,17 +7,12 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ae_lightning.comparison.contest import Contest, Row
-from ae_lightning.judging.directions import measure_of
+from ae_lightning.judging.directions import ARROWS, BEST, measure_of
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import Goal
 
 NUM_FIRST = 6
 """Measures shown at first: with place and name, eight columns."""
-
-ARROWS = {"lower": "↓", "higher": "↑"}
-
-BEST = "▲"
-"""Marks the best where colour and weight of the letters are lost too."""
 
 UNKNOWN = "terms of objectives, and measures of your own"
 """Heading of what this package does not know which way is better."""

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from ae_lightning.comparison.answer import answer
-from ae_lightning.comparison.columns import BEST, LEGEND, Columns, first_columns, heading
+from ae_lightning.comparison.columns import LEGEND, Columns, first_columns, heading
 from ae_lightning.comparison.contest import Row
 from ae_lightning.comparison.table import Comparison
+from ae_lightning.judging.directions import BEST
 from ae_lightning.judging.drawing.interactive import Scene, fragment
 from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.judging.measure import Goal

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ae_lightning.comparison.answer import Sentence, answer
-from ae_lightning.comparison.columns import BEST, LEGEND, Columns, all_columns, first_columns, heading
+from ae_lightning.comparison.columns import LEGEND, Columns, all_columns, first_columns, heading
 from ae_lightning.comparison.contest import Row
 from ae_lightning.comparison.table import Comparison
+from ae_lightning.judging.directions import BEST
 from ae_lightning.judging.measure import Goal
 
 HEADING_WIDTH = 12

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from ae_lightning.judging.measure import Measure, known_measures
 
+ARROWS = {"lower": "↓", "higher": "↑"}
+"""Stands behind the name of a metric, for which way it is better."""
+
+BEST = "▲"
+"""Marks the best of several values where colour and weight of the letters are lost too."""
+
 
 def is_measure(logged: str) -> bool:
     """Whether a value of the validation split is a measure's, or PCA's, and no term of an objective.

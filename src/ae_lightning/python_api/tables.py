@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import NamedTuple
 
-from ae_lightning.command_line.report import ARROWS, BETTER, ORDER
-from ae_lightning.judging.directions import best_of, measure_of
+from ae_lightning.command_line.report import measure_rows
 
 
 class _Line(NamedTuple):
@@ -48,14 +47,5 @@ _SIDES = ("left", "left", "right", "right")
 
 
 def _lines(measures: Mapping[str, float]) -> Iterator[_Line]:
-    given = {name: measure_of(name) for name in measures if not name.startswith("pca_")}
-    goals = {name: "minimise" if measure is None else measure.goal for name, measure in given.items()}
-    section = ""
-    for name in sorted(given, key=lambda name: ORDER.index(goals[name])):
-        is_first, section = goals[name] != section, goals[name]
-        measure = given[name]
-        direction = "" if measure is None else ARROWS.get(measure.metrics[name], "")
-        pair = [measures[key] for key in (name, f"pca_{name}") if key in measures]
-        best = best_of(name, pair) if len(pair) > 1 else None
-        shown = [f"{BETTER} {value:.4f}" if value == best else f"{value:.4f}" for value in pair]
-        yield _Line(section if is_first else "", f"{name} {direction}".rstrip(), *[*shown, ""][:2])
+    for row in measure_rows(measures):
+        yield _Line(row.goal if row.begins_section else "", row.heading, *[*row.values, ""][:2])
