@@ -193,7 +193,7 @@ class Evaluation(Callback):
                 if self.pca and trainer.state.fn == TrainerFn.FITTING:
                     case = replace(case, fit_samples=self._all_train_samples(data))
                 self._tell_what_lacks_images(stage, measures, case)
-                parts.expect(len(parts.seconds) + num_parts(measures, case, with_pca=self.pca))
+                parts.expect(num_parts(measures, case, with_pca=self.pca))
                 judgement = judge(measures, case, with_pca=self.pca, guard=partial(_told_and_left_out, parts))
                 self._log_judgement(trainer, stage, judgement)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}

@@ -31,11 +31,14 @@ class Narration:
     def begin(self, what: str) -> None:
         """Say what begins."""
 
-    def expect(self, num_parts: int) -> None:
-        """Say how many parts it has in all."""
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
+        """Say which part begins, and that the one before is done.
 
-    def tell(self, part: str) -> None:
-        """Say which part begins, and that the one before is done."""
+        Args:
+            part: Its name.
+            number: From 1.
+            num_parts: Of how many; None where that is not known.
+        """
 
     def end(self, said: str | None) -> None:
         """Take away what was drawn, and leave a line if there is one to leave."""
@@ -60,25 +63,18 @@ class Lines(Narration):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._what = ""
-        self._num_begun = self._num_parts = 0
         self._next_line = 0.0
 
     def begin(self, what: str) -> None:
         """See ``Narration.begin``."""
-        self._what, self._num_begun, self._num_parts = what, 0, 0
+        self._what = what
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def expect(self, num_parts: int) -> None:
-        """See ``Narration.expect``."""
-        self._num_parts = num_parts
-
-    def tell(self, part: str) -> None:
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
         """See ``Narration.tell``."""
-        self._num_begun += 1
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            number = f"{self._num_begun}/{max(self._num_begun, self._num_parts)}"
-            _print(self._console, f"{self._what} {number}: {part}")
+            _print(self._console, f"{self._what} {number}/{num_parts or number}: {part}")
 
     def end(self, said: str | None) -> None:
         """See ``Narration.end``."""
@@ -116,20 +112,15 @@ class Bar(Narration):
             refresh_per_second=4,
             transient=True,
         )
-        self._num_begun = 0
         self._task = self._progress.add_task(what, total=None, part="", since=time.monotonic())
         self._progress.start()
 
-    def expect(self, num_parts: int) -> None:
-        """See ``Narration.expect``."""
-        assert self._progress is not None
-        self._progress.update(self._task, total=num_parts)
-
-    def tell(self, part: str) -> None:
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
         """See ``Narration.tell``."""
         assert self._progress is not None
-        self._progress.update(self._task, completed=self._num_begun, part=part, since=time.monotonic(), refresh=True)
-        self._num_begun += 1
+        self._progress.update(
+            self._task, total=num_parts, completed=number - 1, part=part, since=time.monotonic(), refresh=True
+        )
 
     def end(self, said: str | None) -> None:
         """See ``Narration.end``."""
@@ -145,7 +136,7 @@ class _Count(ProgressColumn):
     """How many parts are done; nothing of what has none."""
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.total is None else f"{task.completed:.0f}/{max(task.total, task.completed):.0f}")
+        return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
 
 
 class _Part(ProgressColumn):
@@ -178,18 +169,12 @@ class TqdmBar(Narration):
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             mininterval=0,
         )
-        self._num_begun = 0
 
-    def expect(self, num_parts: int) -> None:
-        """See ``Narration.expect``."""
-        self._tqdm.total = num_parts
-
-    def tell(self, part: str) -> None:
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
         """See ``Narration.tell``."""
         self._tqdm.set_postfix_str(part, refresh=False)
-        self._tqdm.n = self._num_begun
+        self._tqdm.n, self._tqdm.total = number - 1, num_parts
         self._tqdm.refresh()
-        self._num_begun += 1
 
     def end(self, said: str | None) -> None:
         """See ``Narration.end``."""
@@ -212,19 +197,13 @@ class RichTask(Narration):
     def begin(self, what: str) -> None:
         """See ``Narration.begin``."""
         self._what = what
-        self._num_begun = 0
         # Lightning's columns take no task without a total, but one without end.
         self._task = self._progress.add_task(what, total=math.inf)
 
-    def expect(self, num_parts: int) -> None:
-        """See ``Narration.expect``."""
-        self._progress.update(self._task, total=num_parts)
-
-    def tell(self, part: str) -> None:
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
         """See ``Narration.tell``."""
-        described = f"{self._what}: {part}"
-        self._progress.update(self._task, completed=self._num_begun, description=described, refresh=True)
-        self._num_begun += 1
+        described, total = f"{self._what}: {part}", math.inf if num_parts is None else num_parts
+        self._progress.update(self._task, total=total, completed=number - 1, description=described, refresh=True)
 
     def end(self, said: str | None) -> None:
         """See ``Narration.end``."""
@@ -260,16 +239,20 @@ class Parts:
 
     def __init__(self, narration: Narration) -> None:
         self._narration = narration
+        self._num_begun = 0
+        self._num_expected: int | None = None
         self.seconds: dict[str, float] = {}
 
     def expect(self, num_parts: int) -> None:
-        """Say how many there are."""
-        self._narration.expect(num_parts)
+        """Say how many are still to come, as far as this is known."""
+        self._num_expected = self._num_begun + num_parts
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Surround a part."""
-        self._narration.tell(name)
+        self._num_begun += 1
+        num_parts = None if self._num_expected is None else max(self._num_begun, self._num_expected)
+        self._narration.tell(name, self._num_begun, num_parts)
         start = time.perf_counter()
         try:
             yield

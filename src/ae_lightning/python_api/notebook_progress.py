@@ -103,21 +103,15 @@ class _Behind(Narration):
     def __init__(self, line: NotebookProgress) -> None:
         self._line = line
         self._what = ""
-        self._num_begun = self._num_parts = 0
 
     def begin(self, what: str) -> None:
         """See ``Narration.begin``."""
         self._what = what
         self._line.add(what)
 
-    def expect(self, num_parts: int) -> None:
-        """See ``Narration.expect``."""
-        self._num_parts = num_parts
-
-    def tell(self, part: str) -> None:
+    def tell(self, part: str, number: int, num_parts: int | None) -> None:
         """See ``Narration.tell``."""
-        self._num_begun += 1
-        self._line.add(f"{self._what} {self._num_begun}/{max(self._num_begun, self._num_parts)}: {part}")
+        self._line.add(f"{self._what} {number}/{num_parts or number}: {part}")
 
     def end(self, said: str | None) -> None:
         """See ``Narration.end``."""
