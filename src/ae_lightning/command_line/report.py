@@ -12,14 +12,13 @@ from rich.table import Table
 
 from ae_lightning.callbacks.recording import num_parameters
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
+from ae_lightning.command_line.ui import DEFAULT_PORT
 from ae_lightning.data.foreign import SeenData
 from ae_lightning.judging.directions import ARROWS, BEST, best_of, measure_of
 from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import is_same_store, is_server, run_page, shown_uri, tracking_uri_from_environment
-
-LOCAL_SERVER = "http://127.0.0.1:5000"
-"""Where `ui` serves a store of this machine, if it is not told otherwise."""
+from ae_lightning.tracking.web_server import address
 
 ORDER = ("minimise", *get_args(Goal))
 """Sections of the table."""
@@ -95,7 +94,7 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
     uri = shown_uri(tracking_uri)
     is_default = is_same_store(tracking_uri, tracking_uri_from_environment())
     command = f"python -m ae_lightning ui{'' if is_default else f' --tracking_uri {shlex.quote(uri)}'}"
-    page = run_page(uri if is_server(uri) else LOCAL_SERVER, experiment_id, run_id)
+    page = run_page(uri if is_server(uri) else address(DEFAULT_PORT), experiment_id, run_id)
     return f"MLflow: `{command}` shows all runs, {page} this one"
 
 

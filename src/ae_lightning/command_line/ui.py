@@ -13,7 +13,7 @@ from rich.console import Console
 from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError
 
-MAX_PORT = 65535
+DEFAULT_PORT, MAX_PORT = 5000, 65535
 
 EPILOG = (
     "The page shows the runs of an experiment, the best first, with bars of their main measures, pictures side by side "
@@ -85,6 +85,8 @@ def parser() -> CommandParser:
     )
     made.add_argument("--experiment", metavar="NAME", help="which one (default: the one with the newest run)")
     made.add_argument("--tracking_uri", metavar="URI", help="MLflow store (default: as for fit)")
-    made.add_argument("--port", type=_port, default=5000, help="where the server listens (default: %(default)s)")
+    made.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help="where the server listens (default: %(default)s)"
+    )
     made.add_argument("--open", action="store_true", help="open the page in the browser")
     return made

@@ -51,10 +51,6 @@ class Baseline:
         """Whether the case is there without further ado."""
         return "case" in self.__dict__
 
-    def fit(self) -> None:
-        """Fit PCA, and encode both splits by it."""
-        assert self.case
-
     @cached_property
     def _splits(self) -> str:
         train, evaluated = self._case.train, self._case.evaluated

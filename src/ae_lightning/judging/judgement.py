@@ -88,7 +88,7 @@ def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> Measu
     for measure in _measures_of_pca(applicable_measures(measures, case)):
         if not pca.is_fitted and not (measure.is_built_in and case.cache.holds(pca.key(measure))):
             with guard("the fit of PCA"):
-                pca.fit()
+                _ = pca.case
         with guard(f"the measure {measure.name} of PCA"):
             if measure.is_built_in:
                 results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.data.given_arrays import GivenArrays, as_stored, positions
 from ae_lightning.data.scaling import Scaler
 from ae_lightning.errors import ConfigError, DataError
+from ae_lightning.judging.chunks import chunks
+from ae_lightning.judging.numpy_model import Labels, Rows
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.python_api.judging import Judged, judged
 from ae_lightning.python_api.tables import measures_as_html, measures_as_text
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from ae_lightning.python_api.training import ProgramCLI
 
 Array = NDArray[Any]
-
-CHUNK = 4096
-"""Samples that are scaled at a time."""
 
 
 class Result:
@@ -121,7 +120,7 @@ class Result:
         """
         split = self.data.split("train") if self._arrays is None else self._arrays.samples
         given = split.labels_or_missing() if self.model.needs_labels else None
-        return self._encode(split.x, given)
+        return self._through(numpy_model(self.model).encode, split.x, given)
 
     @property
     def data(self) -> SeenData:
@@ -143,7 +142,7 @@ class Result:
             DataError: If they are no samples of the model's shape, or classes are missing that it needs.
         """
         stored = self._as_stored(x)
-        return self._encode(stored, self._classes(y, len(stored)))
+        return self._through(numpy_model(self.model).encode, stored, self._classes(y, len(stored)))
 
     def reconstruct(self, x: Any, y: Any = None) -> NDArray[np.float32]:
         """Return what is decoded from samples' own codes, in the layout of `x`, as scaled: of bytes, from 0 to 1.
@@ -157,12 +156,7 @@ class Result:
         """
         stored = self._as_stored(x)
         given = self._classes(y, len(stored))
-        functions, classes = numpy_model(self.model), None if given is None else given.numpy()
-        pieces = [
-            functions.restore(self._scaled(stored[rows]), None if classes is None else classes[rows])
-            for rows in _chunks(len(stored))
-        ]
-        return _in_layout_of(np.shape(x), np.concatenate(pieces))
+        return _in_layout_of(np.shape(x), self._through(numpy_model(self.model).restore, stored, given))
 
     def sample(self, num: int = 16, labels: Any = None, seed: int = 0) -> NDArray[np.float32]:
         """Draw new samples, shape (num, C, H, W) or (num, D), as scaled.
@@ -233,13 +227,15 @@ class Result:
             raise DataError(f"y: there are {len(found)} labels for {num} samples")
         return found
 
-    def _encode(self, stored: Tensor, given: Tensor | None) -> NDArray[np.float32]:
-        functions, classes = numpy_model(self.model), None if given is None else given.numpy()
-        pieces = [
-            functions.encode(self._scaled(stored[rows]), None if classes is None else classes[rows])
-            for rows in _chunks(len(stored))
-        ]
-        return np.concatenate(pieces)
+    def _through(
+        self, function: Callable[[Rows, Labels | None], Rows], stored: Tensor, given: Tensor | None
+    ) -> NDArray[np.float32]:
+        """Apply a function of scaled samples and the classes given with them, in pieces."""
+        classes = None if given is None else given.numpy()
+        pieces = chunks(len(stored), self.model.spec.num_values)
+        return np.concatenate(
+            [function(self._scaled(stored[rows]), None if classes is None else classes[rows]) for rows in pieces]
+        )
 
     def _scaled(self, stored: Tensor) -> NDArray[np.float32]:
         scale = self.data.scale if self._scaler is None else self._scaler
@@ -262,10 +258,6 @@ class Result:
 def _from_here(path: Path) -> Path:
     """Return a path as it is seen from the working directory, if it lies there."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _chunks(num: int) -> list[slice]:
-    return [slice(start, start + CHUNK) for start in range(0, num, CHUNK)]
 
 
 def _in_layout_of(shape: tuple[int, ...], images: NDArray[np.float32]) -> NDArray[np.float32]:

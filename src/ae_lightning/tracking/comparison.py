@@ -13,6 +13,7 @@ from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.plain_text import plain
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
+from ae_lightning.tracking.described_runs import MAX_NOTE_LENGTH, NOTE_TAG
 from ae_lightning.tracking.given import given_experiment, given_run, require_given
 from ae_lightning.tracking.runs import checkpoint_folder, known_params, mlflow_run
 from ae_lightning.tracking.store import answers_explained, connect
@@ -147,11 +148,11 @@ class RunReader:
             if own is not None:
                 require_given(self._client, self.tracking_uri, own)
             run_id = own or self._new_run(experiment_id, f"comparison of {len(run_ids)} runs")
-            self._client.set_tag(run_id, COMPARISON_TAG, " ".join(run_ids)[:5000])
+            self._client.set_tag(run_id, COMPARISON_TAG, " ".join(run_ids)[:MAX_NOTE_LENGTH])
             for path in paths:
                 self._client.log_artifact(run_id, str(path))
             if own is None:
-                self._client.set_tag(run_id, "mlflow.note.content", note[:5000])
+                self._client.set_tag(run_id, NOTE_TAG, note[:MAX_NOTE_LENGTH])
                 self._client.set_terminated(run_id)
         return run_id
 

@@ -18,7 +18,6 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.tracking.addresses import absolute_uri
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 5000
 SECONDS_TO_START = 300.0
 _SECONDS_TO_END = 10.0
 
