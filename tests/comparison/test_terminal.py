@@ -6,8 +6,8 @@ import io
 import re
 
 import pytest
+from handmade_runs import tracked
 from rich.console import Console
-from test_comparison_table import tracked
 
 from ae_lightning.comparison.table import compare_runs
 from ae_lightning.comparison.terminal import to_terminal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_comparison_table import measured, tracked
+from handmade_runs import measured, tracked
 
 from ae_lightning.comparison.curves import MAX_POINTS, Curve, Panel, draw_curves
 from ae_lightning.comparison.table import compare_runs
