@@ -21,6 +21,8 @@ UNUSUAL = (
 )
 """Model and data that differ from every default."""
 
+DATA_LINE = "digits: 1 × 8 × 8; 1,361 train, 77 val, 359 test; 10 classes (0, 1, 2, …)"
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -63,7 +65,7 @@ def judge(trained):
 def test_fit_prints_what_runs_its_measures_and_where_to_look(trained):
     outcome = trained.outcome
     assert "VAE, latent_dim 3" in outcome.err
-    assert "1,361 train, 77 val, 359 test" in outcome.err
+    assert DATA_LINE in outcome.err.splitlines()
     assert "test split" in outcome.out
     assert f"{trained.logged('test/mse')[0]:.4f}" in outcome.out
     assert "`python -m ae_lightning ui`" in outcome.out
@@ -74,7 +76,7 @@ def test_a_checkpoint_alone_restores_model_and_data(trained, judge):
     fitted = trained.logged("test/loss")
     outcome = judge("test")
     assert "latent_dim 3" in outcome.err
-    assert "1,361 train, 77 val, 359 test" in outcome.err
+    assert DATA_LINE in outcome.err.splitlines()
     again = trained.logged("test/loss")
     assert len(again) == len(fitted) + 1
     # Trained in whatever precision this machine has, and judged in 32 bits.
@@ -153,7 +155,8 @@ def read(path):
 
 
 def test_predict_of_another_split(judge, tmp_path):
-    judge("predict", "--output", tmp_path / "val.npz", "--data.predict_split", "val")
+    outcome = judge("predict", "--output", tmp_path / "val.npz", "--data.predict_split", "val")
+    assert outcome.err.splitlines().count(DATA_LINE) == 1
     indices, codes, reconstructions = read(tmp_path / "val.npz")
     assert len(indices) == 77
     assert codes.shape == (77, 3)

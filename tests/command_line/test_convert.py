@@ -22,13 +22,14 @@ def names(folder):
 @pytest.mark.slow
 def test_a_converted_set_is_trained_on_and_judged(workspace):
     outcome = workspace("convert", "--data.name", "digits", "--data.num_val", "100", "--output", "on/disk")
-    assert (outcome.code, outcome.err) == (0, "")
+    said = "1 × 8 × 8; 1,338 train, 100 val, 359 test; 10 classes (0, 1, 2, …)\n"
+    assert (outcome.code, outcome.err) == (0, f"digits: {said}")
     assert outcome.out == "1,338 train, 100 val, 359 test in on/disk\n"
     assert names(workspace.folder / "on") == ["disk"]
     before = set(names(workspace.folder))
     outcome = workspace.fit("--data.name", "stream", "--data.path", "on/disk", "--trainer.max_epochs", "2")
     assert outcome.code == 0, outcome.err
-    assert "on disk (1 × 8 × 8; 1,338 train, 100 val, 359 test)" in outcome.err
+    assert f"disk: {said}" in outcome.err
     run = workspace.run()
     assert run.info.status == "FINISHED"
     assert {"val/loss", "test/loss", "test/mse"} <= set(run.data.metrics)
@@ -102,6 +103,7 @@ def test_a_file_beside_the_output_is_left_alone(bare_workspace):
     beside.write_text("somebody's own")
     outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
     assert outcome.code == 0, outcome.err
+    assert outcome.err == "digits: 1 × 8 × 8; 1,295 train, 143 val, 359 test; 10 classes (0, 1, 2, …)\n"
     assert beside.read_text() == "somebody's own"
     assert names(bare_workspace.folder) == ["stored", "stored.lock"]
 

@@ -17,7 +17,7 @@ MOONS = ("--data", "two_moons.TwoMoons", "--data.num_points", "60")
 def trained(workspace):
     outcome = workspace("fit", "--model", "VAE", *MOONS, *QUICK)
     assert outcome.code == 0, outcome.err
-    assert "on TwoMoons (8; 60 train, 15 val, 15 test)" in outcome.err
+    assert "TwoMoons: 8; 60 train, 15 val, 15 test; 2 classes" in outcome.err
     return workspace
 
 
@@ -26,7 +26,7 @@ def test_it_is_trained_and_restored_from_its_checkpoint(trained):
     assert (params["data"], params["data.num_points"]) == ("TwoMoons", "60")
     tested = trained("test", "--ckpt_path", trained.checkpoint(), *QUICK[-6:])
     assert tested.code == 0, tested.err
-    assert "on TwoMoons (8; 60 train, 15 val, 15 test)" in tested.err
+    assert "TwoMoons: 8; 60 train, 15 val, 15 test; 2 classes" in tested.err
     predicted = trained("predict", "--ckpt_path", trained.checkpoint(), "--output", "codes.npz")
     assert predicted.code == 0, predicted.err
     with np.load(trained.folder / "codes.npz") as arrays:
@@ -39,7 +39,7 @@ def test_a_configuration_file_names_it_as_well(workspace):
     path.write_text(yaml.safe_dump({"model": {"class_path": "VanillaAE"}, "data": data}))
     outcome = workspace("fit", "-c", path, *QUICK)
     assert outcome.code == 0, outcome.err
-    assert "on TwoMoons (8; 60 train" in outcome.err
+    assert "TwoMoons: 8; 60 train" in outcome.err
 
 
 OWN = """

@@ -74,3 +74,9 @@ def test_they_are_there_for_a_while():
         assert len(given_arrays().samples) == 4
     with pytest.raises(DataError, match=r"^data.name: arrays were given from Python"):
         given_arrays()
+
+
+def test_what_is_held_out_is_said():
+    images = np.zeros((10, 4, 4), np.uint8)
+    assert gather_arrays(images).divided(0).notes == ("test is 20% of x, held out (no x_test)",)
+    assert gather_arrays(images, x_test=images).divided(0).notes == ()

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from ae_lightning.data.holding_out import hold_out, hold_out_test
+from ae_lightning.data.data_line import data_line
+from ae_lightning.data.holding_out import TrainValDivider, hold_out, hold_out_test
 from ae_lightning.data.splits import DataSet, Split
-from ae_lightning.errors import DataError
+from ae_lightning.errors import ConfigError, DataError
 
 
 def images(num: int = 4, channels: int = 1) -> torch.Tensor:
@@ -45,6 +46,14 @@ def test_splits_of_different_shape_are_refused():
         DataSet(Split(images()), Split(images(channels=3)))
 
 
+def test_a_validation_split_is_checked_like_the_others():
+    with pytest.raises(DataError, match=r"the validation split of \(3, 2, 2\)"):
+        DataSet(Split(images()), Split(images()), val=Split(images(channels=3)))
+    labelled = Split(images(), torch.tensor([0, 1, 0, 1]))
+    with pytest.raises(DataError, match="the validation split needs labels and class names"):
+        DataSet(labelled, labelled, ("a", "b"), val=Split(images()))
+
+
 def test_labels_without_class_names_are_refused():
     labelled = Split(images(), torch.tensor([0, 1, 0, 1]))
     with pytest.raises(DataError, match="class names"):
@@ -68,3 +77,29 @@ def test_hold_out_is_disjoint_complete_and_fixed_by_its_seed():
 def test_a_single_image_cannot_be_divided():
     with pytest.raises(DataError, match="one sample"):
         hold_out_test(Split(images(1)), 0.1, seed=0)
+
+
+def divider(leave_out_class=None, num_val=None):
+    return TrainValDivider("own", leave_out_class, num_val, max_default_val=5, split_seed=0)
+
+
+def test_a_validation_split_of_the_source_takes_nothing_from_train():
+    labels, val_labels = torch.tensor([0, 1, 2, 1]), torch.tensor([1, -1, 0])
+    whole = divider().divide(labels, ("a", "b", "c"), val_labels)
+    assert (whole.train.tolist(), whole.val.tolist()) == ([0, 1, 2, 3], [0, 1, 2])
+    part = divider(leave_out_class="b").divide(labels, ("a", "b", "c"), val_labels)
+    assert (part.novel_class, part.train.tolist(), part.val.tolist()) == (1, [0, 2], [2])
+
+
+@pytest.mark.parametrize("num_val", [0, 2])
+def test_num_val_is_refused_beside_a_validation_split_of_the_source(num_val):
+    said = rf"data\.num_val {num_val}: own has a validation split of its own, of 3 samples"
+    with pytest.raises(ConfigError, match=said):
+        divider(num_val=num_val).divide(torch.zeros(4), None, torch.zeros(3))
+
+
+def test_the_line_on_the_data_is_one_line_whatever_their_names():
+    line = data_line("pets", (3, 8, 9), {"train": 1200, "test": 30}, ("cat\n", "dog", "\x1b[31mred", "emu"), ("a, b",))
+    assert line == "pets: 3 × 8 × 9; 1,200 train, 30 test; 4 classes (cat\\n, dog, \\x1b[31mred, …); a, b"
+    assert data_line("x", (5,), {"train": 2}, None, ()) == "x: 5; 2 train; no labels"
+    assert data_line("x", (5,), {"train": 2}, ("a",), ()) == "x: 5; 2 train; 1 class (a)"

@@ -46,7 +46,7 @@ from ae_lightning.command_line.parsed_settings import (
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, write
-from ae_lightning.command_line.report import announcement, of_stage, print_report
+from ae_lightning.command_line.report import announce, of_stage, print_report, tell_of_data
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
 from ae_lightning.command_line.run_names import run_name
 from ae_lightning.command_line.store_option import hide_password, tracker_in
@@ -312,7 +312,7 @@ class AutoencoderCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Train, then judge the best checkpoint on the test split in the same MLflow run."""
-        self._announce()
+        announce(self.trainer, self.model, self.data)
         with requeued_after(self._requeue_signal):
             self._train(**kwargs)
             if self.trainer.barebones:
@@ -350,32 +350,27 @@ class AutoencoderCLI(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""
-        self._announce()
+        announce(self.trainer, self.model, self.data)
         self.data.split("val")  # a run is not opened for one that there is not
         self.trainer.validate(**{**kwargs, "verbose": False})
         self._report("val", [])
 
     def test(self, **kwargs: Any) -> None:
         """Judge the test split."""
-        self._announce()
+        announce(self.trainer, self.model, self.data)
         self.trainer.test(**{**kwargs, "verbose": False})
         self._report("test", [])
 
     def predict(self, **kwargs: Any) -> None:
         """Write codes and reconstructions to a file."""
         output = check_output(self._get(self.config, "output"))
+        if isinstance(self.data, DataModule):  # to count those of others would read loaders that nobody asked for
+            tell_of_data(self.trainer, self.data)
         predictions = self.trainer.predict(**{**kwargs, "return_predictions": True})
         gathered = gather(predictions)  # type: ignore[arg-type]
         if self.trainer.is_global_zero:
             write(gathered, output)
             Console().print(f"{len(gathered['codes']):,} codes and reconstructions in {output}", highlight=False)
-
-    def _announce(self) -> None:
-        """Say in one line what is about to run."""
-        if not self.trainer.is_global_zero:
-            return
-        told = announcement(self.trainer, self.model, self.data)
-        Console(stderr=True).print(told, highlight=False, soft_wrap=True)
 
     def _tell_how_to_go_on(self) -> None:
         for hint in resume_hints(self.trainer) if self.trainer.is_global_zero else []:

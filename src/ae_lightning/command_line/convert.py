@@ -6,11 +6,15 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EPILOG = (
     "A folder is read block by block, whatever its size; another source is read into memory. The images to train on "
@@ -46,11 +50,15 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"convert: {data.path} is a stream already")
     require_litdata("convert")
     with _renamed_when_whole(output) as folder:
-        description = convert(data, folder)
+        description = convert(data, folder, tell=partial(_tell, Console(stderr=True)))
     sizes = ", ".join(f"{count:,} {name}" for name, count in description.num_images.items())
     skipped = f"; {description.num_skipped:,} damaged files left out" if description.num_skipped else ""
-    Console().print(f"{sizes} in {output}{skipped}", highlight=False, soft_wrap=True, markup=False)
+    _tell(Console(), f"{sizes} in {output}{skipped}")
     return 0
+
+
+def _tell(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from rich.table import Table
 from ae_lightning.callbacks.recording import num_parameters
 from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.command_line.ui import DEFAULT_PORT
+from ae_lightning.data.data_line import data_line
 from ae_lightning.data.foreign import SeenData
 from ae_lightning.judging.directions import ARROWS, BEST, best_of, measure_of
 from ae_lightning.judging.measure import Goal, Measure
@@ -98,14 +99,25 @@ def ui_hint(tracking_uri: str, experiment_id: str | None, run_id: str | None) ->
     return f"MLflow: `{command}` shows all runs, {page} this one"
 
 
-def announcement(trainer: Trainer, model: Autoencoder, data: SeenData) -> str:
-    """Say in one line what is about to run."""
-    sizes = [f"{data.num_samples(name):,} {name}" for name in data.split_names]
-    shape = " × ".join(map(str, data.spec.shape))
+def tell_of_data(trainer: Trainer, data: SeenData) -> None:
+    """Say in one line what was understood of the data, on the first rank."""
+    if trainer.is_global_zero:
+        sizes = {name: data.num_samples(name) for name in data.split_names}
+        line = data_line(data.dataset_name, data.spec.shape, sizes, data.class_names, data.notes)
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def announce(trainer: Trainer, model: Autoencoder, data: SeenData) -> None:
+    """Say on the first rank what the data are, and in one line what is about to run."""
+    tell_of_data(trainer, data)
+    if trainer.is_global_zero:
+        Console(stderr=True).print(_announcement(trainer, model, data), highlight=False, soft_wrap=True)
+
+
+def _announcement(trainer: Trainer, model: Autoencoder, data: SeenData) -> str:
     return (
         f"{type(model).__name__}, latent_dim {model.latent_dim}, {num_parameters(model):,} parameters on "
-        f"{data.dataset_name} ({shape}; {', '.join(sizes)}), {trainer.precision} on "
-        f"{trainer.world_size} × {trainer.strategy.root_device.type}"
+        f"{data.dataset_name}, {trainer.precision} on {trainer.world_size} × {trainer.strategy.root_device.type}"
     )
 
 

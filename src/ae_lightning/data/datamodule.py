@@ -14,7 +14,7 @@ from torch import Tensor
 from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.faults import OnError
-from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider, TrainValDivision
+from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
 from ae_lightning.data.opened_data import LoadedData, OpenedData, SplitName
@@ -60,7 +60,8 @@ class DataModule(LightningDataModule):
             stored. ``auto`` is ``unit`` for images and ``standard`` for vectors. A checkpoint keeps what was taken from
             the train split, so that other data are scaled alike.
         num_val: How many training samples to hold out for validation. 0 holds out none; null holds out 5,000
-            of a torchvision set (a tenth of it at most), a tenth of any other. A ``stream`` was divided by ``convert``,
+            of a torchvision set (a tenth of it at most), a tenth of any other. Where the source has a validation split
+            of its own, that is used, and a number is refused. A ``stream`` was divided by ``convert``,
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
         image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
             most of them have.
@@ -164,6 +165,11 @@ class DataModule(LightningDataModule):
     def num_skipped(self) -> int:
         """Number of files left out because they cannot be read; loads the data."""
         return self._load().num_skipped
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the source was understood, and what was left out, in a few words each; loads the data."""
+        return self._load().notes
 
     @property
     def dataset_name(self) -> str:
@@ -383,14 +389,6 @@ class DataModule(LightningDataModule):
 
     def _read_into_memory(self) -> LoadedData:
         data = self.read()
-        num_train = len(data.train)
-        divider = self.divider(MAX_DEFAULT_VAL if find_source(self.name).is_published else num_train)
-        division = divider.divide(num_train, data.train.labels, data.class_names)
-        return LoadedData(data, _parts(data, division), division.novel_class)
-
-
-def _parts(data: DataSet, division: TrainValDivision) -> dict[SplitName, Split]:
-    is_whole = len(division.train) == len(data.train)
-    train = data.train if is_whole else data.train.select(division.train)
-    val: dict[SplitName, Split] = {"val": data.train.select(division.val)} if len(division.val) else {}
-    return {"train": train, **val, "test": data.test}
+        divider = self.divider(MAX_DEFAULT_VAL if find_source(self.name).is_published else len(data.train))
+        val_labels = None if data.val is None else data.val.labels_or_missing()
+        return LoadedData(data, divider.divide(data.train.labels_or_missing(), data.class_names, val_labels))

@@ -46,6 +46,7 @@ class ForeignData:
     novel_class = None
     overlay = False
     num_skipped = 0
+    notes: tuple[str, ...] = ()
 
     def __init__(self, module: pl.LightningDataModule) -> None:
         self.module = module

@@ -43,8 +43,10 @@ class GivenArrays:
         Raises:
             DataError: If the splits do not fit together, or there is nothing to divide.
         """
-        train, test = (self.samples, self.test) if self.test else hold_out_test(self.samples, TEST_SHARE, seed)
-        return DataSet(train, test, self.class_names)
+        if self.test is not None:
+            return DataSet(self.samples, self.test, self.class_names)
+        train, test = hold_out_test(self.samples, TEST_SHARE, seed)
+        return DataSet(train, test, self.class_names, notes=(f"test is {TEST_SHARE:.0%} of x, held out (no x_test)",))
 
 
 _GIVEN: ContextVar[GivenArrays | None] = ContextVar("given_arrays", default=None)

@@ -23,7 +23,8 @@ class TrainValDivision(NamedTuple):
     Attributes:
         novel_class: Number of the class that is left out of both, if one is.
         train: Positions of the samples to train on, int64, ascending.
-        val: Positions of those held out, int64, ascending; empty where none are.
+        val: Positions of those held out, or of what is kept of a validation split that the source has, int64,
+            ascending; empty where there are none.
     """
 
     novel_class: int | None
@@ -50,22 +51,29 @@ class TrainValDivider:
     max_default_val: int
     split_seed: int
 
-    def divide(self, num_samples: int, labels: Tensor | None, class_names: tuple[str, ...] | None) -> TrainValDivision:
+    def divide(
+        self, labels: Tensor, class_names: tuple[str, ...] | None, val_labels: Tensor | None = None
+    ) -> TrainValDivision:
         """Divide samples.
 
         Args:
-            num_samples: How many there are.
-            labels: Of each, int64, −1 where missing; None where unlabelled.
+            labels: Of each sample, int64, −1 where missing or unlabelled.
             class_names: None where unlabelled.
+            val_labels: Likewise of each sample of a validation split that the source has; None where it has none.
 
         Raises:
-            ConfigError: If no sample would be left to train on, or there is no such class as is to be left out.
+            ConfigError: If no sample would be left to train on, there is no such class as is to be left out, or
+                samples are to be held out beside a validation split that is there.
         """
-        novel_class, left = None, torch.arange(num_samples)
+        if val_labels is not None and self.num_val is not None:
+            own = f"{self.dataset_name} has a validation split of its own, of {len(val_labels):,} samples"
+            raise ConfigError(f"data.num_val {self.num_val}: {own}; leave data.num_val out")
+        novel_class = None
         if self.leave_out_class is not None:
             novel_class = find_class(self.leave_out_class, class_names, self.dataset_name)
-            assert labels is not None
-            left = positions_without_class(labels, novel_class)
+        left = _positions_kept(labels, novel_class, "training")
+        if val_labels is not None:
+            return TrainValDivision(novel_class, left, _positions_kept(val_labels, novel_class, "validation"))
         kept, held_out = hold_out(len(left), self._num_val(len(left)), self.split_seed)
         return TrainValDivision(novel_class, left[kept], left[held_out])
 
@@ -149,14 +157,12 @@ def find_class(wanted: int | str, class_names: tuple[str, ...] | None, dataset_n
     raise ConfigError(unknown_name(key, wanted, class_names))
 
 
-def positions_without_class(labels: Tensor, left_out: int) -> Tensor:
-    """Return where the labels are of other classes, int64: a sample without a label may be of this one.
-
-    Raises:
-        ConfigError: If nowhere.
-    """
+def _positions_kept(labels: Tensor, left_out: int | None, what: str) -> Tensor:
+    """Return where the labels are of other classes, int64: a sample without a label may be of this one."""
+    if left_out is None:
+        return torch.arange(len(labels))
     kept = ((labels != left_out) & (labels != MISSING_LABEL)).nonzero().squeeze(1)
     if len(kept) == 0:
         whose = f"are of class {left_out}, or have no label"
-        raise ConfigError(f"{KEY}: all training samples {whose}, so that none would be left")
+        raise ConfigError(f"{KEY}: all {what} samples {whose}, so that none would be left")
     return kept

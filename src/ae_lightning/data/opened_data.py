@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ae_lightning.data.holding_out import TrainValDivision
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
 from ae_lightning.data.splits import DataSet, Split
@@ -30,6 +31,7 @@ class OpenedData(ABC):
         novel_class: Number of the class left out of training, if one is.
         num_skipped: Files left out because they cannot be read.
         num_samples: Of each split that there is, by name.
+        notes: How the source was understood, and what was left out.
     """
 
     class_names: tuple[str, ...] | None
@@ -37,6 +39,7 @@ class OpenedData(ABC):
     novel_class: int | None
     num_skipped: int
     num_samples: Mapping[SplitName, int]
+    notes: tuple[str, ...]
 
     @property
     @abstractmethod
@@ -83,16 +86,16 @@ class LoadedData(OpenedData):
 
     Args:
         data: As its source has it.
-        splits: By name.
-        novel_class: Number of the class left out of training, if one is.
+        division: Which of its samples are trained on, and which validated on.
     """
 
-    def __init__(self, data: DataSet, splits: Mapping[SplitName, Split], novel_class: int | None) -> None:
-        self._splits = splits
+    def __init__(self, data: DataSet, division: TrainValDivision) -> None:
+        self._splits = splits = _divided(data, division)
         self.class_names = data.class_names
         self.factors = data.factors
-        self.novel_class = novel_class
+        self.novel_class = division.novel_class
         self.num_skipped = data.num_skipped
+        self.notes = data.notes
         self.num_samples = {name: len(split) for name, split in splits.items()}
 
     @property
@@ -103,6 +106,14 @@ class LoadedData(OpenedData):
     def split(self, name: SplitName) -> Split:
         """Return a split."""
         return self._splits[name]
+
+
+def _divided(data: DataSet, division: TrainValDivision) -> dict[SplitName, Split]:
+    is_whole = len(division.train) == len(data.train)
+    train = data.train if is_whole else data.train.select(division.train)
+    val_from = data.train if data.val is None else data.val
+    val: dict[SplitName, Split] = {"val": val_from.select(division.val)} if len(division.val) else {}
+    return {"train": train, **val, "test": data.test}
 
 
 def some_of(x: Tensor) -> Tensor:

@@ -84,6 +84,10 @@ class DataSet:
         class_names: The name of each class; None where the samples are unlabelled.
         factors: Names and sizes of the factors that both splits know; None where none is known.
         num_skipped: How many files were left out because they cannot be read.
+        val: Samples to validate on, where the source has a split of its own for that; else some of `train` are held
+            out.
+        notes: How the source was understood, and what was left out, beyond what the other attributes tell: a few words
+            each, which a run says as it begins.
 
     Raises:
         DataError: If the splits differ in shape or type, or labels and class names, or factors, do not fit together.
@@ -94,15 +98,18 @@ class DataSet:
     class_names: tuple[str, ...] | None = None
     factors: Factors | None = None
     num_skipped: int = 0
+    val: Split | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""
-        if self.train.shape != self.test.shape:
-            what = f"{kind_of(self.train.shape)}s of shape {self.train.shape}"
-            raise DataError(f"the train split has {what}, the test split of {self.test.shape}")
-        if self.train.x.dtype != self.test.x.dtype:
-            raise DataError(f"the train split is {self.train.x.dtype}, the test split {self.test.x.dtype}")
-        for split, what in ((self.train, "the train split"), (self.test, "the test split")):
+        own_val = {} if self.val is None else {"the validation split": self.val}
+        for what, split in {"the train split": self.train, **own_val, "the test split": self.test}.items():
+            if split.shape != self.train.shape:
+                theirs = f"{kind_of(self.train.shape)}s of shape {self.train.shape}"
+                raise DataError(f"the train split has {theirs}, {what} of {split.shape}")
+            if split.x.dtype != self.train.x.dtype:
+                raise DataError(f"the train split is {self.train.x.dtype}, {what} {split.x.dtype}")
             require_named_labels(split, self.class_names, what)
             _require_factors(split, self.factors, what)
 

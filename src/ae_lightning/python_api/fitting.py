@@ -11,10 +11,9 @@ from typing import Any, Literal, Unpack, overload
 import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
-from rich.console import Console
 
 from ae_lightning.command_line.launch import open_cli, prepare
-from ae_lightning.data.given_arrays import TEST_SHARE, arrays_given
+from ae_lightning.data.given_arrays import arrays_given
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.models.autoencoder import Autoencoder
@@ -147,8 +146,5 @@ def _run(model: GivenModel, samples: GivenData, settings: dict[str, Any], callba
         file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         files = [path for path in (model.config, file) if path is not None]
         arguments = ["fit", *(argument for path in files for argument in ("-c", str(path)))]
-        if samples.arrays is not None and samples.arrays.test is None:
-            line = f"no x_test: {TEST_SHARE:.0%} of the samples are held out to test on"
-            Console(stderr=True).print(line, soft_wrap=True, highlight=False)
         with isolate_rng(), interrupts_raised(), resource_errors_explained(), arrays_given(samples.arrays):
             return Result.of_run(open_cli(cli, arguments, callbacks), samples.arrays)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ae_lightning.data.data_line import data_line
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_files import find_readable_images
@@ -20,7 +21,9 @@ from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
 from ae_lightning.errors import DataError
 
 
-def convert(data: DataModule, folder: Path, sizes: Sizes | None = None) -> StreamDescription:
+def convert(
+    data: DataModule, folder: Path, sizes: Sizes | None = None, tell: Callable[[str], None] = lambda line: None
+) -> StreamDescription:
     """Write a data set as blocks: the images of the train split in random order, the others in their own.
 
     A `folder` is read block by block; any other source is read into memory as for training.
@@ -30,6 +33,7 @@ def convert(data: DataModule, folder: Path, sizes: Sizes | None = None) -> Strea
             that is a tenth, at most 5,000.
         folder: To write into; it must exist and be empty.
         sizes: Of blocks and windows; None for those of `sizes_for`.
+        tell: Is given a line on what will be written, before it is.
 
     Returns:
         What was written, its `stream.json` last.
@@ -41,9 +45,12 @@ def convert(data: DataModule, folder: Path, sizes: Sizes | None = None) -> Strea
     """
     original = _open(data)
     sizes = sizes or sizes_for(original.image_shape)
-    labels = None if original.labels is None else original.labels[original.train]
-    division = data.divider(MAX_DEFAULT_VAL).divide(len(original.train), labels, original.class_names)
+    val_labels = None if original.val is None else original.labels_at(original.val)
+    divider = data.divider(MAX_DEFAULT_VAL)
+    division = divider.divide(original.labels_at(original.train), original.class_names, val_labels)
     splits = _splits(original, division, data.split_seed)
+    sizes_of_splits = {name: len(positions) for name, positions in splits.items()}
+    tell(data_line(data.dataset_name, original.image_shape, sizes_of_splits, original.class_names, original.notes))
     description = StreamDescription(
         image_shape=original.image_shape,
         block_size=sizes.block,
@@ -52,6 +59,7 @@ def convert(data: DataModule, folder: Path, sizes: Sizes | None = None) -> Strea
         class_names=original.class_names,
         novel_class=division.novel_class,
         num_skipped=original.num_skipped,
+        notes=original.notes,
     )
     description.write(folder)
     return description
@@ -69,7 +77,8 @@ def _open(data: DataModule) -> ConversionSource:
 def _splits(original: ConversionSource, division: TrainValDivision, seed: int) -> dict[SplitName, Tensor]:
     """Return the positions of each split in the order in which they are stored: what is trained on at random."""
     mixed = torch.randperm(len(division.train), generator=torch.Generator().manual_seed(seed))
-    val: dict[SplitName, Tensor] = {"val": original.train[division.val]} if len(division.val) else {}
+    val_from = original.train if original.val is None else original.val
+    val: dict[SplitName, Tensor] = {"val": val_from[division.val]} if len(division.val) else {}
     return {"train": original.train[division.train[mixed]], **val, "test": original.test}
 
 

@@ -14,6 +14,7 @@ from ae_lightning.data.folder_files import FolderFiles
 from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
 from ae_lightning.data.splits import DataSet
 from ae_lightning.errors import DataError
+from ae_lightning.labels import MISSING_LABEL
 
 
 class ConversionSource(ABC):
@@ -23,20 +24,28 @@ class ConversionSource(ABC):
         image_shape: Channels, height and width.
         class_names: None where the images are unlabelled.
         labels: Of all images, int64, −1 where missing; None where unlabelled.
-        train: Positions of the images to train on and to draw the validation split from, int64.
+        train: Positions of the images to train on, int64; without `val` the validation split is drawn from them.
+        val: Positions of the images to validate on, int64; None where the source has no split of its own for that.
         test: Positions of the images to judge on, int64.
+        notes: How the source was understood, and what was left out.
     """
 
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...] | None
     labels: Tensor | None
     train: Tensor
+    val: Tensor | None
     test: Tensor
+    notes: tuple[str, ...]
 
     @property
     @abstractmethod
     def num_skipped(self) -> int:
         """Count the files left out so far, because they cannot be read."""
+
+    def labels_at(self, positions: Tensor) -> Tensor:
+        """Return the labels at some positions, int64: all of them missing where the images are unlabelled."""
+        return torch.full((len(positions),), MISSING_LABEL) if self.labels is None else self.labels[positions]
 
     @abstractmethod
     def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
@@ -57,7 +66,7 @@ class LoadedSource(ConversionSource):
     """Images that a source has read into memory.
 
     Args:
-        images: The train and test images, in the order of whose positions the test images come last.
+        images: The splits; their positions are counted through train, val and test.
         name: Of the data set, for the error.
 
     Raises:
@@ -71,12 +80,14 @@ class LoadedSource(ConversionSource):
         self._images = images
         channels, height, width = images.train.shape
         self.image_shape = channels, height, width
-        self.class_names = images.class_names
-        of_train, of_test = images.train.labels, images.test.labels
-        self.labels = None if of_train is None or of_test is None else torch.cat([of_train, of_test])
-        num_train = len(images.train)
-        self.train = torch.arange(num_train)
-        self.test = torch.arange(num_train, num_train + len(images.test))
+        self.class_names, self.notes = images.class_names, images.notes
+        splits = [split for split in (images.train, images.val, images.test) if split is not None]
+        labels = [split.labels_or_missing() for split in splits]
+        self.labels = None if images.class_names is None else torch.cat(labels)
+        positions = torch.split(torch.arange(sum(map(len, splits))), [len(split) for split in splits])
+        self._splits = list(zip(splits, positions, strict=True))
+        self.train, self.test = positions[0], positions[-1]
+        self.val = None if images.val is None else positions[1]
 
     @property
     def num_skipped(self) -> int:
@@ -85,10 +96,8 @@ class LoadedSource(ConversionSource):
 
     def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
         """Copy images of one split."""
-        num_train = len(self.train)
-        is_train = int(positions[0]) < num_train
-        split, before = (self._images.train, 0) if is_train else (self._images.test, num_train)
-        return split.x[positions - before].numpy(), positions
+        split, own = next((split, own) for split, own in self._splits if positions[0] <= own[-1])
+        return split.x[positions - own[0]].numpy(), positions
 
 
 class FolderSource(ConversionSource):
@@ -105,6 +114,7 @@ class FolderSource(ConversionSource):
         self.image_shape = contents.num_channels, height, width
         everything = range(len(contents.files))
         self.class_names, self.labels = contents.labelled(everything)
+        self.val, self.notes = None, ()
         in_test = contents.in_test(everything)
         if in_test is None:
             num_test = num_held_out_for_test(len(everything), TEST_SHARE)

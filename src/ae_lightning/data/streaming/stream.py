@@ -43,6 +43,7 @@ class Stream(OpenedData):
         self.novel_class = self._description.novel_class
         self.num_skipped = self._description.num_skipped
         self.num_samples = self._description.num_images
+        self.notes = self._description.notes
         self._read: dict[SplitName, Split] = {}
 
     @property

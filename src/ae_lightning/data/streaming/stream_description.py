@@ -41,6 +41,7 @@ class StreamDescription(BaseModel):
         class_names: None where the images are unlabelled.
         novel_class: Number of the class left out of train and val, if one is.
         num_skipped: Files that could not be read when they were converted.
+        notes: How their source was understood, and what was left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -54,6 +55,7 @@ class StreamDescription(BaseModel):
     class_names: tuple[str, ...] | None = None
     novel_class: NonNegativeInt | None = None
     num_skipped: NonNegativeInt = 0
+    notes: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write it into a folder."""
