@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from ae_lightning.data.folder import read_folder
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.errors import DataError
 
 
@@ -15,8 +16,8 @@ def fill(folder, values, size=(6, 5), mode="L"):
         Image.new(mode, size, colour).save(folder / f"{value:03}.png")
 
 
-def read(folder, image_size=None, split_seed=0):
-    return read_folder(folder, image_size, split_seed)
+def read(folder, split_seed=0, **reading):
+    return read_folder(folder, split_seed, FolderReading(**reading))
 
 
 def everything(images):
@@ -59,19 +60,13 @@ def test_a_single_subfolder_is_no_class(tmp_path):
     assert read(tmp_path).class_names is None
 
 
-def test_an_image_outside_of_the_subfolders_leaves_all_unlabelled(tmp_path):
-    fill(tmp_path / "dog", range(10))
-    fill(tmp_path / "cat", range(10))
-    fill(tmp_path, [99])
-    assert read(tmp_path).class_names is None
-
-
-def test_train_and_test_at_the_top_are_the_splits(tmp_path):
-    for part, values in (("train", range(5)), ("test", range(50, 53))):
+def test_splits_at_the_top_are_the_splits(tmp_path):
+    for part, values in (("train", range(5)), ("valid", range(20, 22)), ("test", range(50, 53))):
         fill(tmp_path / part / "a", values)
         fill(tmp_path / part / "b", values)
     images = read(tmp_path)
     assert images.train.x[:, 0, 0, 0].tolist() == [*range(5), *range(5)]
+    assert images.val.x[:, 0, 0, 0].tolist() == [20, 21, 20, 21]
     assert images.test.x[:, 0, 0, 0].tolist() == [50, 51, 52, 50, 51, 52]
     assert images.class_names == ("a", "b")
     assert images.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -120,7 +115,7 @@ def test_linked_folders_are_followed_once(tmp_path):
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     (folder / "ring").symlink_to(folder)
-    assert len(everything(read_folder(folder, None, 0, follow_links=True))) == 10
+    assert len(everything(read(folder, follow_links=True))) == 10
 
 
 def test_links_within_the_folder_are_followed(tmp_path):
@@ -140,7 +135,7 @@ def test_a_split_that_links_outside_is_not_read(tmp_path, part):
     refused = pytest.raises(DataError, match=rf"no images in {folder / part} .*data.follow_links true follows")
     with pytest.warns(UserWarning, match=f"left out: {folder / part} leads to"), refused:
         read(folder)
-    assert len(everything(read_folder(folder, None, 0, follow_links=True))) == 8
+    assert len(everything(read(folder, follow_links=True))) == 8
 
 
 def test_a_split_may_link_within_the_folder(tmp_path):
@@ -184,7 +179,7 @@ def test_the_first_20_damaged_images_are_named(tmp_path):
     for number in range(25):
         (tmp_path / f"bad{number}.png").write_bytes(b"")
     with pytest.warns(UserWarning, match="left out") as warned:
-        images = read_folder(tmp_path, None, 0, on_error="skip")
+        images = read(tmp_path, on_error="skip")
     assert images.num_skipped == 25
     named = [said for said in map(str, (warning.message for warning in warned)) if said.startswith("left out: ")]
     assert len(named) == 20

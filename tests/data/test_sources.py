@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.source import known_sources, load_data
 from ae_lightning.errors import ConfigError
 
 
 def load(name, path=None, image_size=None):
-    return load_data(name, root="data", path=path, image_size=image_size, split_seed=0)
+    return load_data(name, root="data", path=path, split_seed=0, reading=FolderReading(image_size=image_size))
 
 
 def test_every_source_of_the_interface_is_there():

@@ -30,6 +30,7 @@ def require_same(stored, original):
     """Every split has the same images and labels: those to train on in another order, the others in their own."""
     assert stored.split_names == original.split_names
     assert (stored.class_names, stored.spec.shape) == (original.class_names, original.spec.shape)
+    assert stored.notes == original.notes
     assert (stored.novel_class, stored.num_skipped) == (original.novel_class, original.num_skipped)
     for name in original.split_names:
         found, expected = stored.split(name), original.split(name)
@@ -77,10 +78,11 @@ def test_an_archive(tmp_path, labelled):
     require_same(store(tmp_path / "stored", **settings), DataModule(**settings))
 
 
-@pytest.mark.parametrize("layout", ["classes", "splits", "plain"])
+@pytest.mark.parametrize("layout", ["classes", "splits", "validated", "plain"])
 def test_a_folder_is_read_block_by_block(tmp_path, layout):
-    folders = {"classes": ["a", "b"], "splits": ["train/a", "train/b", "test/a", "test/b"], "plain": ["."]}[layout]
-    fill(tmp_path / "images", folders)
+    splits = ["train/a", "train/b", "test/a", "test/b"]
+    folders = {"classes": ["a", "b"], "splits": splits, "validated": [*splits, "val/a", "val/b"], "plain": ["."]}
+    fill(tmp_path / "images", folders[layout])
     settings = {"name": "folder", "path": str(tmp_path / "images"), "split_seed": 2}
     require_same(store(tmp_path / "stored", **settings), DataModule(**settings))
 

@@ -172,7 +172,7 @@ def read_checkpoint_fully(path):
 
 READERS = {
     "idx": (make_idx, lambda folder, path: read_torchvision_set("mnist", folder)),
-    "image": (make_images, lambda folder, path: read_folder(folder, None, 0)),
+    "image": (make_images, lambda folder, path: read_folder(folder)),
     "npz": (make_npz, lambda folder, path: read_npz(path)),
     "checkpoint": (make_checkpoints, lambda folder, path: read_checkpoint_fully(path)),
 }

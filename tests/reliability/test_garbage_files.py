@@ -126,7 +126,7 @@ def test_a_picture_that_declares_60000_by_60000_pixels(tmp_path):
     content[16:24] = struct.pack(">2I", 60000, 60000)
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.png"):
-        read_folder(tmp_path, None, 0)
+        read_folder(tmp_path)
 
 
 def test_idx_files_that_declare_two_billion_images(tmp_path):

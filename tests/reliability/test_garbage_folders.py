@@ -16,12 +16,14 @@ from ae_lightning.data import DataModule
 from ae_lightning.data.decoding import read_header
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder import read_folder
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.errors import ConfigError, DataError, UnreadableError
 
 NAMES = (
     *("ümläut 中文 😀.png", "a b.png", "line\nbreak.png", "UPPER.PNG", "two..dots..png", "-c.png", "'quote\".png"),
     *("$x$.png", "%s.png", "{0}.png", "*.png", "a" * 200 + ".png", "\u202erevo.png", "[bold].png"),
 )
+SKIP = FolderReading(on_error="skip")
 
 
 def draw(path, value=7):
@@ -48,12 +50,12 @@ def values(images):
 
 def test_the_first_damaged_image_is_named(folder):
     with pytest.raises(DataError, match=r"03\.png is corrupt"):
-        read_folder(folder, None, 0)
+        read_folder(folder)
 
 
 def test_damaged_images_are_left_out_and_named(folder):
     with pytest.warns(UserWarning, match="left out") as warned:
-        images = read_folder(folder, None, 0, on_error="skip")
+        images = read_folder(folder, reading=SKIP)
     assert values(images) == [value for value in range(20) if value not in (3, 5)]
     assert images.num_skipped == 2
     assert {name for name in ("03.png", "05.png") for said in warned if name in str(said.message)} == {
@@ -81,7 +83,7 @@ def test_labels_stay_with_their_images(tmp_path):
         draw(tmp_path / "b" / f"{value}.png", 100 + value)
     (tmp_path / "a" / "0.png").write_bytes(b"")
     with pytest.warns(UserWarning, match=r"a/0\.png"):
-        images = read_folder(tmp_path, None, 0, on_error="skip")
+        images = read_folder(tmp_path, reading=SKIP)
     for split in (images.train, images.test):
         assert split.labels.tolist() == [int(value >= 100) for value in split.x[:, 0, 0, 0].tolist()]
 
@@ -91,14 +93,14 @@ def test_many_damaged_images_are_not_all_named(tmp_path):
         draw(tmp_path / f"good{value}.png")
         (tmp_path / f"bad{value}.png").write_bytes(b"")
     with pytest.warns(UserWarning, match="left out") as warned:
-        assert read_folder(tmp_path, None, 0, on_error="skip").num_skipped == 60
+        assert read_folder(tmp_path, reading=SKIP).num_skipped == 60
     assert len(warned) < 30
 
 
 def test_nothing_but_damaged_images(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.warns(UserWarning, match=r"a\.png"), pytest.raises(DataError, match="not one of the 1 images"):
-        read_folder(tmp_path, None, 0, on_error="skip")
+        read_folder(tmp_path, reading=SKIP)
 
 
 @pytest.mark.parametrize("setting", [{"on_error": "skip"}, {"follow_links": True}])
@@ -126,14 +128,14 @@ def test_names_of_every_kind(tmp_path):
     draw(tmp_path / "folder.png" / "in it.png", 102)
     draw(tmp_path / ".hidden.png", 103)
     draw(tmp_path / ".hidden" / "a.png", 104)
-    assert values(read_folder(tmp_path, None, 0)) == [*range(len(NAMES)), 100, 101, 102]
+    assert values(read_folder(tmp_path)) == [*range(len(NAMES)), 100, 101, 102]
 
 
 def test_class_names_are_text(tmp_path):
     for name in (b"\xff\xfe", "中文".encode()):
         for value in range(3):
             draw(tmp_path / os.fsdecode(name) / f"{value}.png", value)
-    assert read_folder(tmp_path, None, 0).class_names == ("中文", "\ufffd\ufffd")
+    assert read_folder(tmp_path).class_names == ("中文", "\ufffd\ufffd")
 
 
 def test_a_damaged_image_with_a_line_break_in_its_name_is_told_in_one_line(bare_workspace, tmp_path):
@@ -152,11 +154,11 @@ def test_links_that_lead_outside_are_left_out_and_named(folder, tmp_path):
     (folder / "folder").symlink_to(tmp_path / "elsewhere")
     (folder / "file.png").symlink_to(tmp_path / "elsewhere" / "a.png")
     with pytest.warns(UserWarning, match="follow_links") as warned:
-        images = read_folder(folder, None, 0)
+        images = read_folder(folder)
     assert 99 not in values(images)
     assert len(warned) == 3
     (folder / "everything").unlink()
-    assert values(read_folder(folder, None, 0, follow_links=True)).count(99) == 2
+    assert values(read_folder(folder, reading=FolderReading(follow_links=True))).count(99) == 2
 
 
 def test_a_folder_of_nothing_but_links_says_how_to_follow_them(folder, tmp_path):
@@ -166,7 +168,7 @@ def test_a_folder_of_nothing_but_links_says_how_to_follow_them(folder, tmp_path)
         (links / file.name).symlink_to(file)
     said = r"20 links lead outside of it: data\.follow_links"
     with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match=said):
-        read_folder(links, None, 0)
+        read_folder(links)
 
 
 def test_links_to_nothing_and_to_themselves(tmp_path):
@@ -177,9 +179,9 @@ def test_links_to_nothing_and_to_themselves(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     with pytest.raises(DataError, match=r"gone\.png leads to no file"):
-        read_folder(tmp_path, None, 0)
+        read_folder(tmp_path)
     with pytest.warns(UserWarning, match="leads to no file"):
-        assert values(read_folder(tmp_path, None, 0, on_error="skip")) == [0, 1, 2, 3]
+        assert values(read_folder(tmp_path, reading=SKIP)) == [0, 1, 2, 3]
 
 
 @pytest.mark.timeout(20)
@@ -187,7 +189,7 @@ def test_pipes_are_not_waited_for(tmp_path):
     draw(tmp_path / "a.png")
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(DataError, match=r"pipe\.png is no file"):
-        read_folder(tmp_path, None, 0)
+        read_folder(tmp_path)
 
 
 READ = """
@@ -198,7 +200,7 @@ def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 before = peak()
 start = time.monotonic()
-images = read_folder(Path(sys.argv[1]), None, 0)
+images = read_folder(Path(sys.argv[1]))
 print(json.dumps({"seconds": time.monotonic() - start, "images": len(images.train) + len(images.test),
                   "mebibytes": (peak() - before) / 1024}))
 """

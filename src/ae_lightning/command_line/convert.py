@@ -111,6 +111,18 @@ def _truth(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _mapping(text: str) -> dict[str, str]:
+    import yaml
+
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
+        read = None
+    if not isinstance(read, dict):
+        raise argparse.ArgumentTypeError(f"must be a mapping, as {{train: DIR, test: DIR}}, not {text}")
+    return {str(key): str(value) for key, value in read.items()}
+
+
 def _class(text: str) -> int | str:
     is_number = text.isdecimal() and str(int(text)) == text  # 003 is a name
     return int(text) if is_number else text
@@ -121,6 +133,12 @@ _DATA_KEYS: dict[str, dict[str, Any]] = {
     "path": {"metavar": "PATH", "help": "the tree of images of folder, or the file of npz"},
     "root": {"metavar": "DIR", "help": "folder of the torchvision sets (default: as for fit)"},
     "image_size": {"type": int, "metavar": "N", "help": "height and width that folder resizes its images to"},
+    "splits": {
+        "type": _mapping,
+        "metavar": "MAP",
+        "help": "'{train: DIR, val: DIR, test: DIR}', below the path of folder",
+    },
+    "labels": {"choices": ("folders", "none"), "help": "whether folders of folder are classes (default: they say so)"},
     "num_val": {
         "type": int,
         "metavar": "N",

@@ -14,6 +14,8 @@ from torch import Tensor
 from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.faults import OnError
+from ae_lightning.data.folder_layout import FolderLabels
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
@@ -65,6 +67,10 @@ class DataModule(LightningDataModule):
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
         image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
             most of them have.
+        splits: The folder of each split of ``folder``, below ``path``: ``{train: DIR, val: DIR, test: DIR}``, of which
+            ``train`` is needed. Null takes folders that are called after splits, if all at the top are.
+        labels: ``folders`` takes the folders of ``folder`` for classes, images beside them having no label; ``none``
+            takes none. Null takes two or more folders side by side for classes.
         split_seed: Fixes which samples are held out for validation, and for test where the source has no
             test split.
         seed: Fixes the order in which the training samples come, together with the epoch.
@@ -94,6 +100,8 @@ class DataModule(LightningDataModule):
         scaling: Scaling = "auto",
         num_val: int | None = None,
         image_size: int | None = None,
+        splits: dict[SplitName, str] | None = None,
+        labels: FolderLabels | None = None,
         split_seed: int = 0,
         seed: int = 0,
         predict_split: SplitName = "test",
@@ -104,10 +112,8 @@ class DataModule(LightningDataModule):
         on_device: OnDevice = "auto",
     ) -> None:
         super().__init__()
-        check_source(name, path, image_size)
-        for key, is_set in (("on_error", on_error != "raise"), ("follow_links", follow_links)):
-            if is_set and name != "folder":
-                raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
+        self.reading = FolderReading(image_size, splits, labels, on_error, follow_links)
+        check_source(name, path, self.reading)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
         require_at_least("data.split_seed", split_seed, 0)
@@ -122,14 +128,11 @@ class DataModule(LightningDataModule):
         self.batch_size = batch_size
         self.scaling: Scaling = require_name("data.scaling", scaling, Scaling)
         self.num_val = num_val
-        self.image_size = image_size
         self.split_seed = split_seed
         self.seed = seed
         self.predict_split: SplitName = require_name("data.predict_split", predict_split, SplitName)
         self.leave_out_class = leave_out_class
         self.overlay = overlay
-        self.on_error: OnError = require_name("data.on_error", on_error, OnError)
-        self.follow_links = follow_links
         self.on_device: OnDevice = on_device
         self._contents: OpenedData | None = None
         self._scaler: Scaler | None = None
@@ -335,10 +338,8 @@ class DataModule(LightningDataModule):
             self.name,
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             path=self.path,
-            image_size=self.image_size,
             split_seed=self.split_seed,
-            on_error=self.on_error,
-            follow_links=self.follow_links,
+            reading=self.reading,
         )
 
     def divider(self, max_default_val: int) -> TrainValDivider:

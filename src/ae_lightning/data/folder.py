@@ -8,50 +8,44 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.faults import Faults, OnError
 from ae_lightning.data.folder_files import FolderFiles, find_readable_images
-from ae_lightning.data.holding_out import hold_out_test
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.splits import DataSet, Split
 
-TEST_SHARE = 0.1
 
-
-def read_folder(
-    path: Path, image_size: int | None, split_seed: int, on_error: OnError = "raise", follow_links: bool = False
-) -> DataSet:
+def read_folder(path: Path, split_seed: int = 0, reading: FolderReading | None = None) -> DataSet:
     """Read every image below a folder, in the order of their names.
 
-    Hidden files and files without an image's suffix are passed over. With both ``train`` and ``test`` at the
-    top these are the splits, and nothing else is read.
+    Hidden files, and files without an image's suffix, are passed over. Folders that are called after splits are these;
+    those in them, or at the top, are classes if there are two or more.
 
     Args:
         path: The folder.
-        image_size: Height and width that every image is resized to, in pixels; None takes the size that most
-            images have.
-        split_seed: Fixes which tenth is the test split, where the tree does not say.
-        on_error: What becomes of a file that is damaged: ``raise``, or ``skip`` with warnings that name the first 20.
-        follow_links: Whether links to what lies outside of the folder are followed; a warning names those that are not.
+        split_seed: Fixes which tenth is the test split, where the tree has none.
+        reading: What is to be made of it; None for all defaults.
 
     Returns:
-        Images of one channel if all are grey, else of three. The classes are the first-level subfolders, if
-        there are two or more of them and no image lies outside of them; otherwise the images are unlabelled.
+        Images of one channel if all are grey, else of three, and how the tree was understood.
 
     Raises:
-        DataError: If the folder is missing or holds no image, or a file is damaged and ``on_error`` is ``raise``.
+        DataError: If the folder is missing or holds no image, what its folders are cannot be told, or a file is damaged
+            and is not to be skipped.
         UnreadableError: If the machine does not give a file.
     """
-    contents = find_readable_images(path, image_size, Faults(on_error), follow_links)
+    contents = find_readable_images(path, reading or FolderReading())
     pixels, kept = _read_images(contents)
-    class_names, labels = contents.labelled(kept)
-    everything = Split(pixels, labels)
-    in_test = contents.in_test(kept)
-    if in_test is None:
-        train, test = hold_out_test(everything, TEST_SHARE, split_seed)
-    else:
-        train, test = (everything.select(mask.nonzero().flatten()) for mask in (~in_test, in_test))
-    return DataSet(train, test, class_names, num_skipped=contents.faults.num_skipped)
+    everything = Split(pixels, None if contents.labels is None else contents.labels[kept])
+    splits = {name: everything.select(places) for name, places in contents.divided(kept, split_seed).items()}
+    return DataSet(
+        splits["train"],
+        splits["test"],
+        contents.class_names,
+        num_skipped=contents.faults.num_skipped,
+        val=splits.get("val"),
+        notes=contents.notes,
+    )
 
 
 def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,48 +15,38 @@ from torch import Tensor
 
 from ae_lightning.data.decoding import ImageHeader, read_header, read_image
 from ae_lightning.data.faults import Faults
+from ae_lightning.data.folder_layout import PlacedImage, read_layout
+from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
 from ae_lightning.errors import DataError
+from ae_lightning.labels import MISSING_LABEL
 
-SUFFIXES = frozenset(
-    (
-        ".bmp",
-        ".gif",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    )
-)
-
-MAX_LINKS_NAMED = 5
-FOLLOW_LINKS = "data.follow_links true follows such links"
+TEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """The image files of a folder whose headers can be read, in the order of their names.
+    """The image files of a folder whose headers can be read, and what their folders say of them.
 
     Attributes:
-        roots: The folder, or its `train` and `test` where it has both.
-        files: Each with its root.
+        files: Of train, val and test in this order, each in the order of their names.
+        class_names: None where the images are unlabelled.
+        labels: Of each file, int64, −1 where it has none; None where all are unlabelled.
         size: Width and height that images are resized to, in pixels.
         num_channels: 1 if all kinds of files are grey, else 3.
         faults: Where files go that cannot be read.
+        notes: How the folders were understood, and what was left out.
     """
 
-    roots: tuple[Path, ...]
-    files: tuple[tuple[Path, Path], ...]
+    files: tuple[PlacedImage, ...]
+    class_names: tuple[str, ...] | None
+    labels: Tensor | None
     size: tuple[int, int]
     num_channels: int
     faults: Faults
+    notes: tuple[str, ...]
 
     def decoded(self, positions: Iterable[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode files, and pass over those that cannot be read and are to be skipped.
@@ -71,33 +59,36 @@ class FolderFiles:
         """
         for position in positions:
             pixels = None
-            with self.faults.at(self.files[position][1]):
-                pixels = _channels_first(read_image(self.files[position][1], self.size))
+            path = self.files[position].path
+            with self.faults.at(path):
+                pixels = _channels_first(read_image(path, self.size))
             if pixels is not None:
                 yield position, pixels
 
-    def in_test(self, positions: Sequence[int]) -> Tensor | None:
-        """Tell which files are of the test split, bool, shape (n,); None where the tree does not say."""
-        if len(self.roots) == 1:
-            return None
-        return torch.tensor([self.files[position][0] == self.roots[1] for position in positions])
-
-    def labelled(self, positions: Sequence[int]) -> tuple[tuple[str, ...] | None, Tensor | None]:
-        """Return class names and labels of some files: the first-level subfolders, if there are two or more.
+    def divided(self, positions: Sequence[int], seed: int) -> dict[SplitName, Tensor]:
+        """Divide files as their folders say; where these have no test split, a tenth of the others becomes one.
 
         Args:
-            positions: Of the files; all of them must lie in a subfolder.
+            positions: Of the files.
+            seed: Fixes which tenth.
 
         Returns:
-            Names, and int64 of shape (n,); None for both where the files are unlabelled.
+            For each split where among the positions its files are, int64; `train` and `test`, and `val` where there is
+            one.
+
+        Raises:
+            DataError: If there are no files for a split.
         """
-        chosen = (self.files[position] for position in positions)
-        paths = [file.relative_to(root) for root, file in chosen]
-        class_names = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
-        if len(class_names) < 2 or any(len(path.parts) == 1 for path in paths):
-            return None, None
-        places = {name: place for place, name in enumerate(class_names)}
-        return tuple(map(_shown, class_names)), torch.tensor([places[path.parts[0]] for path in paths])
+        splits = [self.files[position].split or "train" for position in positions]
+        places: dict[SplitName, Tensor] = {
+            name: torch.tensor([place for place, split in enumerate(splits) if split == name], dtype=torch.int64)
+            for name in dict.fromkeys(file.split or "train" for file in self.files)
+        }
+        if "test" not in places:
+            train = places["train"]
+            kept, held_out = hold_out(len(train), num_held_out_for_test(len(train), TEST_SHARE), seed)
+            places |= {"train": train[kept], "test": train[held_out]}
+        return places
 
     def require_some(self, read: Collection[object]) -> None:
         """Check that files could be read.
@@ -108,38 +99,45 @@ class FolderFiles:
         _require_some(read, self.files)
 
 
-def find_readable_images(path: Path, image_size: int | None, faults: Faults, follow_links: bool) -> FolderFiles:
+def find_readable_images(path: Path, reading: FolderReading) -> FolderFiles:
     """Find the images of a folder, and read their headers.
 
     Args:
         path: The folder.
-        image_size: Height and width in pixels; None takes the size that most images have.
-        faults: Where files go that cannot be read.
-        follow_links: Whether links to what lies outside of the folder are followed.
+        reading: What is to be made of it.
 
     Raises:
-        DataError: If the folder is missing or holds no image, or a header is damaged and is not to be skipped.
+        DataError: If the folder is missing or holds no image, what its folders are cannot be told, or a header is
+            damaged and is not to be skipped.
     """
-    if not path.is_dir():
-        raise DataError(f"data.path: there is no folder {path}")
-    roots: tuple[Path, ...] = (path / "train", path / "test")
-    if not all(root.is_dir() for root in roots):
-        roots = (path,)
-    found = [(root, file) for root in roots for file in find_images(root, path, follow_links, faults)]
+    faults = Faults(reading.on_error)
+    layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
     files, headers = [], []
-    for root, file in track_slow(found, "Looking at images"):
-        with faults.at(file):
-            headers.append(read_header(file))
-            files.append((root, file))
-    _require_some(headers, found)
-    size = (image_size, image_size) if image_size else _most_common_size(headers)
-    num_channels = 1 if all(header.is_grey for header in headers) else 3
-    return FolderFiles(roots, tuple(files), size, num_channels, faults)
+    for image in track_slow(layout.images, "Looking at images"):
+        with faults.at(image.path):
+            headers.append(read_header(image.path))
+            files.append(image)
+    _require_some(headers, layout.images)
+    size = (reading.image_size, reading.image_size) if reading.image_size else _most_common_size(headers)
+    return FolderFiles(
+        tuple(files),
+        None if layout.class_names is None else tuple(map(_shown, layout.class_names)),
+        None if layout.class_names is None else _labels(files, layout.class_names),
+        size,
+        num_channels=1 if all(header.is_grey for header in headers) else 3,
+        faults=faults,
+        notes=tuple(map(_shown, layout.notes)),
+    )
 
 
-def _require_some(read: Collection[object], files: Sequence[tuple[Path, Path]]) -> None:
+def _labels(files: Sequence[PlacedImage], class_names: Sequence[str]) -> Tensor:
+    places = {name: place for place, name in enumerate(class_names)}
+    return torch.tensor([MISSING_LABEL if file.class_name is None else places[file.class_name] for file in files])
+
+
+def _require_some(read: Collection[object], files: Sequence[PlacedImage]) -> None:
     if not read:
-        raise DataError(f"data.on_error: not one of the {len(files)} images can be read; the first is {files[0][1]}")
+        raise DataError(f"data.on_error: not one of the {len(files)} images can be read; the first is {files[0].path}")
 
 
 def _channels_first(image: Image.Image) -> NDArray[np.uint8]:
@@ -155,74 +153,3 @@ def _most_common_size(headers: Iterable[ImageHeader]) -> tuple[int, int]:
 def _shown(name: str) -> str:
     """Return a name that every file and page takes: those of files need not be valid UTF-8."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
-
-
-def find_images(root: Path, boundary: Path, follow_links: bool, faults: Faults) -> list[Path]:
-    """Find every image file below a folder, each folder once even where links form a ring.
-
-    Args:
-        root: The folder.
-        boundary: What lies outside of this folder is outside.
-        follow_links: Whether links that lead outside are followed.
-        faults: Where folders go that cannot be listed.
-
-    Returns:
-        The files in the order of their names.
-
-    Raises:
-        DataError: If there are none, or the folder is itself a link that is not followed.
-    """
-    outside = _Outside(boundary, follow_links)
-    files = sorted(_walk(root, outside, faults), key=Path.as_posix)
-    outside.warn()
-    if not files:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"there are no images in {root} (looked for {kinds}){outside.hint}")
-    return files
-
-
-def _walk(root: Path, outside: _Outside, faults: Faults) -> Iterator[Path]:
-    if outside.leaves_out(root):
-        return
-    seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=faults.refused_folder):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(
-            name for name in subfolders if not name.startswith(".") and not outside.leaves_out(Path(folder, name))
-        )
-        for name in names:
-            is_image = not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-            if is_image and not outside.leaves_out(Path(folder, name)):
-                yield Path(folder, name)
-
-
-class _Outside:
-    """Tells links that lead out of a folder, and remembers them."""
-
-    def __init__(self, boundary: Path, follow: bool) -> None:
-        self.boundary = os.path.realpath(boundary)
-        self.follow = follow
-        self.links: list[Path] = []
-
-    def leaves_out(self, link: Path) -> bool:
-        if self.follow or not link.is_symlink():
-            return False
-        target = os.path.realpath(link)
-        if os.path.commonpath([target, self.boundary]) == self.boundary:
-            return False
-        self.links.append(link)
-        return True
-
-    def warn(self) -> None:
-        for link in self.links[:MAX_LINKS_NAMED]:
-            warnings.warn(f"left out: {link} leads to {os.path.realpath(link)}; {FOLLOW_LINKS}", stacklevel=4)
-        if len(self.links) > MAX_LINKS_NAMED:
-            warnings.warn(f"left out: {len(self.links):,} links that lead outside of {self.boundary}", stacklevel=4)
-
-    @property
-    def hint(self) -> str:
-        return f"; {len(self.links):,} links lead outside of it: {FOLLOW_LINKS}" if self.links else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from ae_lightning.checks import require_at_least
-from ae_lightning.data.faults import OnError
+from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.memory import OnDevice
 from ae_lightning.data.splits import DataSet
 from ae_lightning.errors import ConfigError, unknown_name
@@ -20,23 +20,19 @@ STREAM = "stream"
 
 
 class Place(NamedTuple):
-    """Where a source finds its samples, and how it divides and sizes them.
+    """Where a source finds its samples, and how it divides and reads them.
 
     Attributes:
         root: Folder of the torchvision sets.
         path: The folder or file of a source that is the user's own; the working directory for the others.
-        image_size: Height and width to resize to, in pixels; None leaves it to the source.
         split_seed: Fixes the test split of a source that has none of its own.
-        on_error: What becomes of files that cannot be read.
-        follow_links: Whether links to what lies outside of a folder are followed.
+        reading: How a folder of images is read.
     """
 
     root: Path
     path: Path
-    image_size: int | None
     split_seed: int
-    on_error: OnError = "raise"
-    follow_links: bool = False
+    reading: FolderReading
 
 
 class Source(ABC):
@@ -45,13 +41,13 @@ class Source(ABC):
     Attributes:
         name: What `data.name` calls it.
         takes_path: Whether `data.path` says where it is; without, a path is refused.
-        takes_size: Whether it resizes images to `data.image_size`.
+        is_folder: Whether it reads a folder of images as `Place.reading` says; without, these settings are refused.
         is_published: Whether everybody has the same one, of which `data.num_val` holds out 5,000 at most by default.
     """
 
     name: ClassVar[str]
     takes_path: ClassVar[bool] = False
-    takes_size: ClassVar[bool] = False
+    is_folder: ClassVar[bool] = False
     is_published: ClassVar[bool] = False
 
     @abstractmethod
@@ -87,28 +83,27 @@ def find_source(name: str) -> Source:
     return import_part("data.name", name, Source)()  # type: ignore[type-abstract]
 
 
-def check_source(name: str, path: str | None, image_size: int | None) -> None:
+def check_source(name: str, path: str | None, reading: FolderReading) -> None:
     """Check that a source exists and that its settings belong to it.
 
     Args:
         name: The source.
         path: The setting ``data.path``.
-        image_size: The setting ``data.image_size``.
+        reading: The settings of folders of images.
 
     Raises:
-        ConfigError: If the name is unknown, or a setting is missing, out of range or of another source.
+        ConfigError: If the name is unknown, or a setting is missing or of another source.
     """
     source = None if name == STREAM else find_source(name)
-    takes_path, takes_size = (True, False) if source is None else (source.takes_path, source.takes_size)
+    takes_path, is_folder = (True, False) if source is None else (source.takes_path, source.is_folder)
     if takes_path and not path:
         raise ConfigError(f"data.path must say where the samples are when data.name is {name}")
     if not takes_path and path is not None:
         takers = [other.name for other in known_sources().values() if other.takes_path]
         raise ConfigError(f"data.path is for {', '.join((*takers, STREAM))} only; data.name is {name}")
-    if image_size is not None and not takes_size:
-        raise ConfigError(f"data.image_size is for folder only; data.name is {name}")
-    if image_size is not None:
-        require_at_least("data.image_size", image_size)
+    for key in (one.name for one in fields(reading) if getattr(reading, one.name) != one.default):
+        if not is_folder:
+            raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
 
 
 def check_stream_settings(
@@ -136,10 +131,8 @@ def load_data(
     *,
     root: str | Path,
     path: str | Path | None,
-    image_size: int | None,
     split_seed: int,
-    on_error: OnError = "raise",
-    follow_links: bool = False,
+    reading: FolderReading | None = None,
 ) -> DataSet:
     """Read a data set.
 
@@ -147,22 +140,18 @@ def load_data(
         name: The source: one of this package's, or the dotted path of one's own.
         root: Folder of the torchvision sets.
         path: The folder or file of a source that takes one; None for the others.
-        image_size: Height and width that ``folder`` resizes to, in pixels; None for its most common size.
         split_seed: Fixes the test split of a source that has none of its own.
-        on_error: What becomes of images of ``folder`` that cannot be read: ``raise`` or ``skip``.
-        follow_links: Whether ``folder`` follows links to what lies outside of it.
+        reading: How a folder of images is read; None for all defaults.
 
     Returns:
-        The train and test samples.
+        The samples of each split.
 
     Raises:
         ConfigError: If the name is unknown, or a setting is missing or does not belong to the source.
         DataError: If the samples are missing or damaged.
     """
-    check_source(name, None if path is None else str(path), image_size)
+    reading = reading or FolderReading()
+    check_source(name, None if path is None else str(path), reading)
     if name == STREAM:
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
-    place = Place(
-        Path(root).expanduser(), Path(path or ".").expanduser(), image_size, split_seed, on_error, follow_links
-    )
-    return find_source(name).read(place)
+    return find_source(name).read(Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading))

@@ -8,12 +8,12 @@ from ae_lightning.data.splits import DataSet
 
 
 class Folder(Source):
-    """Images below a folder, its subfolders their classes."""
+    """Images below a folder, whose subfolders are splits and classes."""
 
     name = "folder"
     takes_path = True
-    takes_size = True
+    is_folder = True
 
     def read(self, place: Place) -> DataSet:
         """See ``Source.read``."""
-        return read_folder(place.path, place.image_size, place.split_seed, place.on_error, place.follow_links)
+        return read_folder(place.path, place.split_seed, place.reading)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ae_lightning.data.data_line import data_line
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_files import find_readable_images
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
 from ae_lightning.data.opened_data import SplitName
@@ -69,9 +68,7 @@ def _open(data: DataModule) -> ConversionSource:
     if data.name != "folder":
         return LoadedSource(data.read(), data.dataset_name)
     path = Path(data.path or "").expanduser()
-    return FolderSource(
-        find_readable_images(path, data.image_size, Faults(data.on_error), data.follow_links), data.split_seed
-    )
+    return FolderSource(find_readable_images(path, data.reading), data.split_seed)
 
 
 def _splits(original: ConversionSource, division: TrainValDivision, seed: int) -> dict[SplitName, Tensor]:

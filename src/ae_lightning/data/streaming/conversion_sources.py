@@ -9,9 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.folder import TEST_SHARE
 from ae_lightning.data.folder_files import FolderFiles
-from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
 from ae_lightning.data.splits import DataSet
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -112,15 +110,9 @@ class FolderSource(ConversionSource):
         self._contents = contents
         width, height = contents.size
         self.image_shape = contents.num_channels, height, width
-        everything = range(len(contents.files))
-        self.class_names, self.labels = contents.labelled(everything)
-        self.val, self.notes = None, ()
-        in_test = contents.in_test(everything)
-        if in_test is None:
-            num_test = num_held_out_for_test(len(everything), TEST_SHARE)
-            self.train, self.test = hold_out(len(everything), num_test, split_seed)
-        else:
-            self.train, self.test = (~in_test).nonzero().flatten(), in_test.nonzero().flatten()
+        self.class_names, self.labels, self.notes = contents.class_names, contents.labels, contents.notes
+        splits = contents.divided(range(len(contents.files)), split_seed)
+        self.train, self.val, self.test = splits["train"], splits.get("val"), splits["test"]
 
     @property
     def num_skipped(self) -> int:

@@ -1,0 +1,238 @@
+"""What a tree of images says of itself: which folders are splits, which are classes, and what belongs to neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ae_lightning.data.data_line import first_few
+from ae_lightning.data.faults import Faults
+from ae_lightning.data.folder_tree import Node, are_strays, tree_of
+from ae_lightning.data.image_search import FoundFiles, counted, find_files
+from ae_lightning.data.masks import refuse_masks
+from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.split_names import Part, part_of, parts_of
+from ae_lightning.errors import DataError
+
+FolderLabels = Literal["folders", "none"]
+
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+BY_HAND = "data.splits: {train: DIR, test: DIR} names them"
+
+
+class PlacedImage(NamedTuple):
+    """An image file and what its folders say of it.
+
+    Attributes:
+        path: Of the file.
+        split: None where the tree is not divided.
+        class_name: None where it has no label.
+    """
+
+    path: Path
+    split: SplitName | None
+    class_name: str | None
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """How a tree was understood.
+
+    Attributes:
+        images: Of train, val and test in this order, each in the order of names.
+        class_names: In ascending order; None where the images are unlabelled.
+        notes: How the tree was understood, and what was left out.
+    """
+
+    images: tuple[PlacedImage, ...]
+    class_names: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+def read_layout(
+    path: Path, splits: Mapping[SplitName, str] | None, labels: FolderLabels | None, follow_links: bool, faults: Faults
+) -> FolderLayout:
+    """Understand the folders of a tree of images.
+
+    Args:
+        path: Where it is.
+        splits: The folder of each split, relative to it; None leaves it to the names of its folders.
+        labels: `folders` takes those in the splits for classes, `none` takes none; None where it is to be found out.
+        follow_links: Whether links that lead outside are followed.
+        faults: Where folders go that cannot be listed.
+
+    Raises:
+        DataError: If a folder is missing or holds no image, or what the folders are cannot be told.
+    """
+    if not path.is_dir():
+        raise DataError(f"data.path: there is no folder {path}")
+    reader = _Reader(path, labels)
+    if splits is None:
+        found = find_files(path, path, follow_links, faults)
+        if not found.images:
+            raise DataError(found.lack(path))
+        return reader.layout(reader.divided(found), found.passed_over)
+    searched = {name: _searched(path, name, folder, follow_links, faults) for name, folder in splits.items()}
+    _refuse_overlap(searched)
+    trees = {name: tree_of(found.root, found.images) for name, found in searched.items()}
+    passed_over = sum((Counter(found.passed_over) for found in searched.values()), Counter[str]())
+    return reader.layout(reader.splits_of(trees), passed_over)
+
+
+def _searched(path: Path, split: SplitName, folder: str, follow_links: bool, faults: Faults) -> FoundFiles:
+    root = path / folder
+    if not root.is_dir():
+        raise DataError(f"data.splits: {split}: there is no folder {root}")
+    found = find_files(root, path if root.is_relative_to(path) else root, follow_links, faults)
+    if not found.images:
+        raise DataError(f"data.splits: {split}: {found.lack(root)}")
+    return found
+
+
+def _refuse_overlap(searched: Mapping[SplitName, FoundFiles]) -> None:
+    real = {name: found.root.resolve() for name, found in searched.items()}
+    for name, other in ((a, b) for a in real for b in real if a != b):
+        if real[other].is_relative_to(real[name]):
+            raise DataError(f"data.splits: {other} lies in {name}: {searched[other].root}, {searched[name].root}")
+
+
+class _Reader:
+    """Goes down a tree, and notes what it takes the folders for."""
+
+    def __init__(self, path: Path, labels: FolderLabels | None) -> None:
+        self._path = path
+        self._labels = labels
+        self._notes: list[str] = []
+        self._left_out: list[str] = []
+
+    def divided(self, found: FoundFiles) -> dict[SplitName | None, Node]:
+        """Return the folder of each split; the one of all under None where there are none."""
+        top = node = tree_of(found.root, found.images)
+        while True:
+            linked = {link.name for link in found.links if link.parent == node.path and part_of(link.name)}
+            parts = parts_of({*node.folders, *linked})
+            if parts is not None:
+                self._leave_out(node.images, "beside the splits")
+                return self.splits_of(self._chosen(node, parts, found))
+            below = node.descend()
+            if below is None:
+                break
+            if node.images and self._labels != "none":
+                self._leave_out(node.images, f"beside {below.path.name}")
+            node = below
+        return {None: top if self._labels == "none" else node}
+
+    def _chosen(self, node: Node, parts: Mapping[str, Part], found: FoundFiles) -> dict[SplitName, Node]:
+        named: dict[Part, list[str]] = {}
+        for name in sorted(parts):
+            named.setdefault(parts[name], []).append(name)
+        for name in named.pop("other", []):
+            if name in node.folders:
+                self._leave_out(list(node.folders[name].everything()), f"of {name}")
+        for part, names in named.items():
+            if len(names) > 1:
+                raise DataError(f"data.path: {node.path} has {' and '.join(names)} for {part}; {BY_HAND}")
+        if "train" not in named:
+            others = " and ".join(name for names in named.values() for name in names)
+            raise DataError(f"data.path: {node.path} has {others}, but nothing to train on; {BY_HAND}")
+        for (name,) in named.values():
+            if name not in node.folders:
+                raise DataError(found.lack(node.path / name))
+        return {split: node.folders[named[split][0]] for split in SPLITS if split in named}
+
+    def splits_of(self, trees: Mapping[SplitName, Node]) -> dict[SplitName | None, Node]:
+        """Return where the classes or images of each split lie, going down through folders that hold all of it."""
+        found: dict[SplitName | None, Node] = {}
+        for split in (split for split in SPLITS if split in trees):
+            others = {name for other in trees if other != split for name in _first_names(trees[other])}
+            node = trees[split]
+            # A split may show one class alone.
+            while (below := node.descend()) is not None and not others & node.folders.keys():
+                self._leave_out(node.images, f"beside {self._shown(below.path)}")
+                node = below
+            found[split] = node
+        self._notes.append(
+            "splits: " + ", ".join(f"{self._shown(node.path)} ({split})" for split, node in found.items())
+        )
+        return found
+
+    def layout(self, divided: Mapping[SplitName | None, Node], passed_over: Mapping[str, int]) -> FolderLayout:
+        """Return all images, each with its split and class."""
+        refuse_masks(self._path, divided)
+        classes = self._classes(divided)
+        if "test" not in divided:
+            held_out_of = "train" if "train" in divided else "the images"
+            self._notes.append(f"test is a tenth of {held_out_of}, held out")
+        if passed_over:
+            self._left_out.append(counted(passed_over))
+        notes = [*self._notes, *(["left out: " + ", ".join(self._left_out)] if self._left_out else [])]
+        placed = [one for split, node in divided.items() for one in self._placed(split, node, classes)]
+        return FolderLayout(tuple(placed), tuple(classes) or None, tuple(notes))
+
+    def _classes(self, divided: Mapping[SplitName | None, Node]) -> list[str]:
+        """Return the folders that are classes; none where the images are unlabelled."""
+        with_folders = {split: node for split, node in divided.items() if node.folders}
+        names = sorted({name for node in with_folders.values() for name in node.folders})
+        if self._labels == "folders" and not names:
+            raise DataError(f"data.labels: folders: no image lies in a folder of {self._path}")
+        if self._labels == "none" or (self._labels is None and len(names) < 2):
+            return []
+        loose = [image for node in with_folders.values() for image in node.images]
+        num_in_folders = sum(node.num_below for node in with_folders.values())
+        are_few = are_strays(len(loose), num_in_folders)
+        if loose and not are_few:
+            where = f"{len(loose):,} images beside the folders {first_few(names)}"
+            if self._labels is None and len(loose) > num_in_folders:
+                self._notes.append(f"no labels, for {where} (data.labels: folders gives those in folders theirs)")
+                return []
+            self._notes.append(f"no label have {where}")
+        elif self._labels is None:
+            self._leave_out(loose, "beside the classes")
+            for node in with_folders.values():
+                node.images.clear()
+        self._tell_of_classes(divided)
+        return names
+
+    def _tell_of_classes(self, divided: Mapping[SplitName | None, Node]) -> None:
+        undivided = divided.get(None)
+        if undivided is not None and any(part_of(name) for name in undivided.folders):
+            names = first_few(sorted(undivided.folders, key=lambda name: (part_of(name) is None, name)))
+            self._notes.append(f"{names} are classes, as not all folders are called after splits ({BY_HAND})")
+        elif undivided is not None and undivided.path != self._path:
+            self._notes.append(f"classes are the folders of {self._shown(undivided.path)}")
+        for split, node in divided.items():
+            if not node.folders:
+                self._notes.append(f"{split} has no labels, as it has no folders")
+        sets = {str(split): node.folders.keys() for split, node in divided.items() if node.folders}
+        others = [split for split in sets if split != "train" and "train" in sets]
+        for one, other in (pair for split in others for pair in (("train", split), (split, "train"))):
+            alone = sorted(sets[one] - sets[other])
+            if alone:
+                self._notes.append(f"{first_few(alone)} in {one}, and not in {other}")
+
+    def _placed(self, split: SplitName | None, node: Node, classes: Sequence[str]) -> list[PlacedImage]:
+        if not classes:
+            return [PlacedImage(path, split, None) for path in sorted(node.everything(), key=Path.as_posix)]
+        placed = [PlacedImage(path, split, None) for path in node.images]
+        for name, folder in node.folders.items():
+            placed += [PlacedImage(path, split, name) for path in folder.everything()]
+        return sorted(placed, key=lambda one: one.path.as_posix())
+
+    def _leave_out(self, images: Sequence[Path], where: str) -> None:
+        if len(images) == 1:
+            self._left_out.append(self._shown(images[0]))
+        elif images:
+            self._left_out.append(f"{len(images):,} images {where}")
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self._path)) if path.is_relative_to(self._path) else str(path)
+
+
+def _first_names(node: Node) -> list[str]:
+    """Return the names of the folders that first lie side by side; none where a single one leads to images."""
+    while len(node.folders) == 1:
+        (node,) = node.folders.values()
+    return list(node.folders)

@@ -1,0 +1,80 @@
+"""Folders that are called after splits, as publishers spell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+Part = Literal["train", "val", "test", "other"]
+"""A split, or what is published beside splits and is none: images without labels, say."""
+
+SPELLINGS: dict[Part, tuple[str, ...]] = {
+    "train": ("train", "training", "trn", "trainval"),
+    "val": ("val", "valid", "validation", "validate", "dev"),
+    "test": ("test", "testing", "tst", "eval", "evaluation", "holdout"),
+    "other": ("pred", "predict", "prediction", "predictions", "extra", "unlabeled", "unlabelled"),
+}
+
+_PARTS: dict[str, Part] = {word: part for part, words in SPELLINGS.items() for word in words}
+_THINGS = r"images?|imgs?|pictures?|pics?|photos?|samples?|data|dataset|sets?|split"
+_COMMON = re.compile(rf"(?:{_THINGS}|jpe?g|png|raw|full|folder|\d+)$")
+_COMPOUND = re.compile(rf"(.+?)(?:{_THINGS})$")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+class PartName(NamedTuple):
+    """How a folder's name is read.
+
+    Attributes:
+        part: What it is called after.
+        rest: The words of the name that do not say so, and are not common to data sets; empty where there are none.
+    """
+
+    part: Part
+    rest: str
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words and numbers of a name in lower case: of `TrainImages_2017`, `train`, `images` and `2017`."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def part_of(name: str) -> PartName | None:
+    """Return which split a folder is called after; None where that is none, or more than one."""
+    found: set[Part] = set()
+    rest = []
+    for word in words_of(name):
+        compound = _COMPOUND.match(word)
+        part = _PARTS.get(word) or (_PARTS.get(compound[1]) if compound else None)
+        if part is not None:
+            found.add(part)
+        elif not _COMMON.match(word):
+            rest.append(word)
+    if "other" in found:
+        return PartName("other", " ".join(rest))
+    return PartName(found.pop(), " ".join(rest)) if len(found) == 1 else None
+
+
+def parts_of(names: Iterable[str]) -> dict[str, Part] | None:
+    """Return what folders that lie side by side are, where all of them are called after splits.
+
+    They are if two splits at least are among them, and what else their names say is said of each: `seg_train` and
+    `seg_test` are splits, `bullet train` and `crash test` are not.
+
+    Args:
+        names: Of all folders that hold images.
+
+    Returns:
+        The part that each is; None where they are no splits.
+    """
+    read = {name: part_of(name) for name in names}
+    known = {name: one for name, one in read.items() if one is not None}
+    rests: dict[Part, set[str]] = {}
+    for one in known.values():
+        rests.setdefault(one.part, set()).add(one.rest)
+    rests.pop("other", None)
+    said = [found for found in rests.values() if "" not in found]
+    if len(known) < len(read) or len(rests) < 2 or (said and not set.intersection(*said)):
+        return None
+    return {name: one.part for name, one in known.items()}
