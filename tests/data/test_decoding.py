@@ -6,9 +6,18 @@ import pytest
 from PIL import Image
 
 from ae_lightning.data.decoding import read_header, read_image
+from ae_lightning.data.faults import Faults
+from ae_lightning.data.image_search import SUFFIXES, find_files
 from ae_lightning.errors import DataError
 
 SIZE = (4, 3)
+
+NOT_READ = {
+    *(".eps", ".ps"),  # Ghostscript is started
+    *(".bufr", ".grib", ".h5", ".hdf", ".emf", ".wmf", ".mpeg", ".mpg"),  # known, and not decoded
+    *(".palm", ".pdf"),  # written, and not read
+}
+"""Of the suffixes that Pillow knows."""
 
 
 def save(image, path, **options):
@@ -45,6 +54,22 @@ def test_every_mode_becomes_grey_or_colour(tmp_path, mode, colour, suffix, expec
     assert first_pixel(path) == expected
     assert read_header(path).is_grey == isinstance(expected, int)
     assert read_header(path).size == SIZE
+
+
+def test_a_suffix_that_pillow_gains_is_noticed():
+    assert set(Image.registered_extensions()) == SUFFIXES | NOT_READ
+    assert not SUFFIXES & NOT_READ
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["apng", "avif", "dds", "dib", "icb", "icns", "ico", "im", "j2k", "jfif", "jp2", "jpe", "mpo", "pcx", "qoi", "sgi"],
+)
+def test_images_of_seldom_suffixes_are_read(tmp_path, suffix):
+    save(Image.new("RGB", (16, 16), (200, 100, 50)), tmp_path / f"image.{suffix}")
+    (found,) = find_files(tmp_path, tmp_path, follow_links=False, faults=Faults("raise")).images
+    assert read_header(found).size[0] >= 16
+    assert np.allclose(first_pixel(found), (200, 100, 50), atol=3)
 
 
 def palette_image(colours):

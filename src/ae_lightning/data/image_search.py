@@ -14,21 +14,14 @@ from ae_lightning.data.split_names import part_of
 
 SUFFIXES = frozenset(
     (
-        ".bmp",
-        ".gif",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
+        *(".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits", ".flc"),
+        *(".fli", ".ftc", ".ftu", ".gbr", ".gif", ".icb", ".icns", ".ico", ".iim", ".im", ".j2c", ".j2k", ".jfif"),
+        *(".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".msp", ".pbm", ".pcd", ".pcx", ".pfm"),
+        *(".pgm", ".png", ".pnm", ".ppm", ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif"),
+        *(".tiff", ".vda", ".vst", ".webp", ".xbm", ".xpm"),
     )
 )
+"""Of all files of pixels that Pillow decodes by itself: not those for which it starts another program, as for EPS."""
 
 MAX_LINKS_NAMED = 5
 FOLLOW_LINKS = "data.follow_links true follows such links"
