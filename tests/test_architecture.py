@@ -54,7 +54,7 @@ LAYERS = {
     "priors": {"draws"},
     "labels": set(),
     "samplers": {"judging", "labels", "losses"},
-    "data": {"labels", "training"},
+    "data": {"draws", "labels", "training"},
     "networks": set(),
     "losses": set(),
     "judging": {"labels"},

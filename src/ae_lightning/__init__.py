@@ -17,6 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ae_lightning.data.augmentations.color_jitter import ColorJitter
+    from ae_lightning.data.augmentations.gaussian_blur import GaussianBlur
+    from ae_lightning.data.augmentations.gaussian_noise import GaussianNoise
+    from ae_lightning.data.augmentations.random_affine import RandomAffine
+    from ae_lightning.data.augmentations.random_crop import RandomCrop
+    from ae_lightning.data.augmentations.random_erasing import RandomErasing
+    from ae_lightning.data.augmentations.random_horizontal_flip import RandomHorizontalFlip
+    from ae_lightning.data.augmentations.random_resized_crop import RandomResizedCrop
     from ae_lightning.data.datamodule import DataModule
     from ae_lightning.errors import UserError
     from ae_lightning.models.autoencoder import Autoencoder
@@ -55,6 +63,14 @@ _MODULES = {
     "python_api.specs": ("spec_of",),
     "spec": ("DataSpec",),
     "data.datamodule": ("DataModule",),
+    "data.augmentations.color_jitter": ("ColorJitter",),
+    "data.augmentations.gaussian_blur": ("GaussianBlur",),
+    "data.augmentations.gaussian_noise": ("GaussianNoise",),
+    "data.augmentations.random_affine": ("RandomAffine",),
+    "data.augmentations.random_crop": ("RandomCrop",),
+    "data.augmentations.random_erasing": ("RandomErasing",),
+    "data.augmentations.random_horizontal_flip": ("RandomHorizontalFlip",),
+    "data.augmentations.random_resized_crop": ("RandomResizedCrop",),
     "errors": ("UserError",),
     "models.autoencoder": ("Autoencoder",),
     "variants.adversarial": ("AdversarialAE",),
@@ -87,6 +103,7 @@ __all__ = [
     "Annealing",
     "Autoencoder",
     "Backbone",
+    "ColorJitter",
     "ContractiveAE",
     "Conv",
     "DataModule",
@@ -94,11 +111,18 @@ __all__ = [
     "DenoisingAE",
     "DoubleAE",
     "DoubleSampleVAE",
+    "GaussianBlur",
     "GaussianMixture",
+    "GaussianNoise",
     "KernelDensity",
     "Linear",
     "Mixture",
     "Normal",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
     "ResNet",
     "Result",
     "RunComparison",

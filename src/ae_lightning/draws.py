@@ -59,6 +59,11 @@ class Draws:
         """Draw −1 or 1, each as likely: shape (num_images, *shape), float32."""
         return (self.uniform(*shape) < 0.5).float() * 2 - 1
 
+    def seeds(self) -> Tensor:
+        """Draw a seed for other generators from each of 0 to 2³² − 1: shape (num_images,), int64, on the processor."""
+        seeds = torch.randint(2**32, (self._global_size,), generator=self._generator, device=self._device)
+        return seeds[self._rows].cpu()
+
     def _draw(self, function: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         # Double precision's default type would draw other numbers.
         settings = {"generator": self._generator, "device": self._device, "dtype": torch.float32}

@@ -67,7 +67,9 @@ def import_part(key: str, path: str, base: type[T]) -> type[T]:
     found = getattr(module, name, None)
     if found is None:
         raise ConfigError(f"{key}: {path!r} is not there: the module {module_name} has no {name}")
-    if not inspect.isclass(found) or not issubclass(found, base):
+    if not inspect.isclass(found):
+        raise ConfigError(f"{key}: {path!r} is no class")
+    if not issubclass(found, base):
         raise ConfigError(f"{key}: {path!r} is no subclass of {base.__module__}.{base.__name__}")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))

@@ -16,7 +16,7 @@ from ae_lightning.judging.pictures.code_histograms import MAX_PRIOR_BYTES, num_p
 from ae_lightning.judging.pictures.reconstructions import Reconstructions
 
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
-OF_SOME_RUNS = {"novelty", "compression", "features"}
+OF_SOME_RUNS = {"augmented", "novelty", "compression", "features"}
 OF_CONVOLUTIONS = {"filters", "activations"}
 IN_EVERY_RUN = {picture.name for picture in known_pictures()} - OF_SOME_RUNS
 """Every picture of a labelled data set, a network of convolutions and a code of two dimensions."""

@@ -102,6 +102,7 @@ def test_a_section_that_is_not_there(refuse):
         ("tuple[float, float]", "a list of 2 numbers"),
         ("tuple[int, ...]", "a list of whole numbers"),
         ("Union[int, float]", "a number"),
+        ("Sequence[Union[str, Mapping[str, Any], Augmentation[Any]]]", "a list of names or mappings"),
         ("<class 'ae_lightning.spec.DataSpec'>", "DataSpec"),
     ],
 )

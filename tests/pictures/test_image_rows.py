@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ae_lightning.judging.case import Case
 from ae_lightning.judging.drawing.grids import named_grid
 from ae_lightning.judging.drawing.style import to_png
+from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.picture_case import Corruption, PictureCase
+from ae_lightning.judging.pictures.augmented import Augmented
 from ae_lightning.judging.pictures.denoising import MAX_SHOWN, denoising
 from ae_lightning.judging.pictures.interpolations import Paths, choose_pairs, interpolations, straight_lines
 from ae_lightning.judging.pictures.latent_traversals import (
@@ -37,6 +41,22 @@ def test_denoising_stacks_three_kinds_with_their_decibels() -> None:
     np.testing.assert_array_equal(shown[6:11, 6:11, 0], corrupted[1, 0])
     np.testing.assert_array_equal(shown[12:17, 6:11, 0], restored[1, 0])
     to_png(figure)
+
+
+def test_draws_of_augmentation_lie_below_their_images() -> None:
+    images = random_images(40, 1, 5, 5)
+    split = EncodedSplit(images, np.zeros((40, 2), np.float32), None)
+
+    def augment(rows: np.ndarray, seed: int) -> np.ndarray:
+        return (rows + seed / 10).clip(0, 1).astype(np.float32)
+
+    case = Case(split, split, 0, augment=augment)
+    assert {"images", "augmentation"} <= case.given
+    assert "augmentation" not in Case(split, split, 0).given
+    (axes,) = Augmented().draw(PictureCase(case, "", Corruption("", augment), list, None, {})).axes
+    assert texts(axes.get_yticklabels()) == ["image", *(f"draw {number}" for number in range(1, 7))]
+    shown = axes.images[0].get_array()
+    np.testing.assert_allclose(shown[18:23, :5, 0], (shown[:5, :5, 0] + 0.3).clip(0, 1), atol=1e-6)
 
 
 def test_denoising_is_bounded() -> None:

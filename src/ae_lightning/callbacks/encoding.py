@@ -233,6 +233,11 @@ def corrupt(model: Autoencoder, images: Rows, seed: int) -> Rows:
     return _with_draws(model, images, "corruption", seed, lambda chunk, draws, _: model.corrupt(chunk, draws))
 
 
+def augment(data: SeenData, device: torch.device, images: Rows, seed: int) -> Rows:
+    """Augment images as the data's training does, on the device that it takes; the seed fixes the draw."""
+    return data.augment(torch.from_numpy(images).to(device), seed).cpu().numpy()
+
+
 def overlay_images(data: SeenData, split: Split, seed: int) -> OverlaidImages | None:
     """Overlay images of a split where ``data.overlay`` asks for it and the split has labels of two classes.
 

@@ -19,6 +19,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.callbacks.convolutions import numpy_convolutions, require_convolution
 from ae_lightning.callbacks.encoding import (
+    augment,
     corrupt,
     corrupt_images,
     encode_split,
@@ -263,6 +264,7 @@ class Evaluation(Callback):
             overlaid=overlay_images(data, split, self.seed) if "overlaid images" in needs else None,
             novel_class=data.novel_class,
             cache=self._cache,
+            augment=partial(augment, data, model.device) if data.can_augment else None,
         )
 
     def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:

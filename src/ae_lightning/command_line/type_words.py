@@ -18,7 +18,7 @@ PLAIN = {
     "float": "a number",
     "bool": "true or false",
     "str": "a text",
-    "dict": "a mapping",
+    **dict.fromkeys(("dict", "Mapping", "Augmentation"), "a mapping"),
     "NoneType": "null",
     "None": "null",
     "timedelta": "a duration",
@@ -27,7 +27,12 @@ PLAIN = {
     **{name: f"{{{', '.join(keys)}}}" for name, keys in MAPPINGS.items()},
 }
 
-PLURALS = {"a whole number": "whole numbers", "a number": "numbers", "a text": "names"}
+PLURALS = {
+    "a whole number": "whole numbers",
+    "a number": "numbers",
+    "a text": "names",
+    "a mapping": "mappings",
+}
 
 
 def in_words(kind: str) -> str:
@@ -40,10 +45,14 @@ def in_words(kind: str) -> str:
     Returns:
         Such as `a number or auto`.
     """
+    return joined(_words(kind))
+
+
+def _words(kind: str) -> list[str]:
     words = list(dict.fromkeys(word for part in _split(kind, ",") for word in _alternatives(part)))
     if "a number" in words and "a whole number" in words:
         words.remove("a whole number")
-    return joined(words)
+    return words
 
 
 def joined(words: Sequence[str]) -> str:
@@ -67,8 +76,8 @@ def _alternatives(kind: str) -> list[str]:
     if name in LISTS and inside:
         kinds = _split(inside.removesuffix(", ..."), ",")
         number = f"{len(kinds)} " if len(kinds) > 1 else ""
-        each = in_words(kinds[0])
-        return [f"a list of {number}{PLURALS.get(each, each)}"]
+        each = joined([PLURALS.get(word, word) for word in _words(kinds[0])])
+        return [f"a list of {number}{each}"]
     return PLAIN[name].split(" or ") if name in PLAIN else [name]
 
 

@@ -17,6 +17,8 @@ class Batch(NamedTuple):
         indices: Positions of the samples in their split, int64, shape (B,).
         offset: Position of this rank's first sample within the global batch.
         global_size: How many samples the global batch has, over all ranks.
+        views: Of a model that says `num_views`, the views of the samples beside `x`, of its shape: in training each
+            augmented by itself, elsewhere `x` again.
     """
 
     x: Tensor
@@ -24,3 +26,4 @@ class Batch(NamedTuple):
     indices: Tensor
     offset: int
     global_size: int
+    views: tuple[Tensor, ...] = ()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least, require_name
-from ae_lightning.data.batch import Batch
+from ae_lightning.data.augmenting import Augmenter, Given
+from ae_lightning.data.batch_transfer import BatchTransfer
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder_layout import FolderLabels
 from ae_lightning.data.folder_reading import FolderReading
@@ -40,7 +41,7 @@ from ae_lightning.spec import DataSpec, kind_of
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
 
 
-class DataModule(LightningDataModule):
+class DataModule(BatchTransfer):
     """Samples of any source, divided into train, validation and test splits that have no sample in common.
 
     Args:
@@ -86,6 +87,11 @@ class DataModule(LightningDataModule):
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
         on_device: Whether a split's bytes stay on the GPU. Batches are then made there without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
+        augment: Random changes of the images that training sees, such as ``[RandomHorizontalFlip]``. Each is a name, or
+            ``{class_path: RandomAffine, init_args: {degrees: 10}}``. There are RandomAffine, RandomHorizontalFlip,
+            RandomCrop, RandomResizedCrop, ColorJitter, RandomErasing, GaussianNoise and GaussianBlur, with the
+            arguments of torchvision's transforms v2; any other transform is found by its dotted path, and slower.
+            Validation, tests and measures see images as they are.
 
     Raises:
         ConfigError: If a setting is unknown, out of range, or does not belong to the source.
@@ -110,6 +116,7 @@ class DataModule(LightningDataModule):
         on_error: OnError = "raise",
         follow_links: bool = False,
         on_device: OnDevice = "auto",
+        augment: Sequence[Given] | None = None,
     ) -> None:
         super().__init__()
         self.reading = FolderReading(image_size, splits, labels, on_error, follow_links)
@@ -120,6 +127,8 @@ class DataModule(LightningDataModule):
         require_at_least("data.seed", seed, 0)
         if name == STREAM:
             check_stream_settings(num_val, split_seed, leave_out_class, on_device)
+        self.augmenter = Augmenter(augment, seed)
+        augment = self.augmenter.settings
         # not for the logger: what it logs of a model must not clash with the names here
         self.save_hyperparameters(logger=False)
         self.name: str = name
@@ -256,12 +265,15 @@ class DataModule(LightningDataModule):
         self._load()
 
     def setup(self, stage: str) -> None:
-        """Read the data into memory, if that has not happened yet.
+        """Read the data into memory, if that has not happened yet; before a training, import what augments them.
 
         Args:
             stage: Lightning's name of what comes next; every stage needs the same data.
         """
-        self._load()
+        contents = self._load()
+        if stage == "fit" and not self.augmenter.is_ready:
+            self.augmenter.import_all()
+            self._check_augmentation(contents)
 
     def train_dataloader(self) -> ResumableLoader:
         """Give batches of the train split, in a new order each epoch."""
@@ -283,37 +295,6 @@ class DataModule(LightningDataModule):
     def predict_dataloader(self) -> ResumableLoader:
         """Give batches of the split chosen by ``predict_split`` in order."""
         return self._loader(self.predict_split, "stored")
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch to the device; one that lies there is taken as it is, not leaf by leaf.
-
-        Args:
-            batch: As a loader gives it, or a bare tensor.
-            device: Where it goes.
-            dataloader_idx: Which of several loaders it comes from; all are treated alike.
-
-        Returns:
-            The batch on the device.
-        """
-        if isinstance(batch, Batch) and batch.x.device == device:
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
-
-    def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
-        """Scale the samples of a batch, on the device it has been moved to.
-
-        Args:
-            batch: As stored; a bare tensor (the example that Lightning summarises a model with) stays as it is.
-            dataloader_idx: Which of several loaders it comes from; all are treated alike.
-
-        Returns:
-            The batch, its samples float32; images in ``channels_last`` memory order.
-        """
-        if isinstance(batch, Tensor):
-            return batch
-        # reordered while they are bytes: a quarter of the memory traffic
-        x = batch.x.to(memory_format=torch.channels_last) if batch.x.ndim == 4 else batch.x
-        return batch._replace(x=self.scale(x))
 
     def _loader(self, name: SplitName, order: Literal["stored", "mixed", "new"]) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -368,8 +349,12 @@ class DataModule(LightningDataModule):
             if self.name != STREAM:
                 for split in contents.num_samples:
                     require_scalable(scaling, contents.split(split).x, f"the {split} split of {self.dataset_name}")
+            self._check_augmentation(contents)
             self._contents = contents
         return self._contents
+
+    def _check_augmentation(self, contents: OpenedData) -> None:
+        self.augmenter.require_takes(self.dataset_name, contents.shape, value_range(self._settled_scaling(contents)))
 
     def _fitted_scaler(self) -> Scaler:
         if self._scaler is None:

@@ -47,6 +47,7 @@ class ForeignData:
     overlay = False
     num_skipped = 0
     notes: tuple[str, ...] = ()
+    is_augmented = can_augment = False
 
     def __init__(self, module: pl.LightningDataModule) -> None:
         self.module = module
@@ -107,7 +108,11 @@ class ForeignData:
         """Return samples as they are: they come scaled."""
         return x
 
-    def give_batches(self, example: Any, *, with_labels: bool) -> None:
+    def augment(self, x: Tensor, seed: int) -> Tensor:
+        """Return images as they are: what a module of others does to its own is not known."""
+        return x
+
+    def give_batches(self, example: Any, *, with_labels: bool, num_views: int = 1) -> None:
         """Let the module's batches reach steps and callbacks as ours.
 
         Its own hooks are called first: Lightning takes a data module's hooks before a model's.
@@ -115,6 +120,7 @@ class ForeignData:
         Args:
             example: What Lightning summarises the model with, which goes through the same hooks and is no batch.
             with_labels: Whether the model needs labels.
+            num_views: How many views the model asks for, `x` itself included; all are the same here.
         """
         module = self.module
         before, after = (
@@ -131,7 +137,8 @@ class ForeignData:
             if self._is_example or isinstance(batch, Batch) or trainer is None:
                 return batch
             number = num_batches_before(trainer)
-            return as_batch(batch, number, trainer.global_rank, trainer.world_size, with_labels=with_labels)
+            ours = as_batch(batch, number, trainer.global_rank, trainer.world_size, with_labels=with_labels)
+            return ours._replace(views=(ours.x,) * (num_views - 1))
 
         module.on_before_batch_transfer = note  # type: ignore[method-assign]
         module.on_after_batch_transfer = convert  # type: ignore[method-assign]

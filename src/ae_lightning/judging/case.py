@@ -15,7 +15,7 @@ from ae_lightning.judging.classifier import features, train_classifier
 from ae_lightning.judging.clustering import kmeans_clusters, num_classes
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.mixture import CodeMixture, fit_mixture
-from ae_lightning.judging.numpy_model import NumpyModel
+from ae_lightning.judging.numpy_model import NumpyModel, Rows
 from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.pixels import MIN_SSIM_SIDE
 from ae_lightning.labels import MISSING_LABEL
@@ -38,6 +38,7 @@ class Case:
         novel_class: Class left out of training.
         fit_samples: What PCA is fitted to, where that is more than the samples of ``train``.
         cache: Where results that depend on the data alone are kept.
+        augment: From training images and a seed to what training sees of them; None where that is they themselves.
     """
 
     train: EncodedSplit
@@ -49,6 +50,7 @@ class Case:
     novel_class: int | None = None
     fit_samples: FitSamples | None = None
     cache: Cache = field(default_factory=Cache)
+    augment: Callable[[Rows, int], Rows] | None = None
 
     @cached_property
     def given(self) -> frozenset[str]:
@@ -130,6 +132,7 @@ _ANSWERS: dict[str, Callable[[Case], bool]] = {
     "model": lambda case: case.model is not None,
     "corrupted images": lambda case: case.corrupted is not None,
     "overlaid images": lambda case: case.overlaid is not None,
+    "augmentation": lambda case: case.augment is not None,
     "novel class": lambda case: holds_novelty(case.evaluated, case.novel_class),
 }
 

@@ -95,6 +95,9 @@ class Autoencoder(TrainedModule):
     needs_labels: ClassVar[bool] = False
     """Whether batches bring labels, −1 where missing; every other variant never sees one."""
 
+    num_views: ClassVar[int] = 1
+    """How many views of a sample a training step is given: `batch.x`, and `batch.views`, each augmented by itself."""
+
     conditional: ClassVar[bool] = False
     """Whether encoder and decoder are given the labels as well; `needs_labels` follows."""
 
@@ -374,9 +377,12 @@ class Autoencoder(TrainedModule):
         """Take batches of data of others as ours, and say before a training what is promised for our own alone."""
         super().setup(stage)
         data = data_of(self.trainer)
+        if stage == "fit" and self.num_views > 1 and not (data is not None and data.is_augmented):
+            seen = f"{type(self).__name__} trains on {self.num_views} views of each image"
+            raise ConfigError(f"data.augment: {seen}, which it makes; it must not be null")
         if not isinstance(data, ForeignData):
             return
-        data.give_batches(self.example_input_array, with_labels=self.needs_labels)
+        data.give_batches(self.example_input_array, with_labels=self.needs_labels, num_views=self.num_views)
         if stage == "fit":
             rank_zero_warn(PROMISE.format(name=data.dataset_name))
 

@@ -17,6 +17,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_value
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.named_files import find_file
+from ae_lightning.parts import Recipe
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,13 @@ def written_down(key: str, value: Any) -> Any:
 
     Args:
         key: Of the setting, for the error.
-        value: Plain, or what stands for it: an array of numbers, a path.
+        value: Plain, or what stands for it: an array of numbers, a recipe.
 
     Raises:
         ConfigError: If a configuration cannot hold it.
     """
+    if isinstance(value, Recipe):
+        value = plain_value(key, value)
     if isinstance(value, np.ndarray | torch.Tensor):
         value = value.tolist()
     if isinstance(value, Mapping):

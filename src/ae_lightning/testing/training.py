@@ -120,9 +120,9 @@ def write_images(folder: Path, shape: tuple[int, ...] | DataSpec, num_train: int
     return path
 
 
-def batch_of(x: Tensor, labels: Tensor | None = None) -> Batch:
-    """Return one process's batch of samples, shape (B, …), as a loss takes it."""
-    return Batch(x, labels, torch.arange(len(x)), offset=0, global_size=len(x))
+def batch_of(x: Tensor, labels: Tensor | None = None, num_views: int = 1) -> Batch:
+    """Return one process's batch of samples, shape (B, …), as a loss takes it; further views are `x` again."""
+    return Batch(x, labels, torch.arange(len(x)), offset=0, global_size=len(x), views=(x,) * (num_views - 1))
 
 
 def draws_for(model: Autoencoder, x: Tensor, stream: str = "test") -> Draws:

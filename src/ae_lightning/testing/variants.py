@@ -132,7 +132,7 @@ class VariantSuite(TwoProcesses):
 
     def batch(self, x: Tensor) -> Batch:
         """Return a batch of generated samples, with their classes where the variant needs them."""
-        return batch_of(x, self.given(len(x)))
+        return batch_of(x, self.given(len(x)), self.variant.num_views)
 
     # Shapes and the objective: any network, shape, code and loss.
 
