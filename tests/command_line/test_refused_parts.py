@@ -24,6 +24,10 @@ REFUSED = [
      "trainer.callbacks: EarlyStopping: monitor: 'val/klm' is not known; did you mean 'val/kl'?"),
     ((CALLBACK + "EarlyStopping", "--trainer.callbacks.monitor", "val/mse"),
      "trainer.callbacks: EarlyStopping: monitor: 'val/mse' is not known"),
+    (("--trainer.max_time", "long"), "trainer.max_time: `Timer(duration='long')` is not a valid duration"),
+    (("--trainer.devices", "many"), "trainer.devices: `devices` selected with `CPUAccelerator` should be an int > 0"),
+    (("--trainer.strategy", "dpp"), "trainer.strategy: You selected an invalid strategy name: `strategy='dpp'`"),
+    (("--trainer.val_check_interval", "7.5"), "trainer.val_check_interval: You have passed invalid value 7.5"),
     (("--checkpoint.monitor", "val/losss"), "checkpoint.monitor: 'val/losss' is not known; did you mean 'val/loss'?"),
 ]  # fmt: skip
 

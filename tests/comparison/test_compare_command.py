@@ -11,6 +11,7 @@ import pytest
 from ae_lightning.comparison.compared_models import load_compared_models
 from ae_lightning.comparison.table import compare_runs
 from ae_lightning.judging.pixels import mse
+from ae_lightning.tracking import run_page
 from ae_lightning.tracking.comparison import RunReader
 from quick_options import QUICK
 
@@ -159,6 +160,7 @@ def test_the_report_is_kept_as_a_run_that_is_no_training(compared):
     assert kept.info.status == "FINISHED"
     again = compared("compare", "--output", "again")
     assert again.code == 0
+    assert run_page("http://127.0.0.1:5000", kept.info.experiment_id, compared.run().info.run_id) in again.out
     assert (compared.folder / "again" / "table.md").read_text() == (compared.folder / "report" / "table.md").read_text()
 
 

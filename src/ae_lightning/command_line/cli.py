@@ -34,7 +34,7 @@ from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
 from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
-from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
+from ae_lightning.command_line.library_errors import PARTS, construct, trainer_explained, user_error_behind
 from ae_lightning.command_line.loggers import loggers_of, resume_hints, run_hints
 from ae_lightning.command_line.parsed_settings import (
     has_progress_bar,
@@ -52,7 +52,7 @@ from ae_lightning.command_line.run_names import run_name
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
-from ae_lightning.errors import ConfigError, UserError, refusal_explained
+from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
@@ -270,7 +270,7 @@ class AutoencoderCLI(LightningCLI):
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         recorder = RunRecorder(config, self.always_recorded)
-        with refusal_explained("trainer"):
+        with trainer_explained():
             trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Any, TypeVar
 
 from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import LayerSync, Precision
 from lightning.pytorch.profilers import Profiler
@@ -49,6 +51,8 @@ KEYS_BY_ORIGIN = {
 }
 """Where errors are raised that a setting caused, by how the module's name begins, and the setting's key."""
 
+ALSO_CALLED = {"duration": "max_time"}
+"""What messages call an option of the Trainer that is handed on to a part of Lightning's own."""
 
 _SPEAKING = (MisconfigurationException, ValueError, RuntimeError, ArithmeticError)
 """What libraries raise over settings, with a reason."""
@@ -82,6 +86,19 @@ def refusals_explained() -> Iterator[None]:
         raise ConfigError(f"{key}: {_in_one_line(error)}") from error
 
 
+@contextmanager
+def trainer_explained() -> Iterator[None]:
+    """Say which of the Trainer's options holds what its constructor refuses.
+
+    Raises:
+        ConfigError: In place of what Lightning says of it.
+    """
+    try:
+        yield
+    except (MisconfigurationException, TypeError, ValueError, ZeroDivisionError, ModuleNotFoundError) as error:
+        raise ConfigError(f"{_key_of_trainer_in(str(error))}: {' '.join(str(error).split())}") from error
+
+
 def _is_of_restoring(error: Exception) -> bool:
     """Whether Lightning was taking over what a checkpoint holds."""
     functions = [
@@ -96,8 +113,14 @@ def _is_of_restoring(error: Exception) -> bool:
 def _key_behind(error: Exception) -> str | None:
     """Return the key of what raised an error itself; None for what it called."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    found = _key_of_origin(innermost)
-    return found or ("trainer" if isinstance(error, MisconfigurationException) else None)
+    found = _key_of_origin(innermost) or ("trainer" if isinstance(error, MisconfigurationException) else None)
+    return _key_of_trainer_in(str(error)) if found == "trainer" else found
+
+
+def _key_of_trainer_in(message: str) -> str:
+    """Return the key that Lightning's words are about: the first of the Trainer's options that they name."""
+    options = {**{name: name for name in inspect.signature(Trainer).parameters}, **ALSO_CALLED}
+    return next((f"trainer.{options[word]}" for word in re.findall(r"\w+", message) if word in options), "trainer")
 
 
 def _key_of_part_behind(error: Exception) -> str | None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
+from ae_lightning.command_line.report import ui_hint
 from ae_lightning.comparison.compared_models import ComparedModel, load_compared_models
 from ae_lightning.comparison.csv_file import to_csv
 from ae_lightning.comparison.markdown import answer_in_markdown, escaped, to_markdown
@@ -76,6 +77,7 @@ def compare(options: argparse.Namespace) -> None:
         console.print(part, highlight=False)
     for line in (
         f"{folder / REPORT}; kept in MLflow as run {kept}",
+        ui_hint(reader.tracking_uri, compared[0].experiment_id, kept),
         f"every measure and setting: {folder / NUMBERS}, or --all_columns; ranked otherwise: --goal",
     ):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
