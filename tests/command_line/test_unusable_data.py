@@ -62,9 +62,9 @@ def test_empty_folder(refuse, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"x_test": None}, "x_test is missing"),
+        ({"x_train": None}, "x_train is missing (there: x_test (10, 8, 8) uint8)"),
         ({"y_train": np.zeros(40, int)}, "y_test is missing"),
-        ({"x_train": np.zeros((40, 8, 8), np.int64)}, "dtype int64"),
+        ({"x_train": np.full((40, 8, 8), -1)}, "dtype int64 and values from -1"),
         ({"x_train": np.full((40, 8, 8), "x")}, "dtype"),
         ({"x_train": np.zeros((40, 64), np.uint8)}, "differ in shape: (40, 64)"),
         ({"x_train": np.zeros((40, 9, 9), np.uint8)}, "differ in shape"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from ae_lightning.errors import DataError
 
@@ -25,6 +28,63 @@ class Header(NamedTuple):
         """What samples are kept as: bytes, 16-bit numbers, or 32-bit floating point."""
         is_short = self.dtype.kind == "b" or (self.dtype.kind == "u" and self.dtype.itemsize <= 2)
         return np.dtype(np.uint16 if is_short and self.dtype.itemsize == 2 else np.uint8 if is_short else np.float32)
+
+
+class SampleArray(NamedTuple):
+    """An array of samples in a file.
+
+    Attributes:
+        name: Of the array.
+        header: With the samples along the first axis.
+        is_last: Whether in the file they lie along the last one.
+    """
+
+    name: str
+    header: Header
+    is_last: bool
+
+    @classmethod
+    def of(cls, name: str, header: Header, num_labels: int | None) -> SampleArray:
+        """Find out which axis the samples lie along.
+
+        Args:
+            name: Of the array.
+            header: As stored.
+            num_labels: How many labels go with it, which tell; without any, images (H, W, C, N) must be square.
+        """
+        shape = header.shape
+        is_last = False
+        if len(shape) > 2 and num_labels is not None:
+            is_last = shape[0] != num_labels == shape[-1]
+        elif len(shape) == 4:
+            is_last = shape[2] in CHANNELS and shape[0] == shape[1] and not {shape[1], shape[3]} & {*CHANNELS}
+        return cls(name, Header((shape[-1], *shape[:-1]), header.dtype) if is_last else header, is_last)
+
+    @property
+    def checked(self) -> Header:
+        """The header as `check_sample_header` takes it: integers of images may turn out to be bytes."""
+        has_wide = len(self.header.shape) > 2 and self.header.dtype.kind in "iu" and self.header.kept_as == np.float32
+        return Header(self.header.shape, np.dtype(np.uint8)) if has_wide else self.header
+
+    def samples_first(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the array of the file with the samples along the first axis."""
+        return np.moveaxis(array, -1, 0) if self.is_last else array
+
+    def smallest_type(self, array: npt.NDArray[Any], where: str) -> np.dtype[Any] | None:
+        """Return the type of 8 or 16 bits that takes the integers of images; None where their type says it already.
+
+        Raises:
+            DataError: If none does.
+        """
+        if self.checked is self.header:
+            return None
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high > np.iinfo(np.uint16).max:
+            span = f"from {low} to {high}"
+            raise DataError(
+                f"{where} has dtype {array.dtype} and values {span}; integers of images lie from 0 to 65535"
+            )
+        return np.dtype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
 
 
 def check_sample_header(where: str, header: Header) -> None:
@@ -71,6 +131,23 @@ def with_channels_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     elif values.ndim == 4 and channel_axis(values.shape) == 3:
         values = values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(values)
+
+
+def stretched(splits: Sequence[Tensor]) -> bool:
+    """Stretch images of 8 bits that hold 0 and 1 alone to 0 and 255, in place.
+
+    Args:
+        splits: Of one data set, each (N, C, H, W).
+
+    Returns:
+        Whether they are such.
+    """
+    are_bytes = all(split.ndim == 4 and split.dtype == torch.uint8 for split in splits)
+    if not are_bytes or max(int(split.max()) for split in splits) != 1:
+        return False
+    for split in splits:
+        split.mul_(255)
+    return True
 
 
 def converted(array: npt.NDArray[Any], kept_as: np.dtype[Any], where: str) -> npt.NDArray[Any]:

@@ -47,9 +47,9 @@ class DataModule(BatchTransfer):
     Args:
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
-            image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``,
-            ``y_test``, −1 for a label that is missing; images, or vectors of features), ``stream`` (what ``convert``
-            wrote: the train split stays on disk) or ``arrays`` (those that ``ael.fit`` is given in Python).
+            image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``, ``y_test``, or
+            as others name them, or a single array; images, or vectors of features), ``stream`` (what ``convert`` wrote:
+            the train split stays on disk) or ``arrays`` (those that ``ael.fit`` is given in Python).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other

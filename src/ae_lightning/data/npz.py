@@ -1,123 +1,176 @@
-"""Samples in a NumPy archive: ``x_train`` and ``x_test``, optionally their labels and factors."""
+"""Samples in a NumPy archive or a single array, as they are published, with labels and factors if there are any."""
 
 from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from ae_lightning.data.array_samples import Header, check_sample_header, converted, with_channels_first
+from ae_lightning.data.array_labels import LARGEST, Labels, check_label_header, places_of
+from ae_lightning.data.array_names import ArrayNames, find_arrays
+from ae_lightning.data.array_samples import (
+    Header,
+    SampleArray,
+    check_sample_header,
+    converted,
+    stretched,
+    with_channels_first,
+)
+from ae_lightning.data.holding_out import hold_out_test
 from ae_lightning.data.memory import COPIES, require_memory
+from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
-from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.spec import Factors
 
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
 """More than so many bytes out of each one in the file, and more than a gibibyte, are no samples."""
 
-LARGEST_LABEL = int(np.iinfo(np.int64).max)
+TEST_SHARE = 0.1
 NAMES = "factor_names"
-ARRAYS = ("x_train", "x_test", "y_train", "y_test", "factors_train", "factors_test", NAMES)
-
-_Integers = npt.NDArray[np.int64]
+SINGLE = ".npy"
 
 
-def read_npz(path: Path) -> DataSet:
-    """Read samples, and labels and factors where there are any, from an ``.npz`` file.
+class _Member(NamedTuple):
+    """An array in the file.
+
+    Attributes:
+        header: What it declares.
+        num_bytes: What it holds.
+        num_packed: What of the file that takes.
+    """
+
+    header: Header
+    num_bytes: int
+    num_packed: int
+
+
+def read_npz(path: Path, split_seed: int = 0) -> DataSet:
+    """Read samples, and labels and factors where there are any, from an ``.npz`` or ``.npy`` file.
 
     Args:
-        path: The file. ``x_train`` and ``x_test`` are images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8,
-            uint16 or floating point, or vectors of shape (N, D) of any real type. The channels are the axis of 1 or 3,
-            else the shorter one. uint8 and uint16 are kept as they are, all else in 32-bit floating point.
-            ``y_train`` and ``y_test`` are integers of shape (N,), and come together; −1 is a label that is missing.
-            ``factors_train`` and ``factors_test`` are integers of shape (N, F), and come together; ``factor_names`` are
-            F words. Sequences (N, T, D) would be taken for grey images: there is no way yet to say that they are none.
+        path: The file. ``x_train``, ``x_val`` and ``x_test``, or what else publishers call them (``train_images``,
+            ``X_train``; ``x``, ``imgs`` or a single array for all), are images of shape (N, H, W), (N, H, W, C),
+            (N, C, H, W) or (H, W, C, N), uint8, uint16, bool, floating point or other integers from 0 to 65,535, or
+            vectors of shape (N, D) of any real type. The channels are the axis of 1 or 3, else the shorter one. What
+            holds 0 and 1 alone is stretched to 0 and 255. uint8 and uint16 are kept as they are, integers as the
+            smaller of these that takes them, all else in 32-bit floating point. ``y_train`` … are integers or words of
+            shape (N,) or (N, 1), −1 or no word being a label that is missing, or a column of 0 and 1 for each class.
+            ``factors_train`` … are integers of shape (N, F); ``factor_names`` are F words. Each of both kinds comes
+            for every split or for none. Sequences (N, T, D) would be taken for grey images: there is no way yet to say
+            that they are none.
+        split_seed: Fixes which tenth is the test split, where the file has none.
 
     Returns:
-        The splits as given. The classes are the labels that occur, in ascending order; without any the samples are
-        unlabelled. The values of a factor are numbered likewise.
+        The splits. The classes are the labels that occur, in ascending order; without any the samples are unlabelled.
+        The values of a factor are numbered likewise.
 
     Raises:
-        DataError: If the file is missing, damaged or lacks an array, or an array is not as above.
+        DataError: If the file is missing or damaged, which array is what cannot be told, or an array is not as above.
     """
-    headers = _read_headers(path)
-    _check_headers(path, headers)
-    kept_as = np.result_type(headers["x_train"].kept_as, headers["x_test"].kept_as)
-    require_memory(_peak_bytes(headers["x_train"], headers["x_test"], kept_as), f"{path}: x_train and x_test together:")
-    x = {part: torch.from_numpy(_read_samples(path, f"x_{part}", kept_as)) for part in ("train", "test")}
-    if x["train"].shape[1:] != x["test"].shape[1:]:
-        shapes = f"{headers['x_train'].shape} and {headers['x_test'].shape}"
-        raise DataError(f"{path}: the samples of x_train and x_test differ in shape: {shapes}")
-    labels, classes = _read_labels(path) if "y_train" in headers else ({}, ())
-    factors, described = _read_factors(path, headers) if "factors_train" in headers else ({}, None)
-    train, test = (Split(x[part], labels.get(part), factors.get(part)) for part in ("train", "test"))
-    return DataSet(train, test, classes or None, described)
+    members = _read_members(path)
+    headers = {name: member.header for name, member in members.items()}
+    names = find_arrays(path, headers)
+    _check_members(path, members, names)
+    samples = _sample_arrays(path, headers, names)
+    _check_headers(path, headers, names, samples)
+    x = _read_samples(path, samples)
+    notes = []
+    if stretched(list(x.values())):
+        notes.append(f"{names.samples['train']} holds 0 and 1, taken for 0 and 255")
+    labels = _read_labels(path, names)
+    factors, described = _read_factors(path, names, headers)
+    splits = {part: Split(x[part], labels.places.get(part), factors.get(part)) for part in x}
+    train, test = splits["train"], splits.get("test")
+    if test is None:
+        train, test = hold_out_test(train, TEST_SHARE, split_seed)
+        notes.append(f"test is a tenth of {names.samples['train']}, held out")
+    left_out = [name for name in names.left_out if name != NAMES]
+    notes += [*labels.notes, *([f"left out: {', '.join(left_out)}"] if left_out else [])]
+    return DataSet(train, test, labels.class_names or None, described, val=splits.get("val"), notes=tuple(notes))
 
 
-def _read_headers(path: Path) -> dict[str, Header]:
+def _read_members(path: Path) -> dict[str, _Member]:
     """Read what the arrays declare to be, so that nothing is allocated on a damaged file's word."""
     if not path.is_file():
         raise DataError(f"data.path: there is no file {path}")
     try:
+        if path.suffix == SINGLE:
+            size = path.stat().st_size
+            with path.open("rb") as single:
+                return {path.stem: _Member(_read_header(single), size, size)}
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {name: _read_header(archive, members[name]) for name in ARRAYS if name in members}
+            found = {}
+            for info in archive.infolist():
+                if info.filename.endswith(".npy"):
+                    with archive.open(info) as file:
+                        header = _read_header(file)
+                    found[info.filename.removesuffix(".npy")] = _Member(header, info.file_size, info.compress_size)
+            return found
     except Exception as error:  # a damaged archive raises whatever its decoder stumbles over
-        raise DataError(f"{path} cannot be read as .npz: {_one_line(error)}") from error
+        raise DataError(f"{_cannot_be_read(path)}: {_one_line(error)}") from error
 
 
-def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
-    if info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
-        raise ValueError(
-            f"{info.filename} may be a decompression bomb: {info.compress_size} bytes for {info.file_size}"
-        )
-    num_bytes = math.prod(shape) * dtype.itemsize
-    if num_bytes > info.file_size and not dtype.hasobject:
-        raise ValueError(f"{info.filename} declares {num_bytes} bytes but holds {info.file_size}")
+def _read_header(file: IO[bytes]) -> Header:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
     return Header(shape, dtype)
 
 
-def _check_headers(path: Path, headers: dict[str, Header]) -> None:
-    needed = ["x_train", "x_test"]
-    for kind in ("y", "factors"):
-        if f"{kind}_train" in headers or f"{kind}_test" in headers:
-            needed += [f"{kind}_train", f"{kind}_test"]
-    for name in needed:
-        if name not in headers:
-            found = ", ".join(headers) or "none that is read"
-            raise DataError(f"{path}: the array {name} is missing (there: {found})")
-        check = {"x": check_sample_header, "y": _check_label_header, "factors": _check_factor_header}
-        check[name.partition("_")[0]](f"{path}: {name}", headers[name])
-    for name in (name for name in needed if not name.startswith("x")):
-        kind, _, part = name.partition("_")
-        num_samples, num_found = headers[f"x_{part}"].shape[0], headers[name].shape[0]
-        if num_found != num_samples:
-            what = "labels" if kind == "y" else "rows"
-            raise DataError(f"{path}: {name} has {num_found} {what} for {num_samples} samples")
-    if "factors_train" in headers:
-        _check_factor_names(path, headers)
-    train, test = headers["x_train"], headers["x_test"]
-    if len(train.shape) > 2 and train.kept_as != test.kept_as:
-        raise DataError(f"{path}: x_train is {train.dtype}, x_test {test.dtype}; images must be of one type")
+def _check_members(path: Path, members: Mapping[str, _Member], names: ArrayNames) -> None:
+    used = [name for own in (names.samples, names.labels, names.factors) for name in own.values()]
+    for name in [*used, *([NAMES] if NAMES in members else [])]:
+        (shape, dtype), num_bytes, num_packed = members[name]
+        declared = math.prod(shape) * dtype.itemsize
+        fault = None
+        if num_bytes > max(BOMB_BYTES, BOMB_RATIO * num_packed):
+            fault = f"may be a decompression bomb: {num_packed} bytes for {num_bytes}"
+        elif declared > num_bytes and not dtype.hasobject:
+            fault = f"declares {declared} bytes but holds {num_bytes}"
+        if fault is not None:
+            raise DataError(f"{_cannot_be_read(path)}: {name}.npy {fault}")
 
 
-def _check_label_header(where: str, header: Header) -> None:
-    shape, dtype = header
-    if dtype.kind not in "iu":
-        raise DataError(f"{where} has dtype {dtype}; labels must be integers")
-    if len(shape) != 1:
-        raise DataError(f"{where} has shape {shape}; labels must have (N,)")
+def _sample_arrays(path: Path, headers: Mapping[str, Header], names: ArrayNames) -> dict[SplitName, SampleArray]:
+    found = {}
+    for part, name in names.samples.items():
+        num_labels = headers[names.labels[part]].shape[:1] if part in names.labels else ()
+        found[part] = SampleArray.of(name, headers[name], num_labels[0] if num_labels else None)
+        check_sample_header(f"{path}: {name}", found[part].checked)
+    return found
+
+
+def _check_headers(
+    path: Path, headers: Mapping[str, Header], names: ArrayNames, samples: Mapping[SplitName, SampleArray]
+) -> None:
+    for own, what, check in (
+        (names.labels, "labels", check_label_header),
+        (names.factors, "rows", _check_factor_header),
+    ):
+        for part, name in own.items():
+            check(f"{path}: {name}", headers[name])
+            num_samples, num_found = samples[part].header.shape[0], headers[name].shape[0]
+            if num_found != num_samples:
+                raise DataError(f"{path}: {name} has {num_found} {what} for {num_samples} samples")
+    if names.factors:
+        _check_factor_names(path, headers, names.factors)
+    train = samples["train"]
+    for other in samples.values():
+        if other.header.shape[1:] != train.header.shape[1:]:
+            shapes = f"{train.header.shape} and {other.header.shape}"
+            raise DataError(f"{path}: the samples of {train.name} and {other.name} differ in shape: {shapes}")
+        if len(other.header.shape) > 2 and other.checked.kept_as != train.checked.kept_as:
+            given = f"{train.name} is {train.header.dtype}, {other.name} {other.header.dtype}"
+            raise DataError(f"{path}: {given}; images must be of one type")
 
 
 def _check_factor_header(where: str, header: Header) -> None:
@@ -128,51 +181,69 @@ def _check_factor_header(where: str, header: Header) -> None:
         raise DataError(f"{where} has shape {shape}; factors must have (N, F)")
 
 
-def _check_factor_names(path: Path, headers: dict[str, Header]) -> None:
-    train, test = headers["factors_train"].shape[1], headers["factors_test"].shape[1]
-    if train != test:
-        raise DataError(f"{path}: factors_train has {train} factors, factors_test {test}")
-    if NAMES in headers and (headers[NAMES].shape != (train,) or headers[NAMES].dtype.kind != "U"):
+def _check_factor_names(path: Path, headers: Mapping[str, Header], factors: Mapping[SplitName, str]) -> None:
+    first, *others = factors.values()
+    num_factors = headers[first].shape[1]
+    for other in others:
+        if headers[other].shape[1] != num_factors:
+            raise DataError(f"{path}: {first} has {num_factors} factors, {other} {headers[other].shape[1]}")
+    if NAMES in headers and (headers[NAMES].shape != (num_factors,) or headers[NAMES].dtype.kind != "U"):
         shape, dtype = headers[NAMES]
-        raise DataError(f"{path}: {NAMES} has dtype {dtype} and shape {shape}; {train} words are needed")
+        raise DataError(f"{path}: {NAMES} has dtype {dtype} and shape {shape}; {num_factors} words are needed")
 
 
-def _peak_bytes(train: Header, test: Header, kept_as: np.dtype[Any]) -> int:
+def _peak_bytes(samples: Mapping[SplitName, SampleArray], kept_as: np.dtype[Any]) -> int:
     """Return what is held at most: an array as stored beside what is kept of it, or all while train is divided."""
-    num_train, num_test, size = math.prod(train.shape), math.prod(test.shape), kept_as.itemsize
-    reading_train = num_train * (train.dtype.itemsize + size)
-    reading_test = num_train * size + num_test * (test.dtype.itemsize + size)
-    return max(reading_train, reading_test, (COPIES * num_train + num_test) * size)
+    held = peak = 0
+    for one in samples.values():
+        num_values = math.prod(one.header.shape)
+        peak = max(peak, held + num_values * (one.header.dtype.itemsize + kept_as.itemsize))
+        held += num_values * kept_as.itemsize
+    of_train = math.prod(samples["train"].header.shape) * kept_as.itemsize
+    return max(peak, held + (COPIES - 1) * of_train)
 
 
 def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded as archive:
             array: npt.NDArray[Any] = archive[name]
     except Exception as error:  # as above: any decoder's error
         raise DataError(f"{path}: {name} cannot be read: {_one_line(error)}") from error
     return array
 
 
-def _read_labels(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """Read labels as places among the classes, and the names of these; nothing where every label is missing."""
-    labels = {part: _read_integers(path, f"y_{part}") for part in ("train", "test")}
-    for part, array in labels.items():
-        if array.min() < MISSING_LABEL:
-            where = f"{path}: y_{part}"
-            raise DataError(f"{where} has the negative label {array.min()}; −1 alone is allowed, for a missing one")
-    classes = np.unique(np.concatenate([labels["train"], labels["test"]]))
-    classes = classes[classes != MISSING_LABEL]
-    if not len(classes):
-        return {}, ()
-    places = {part: torch.from_numpy(_places(array, classes)) for part, array in labels.items()}
-    return places, tuple(str(name) for name in classes)
+def _read_samples(path: Path, samples: Mapping[SplitName, SampleArray]) -> dict[SplitName, Tensor]:
+    """Read samples, images into shape (N, C, H, W), contiguous, all of one type."""
+    kept_as = np.result_type(*(one.checked.kept_as for one in samples.values()))
+    named = " and ".join(one.name for one in samples.values())
+    require_memory(_peak_bytes(samples, kept_as), f"{path}: {named} together:")
+    found = {}
+    for part, one in samples.items():
+        where = f"{path}: {one.name}"
+        array = one.samples_first(_read_array(path, one.name))
+        smallest = one.smallest_type(array, where)
+        found[part] = with_channels_first(converted(array, smallest or kept_as, where))
+    deepest = np.result_type(*found.values())
+    return {part: torch.from_numpy(values.astype(deepest, copy=False)) for part, values in found.items()}
 
 
-def _read_factors(path: Path, headers: dict[str, Header]) -> tuple[dict[str, torch.Tensor], Factors]:
+def _read_labels(path: Path, names: ArrayNames) -> Labels:
+    if not names.labels:
+        return Labels({}, ())
+    return places_of({part: (f"{path}: {name}", _read_array(path, name)) for part, name in names.labels.items()})
+
+
+def _read_factors(
+    path: Path, names: ArrayNames, headers: Mapping[str, Header]
+) -> tuple[dict[SplitName, Tensor], Factors | None]:
     """Read factors as places among the values that each takes."""
-    found = {part: _read_integers(path, f"factors_{part}") for part in ("train", "test")}
-    values = [np.unique(column) for column in np.concatenate([found["train"], found["test"]]).T]
+    if not names.factors:
+        return {}, None
+    found = {part: _read_integers(path, name) for part, name in names.factors.items()}
+    values = [np.unique(column) for column in np.concatenate(list(found.values())).T]
     places = {
         part: torch.from_numpy(np.stack([np.searchsorted(*pair) for pair in zip(values, array.T, strict=True)], axis=1))
         for part, array in found.items()
@@ -181,24 +252,16 @@ def _read_factors(path: Path, headers: dict[str, Header]) -> tuple[dict[str, tor
     return places, Factors(tuple(str(name) for name in given), tuple(len(taken) for taken in values))
 
 
-def _read_integers(path: Path, name: str) -> _Integers:
+def _read_integers(path: Path, name: str) -> npt.NDArray[np.int64]:
     """Read integers as one type: NumPy would join unsigned ones and others to floating point."""
     array = _read_array(path, name)
-    if array.max() > LARGEST_LABEL:
-        what = "label" if name.startswith("y") else "value"
-        raise DataError(f"{path}: {name} has the {what} {array.max()}; {LARGEST_LABEL} is the largest allowed")
+    if array.max() > LARGEST:
+        raise DataError(f"{path}: {name} has the value {array.max()}; {LARGEST} is the largest allowed")
     return array.astype(np.int64)
 
 
-def _read_samples(path: Path, name: str, kept_as: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Read samples, images into shape (N, C, H, W), contiguous."""
-    return with_channels_first(converted(_read_array(path, name), kept_as, f"{path}: {name}"))
-
-
-def _places(labels: _Integers, classes: _Integers) -> _Integers:
-    """Return where each label is among the classes, which are in ascending order; a missing one stays missing."""
-    places = np.where(labels == MISSING_LABEL, MISSING_LABEL, np.searchsorted(classes, labels))
-    return places.astype(np.int64)
+def _cannot_be_read(path: Path) -> str:
+    return f"{path} cannot be read as {SINGLE if path.suffix == SINGLE else '.npz'}"
 
 
 def _one_line(error: Exception) -> str:

@@ -40,13 +40,18 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
+def part_of_word(word: str) -> Part | None:
+    """Return which split a word, such as `train` or `trainset`, names; None where that is none."""
+    compound = _COMPOUND.match(word)
+    return _PARTS.get(word) or (_PARTS.get(compound[1]) if compound else None)
+
+
 def part_of(name: str) -> PartName | None:
     """Return which split a folder is called after; None where that is none, or more than one."""
     found: set[Part] = set()
     rest = []
     for word in words_of(name):
-        compound = _COMPOUND.match(word)
-        part = _PARTS.get(word) or (_PARTS.get(compound[1]) if compound else None)
+        part = part_of_word(word)
         if part is not None:
             found.add(part)
         elif not _COMMON.match(word):

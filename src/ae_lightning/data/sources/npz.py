@@ -8,11 +8,11 @@ from ae_lightning.data.splits import DataSet
 
 
 class Npz(Source):
-    """Images or vectors as arrays ``x_train`` and ``x_test``."""
+    """Images or vectors in arrays, an archive of them or a single one."""
 
     name = "npz"
     takes_path = True
 
     def read(self, place: Place) -> DataSet:
         """See ``Source.read``."""
-        return read_npz(place.path)
+        return read_npz(place.path, place.split_seed)
