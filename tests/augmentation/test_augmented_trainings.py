@@ -14,6 +14,7 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
+from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.ranks import train_in_ranks
 from ae_lightning.testing.training import TrainingJob, build_trainer, weights_of, write_images
 from ae_lightning.variants.vanilla import VanillaAE
@@ -141,6 +142,13 @@ def test_a_variant_is_given_as_many_views_as_it_asks_for(archive):
         assert batch.views[0].shape == batch.x.shape
         assert not torch.equal(batch.views[0], batch.x)
     assert all(batch.views[0] is batch.x for batch in seen.of("val"))
+
+
+@pytest.mark.slow
+class TestTwoViewsAE(VariantSuite):
+    variant = TwoViewsAE
+    augment = ("GaussianNoise",)
+    epochs = 1
 
 
 def test_views_that_nothing_makes_are_refused(archive):

@@ -12,11 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
+from ae_lightning.data.augmentation import Augmentation
+from ae_lightning.data.augmentations.color_jitter import NAMES as JITTERED
+from ae_lightning.data.augmenting import PACKAGE, Augmenter
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Conv
+from ae_lightning.parts import find_parts
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
 from ae_lightning.testing.ranks import train_in_ranks
@@ -172,6 +176,19 @@ def test_nor_do_the_norms_of_a_jacobian():
     x, v = torch.empty(4, 6, device="meta"), torch.empty(4, 3, device="meta")
     for norm in (jacobian_norm(encode, x, v), exact_jacobian_norm(encode, x)):
         assert norm.device.type == "meta"
+
+
+@pytest.mark.parametrize("name", find_parts(PACKAGE, Augmentation))
+def test_nor_does_augmentation(name):
+    """On a device without numbers nothing can be asked for, and all that is made must lie there."""
+    arguments = {"RandomAffine": {"degrees": 5, "fill": [0.1, 0.2, 0.3], "interpolation": "bilinear"}}
+    sizes = {"RandomCrop": {"size": 8, "padding": 2, "fill": 0.5}, "RandomResizedCrop": {"size": 8}}
+    others = {"GaussianBlur": {"kernel_size": 3}, "ColorJitter": dict.fromkeys(JITTERED, 0.3)}
+    given = {**arguments, **sizes, **others}.get(name, {})
+    (step,) = Augmenter([{"class_path": name, "init_args": given}], seed=0).steps
+    x = torch.empty(4, 3, 8, 8, device="meta")
+    changed = step(x, DrawsOnMeta(4), (0.0, 1.0))
+    assert (changed.device, changed.shape) == (x.device, x.shape)
 
 
 def test_losses_are_looked_at_where_the_trainer_logs_unless_looking_costs_nothing():

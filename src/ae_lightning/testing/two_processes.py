@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from ae_lightning.data.augmenting import Given
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
@@ -32,6 +33,7 @@ class TwoProcesses:
         variant: The class under test, importable by its name.
         options: Constructor arguments that every test passes.
         spec: The samples that the variant is trained on; of vectors, give `options` a network that takes them.
+        augment: `data.augment` of trainings; a variant that asks for several views needs one.
         epochs: Of a short training, 8 batches each; enough that every phase has its turn.
         rank_strategy: The Trainer's strategy of two processes; by default `ddp`, told of unused parameters where the
             variant has some; None where equality cannot hold, with a reason given in the subclass.
@@ -41,6 +43,7 @@ class TwoProcesses:
     variant: ClassVar[type[Autoencoder]]
     options: ClassVar[Mapping[str, Any]] = {}
     spec: ClassVar[DataSpec] = SMALL_SPEC
+    augment: ClassVar[Sequence[Given] | None] = None
     epochs: ClassVar[int] = 3
     rank_strategy: ClassVar[str | None] = "auto"
     rank_tolerance: ClassVar[float] = 2e-6
@@ -78,7 +81,7 @@ class TwoProcesses:
         """Give a mode's training in one process and in two; the modes beside the defaults share one launch."""
         if cls.rank_strategy is None:
             pytest.skip("this variant's training in two processes is not that in one")
-        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7}
+        data = {"name": "npz", "path": str(rank_archive), "batch_size": 10, "num_val": 7, "augment": cls.augment}
         leaves_out = "ddp_find_unused_parameters_true" if cls.variant.leaves_parameters_out else "ddp"
         strategy = leaves_out if cls.rank_strategy == "auto" else cls.rank_strategy
         trained: dict[str, tuple[Training, Training]] = {}

@@ -124,7 +124,7 @@ class VariantSuite(TwoProcesses):
 
     def data_in(self, archive: Path) -> DataModule:
         """Read an archive as this suite's data module does."""
-        return DataModule(name="npz", path=str(archive), batch_size=16, num_val=16)
+        return DataModule(name="npz", path=str(archive), batch_size=16, num_val=16, augment=self.augment)
 
     def given(self, num: int) -> Tensor | None:
         """Return the classes of generated samples, where the variant needs them."""
