@@ -78,6 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
             save(result.plot(picture), folder / f"gallery_{picture}.png")
         plane = trained("vae", "digits", latent_dim=2)
         save(plane.plot("latent_grid"), folder / "gallery_latent_grid.png")
+        augment = [ael.RandomAffine(10, (0.1, 0.1), interpolation="bilinear")]
+        augmented = trained("vae", "digits", data={"augment": augment})
+        save(augmented.plot("augmented"), folder / "gallery_augmented.png")
         without = trained("vae", "digits", data={"leave_out_class": 1})
         save(without.plot("novelty"), folder / "gallery_novelty.png")
         save(trained("vanilla", *cells(), network=ael.MLP()).plot("features"), folder / "gallery_features.png")

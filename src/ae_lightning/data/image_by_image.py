@@ -50,8 +50,9 @@ class ImageByImage(Augmentation[Tensor]):
             DataError: If its values leave the range.
         """
         images = []
-        for image, seed in zip(x_BCHW.contiguous(), drawn.tolist(), strict=True):
-            with seeded(seed, x_BCHW.device):
+        with generators_kept(x_BCHW.device):
+            for image, seed in zip(x_BCHW.contiguous(), drawn.tolist(), strict=True):
+                seed_generators(seed, x_BCHW.device)
                 images.append(self._changed(image.clone()))
         changed = torch.stack(images).to(x_BCHW)
         if value_range is None:
@@ -82,17 +83,21 @@ class ImageByImage(Augmentation[Tensor]):
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the generators of torch, NumPy and Python, and leave them as they were."""
+def generators_kept(device: torch.device) -> Iterator[None]:
+    """Leave the global generators of torch, NumPy and Python as they were."""
     states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)
-        try:
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the global generators of torch, NumPy and Python."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
