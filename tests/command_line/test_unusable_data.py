@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +23,10 @@ def test_a_data_path_is_needed(refuse):
 
 def test_missing_torchvision_files_say_where_to_put_them(refuse, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", no_network)
-    message = refuse("fit", *VAE, "--data.name", "mnist", "--data.root", "data", creates=[".mnist.lock"])
+    message = refuse("fit", *VAE, "--data.name", "mnist", "--data.root", "data")
     assert "MNIST/raw" in message
     assert "--data.name digits" in message
+    assert not Path("data").exists()
 
 
 def no_network(*_, **__):

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10, MNIST
+import torch
+from torchvision.datasets import CIFAR10
 
+from ae_lightning.data import torchvision_sets
 from ae_lightning.data.torchvision_sets import TORCHVISION_SETS, read_torchvision_set
 from ae_lightning.errors import DataError
 
@@ -19,13 +21,14 @@ PARTS = {"train": 20, "t10k": 10}
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Fail every connection at once, as a machine without a network does."""
+    """Fail every connection at once, as a machine without a network does, and without Debian's packages."""
 
     def refuse(*_, **__):
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(torchvision_sets, "DEBIANS_DATA_SETS", Path("none"))
 
 
 def idx(array):
@@ -55,16 +58,51 @@ def test_files_that_are_there_need_no_network(tmp_path, name):
     assert not list(tmp_path.glob(".*")), "reading leaves nothing behind, so a read-only root will do"
 
 
-def test_archives_that_are_there_need_no_network(tmp_path, monkeypatch):
-    folder = write_idx_set(tmp_path, "mnist")
-    checksums = []
-    for file in sorted(folder.iterdir()):
-        archive = file.with_name(f"{file.name}.gz")
-        archive.write_bytes(gzip.compress(file.read_bytes()))
-        checksums.append((archive.name, hashlib.md5(archive.read_bytes()).hexdigest()))
-        file.unlink()
-    monkeypatch.setattr(MNIST, "resources", checksums)
-    assert len(read_torchvision_set("mnist", tmp_path).train) == 20
+@pytest.mark.parametrize("place", ["FashionMNIST/raw", "FashionMNIST", "fashion-mnist", ".", "debian/fashion-mnist"])
+def test_packed_files_are_read_where_they_lie(tmp_path, monkeypatch, place):
+    folder = pack(write_idx_set(tmp_path / "written", "fashion_mnist"), tmp_path / place)
+    monkeypatch.setattr(torchvision_sets, "DEBIANS_DATA_SETS", tmp_path / "debian")
+    before = sorted(tmp_path.rglob("*"))
+    images = read_torchvision_set("fashion_mnist", tmp_path)
+    expected = read_torchvision_set("fashion_mnist", tmp_path / "written")
+    assert torch.equal(images.train.x, expected.train.x)
+    assert images.test.labels.tolist() == list(range(10))
+    assert images.notes == (() if place == "FashionMNIST/raw" else (f"read from {folder}",))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def pack(folder, target):
+    target.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        (target / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda content: content[:-5], "truncated"),
+        (lambda content: content[:-8] + b"\0\0\0\0" + content[-4:], "corrupt"),
+        (lambda content: b"no archive", "corrupt"),
+        (lambda content: gzip.compress(gzip.decompress(content)[:-1]), "truncated"),
+        (lambda content: gzip.compress(gzip.decompress(content) + b"more"), "corrupt"),
+        (lambda content: gzip.compress(struct.pack(">4I", 0x803, 1 << 31, 28, 28)), "truncated"),
+        (lambda content: gzip.compress(b"\0"), "truncated"),
+    ],
+)
+def test_a_damaged_packed_file_is_named(tmp_path, damage, word):
+    folder = pack(write_idx_set(tmp_path / "written", "mnist"), tmp_path)
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))} is {word}"):
+        read_torchvision_set("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("root", [".", "new/folder"])
+def test_a_failed_download_leaves_nothing_behind(tmp_path, root):
+    with pytest.raises(DataError, match="the download failed"):
+        read_torchvision_set("mnist", tmp_path / root)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", TORCHVISION_SETS)

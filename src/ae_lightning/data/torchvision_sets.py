@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import socket
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
+from ae_lightning.data.idx_files import find_idx_file, read_idx
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
@@ -22,7 +22,10 @@ IDX_SETS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIS
 TORCHVISION_SETS = (*IDX_SETS, "cifar10")
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 3600.0
-UINT8_TYPE = 8
+IDX_PARTS = ("train", "t10k")
+IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+DEBIANS_DATA_SETS = Path("/usr/share/datasets")
+"""Where packages such as dataset-fashion-mnist put theirs."""
 
 
 class TorchvisionSet(Source):
@@ -38,12 +41,14 @@ class TorchvisionSet(Source):
 def read_torchvision_set(name: str, root: Path) -> DataSet:
     """Read a data set from torchvision's folder layout below a root.
 
-    Files that are there are used without any network; a download is tried only where some are missing.
+    Files that are there are used without any network, packed ones as they are; a download is tried only where some are
+    missing.
 
     Args:
         name: One of ``TORCHVISION_SETS``.
-        root: The folder that holds ``MNIST/raw``, ``FashionMNIST/raw``, ``KMNIST/raw`` or
-            ``cifar-10-batches-py``.
+        root: The folder that holds ``MNIST/raw``, ``FashionMNIST/raw``, ``KMNIST/raw`` or ``cifar-10-batches-py``; the
+            idx files of the first three may lie in it itself, in ``FashionMNIST`` or ``fashion-mnist`` (and so on)
+            below it, or where Debian's packages put them.
 
     Returns:
         The train and test splits as published, images of shape (1, 28, 28) or (3, 32, 32), ten classes.
@@ -57,22 +62,36 @@ def read_torchvision_set(name: str, root: Path) -> DataSet:
 
 
 def _read_idx_set(name: str, reader: type[MNIST], root: Path) -> DataSet:
-    folder = root / reader.__name__ / "raw"
-    files = [Path(archive).stem for archive, _ in reader.resources]
-    if _missing(folder, files):
-        with _downloading(name, root, folder, files):
+    own = root / reader.__name__ / "raw"
+    folder = _folder_of_idx_files(name, reader, root)
+    if folder is None:
+        files = [Path(archive).stem for archive, _ in reader.resources]
+        with _downloading(name, root, own, files):
             reader(str(root), train=True, download=True)
-    for part in ("train", "t10k"):
-        num_images, _, _ = check_idx_file(folder / f"{part}-images-idx3-ubyte", num_dimensions=3)
-        (num_labels,) = check_idx_file(folder / f"{part}-labels-idx1-ubyte", num_dimensions=1)
-        if num_labels != num_images:
-            raise DataError(f"{folder / part}-labels-idx1-ubyte: {num_labels} labels for {num_images} images")
-    train, test = (_idx_split(reader(str(root), train=train)) for train in (True, False))
-    return DataSet(train, test, tuple(reader.classes))
+        folder = own
+    train, test = (_idx_split(folder, part) for part in IDX_PARTS)
+    return DataSet(train, test, tuple(reader.classes), notes=() if folder == own else (f"read from {folder}",))
 
 
-def _idx_split(data: MNIST) -> Split:
-    return Split(data.data.unsqueeze(1).contiguous(), data.targets)
+def _folder_of_idx_files(name: str, reader: type[MNIST], root: Path) -> Path | None:
+    """Return the first folder that has all files of a set: torchvision's, the root itself, or Debian's; else None."""
+    packaged = name.replace("_", "-")
+    folders = (
+        *(root / reader.__name__ / "raw", root / reader.__name__, root / packaged, root),
+        DEBIANS_DATA_SETS / packaged,
+    )
+    names = [f"{part}-{what}" for part in IDX_PARTS for what in (IMAGES, LABELS)]
+    return next((one for one in folders if all(find_idx_file(one, file) for file in names)), None)
+
+
+def _idx_split(folder: Path, part: str) -> Split:
+    paths = [find_idx_file(folder, f"{part}-{what}") for what in (IMAGES, LABELS)]
+    images, labels = (
+        read_idx(path or folder, num_dimensions) for path, num_dimensions in zip(paths, (3, 1), strict=True)
+    )
+    if len(labels) != len(images):
+        raise DataError(f"{paths[1]}: {len(labels)} labels for {len(images)} images")
+    return Split(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels.astype(np.int64)))
 
 
 def _read_cifar10(root: Path) -> DataSet:
@@ -100,58 +119,41 @@ def _missing(folder: Path, files: list[str]) -> list[str]:
 
 @contextmanager
 def _downloading(name: str, root: Path, folder: Path, files: list[str]) -> Iterator[None]:
-    """Let one process of a machine download, and turn a failure into advice.
+    """Let one process of a machine download, and turn a failure into advice, which leaves no folder behind.
 
     Every rank of a distributed run asks for the images; without the lock all of them would write the files.
     """
     timeout = socket.getdefaulttimeout()
+    new_folders = [one for one in (folder, *folder.parents) if not one.exists()]
+    lock = root / f".{name}.lock"
     # torchvision sets none: a firewall that drops packets would stall the run for many minutes
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with holding(root / f".{name}.lock", LOCK_TIMEOUT_SECONDS):
-            yield
+        with holding(lock, LOCK_TIMEOUT_SECONDS):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         reason = _last_line(error)
         missing = ", ".join(_missing(folder, files) or files)
         advice = "or use --data.name digits, which needs no files"
         message = f"data.name {name}: the download failed ({reason}); put {missing} into {folder}, {advice}"
+        _remove_empty(new_folders)
         raise DataError(message) from error
     finally:
         socket.setdefaulttimeout(timeout)
 
 
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, each before the one that it lies in, as long as nothing is in them."""
+    with suppress(OSError):
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
+
+
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-def check_idx_file(path: Path, num_dimensions: int) -> tuple[int, ...]:
-    """Check that an idx file of bytes is whole: torchvision's reader says neither which file is damaged nor how.
-
-    Args:
-        path: The file, not compressed.
-        num_dimensions: How many dimensions its array must have.
-
-    Returns:
-        The shape of its array.
-
-    Raises:
-        DataError: If the file cannot be read, is of another format, or holds more or less than it declares.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(4 + 4 * num_dimensions)
-        size = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(header) < 4 + 4 * num_dimensions:
-        raise DataError(f"{path} is truncated: it holds {size} bytes; delete it and get it again")
-    magic, *shape = struct.unpack(f">{1 + num_dimensions}I", header)
-    if magic != UINT8_TYPE << 8 | num_dimensions:
-        raise DataError(f"{path} is corrupt: it is no idx file of bytes in {num_dimensions} dimensions")
-    declared = len(header) + math.prod(shape)
-    if size != declared:
-        fault = "truncated" if size < declared else "corrupt"
-        raise DataError(f"{path} is {fault}: {size} bytes instead of {declared}; delete it and get it again")
-    return tuple(shape)
