@@ -10,6 +10,7 @@ import torch
 
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.loading import read_checkpoint
+from ae_lightning.command_line.run_names import run_name
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.networks import Linear
@@ -107,6 +108,13 @@ def test_going_on_within_an_epoch_is_exact(archive, tmp_path, after):
     assert len(later) == 10 - after
     assert all(torch.equal(one.x, other.x) for one, other in zip(rest.of("train"), later, strict=True))
     assert torch.equal(weights_of(found), weights_of(expected))
+
+
+def test_a_run_is_called_after_what_augments_its_images():
+    config = {"data": {"name": "digits", "augment": [*AUGMENT[:2], "GaussianNoise", AUGMENT[-1]]}}
+    named = "VanillaAE-3 augment=RandomAffine+ColorJitter+GaussianNoise+RandomRotation"
+    assert run_name(model(), config) == named
+    assert run_name(model(), {"data": {"name": "digits", "augment": None}}) == "VanillaAE-3"
 
 
 def test_overfitting_sees_the_same_images_augmented_anew(archive):

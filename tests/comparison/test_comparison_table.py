@@ -194,13 +194,16 @@ def test_each_data_set_has_a_best_of_its_own():
     assert best_in(compare_runs(runs), "mse") == ["VAE-2, name mnist", "VAE-2, name fashion_mnist"]
 
 
-def test_batch_sizes_are_judged_alike():
+@pytest.mark.parametrize(
+    ("name", "values"), [("batch_size", ("64", "128")), ("augment", ("['GaussianNoise']", "None"))]
+)
+def test_what_concerns_training_alone_is_judged_alike(name, values):
     runs = [
-        tracked("VAE", measured(0.1, 0.5), data__batch_size="64"),
-        tracked("VAE", measured(0.3, 0.5), data__batch_size="128"),
+        tracked("VAE", measured(0.1, 0.5), **{f"data__{name}": values[0]}),
+        tracked("VAE", measured(0.3, 0.5), **{f"data__{name}": values[1]}),
     ]
     comparison = compare_runs(runs)
-    assert best_in(comparison, "mse") == ["VAE-2, batch_size 64"]
+    assert best_in(comparison, "mse") == [f"VAE-2, {name} {values[0]}"]
     assert [row.label for row in comparison.rows if row.variant == "PCA"] == ["PCA-2"]
 
 

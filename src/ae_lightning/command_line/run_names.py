@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,12 +36,21 @@ def _told(settings: Mapping[str, str]) -> Iterator[str]:
                 yield from _words(key, value)
 
 
+def _class_names(value: str) -> Iterator[str]:
+    """Yield the class of each augmentation of a setting that was written down as Python does."""
+    for one in ast.literal_eval(value):
+        path: str = one if isinstance(one, str) else one["class_path"]
+        yield path.rpartition(".")[2]
+
+
 def _words(key: str, value: str) -> Iterator[str]:
     section, _, name = key.rpartition(".")
     if key in ("model", "model.latent_dim") or (section == "data" and name in _OF_THE_DATA):
         return
     if key in ("model.network", "model.prior", "model.optimizer", "model.scheduler", "sampler"):
         yield value
+    elif key == "data.augment":
+        yield f"augment={'+'.join(_class_names(value))}"
     elif key == "trainer.max_epochs":
         yield f"{value} epoch{'' if value == '1' else 's'}"
     else:

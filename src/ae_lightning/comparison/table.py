@@ -43,6 +43,7 @@ JUDGED_BY = {
 """Parameters beside those of the data that decide what a run is judged on, by split: `fit` takes a sample of val."""
 
 NOT_JUDGED_BY = (
+    "data.augment",
     "data.batch_size",
     "data.follow_links",
     "data.on_device",
