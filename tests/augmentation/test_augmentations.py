@@ -336,6 +336,8 @@ def test_colours_need_values_from_0_to_1():
         (lambda: RandomErasing(value="noise"), "the one word that it takes is random"),
         (lambda: RandomErasing(ratio=(0, 1)), r"RandomErasing.ratio: .* must be above 0"),
         (lambda: GaussianNoise(sigma=-1), "GaussianNoise.sigma: -1 is not allowed"),
+        (lambda: RandomCrop(4, padding=2.5), "2.5 is not allowed; it must be 1, 2 or 4 whole numbers"),
+        (lambda: GaussianNoise(mean="a"), "GaussianNoise.mean: 'a' is not allowed; it must be a number"),
         (lambda: GaussianBlur(4), "its numbers must be odd"),
     ],
 )  # fmt: skip

@@ -12,15 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ae_lightning.callbacks.loss_watch import interval_of_looks
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
-from ae_lightning.data.augmentation import Augmentation
+from ae_lightning.data.augmentation_settings import known_augmentations
 from ae_lightning.data.augmentations.color_jitter import NAMES as JITTERED
-from ae_lightning.data.augmenting import PACKAGE, Augmenter
+from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.draws import Draws
 from ae_lightning.losses.penalty import exact_jacobian_norm, jacobian_norm
 from ae_lightning.machine.signals import Requests
 from ae_lightning.networks import Conv
-from ae_lightning.parts import find_parts
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.cases import describe, modes
 from ae_lightning.testing.ranks import train_in_ranks
@@ -178,7 +177,7 @@ def test_nor_do_the_norms_of_a_jacobian():
         assert norm.device.type == "meta"
 
 
-@pytest.mark.parametrize("name", find_parts(PACKAGE, Augmentation))
+@pytest.mark.parametrize("name", known_augmentations())
 def test_nor_does_augmentation(name):
     """On a device without numbers nothing can be asked for, and all that is made must lie there."""
     arguments = {"RandomAffine": {"degrees": 5, "fill": [0.1, 0.2, 0.3], "interpolation": "bilinear"}}

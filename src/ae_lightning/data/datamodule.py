@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least, require_name
-from ae_lightning.data.augmenting import Augmenter, Given
+from ae_lightning.data.augmentation_settings import Given
+from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch_transfer import BatchTransfer
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder_layout import FolderLabels

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from ae_lightning.data.augmenting import Given
+from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec

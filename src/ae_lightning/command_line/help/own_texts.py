@@ -25,9 +25,9 @@ _WHILE_TRAINING = (
 
 UNHEEDED = {
     "fit": ("data.predict_split",),
-    "validate": ("data.predict_split", *_WHILE_TRAINING),
-    "test": ("data.predict_split", *_WHILE_TRAINING),
-    "predict": (),
+    "validate": ("data.predict_split", "data.augment", *_WHILE_TRAINING),
+    "test": ("data.predict_split", "data.augment", *_WHILE_TRAINING),
+    "predict": ("data.augment",),
 }
 """Keys that a command takes, since a whole configuration has them, and makes nothing of."""
 

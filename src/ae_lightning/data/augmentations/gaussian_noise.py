@@ -6,7 +6,9 @@ from torch import Tensor
 
 from ae_lightning.checks import require_non_negative
 from ae_lightning.data.augmentation import Augmentation, Range
+from ae_lightning.data.augmentations.arguments import is_number
 from ae_lightning.draws import Draws
+from ae_lightning.errors import ConfigError
 
 
 class GaussianNoise(Augmentation[Tensor]):
@@ -18,10 +20,12 @@ class GaussianNoise(Augmentation[Tensor]):
         clip: Whether to clip to the range of the values, where they have one.
 
     Raises:
-        ConfigError: If sigma is negative.
+        ConfigError: If sigma is negative, or either is no number.
     """
 
     def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
+        if not is_number(mean):
+            raise ConfigError(f"{self.key}.mean: {mean!r} is not allowed; it must be a number")
         self.mean = mean
         self.sigma = require_non_negative(f"{self.key}.sigma", sigma)
         self.clip = clip

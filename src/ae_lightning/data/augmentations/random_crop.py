@@ -93,7 +93,7 @@ class RandomCrop(Augmentation[Corners]):
         columns_Bw = self._along(drawn.left - horizontal[0], self._size[1])
         images_B11 = torch.arange(len(x_BCHW), device=x_BCHW.device)[:, None, None]
         seen_Bh1, seen_B1w = self._seen(rows_Bh, height)[:, :, None], self._seen(columns_Bw, width)[:, None, :]
-        # Indices behind the channels' axis would bring it to the end, and so they do: this is `channels_last`.
+        # As (B, H, W, C), which is how `channels_last` lies in memory.
         cropped = x_BCHW.permute(0, 2, 3, 1)[images_B11, seen_Bh1, seen_B1w].permute(0, 3, 1, 2)
         if self.padding_mode != "constant":
             return cropped
@@ -126,7 +126,8 @@ class RandomCrop(Augmentation[Corners]):
 def _paddings(key: str, value: int | Sequence[int] | None) -> tuple[int, int, int, int]:
     """Return pixels above, below, to the left and to the right."""
     given = [value or 0] if value is None or isinstance(value, int) else value
-    if len(given) not in (1, 2, 4) or not all(type(one) is int and one >= 0 for one in given):
+    is_list = isinstance(given, Sequence) and len(given) in (1, 2, 4)
+    if not is_list or not all(type(one) is int and one >= 0 for one in given):
         raise ConfigError(f"{key}: {value!r} is not allowed; it must be 1, 2 or 4 whole numbers from 0 on")
     left, top, right, bottom = {1: [*given] * 4, 2: [*given] * 2, 4: [*given]}[len(given)]
     return top, bottom, left, right
