@@ -24,9 +24,12 @@ OWN = DataModule.__name__
 
 DIVIDING = (
     *("name", "path", "root", "num_val", "split_seed", "leave_out_class", "image_size"),
-    *("on_error", "follow_links"),
+    *("on_error", "follow_links", "resize", "splits", "labels"),
 )
 """Settings of our own data that decide which sample is in which split, or what a sample is."""
+
+LEFT_TO_DATA = {"resize"}
+"""Settings that the data choose where they are left open."""
 
 HARMLESS = {"batch_size", "num_workers", "pin_memory", "seed"}
 """What data modules of others usually call settings that change no split."""
@@ -69,7 +72,8 @@ def _require_same_samples(data: LightningDataModule, settings: dict[str, Any], c
     if now != kept:
         raise ConfigError(f"data: {now or OWN} is not allowed with --resume; the run is trained on {kept or OWN}")
     own, theirs = (part.get("init_args", part) for part in (settings, contents.data))
-    changed = [name for name, value in own.items() if name in theirs and theirs[name] != value]
+    left_open = {name for name in LEFT_TO_DATA if own.get(name) is None}
+    changed = [name for name, value in own.items() if name in {*theirs} - left_open and theirs[name] != value]
     if not isinstance(data, DataModule):
         for name in sorted({*changed} - HARMLESS):
             rank_zero_warn(

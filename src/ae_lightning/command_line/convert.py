@@ -133,6 +133,7 @@ _DATA_KEYS: dict[str, dict[str, Any]] = {
     "path": {"metavar": "PATH", "help": "the tree of images of folder, or the file of npz"},
     "root": {"metavar": "DIR", "help": "folder of the torchvision sets (default: as for fit)"},
     "image_size": {"type": int, "metavar": "N", "help": "height and width that folder resizes its images to"},
+    "resize": {"choices": ("squash", "crop", "pad"), "help": "what becomes of other aspect ratios (default: a rule)"},
     "splits": {
         "type": _mapping,
         "metavar": "MAP",

@@ -15,6 +15,7 @@ from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch_transfer import BatchTransfer
+from ae_lightning.data.decoding import Resize
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder_layout import FolderLabels
 from ae_lightning.data.folder_reading import FolderReading
@@ -69,6 +70,9 @@ class DataModule(BatchTransfer):
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
         image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
             most of them have.
+        resize: What becomes of images of ``folder`` whose aspect ratio is another. ``squash`` changes it, ``crop`` cuts
+            off what is too much of the middle, ``pad`` adds black borders. Null squashes where all are within 5 %, and
+            crops all where some are not; a checkpoint keeps which.
         splits: The folder of each split of ``folder``, below ``path``: ``{train: DIR, val: DIR, test: DIR}``, of which
             ``train`` is needed. Null takes folders that are called after splits, if all at the top are.
         labels: ``folders`` takes the folders of ``folder`` for classes, images beside them having no label; ``none``
@@ -107,6 +111,7 @@ class DataModule(BatchTransfer):
         scaling: Scaling = "auto",
         num_val: int | None = None,
         image_size: int | None = None,
+        resize: Resize | None = None,
         splits: dict[SplitName, str] | None = None,
         labels: FolderLabels | None = None,
         split_seed: int = 0,
@@ -120,7 +125,7 @@ class DataModule(BatchTransfer):
         augment: Sequence[Given] | None = None,
     ) -> None:
         super().__init__()
-        self.reading = FolderReading(image_size, splits, labels, on_error, follow_links)
+        self.reading = FolderReading(image_size, resize, splits, labels, on_error, follow_links)
         check_source(name, path, self.reading)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
@@ -182,7 +187,10 @@ class DataModule(BatchTransfer):
     @property
     def notes(self) -> tuple[str, ...]:
         """How the source was understood, and what was left out, in a few words each; loads the data."""
-        return self._load().notes
+        contents = self._load()
+        if self.reading.resize is None or "resize" in contents.settled:
+            return contents.notes
+        return (*contents.notes, f"data.resize {self.reading.resize} has no effect: it is for folder only")
 
     @property
     def dataset_name(self) -> str:
@@ -351,6 +359,8 @@ class DataModule(BatchTransfer):
                 for split in contents.num_samples:
                     require_scalable(scaling, contents.split(split).x, f"the {split} split of {self.dataset_name}")
             self._check_augmentation(contents)
+            # What was left open is part of what a checkpoint must restore.
+            self.hparams.update(contents.settled)
             self._contents = contents
         return self._contents
 

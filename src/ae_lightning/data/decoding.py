@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from ae_lightning.errors import DataError, UnreadableError, first_line
 
+Resize = Literal["squash", "crop", "pad"]
+"""Of another aspect ratio than wanted: change it, cut off what is too much of its middle, or add black borders."""
+
 EXIF_ORIENTATION = 0x0112
 EXIF_QUARTER_TURNS = (5, 6, 7, 8)
+ORIENTATION_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
+"""Where Pillow keeps what may say it."""
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_TEXTS = (b"iTXt", b"zTXt", b"tEXt")
+PNG_KEYWORDS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
 GREY_MODES = ("1", "L", "LA", "La")
 DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
@@ -45,23 +56,20 @@ def read_header(path: Path) -> ImageHeader:
     """
     with _opened(path) as image:
         width, height = image.size
-        # PNG's getexif would decode the whole image to look for a chunk behind the pixels, and the size of a
-        # TIFF is that of the upright image already
-        if "exif" in image.info and image.format != "TIFF":
-            turned = image.getexif().get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
-            width, height = (height, width) if turned else (width, height)
-        return ImageHeader((width, height), image.mode in GREY_MODES + DEEP_GREY_MODES)
+        is_grey = image.mode in GREY_MODES + DEEP_GREY_MODES
+        return ImageHeader((height, width) if _is_turned(image) else (width, height), is_grey)
 
 
-def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
+def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> Image.Image:
     """Decode an image file.
 
-    It is turned upright as its EXIF orientation says, its transparency is laid over white, palettes are
-    resolved, 16 bits are rounded to 8, and it is resized with antialiasing, whatever its aspect ratio.
+    It is turned upright as its EXIF orientation or XMP says, its transparency is laid over white, palettes are
+    resolved, 16 bits are rounded to 8, and it is resized with antialiasing.
 
     Args:
         path: The file.
         size: Width and height wanted, in pixels.
+        resize: What becomes of another aspect ratio.
 
     Returns:
         An image of that size, of mode ``L`` (grey) or ``RGB``.
@@ -74,11 +82,45 @@ def read_image(path: Path, size: tuple[int, int]) -> Image.Image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         flat = _flatten(image)
-        return flat if flat.size == size else flat.resize(size, Image.Resampling.BICUBIC)
+        if flat.size == size:
+            return flat
+        if resize == "crop":
+            return ImageOps.fit(flat, size, Image.Resampling.BICUBIC)
+        if resize == "pad":
+            return ImageOps.pad(flat, size, Image.Resampling.BICUBIC)
+        return flat.resize(size, Image.Resampling.BICUBIC)
+
+
+def _is_turned(image: ImageFile.ImageFile) -> bool:
+    """Whether an image is displayed with rows for columns."""
+    # The size of a TIFF with this tag is that of the upright image already.
+    if image.format == "TIFF" and EXIF_ORIENTATION in image.tag_v2:  # type: ignore[attr-defined]
+        return False
+    if image.format == "PNG" and image.fp is not None and _has_late_orientation(image.fp):
+        image.load()
+    if not any(key in image.info for key in ORIENTATION_KEYS):
+        return False
+    # Not PNG's own, which would decode the whole image to look for a chunk behind the pixels.
+    return Image.Image.getexif(image).get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
+
+
+def _has_late_orientation(file: IO[bytes]) -> bool:
+    """Whether a PNG may have its orientation behind its pixels, where Pillow comes upon it when it decodes them."""
+    before = file.tell()
+    file.seek(len(PNG_SIGNATURE))
+    has_pixels, found = False, False
+    while not found and len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        has_pixels |= kind == b"IDAT"
+        keyword = file.read(min(length, len(max(PNG_KEYWORDS, key=len)))) if kind in PNG_TEXTS else b""
+        found = has_pixels and (kind == b"eXIf" or keyword.startswith(PNG_KEYWORDS))
+        file.seek(length - len(keyword) + 4, os.SEEK_CUR)
+    file.seek(before)
+    return found
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     if not path.is_file():  # a pipe would be waited for, a device has no end
         raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:

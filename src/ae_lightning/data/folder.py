@@ -45,12 +45,13 @@ def read_folder(path: Path, split_seed: int = 0, reading: FolderReading | None =
         num_skipped=contents.faults.num_skipped,
         val=splits.get("val"),
         notes=contents.notes,
+        settled={"resize": contents.resizing.resize},
     )
 
 
 def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:
     """Read images of one size; give them, uint8 of shape (N, C, H, W), and the positions of their files."""
-    width, height = contents.size
+    width, height = contents.resizing.size
     num_images = len(contents.files)
     shape = (num_images, contents.num_channels, height, width)
     require_memory(COPIES * int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")

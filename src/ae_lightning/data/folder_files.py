@@ -20,6 +20,7 @@ from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
+from ae_lightning.data.resizing import Resizing, choose_resizing
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 
@@ -34,7 +35,7 @@ class FolderFiles:
         files: Of train, val and test in this order, each in the order of their names.
         class_names: None where the images are unlabelled.
         labels: Of each file, int64, −1 where it has none; None where all are unlabelled.
-        size: Width and height that images are resized to, in pixels.
+        resizing: How images are brought to one size.
         num_channels: 1 if all kinds of files are grey, else 3.
         faults: Where files go that cannot be read.
         notes: How the folders were understood, and what was left out.
@@ -43,7 +44,7 @@ class FolderFiles:
     files: tuple[PlacedImage, ...]
     class_names: tuple[str, ...] | None
     labels: Tensor | None
-    size: tuple[int, int]
+    resizing: Resizing
     num_channels: int
     faults: Faults
     notes: tuple[str, ...]
@@ -61,7 +62,7 @@ class FolderFiles:
             pixels = None
             path = self.files[position].path
             with self.faults.at(path):
-                pixels = _channels_first(read_image(path, self.size))
+                pixels = _channels_first(read_image(path, self.resizing.size, self.resizing.resize))
             if pixels is not None:
                 yield position, pixels
 
@@ -119,14 +120,16 @@ def find_readable_images(path: Path, reading: FolderReading) -> FolderFiles:
             files.append(image)
     _require_some(headers, layout.images)
     size = (reading.image_size, reading.image_size) if reading.image_size else _most_common_size(headers)
+    resizing = choose_resizing([header.size for header in headers], size, reading.resize)
+    notes = [*layout.notes, *([] if resizing.note is None else [resizing.note])]
     return FolderFiles(
         tuple(files),
         None if layout.class_names is None else tuple(map(_shown, layout.class_names)),
         None if layout.class_names is None else _labels(files, layout.class_names),
-        size,
+        resizing,
         num_channels=1 if all(header.is_grey for header in headers) else 3,
         faults=faults,
-        notes=tuple(map(_shown, layout.notes)),
+        notes=tuple(map(_shown, notes)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ae_lightning.checks import require_at_least, require_name
+from ae_lightning.data.decoding import Resize
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder_layout import FolderLabels
 from ae_lightning.data.opened_data import SplitName
@@ -19,6 +20,7 @@ class FolderReading:
 
     Attributes:
         image_size: Height and width that they are resized to, in pixels; None for the size that most of them have.
+        resize: What becomes of another aspect ratio; None leaves it to what images there are.
         splits: The folder of each split below it; None leaves it to the names of its folders.
         labels: `folders` takes folders for classes, `none` takes none; None where the folders themselves say so.
         on_error: What becomes of files that cannot be read.
@@ -29,6 +31,7 @@ class FolderReading:
     """
 
     image_size: int | None = None
+    resize: Resize | None = None
     splits: Mapping[SplitName, str] | None = None
     labels: FolderLabels | None = None
     on_error: OnError = "raise"
@@ -38,6 +41,8 @@ class FolderReading:
         """Refuse what cannot be meant."""
         if self.image_size is not None:
             require_at_least("data.image_size", self.image_size)
+        if self.resize is not None:
+            require_name("data.resize", self.resize, Resize)
         if self.labels is not None:
             require_name("data.labels", self.labels, FolderLabels)
         require_name("data.on_error", self.on_error, OnError)

@@ -32,6 +32,7 @@ class OpenedData(ABC):
         num_skipped: Files left out because they cannot be read.
         num_samples: Of each split that there is, by name.
         notes: How the source was understood, and what was left out.
+        settled: Settings that were left open, as the source chose them.
     """
 
     class_names: tuple[str, ...] | None
@@ -40,6 +41,7 @@ class OpenedData(ABC):
     num_skipped: int
     num_samples: Mapping[SplitName, int]
     notes: tuple[str, ...]
+    settled: Mapping[str, str] = {}
 
     @property
     @abstractmethod
@@ -95,7 +97,7 @@ class LoadedData(OpenedData):
         self.factors = data.factors
         self.novel_class = division.novel_class
         self.num_skipped = data.num_skipped
-        self.notes = data.notes
+        self.notes, self.settled = data.notes, data.settled
         self.num_samples = {name: len(split) for name, split in splits.items()}
 
     @property

@@ -102,7 +102,8 @@ def check_source(name: str, path: str | None, reading: FolderReading) -> None:
         takers = [other.name for other in known_sources().values() if other.takes_path]
         raise ConfigError(f"data.path is for {', '.join((*takers, STREAM))} only; data.name is {name}")
     for key in (one.name for one in fields(reading) if getattr(reading, one.name) != one.default):
-        if not is_folder:
+        # A checkpoint of a folder brings this one to whatever it is judged on.
+        if not is_folder and key != "resize":
             raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -88,6 +89,7 @@ class DataSet:
             out.
         notes: How the source was understood, and what was left out, beyond what the other attributes tell: a few words
             each, which a run says as it begins.
+        settled: Settings below `data` that were left open, as the source chose them; a checkpoint keeps them.
 
     Raises:
         DataError: If the splits differ in shape or type, or labels and class names, or factors, do not fit together.
@@ -100,6 +102,7 @@ class DataSet:
     num_skipped: int = 0
     val: Split | None = None
     notes: tuple[str, ...] = ()
+    settled: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""

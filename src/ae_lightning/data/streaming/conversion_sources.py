@@ -108,7 +108,7 @@ class FolderSource(ConversionSource):
 
     def __init__(self, contents: FolderFiles, split_seed: int) -> None:
         self._contents = contents
-        width, height = contents.size
+        width, height = contents.resizing.size
         self.image_shape = contents.num_channels, height, width
         self.class_names, self.labels, self.notes = contents.class_names, contents.labels, contents.notes
         splits = contents.divided(range(len(contents.files)), split_seed)
