@@ -322,7 +322,8 @@ def test_colours_need_values_from_0_to_1():
     ("make", "words"),
     [
         (lambda: RandomAffine(-1), "RandomAffine.degrees: -1 is not allowed; one number must not be negative"),
-        (lambda: RandomAffine("a"), "RandomAffine.degrees: 'a' is not allowed; it must be a list of 2 numbers"),
+        (lambda: RandomAffine("a"), "degrees: 'a' is not allowed; it must be a number or a list of 2 numbers"),
+        (lambda: RandomAffine(1, shear=(1, 2, 3)), "it must be a number or a list of 2 or 4 numbers"),
         (lambda: RandomAffine((5, 1)), "must be a lower and an upper end"),
         (lambda: RandomAffine(1, translate=(0.1, 2)), "its shares must lie from 0 to 1"),
         (lambda: RandomAffine(1, scale=(0, 1)), r"RandomAffine.scale: .* must be above 0"),

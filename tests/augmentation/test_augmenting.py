@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ae_lightning.data import Batch, DataModule
+from ae_lightning.data.augmentation import Augmentation
 from ae_lightning.data.augmentations.random_affine import RandomAffine
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.draws import Draws
@@ -27,6 +28,7 @@ OF_ALL_KINDS = [
     "GaussianNoise",
     {"class_path": "GaussianBlur", "init_args": {"kernel_size": 3}},
     {"class_path": "torchvision.transforms.v2.RandomRotation", "init_args": {"degrees": 30}},
+    {"class_path": "test_augmenting.Darkened", "init_args": {"most": 0.3}},
     {"class_path": "test_augmenting.FromEveryGenerator"},
 ]
 
@@ -36,6 +38,19 @@ class FromEveryGenerator:
 
     def __call__(self, image):
         return (image + 0.01 * (random.random() + np.random.rand() + torch.rand(()))).clamp(0, 1)
+
+
+class Darkened(Augmentation):
+    """One of one's own, of whole batches."""
+
+    def __init__(self, most=0.5):
+        self.most = most
+
+    def draw(self, draws, shape):
+        return draws.uniform() * self.most
+
+    def change(self, x_BCHW, drawn, value_range):
+        return x_BCHW * (1 - drawn[:, None, None, None])
 
 
 class Broken:
@@ -142,7 +157,8 @@ def test_values_that_leave_their_range_are_refused():
 
 
 def test_what_is_slow_is_said_once_a_training():
-    data = DataModule(augment=["RandomHorizontalFlip", OF_ALL_KINDS[-2]])
+    rotated = OF_ALL_KINDS[8]
+    data = DataModule(augment=["RandomHorizontalFlip", "test_augmenting.Darkened", rotated])
     data.setup("test")
     assert not data.can_augment
     words = "data.augment: torchvision.transforms.v2.RandomRotation takes one image after the other, which is slow"

@@ -71,14 +71,29 @@ def positive_interval(key: str, value: Any) -> Interval:
 
 
 def around(
-    key: str, value: Any, centre: float = 0.0, lowest: float = float("-inf"), highest: float = float("inf")
+    key: str,
+    value: Any,
+    centre: float = 0.0,
+    lowest: float = float("-inf"),
+    highest: float = float("inf"),
+    allowed: str = "a number or a list of 2 numbers",
 ) -> Interval:
     """Return a range that is given by its ends, or by how far it reaches to both sides of a centre.
+
+    Args:
+        key: For the error.
+        value: As given.
+        centre: Of a range that is given by one number; where it is not 0, its lower end is cut off at ``lowest``.
+        lowest: Least end that is allowed.
+        highest: Largest end that is allowed.
+        allowed: What may be given, in words.
 
     Raises:
         ConfigError: If it is no such range.
     """
     if not is_number(value):
+        if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+            raise ConfigError(f"{key}: {value!r} is not allowed; it must be {allowed}")
         return interval(key, value, lowest, highest)
     if value < 0:
         raise ConfigError(f"{key}: {value} is not allowed; one number must not be negative")

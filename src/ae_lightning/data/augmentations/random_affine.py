@@ -85,7 +85,8 @@ class RandomAffine(Augmentation[AffineMaps]):
         along_x, along_y = (
             (shear[:2], shear[2:]) if isinstance(shear, Sequence) and len(shear) == 4 else (shear or 0, 0)
         )
-        self._shear = (around(f"{self.key}.shear", along_x), around(f"{self.key}.shear", along_y))
+        allowed = "a number or a list of 2 or 4 numbers"
+        self._shear = tuple(around(f"{self.key}.shear", one, allowed=allowed) for one in (along_x, along_y))
         self._fill = colour(f"{self.key}.fill", fill)
         self._center = None if center is None else numbers(f"{self.key}.center", center, (2,))
 
