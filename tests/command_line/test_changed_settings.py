@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from quick_options import JUDGED_QUICKLY
+
 SGD = ("--model.optimizer", "SGD", "--model.optimizer.lr", "1e-4")
 
 NOTED = """
@@ -152,11 +154,11 @@ def test_a_new_run_on_other_samples_says_so(begun):
 
 def test_so_does_a_validation_on_samples_of_another_split(begun):
     with pytest.warns(UserWarning, match=WARNED):
-        assert begun("validate", "--ckpt_path", begun.checkpoint(), "--data.split_seed", "1").code == 0
+        assert begun("validate", "--ckpt_path", begun.checkpoint(), "--data.split_seed", "1", *JUDGED_QUICKLY).code == 0
 
 
 def test_a_test_on_the_same_samples_says_nothing(begun, recwarn):
-    assert begun("test", "--ckpt_path", begun.checkpoint(), "--data.num_val", "77").code == 0
+    assert begun("test", "--ckpt_path", begun.checkpoint(), "--data.num_val", "77", *JUDGED_QUICKLY).code == 0
     assert not [warning for warning in recwarn if WARNED in str(warning.message)]
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints.loading import load_state
+from quick_options import JUDGED_QUICKLY
 
 # Written into the working directory: keeps the weights that each epoch begins with, and copies the model as others do.
 KEEPING = """
@@ -42,7 +43,7 @@ def test_an_average_kept_all_along_is_what_is_judged_and_kept(workspace):
     assert any(not torch.equal(value, trained[name]) for name, value in state["state_dict"].items())
     run = workspace.run().info.run_id
     judged = workspace.client.get_run(run).data.metrics["test/loss"]
-    again = workspace("test", "--ckpt_path", f"checkpoints/{run}/best.ckpt", "--evaluation.measures", "[mse]")
+    again = workspace("test", "--ckpt_path", f"checkpoints/{run}/best.ckpt", *JUDGED_QUICKLY)
     assert again.code == 0, again.err
     assert workspace.client.get_run(run).data.metrics["test/loss"] == pytest.approx(judged, rel=1e-6)
     going_on = workspace("fit", "--resume", run, "--trainer.max_epochs", "3")

@@ -90,6 +90,10 @@ def split_terms(images):
     return torch.stack(list(terms.of_split().values()))
 
 
+IN_RANKS = pytest.mark.slow
+"""Two processes take seconds to start; in the quick part, variants with terms of this kind train in two as in one."""
+
+
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """What each of the processes found."""
@@ -100,6 +104,7 @@ def relative_error(found, expected):
     return ((found - expected).norm() / expected.norm()).item()
 
 
+@IN_RANKS
 def test_the_mean_is_that_of_all_images_though_shares_are_unequal(ranks):
     for found in ranks:
         assert relative_error(found["mean"], global_images().mean(dim=0)) < 2e-6
@@ -112,6 +117,7 @@ def test_the_mean_of_the_ranks_means_would_be_another():
     assert relative_error(means.mean(dim=0), global_images().mean(dim=0)) > 0.01
 
 
+@IN_RANKS
 @pytest.mark.parametrize("name", TERMS)
 def test_ranks_agree_with_one_process_on_the_gradient(ranks, name):
     _, expected = value_and_gradient(TERMS[name], global_images())
@@ -119,6 +125,7 @@ def test_ranks_agree_with_one_process_on_the_gradient(ranks, name):
         assert relative_error(found[name][1], expected) < 2e-6
 
 
+@IN_RANKS
 @pytest.mark.parametrize("name", ["aggregate", "posterior", "sparsity"])
 def test_every_rank_has_the_value_of_the_global_batch(ranks, name):
     expected, _ = value_and_gradient(TERMS[name], global_images())
@@ -134,6 +141,7 @@ def test_the_terms_of_the_shares_alone_would_average_to_another(name):
     assert relative_error(sum(alone) / 2, expected) > 0.01
 
 
+@IN_RANKS
 def test_a_splits_terms_are_those_of_all_ranks_samples(ranks):
     outputs = build_encoder()(global_images()).detach()
     expected = torch.stack([own_kl(outputs, "aggregate"), outputs.square().sum(dim=1).mean()]).double()

@@ -64,6 +64,7 @@ def test_a_linear_autoencoder_spans_the_principal_subspace(linear, images):
     assert math.degrees(angle) < 2
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_has_the_error_of_pca(linear, images):
     flat = images.flatten(1).numpy()
     error = squared_error(images, linear.reconstruct(images))

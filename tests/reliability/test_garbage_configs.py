@@ -91,14 +91,6 @@ def check_study(folder, text):
     assert parsed.code == 0 or parsed.is_refusal, parsed.err
 
 
-def test_some_mutated_configurations(folder, resolved, counts):
-    mutations(12)(given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text)))()
-
-
-def test_some_mutated_studies(folder):
-    mutations(12)(given(mutated_document(STUDIES))(lambda text: check_study(folder, text)))()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_thousand_mutated_configurations(folder, resolved, counts):

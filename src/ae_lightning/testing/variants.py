@@ -63,7 +63,7 @@ class VariantSuite(TwoProcesses):
 
     shapes: ClassVar[tuple[Shape, ...]] = ((1, 8, 8), (3, 8, 8), (1, 9, 7), (3, 7, 10))
     latent_dims: ClassVar[tuple[int, ...]] = (2, 1, 240)
-    overfit_epochs: ClassVar[int] = 150
+    overfit_epochs: ClassVar[int] = 80
     overfit_share: ClassVar[float] = 0.3
     bf16_tolerance: ClassVar[float] = 0.02
     bf16_pixel_tolerance: ClassVar[float] = 0.01

@@ -162,7 +162,7 @@ class MLflowTracker(MLFlowLogger):
             self._writer.submit(Status("RUNNING"))
         self._killed = False
         if not self.is_waiting:
-            self._start_monitor()
+            self._monitor.start(self._log_system)
 
     @rank_zero_only
     def take_over(self) -> None:
@@ -171,7 +171,7 @@ class MLflowTracker(MLFlowLogger):
         if self.is_waiting:
             self.is_waiting = False
             self._say(Status("RUNNING"))
-            self._start_monitor()
+            self._monitor.start(self._log_system)
 
     def begin(self) -> None:
         """Say that the training or evaluation starts: no outage of the store ends it from here on."""
@@ -227,9 +227,6 @@ class MLflowTracker(MLFlowLogger):
         run = create_run(self._mlflow_client, self._tracking_uri, experiment, name, self.tags or {}, is_own_name=is_own)
         self._run_id, self._experiment_id = run.info.run_id, str(run.info.experiment_id)
         self._start_time = run.info.start_time
-
-    def _start_monitor(self) -> None:
-        self._monitor.start(self._existing_run_id(), self._tracking_uri, self._log_system)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
