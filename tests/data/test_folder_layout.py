@@ -44,7 +44,7 @@ def counts(layout):
         *(("train2017", "train"), ("Training_Set", "train"), ("trainset", "train"), ("TrainImages", "train")),
         *(("val", "val"), ("Valid", "val"), ("validation", "val"), ("dev", "val"), ("cats-val", "val")),
         *(("test", "test"), ("testing", "test"), ("tst", "test"), ("eval", "test"), ("DIV2K_test_HR", "test")),
-        *(("seg_pred", "other"), ("train_extra", "other"), ("unlabeled", "other")),
+        *(("seg_pred", "other"), ("train_extra", "other"), ("unlabeled", "other"), ("ground_truth", "other")),
         *(("cat", None), ("trainer", None), ("contest", None), ("train_val", None), ("latest", None), ("valley", None)),
     ],
 )
@@ -82,6 +82,37 @@ def test_splits_are_recognised_however_they_are_spelt(tmp_path, train, val, test
     }
     assert found.class_names == ("a", "b")
     assert found.notes == (f"splits: {train} (train), {val} (val), {test} (test)", "a in train, and not in test")
+
+
+@pytest.mark.parametrize("beside", ["Meta", "ground_truth__scratch", "train_masks"])
+def test_what_is_published_beside_splits_is_left_out(tmp_path, beside):
+    """GTSRB's, MVTec's and Carvana's."""
+    plant(tmp_path, **{"train__good": 3, "test__good": 1, "test__scratch": 2, beside: 5})
+    found = understand(tmp_path)
+    assert len(found.images) == 6
+    assert found.notes[-1] == f"left out: 5 images of {beside.partition('__')[0]}"
+
+
+@pytest.mark.parametrize(
+    ("folders", "num", "class_names"),
+    [
+        # Tiny ImageNet
+        (("train__n01__images", "train__n02__images", "val__images", "test__images"), 12, ("n01", "n02")),
+        # Kaggle's cats and dogs
+        (("train__cat", "train__dog", "test1"), 9, ("cat", "dog")),
+        # CelebA
+        (("img_align_celeba__img_align_celeba",), 3, None),
+        # as detectors have them
+        (("images__train2017", "images__val2017"), 6, None),
+        (("train__images", "valid__images", "test__images"), 9, None),
+    ],
+)
+def test_trees_as_they_are_published(tmp_path, folders, num, class_names):
+    plant(tmp_path / "set", **dict.fromkeys(folders, 3))
+    (tmp_path / "set" / "labels.txt").touch()
+    found = understand(tmp_path)
+    assert (len(found.images), found.class_names) == (num, class_names)
+    assert {image.split for image in found.images} != {None} or len(folders) == 1
 
 
 def test_a_split_within_a_folder_of_its_name_and_what_is_beside_splits(tmp_path):
@@ -155,9 +186,10 @@ def test_a_flat_test_split_has_no_labels(tmp_path):
 @pytest.mark.parametrize(
     ("num_loose", "labels", "class_names", "said"),
     [
-        (8, None, ("a", "b"), "no label have 8 images beside the folders a, b"),
-        (30, None, None, "no labels, for 30 images beside the folders a, b (data.labels: folders"),
-        (30, "folders", ("a", "b"), "no label have 30 images beside the folders a, b"),
+        (8, None, ("a", "b"), "without a label: 8 images beside the folders a, b"),
+        (30, None, None, "no labels, as there are 30 images beside the folders a, b (data.labels: folders"),
+        (30, "folders", ("a", "b"), "without a label: 30 images beside the folders a, b"),
+        (1, "folders", ("a", "b"), "without a label: 1 image beside the folders a, b"),
         (1, "none", None, "test is a tenth of the images, held out"),
     ],
 )
@@ -175,9 +207,9 @@ def test_images_beside_folders_are_not_lost(tmp_path, num_loose, labels, class_n
 def test_a_single_folder_is_a_class_only_where_that_is_said(tmp_path):
     plant(tmp_path, all=5)
     assert understand(tmp_path).class_names is None
-    plant(tmp_path / "two", all=5, b=0)
+    assert understand(tmp_path, labels="folders").class_names == ("all",)
     with pytest.raises(DataError, match=r"data\.labels: folders: no image lies in a folder"):
-        understand(tmp_path / "two" / "all", labels="folders")
+        understand(tmp_path / "all", labels="folders")
 
 
 def test_splits_are_named_by_hand(tmp_path):
@@ -216,6 +248,13 @@ def test_masks_are_no_class(tmp_path, ending):
     plant(tmp_path, val__images=2)
     with pytest.raises(DataError, match=r"alone: data\.splits: \{train: train/images, val: val\}"):
         understand(tmp_path)
+
+
+def test_classes_that_speak_of_masks_are_classes(tmp_path):
+    plant(tmp_path, with_mask=4, without_mask=4)
+    found = understand(tmp_path)
+    assert found.class_names == ("with_mask", "without_mask")
+    assert found.notes == ("test is a tenth of the images, held out",)
 
 
 def test_classes_may_have_files_of_the_same_names(tmp_path):

@@ -117,13 +117,18 @@ class _Reader:
             if parts is not None:
                 self._leave_out(node.images, "beside the splits")
                 return self.splits_of(self._chosen(node, parts, found))
-            below = node.descend()
+            below = self._below(node)
             if below is None:
                 break
             if node.images and self._labels != "none":
                 self._leave_out(node.images, f"beside {below.path.name}")
             node = below
         return {None: top if self._labels == "none" else node}
+
+    def _below(self, node: Node) -> Node | None:
+        """Return the folder to go down to; a last one that a user takes for a class is none."""
+        below = node.descend()
+        return None if below is None or (self._labels == "folders" and not below.folders) else below
 
     def _chosen(self, node: Node, parts: Mapping[str, Part], found: FoundFiles) -> dict[SplitName, Node]:
         named: dict[Part, list[str]] = {}
@@ -150,7 +155,7 @@ class _Reader:
             others = {name for other in trees if other != split for name in _first_names(trees[other])}
             node = trees[split]
             # A split may show one class alone.
-            while (below := node.descend()) is not None and not others & node.folders.keys():
+            while (below := self._below(node)) is not None and not others & node.folders.keys():
                 self._leave_out(node.images, f"beside {self._shown(below.path)}")
                 node = below
             found[split] = node
@@ -182,24 +187,25 @@ class _Reader:
             return []
         loose = [image for node in with_folders.values() for image in node.images]
         num_in_folders = sum(node.num_below for node in with_folders.values())
-        are_few = are_strays(len(loose), num_in_folders)
-        if loose and not are_few:
-            where = f"{len(loose):,} images beside the folders {first_few(names)}"
-            if self._labels is None and len(loose) > num_in_folders:
-                self._notes.append(f"no labels, for {where} (data.labels: folders gives those in folders theirs)")
-                return []
-            self._notes.append(f"no label have {where}")
-        elif self._labels is None:
+        where = f"{len(loose):,} image{'' if len(loose) == 1 else 's'} beside the folders {first_few(names)}"
+        if self._labels is None and are_strays(len(loose), num_in_folders):
             self._leave_out(loose, "beside the classes")
             for node in with_folders.values():
                 node.images.clear()
+        elif self._labels is None and len(loose) > num_in_folders:
+            self._notes.append(f"no labels, as there are {where} (data.labels: folders gives those in folders theirs)")
+            return []
+        elif loose:
+            self._notes.append(f"without a label: {where}")
         self._tell_of_classes(divided)
         return names
 
     def _tell_of_classes(self, divided: Mapping[SplitName | None, Node]) -> None:
         undivided = divided.get(None)
-        if undivided is not None and any(part_of(name) for name in undivided.folders):
-            names = first_few(sorted(undivided.folders, key=lambda name: (part_of(name) is None, name)))
+        folders = sorted(undivided.folders) if undivided is not None else []
+        lookalikes = [name for name in folders if (named := part_of(name)) is not None and named.part in SPLITS]
+        if lookalikes:
+            names = first_few(list(dict.fromkeys([*lookalikes, *folders])))
             self._notes.append(f"{names} are classes, as not all folders are called after splits ({BY_HAND})")
         elif undivided is not None and undivided.path != self._path:
             self._notes.append(f"classes are the folders of {self._shown(undivided.path)}")

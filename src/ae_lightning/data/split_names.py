@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Part = Literal["train", "val", "test", "other"]
-"""A split, or what is published beside splits and is none: images without labels, say."""
+"""A split, or what is published beside splits and is none: images without labels, or masks."""
 
 SPELLINGS: dict[Part, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "trainval"),
     "val": ("val", "valid", "validation", "validate", "dev"),
     "test": ("test", "testing", "tst", "eval", "evaluation", "holdout"),
-    "other": ("pred", "predict", "prediction", "predictions", "extra", "unlabeled", "unlabelled"),
+    "other": (
+        *("pred", "predict", "prediction", "predictions", "extra", "unlabeled", "unlabelled", "meta", "metadata"),
+        *("mask", "masks", "annotation", "annotations", "gt", "truth", "groundtruth", "preview", "previews"),
+    ),
 }
 
 _PARTS: dict[str, Part] = {word: part for part, words in SPELLINGS.items() for word in words}
