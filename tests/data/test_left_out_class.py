@@ -76,3 +76,11 @@ def test_what_leaves_nothing_to_train_on_is_refused(tmp_path, labels, said):
     np.savez(tmp_path / "own.npz", **arrays)
     with pytest.raises(ConfigError, match=said):
         DataModule("npz", path=str(tmp_path / "own.npz"), leave_out_class=0).setup("fit")
+
+
+def test_it_is_left_out_of_a_validation_split_that_the_source_has(tmp_path):
+    arrays = {f"x_{part}": np.ones((9, 4, 4), np.uint8) for part in ("train", "val", "test")}
+    np.savez(tmp_path / "own.npz", **arrays, **{name.replace("x", "y"): np.arange(9) % 3 for name in arrays})
+    data = DataModule("npz", path=str(tmp_path / "own.npz"), leave_out_class=1)
+    assert classes(data, "train") == classes(data, "val") == {0, 2}
+    assert [len(data.split(name)) for name in ("train", "val", "test")] == [6, 6, 9]

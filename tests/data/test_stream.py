@@ -67,12 +67,14 @@ def test_no_images_held_out(tmp_path):
     assert stored.val_dataloader() == []
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_an_archive(tmp_path, labelled):
+@pytest.mark.parametrize(("labelled", "validated"), [(True, False), (False, False), (True, True)])
+def test_an_archive(tmp_path, labelled, validated):
     random = np.random.default_rng(0)
     arrays = {"x_train": random.integers(0, 256, (90, 4, 5, 3), dtype=np.uint8)}
     arrays["x_test"] = random.integers(0, 256, (20, 4, 5, 3), dtype=np.uint8)
-    labels = {f"y_{part}": random.integers(0, 3, len(arrays[f"x_{part}"])) for part in ("train", "test")}
+    if validated:
+        arrays["x_val"] = random.integers(0, 256, (30, 4, 5, 3), dtype=np.uint8)
+    labels = {name.replace("x", "y"): random.integers(0, 3, len(x)) for name, x in arrays.items()}
     np.savez(tmp_path / "own.npz", **arrays, **(labels if labelled else {}))
     settings = {"name": "npz", "path": str(tmp_path / "own.npz")}
     require_same(store(tmp_path / "stored", **settings), DataModule(**settings))
