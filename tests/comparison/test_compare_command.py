@@ -55,7 +55,7 @@ def test_the_first_lines_say_which_run_is_best_for_what(compared):
     assert title == "Comparison: digits"
     assert first.startswith("• Best to cluster: ")
     assert second.startswith("• Best to reconstruct: ")
-    assert "ranked for what is to cluster" in outcome.out
+    assert "ranked by how well they cluster" in outcome.out
     kept = compared.run()
     note = kept.data.tags["mlflow.note.content"]
     assert note in (compared.folder / "goal" / "table.md").read_text()

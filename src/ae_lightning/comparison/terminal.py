@@ -59,7 +59,7 @@ def _bullet(sentence: Sentence) -> RenderableType:
 
 def _tables(name: str, goal: Goal, columns: Columns, width: int) -> Iterator[RenderableType]:
     """Give a table, or several where a line has no room for all of the measures: names are never left out for them."""
-    title = f"{name}, {columns.title or f'ranked for what is to {goal}'}"
+    title = f"{name}, {columns.title or f'ranked by how well they {goal}'}"
     measures: list[str] = []
     room = 0
     for measure in columns.measures:
