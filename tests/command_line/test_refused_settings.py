@@ -132,7 +132,7 @@ def test_a_name_of_several_classes_is_asked_for_in_full(monkeypatch, refuse, tmp
 @pytest.mark.parametrize(
     ("setting", "key"),
     [
-        (("--trainer.val_check_interval", "1000"), "trainer"),
+        (("--trainer.val_check_interval", "1000"), "trainer.val_check_interval"),
         (("--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/foo"), "trainer.callbacks"),
     ],
 )

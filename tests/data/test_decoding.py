@@ -178,6 +178,7 @@ def test_a_decompression_bomb_is_refused(tmp_path, side):
         read_header(tmp_path / "bomb.png")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_the_limit_on_pixels_is_pillows(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 11)
     path = save(Image.new("L", SIZE), tmp_path / "image.png")

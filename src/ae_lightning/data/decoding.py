@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ae_lightning.errors import DataError, UnreadableError, first_line
 
@@ -20,6 +21,17 @@ Resize = Literal["squash", "crop", "pad"]
 
 EXIF_ORIENTATION = 0x0112
 EXIF_QUARTER_TURNS = (5, 6, 7, 8)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its orientation; 1 is upright."""
+
 ORIENTATION_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 """Where Pillow keeps what may say it."""
 
@@ -63,8 +75,9 @@ def read_header(path: Path) -> ImageHeader:
 def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> Image.Image:
     """Decode an image file.
 
-    It is turned upright as its EXIF orientation or XMP says, its transparency is laid over white, palettes are
-    resolved, 16 bits are rounded to 8, and it is resized with antialiasing.
+    A JPEG much larger than wanted is decoded at half, a quarter or an eighth of its size, as long as that is twice what
+    is wanted. It is turned upright as its EXIF orientation or XMP says, its transparency is laid over white, palettes
+    are resolved, 16 bits are rounded to 8, and it is resized with antialiasing.
 
     Args:
         path: The file.
@@ -79,16 +92,36 @@ def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> 
             decoded safely.
     """
     with _opened(path) as image:
+        least = size[::-1] if _is_turned(image) else size
+        drafted = image.draft(None, (2 * least[0], 2 * least[1]))
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        flat = _flatten(image)
-        if flat.size == size:
-            return flat
-        if resize == "crop":
-            return ImageOps.fit(flat, size, Image.Resampling.BICUBIC)
-        if resize == "pad":
-            return ImageOps.pad(flat, size, Image.Resampling.BICUBIC)
-        return flat.resize(size, Image.Resampling.BICUBIC)
+        # A size that is no multiple of the scale leaves the last pixels of a draft half empty: its box ends before.
+        width, height = image.size if drafted is None else drafted[1][2:]
+        # Of the decoded image: Pillow has turned a TIFF by now, and has found what lies behind a PNG's pixels.
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+        wanted = size[::-1] if orientation in EXIF_QUARTER_TURNS else size
+        resized = _resized(_flatten(image), (width, height), wanted, resize)
+        turn = TURNS.get(orientation)
+        return resized if turn is None else resized.transpose(turn)
+
+
+def _resized(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:
+    """Resize what lies in the upper left of an image, of so much width and height."""
+    width, height = extent
+    if extent == size:
+        return image
+    if resize == "crop":
+        shrunk = min(width / size[0], height / size[1])
+        left, top = (width - shrunk * size[0]) / 2, (height - shrunk * size[1]) / 2
+        return image.resize(size, Image.Resampling.BICUBIC, box=(left, top, width - left, height - top))
+    if resize == "squash":
+        return image.resize(size, Image.Resampling.BICUBIC, box=(0, 0, width, height))
+    shrunk = max(width / size[0], height / size[1])
+    inner = max(1, round(width / shrunk)), max(1, round(height / shrunk))
+    padded = Image.new(image.mode, size)
+    middle = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    padded.paste(image.resize(inner, Image.Resampling.BICUBIC, box=(0, 0, width, height)), middle)
+    return padded
 
 
 def _is_turned(image: ImageFile.ImageFile) -> bool:
@@ -120,15 +153,23 @@ def _has_late_orientation(file: IO[bytes]) -> bool:
 
 
 @contextmanager
+def bombs_refused() -> Iterator[None]:
+    """Let Pillow raise where it would warn of too many pixels: around threads, which share Python's filters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     if not path.is_file():  # a pipe would be waited for, a device has no end
         raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:
         # by a file object: given a name, Pillow maps an uncompressed TIFF into memory and scrambles it if turned
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                yield image
+        with path.open("rb") as file, Image.open(file) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise Image.DecompressionBombError
+            yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"more than the {Image.MAX_IMAGE_PIXELS:,} pixels that are decoded"
         raise DataError(f"{path} may be a decompression bomb: {limit}") from error

@@ -58,7 +58,7 @@ def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:
     pixels = np.empty(shape, np.uint8)
     kept: list[int] = []
     all_grey = True
-    for position, image in contents.decoded(track_slow(range(num_images), "Reading images")):
+    for position, image in contents.decoded(track_slow(range(num_images), "Reading images", "images")):
         all_grey &= len(image) == 1
         pixels[len(kept)] = image
         kept.append(position)

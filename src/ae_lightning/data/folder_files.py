@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ae_lightning.data.decoding import ImageHeader, read_header, read_image
+from ae_lightning.data.decoding import ImageHeader, bombs_refused, read_header, read_image
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_layout import PlacedImage, read_layout
 from ae_lightning.data.folder_reading import FolderReading
@@ -21,6 +21,7 @@ from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.resizing import Resizing, choose_resizing
+from ae_lightning.data.threads import in_threads
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 
@@ -58,13 +59,16 @@ class FolderFiles:
         Raises:
             DataError: If one cannot be read and is not to be skipped.
         """
-        for position in positions:
-            pixels = None
-            path = self.files[position].path
-            with self.faults.at(path):
-                pixels = _channels_first(read_image(path, self.resizing.size, self.resizing.resize))
-            if pixels is not None:
-                yield position, pixels
+        with bombs_refused():
+            for position, decode in in_threads(self._decode, positions):
+                pixels = None
+                with self.faults.at(self.files[position].path):
+                    pixels = decode()
+                if pixels is not None:
+                    yield position, pixels
+
+    def _decode(self, position: int) -> NDArray[np.uint8]:
+        return _channels_first(read_image(self.files[position].path, self.resizing.size, self.resizing.resize))
 
     def divided(self, positions: Sequence[int], seed: int) -> dict[SplitName, Tensor]:
         """Divide files as their folders say; where these have no test split, a tenth of the others becomes one.
@@ -114,10 +118,11 @@ def find_readable_images(path: Path, reading: FolderReading) -> FolderFiles:
     faults = Faults(reading.on_error)
     layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
     files, headers = [], []
-    for image in track_slow(layout.images, "Looking at images"):
-        with faults.at(image.path):
-            headers.append(read_header(image.path))
-            files.append(image)
+    with bombs_refused():
+        for image, read in in_threads(_header, track_slow(layout.images, "Looking at images", "images")):
+            with faults.at(image.path):
+                headers.append(read())
+                files.append(image)
     _require_some(headers, layout.images)
     size = (reading.image_size, reading.image_size) if reading.image_size else _most_common_size(headers)
     resizing = choose_resizing([header.size for header in headers], size, reading.resize)
@@ -131,6 +136,10 @@ def find_readable_images(path: Path, reading: FolderReading) -> FolderFiles:
         faults=faults,
         notes=tuple(map(_shown, notes)),
     )
+
+
+def _header(image: PlacedImage) -> ImageHeader:
+    return read_header(image.path)
 
 
 def _labels(files: Sequence[PlacedImage], class_names: Sequence[str]) -> Tensor:
