@@ -103,7 +103,7 @@ def test_the_data_set_has_a_name(npz, tmp_path):
 def test_hyperparameters_are_plain(npz):
     data = DataModule("npz", path=npz, num_val=3)
     assert data.hparams["num_val"] == 3
-    assert all(value is None or isinstance(value, int | str) for value in data.hparams.values())
+    assert all(value is None or isinstance(value, int | float | str) for value in data.hparams.values())
     assert DataModule(**data.hparams).hparams == data.hparams
 
 

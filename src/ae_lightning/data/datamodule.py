@@ -15,6 +15,7 @@ from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch_transfer import BatchTransfer
+from ae_lightning.data.decoded_cache import DecodedCache
 from ae_lightning.data.decoding import Resize
 from ae_lightning.data.faults import OnError
 from ae_lightning.data.folder_layout import FolderLabels
@@ -90,6 +91,8 @@ class DataModule(BatchTransfer):
             ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
             does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
+        cache: Folder in which decoded images of ``folder`` are kept for the next start; null keeps none.
+        cache_gib: How many GiB of them at most; those longest unused are thrown out.
         on_device: Whether a split's bytes stay on the GPU. Batches are then made there without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
         augment: Random changes of the images that training sees, such as ``[RandomHorizontalFlip]``. Each is a name, or
@@ -121,11 +124,14 @@ class DataModule(BatchTransfer):
         overlay: bool = False,
         on_error: OnError = "raise",
         follow_links: bool = False,
+        cache: str | None = "cache",
+        cache_gib: float = 20.0,
         on_device: OnDevice = "auto",
         augment: Sequence[Given] | None = None,
     ) -> None:
         super().__init__()
         self.reading = FolderReading(image_size, resize, splits, labels, on_error, follow_links)
+        self._cache = DecodedCache(None if cache is None else Path(cache).expanduser(), cache_gib)
         check_source(name, path, self.reading)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
@@ -330,6 +336,7 @@ class DataModule(BatchTransfer):
             path=self.path,
             split_seed=self.split_seed,
             reading=self.reading,
+            cache=self._cache,
         )
 
     def divider(self, max_default_val: int) -> TrainValDivider:

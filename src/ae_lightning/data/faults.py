@@ -21,11 +21,19 @@ class Faults:
 
     Args:
         on_error: Which of the two. A file that the machine does not give is raised either way.
+
+    Attributes:
+        skipped: The files left out, each with what is wrong with it.
     """
 
     def __init__(self, on_error: OnError) -> None:
         self.on_error: OnError = on_error
-        self.num_skipped = 0
+        self.skipped: list[tuple[Path, str]] = []
+
+    @property
+    def num_skipped(self) -> int:
+        """Count the files left out so far."""
+        return len(self.skipped)
 
     @contextmanager
     def at(self, path: Path) -> Iterator[None]:
@@ -43,7 +51,7 @@ class Faults:
         except DataError as error:
             if self.on_error == "raise":
                 raise
-            self._skip(path, str(error))
+            self.skip(path, str(error))
 
     def refused_folder(self, error: OSError) -> None:
         """Take what `os.walk` says of a folder that it cannot list.
@@ -54,8 +62,14 @@ class Faults:
         with self.at(Path(str(error.filename))):
             raise DataError(f"{error.filename} cannot be listed: {error.strerror}") from error
 
-    def _skip(self, path: Path, reason: str) -> None:
-        self.num_skipped += 1
+    def skip(self, path: Path, reason: str) -> None:
+        """Leave a file out.
+
+        Args:
+            path: It.
+            reason: What is wrong with it.
+        """
+        self.skipped.append((path, reason))
         if self.num_skipped <= MAX_NAMED:
             warnings.warn(f"left out: {reason}", stacklevel=4)
         if self.num_skipped == MAX_NAMED:

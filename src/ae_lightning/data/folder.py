@@ -6,16 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from ae_lightning.data.decoded_cache import Decoded, DecodedCache, key_of
+from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_files import FolderFiles, find_readable_images
+from ae_lightning.data.folder_layout import FolderLayout, read_layout, shown
 from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.splits import DataSet, Split
 
 
-def read_folder(path: Path, split_seed: int = 0, reading: FolderReading | None = None) -> DataSet:
+def read_folder(
+    path: Path, split_seed: int = 0, reading: FolderReading | None = None, cache: DecodedCache | None = None
+) -> DataSet:
     """Read every image below a folder, in the order of their names.
 
     Hidden files, and files without an image's suffix, are passed over. Folders that are called after splits are these;
@@ -25,6 +30,7 @@ def read_folder(path: Path, split_seed: int = 0, reading: FolderReading | None =
         path: The folder.
         split_seed: Fixes which tenth is the test split, where the tree has none.
         reading: What is to be made of it; None for all defaults.
+        cache: Where decoded images are kept; None keeps none.
 
     Returns:
         Images of one channel if all are grey, else of three, and how the tree was understood.
@@ -34,22 +40,47 @@ def read_folder(path: Path, split_seed: int = 0, reading: FolderReading | None =
             and is not to be skipped.
         UnreadableError: If the machine does not give a file.
     """
-    contents = find_readable_images(path, reading or FolderReading())
-    pixels, kept = _read_images(contents)
-    everything = Split(pixels, None if contents.labels is None else contents.labels[kept])
-    splits = {name: everything.select(places) for name, places in contents.divided(kept, split_seed).items()}
+    reading, cache = reading or FolderReading(), cache or DecodedCache(None)
+    faults = Faults(reading.on_error)
+    layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
+    num_unlisted = faults.num_skipped
+    files = [image.path for image in layout.images]
+    key = key_of(path, files, reading.image_size, reading.resize, reading.on_error)
+    decoded = cache.get(key, lambda: _decode(layout, reading, faults))
+    if faults.num_skipped == num_unlisted:
+        for place, reason in decoded.unread:
+            faults.skip(files[place], reason)
+    require_memory(decoded.pixels.nbytes, f"to divide {len(decoded.pixels)} images (data.image_size)")
+    images = [layout.images[place] for place in decoded.places]
+    everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images))
+    splits = {name: everything.select(places) for name, places in layout.divided(images, split_seed).items()}
+    notes = [*layout.notes, *([] if decoded.note is None else [decoded.note])]
     return DataSet(
         splits["train"],
         splits["test"],
-        contents.class_names,
-        num_skipped=contents.faults.num_skipped,
+        layout.shown_classes,
+        num_skipped=faults.num_skipped,
         val=splits.get("val"),
-        notes=contents.notes,
-        settled={"resize": contents.resizing.resize},
+        notes=tuple(map(shown, notes)),
+        settled={"resize": decoded.resize},
     )
 
 
-def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:
+def _decode(layout: FolderLayout, reading: FolderReading, faults: Faults) -> Decoded:
+    num_unlisted = faults.num_skipped
+    contents = find_readable_images(layout, reading, faults)
+    pixels, kept = _read_images(contents)
+    places = {image.path: place for place, image in enumerate(layout.images)}
+    return Decoded(
+        pixels,
+        [places[contents.files[position].path] for position in kept],
+        contents.resizing.resize,
+        contents.resizing.note,
+        [(places[path], reason) for path, reason in faults.skipped[num_unlisted:]],
+    )
+
+
+def _read_images(contents: FolderFiles) -> tuple[NDArray[np.uint8], list[int]]:
     """Read images of one size; give them, uint8 of shape (N, C, H, W), and the positions of their files."""
     width, height = contents.resizing.size
     num_images = len(contents.files)
@@ -64,4 +95,4 @@ def _read_images(contents: FolderFiles) -> tuple[Tensor, list[int]]:
         kept.append(position)
     contents.require_some(kept)
     pixels = pixels[: len(kept)]
-    return torch.from_numpy(np.ascontiguousarray(pixels[:, :1]) if all_grey else pixels), kept
+    return np.ascontiguousarray(pixels[:, :1]) if all_grey else pixels, kept

@@ -8,16 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
+from torch import Tensor
+
 from ae_lightning.data.data_line import first_few
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_tree import Node, are_strays, tree_of
+from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
 from ae_lightning.data.image_search import FoundFiles, counted, find_files
 from ae_lightning.data.masks import refuse_masks
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.split_names import Part, part_of, parts_of
 from ae_lightning.errors import DataError
+from ae_lightning.labels import MISSING_LABEL
 
 FolderLabels = Literal["folders", "none"]
+
+TEST_SHARE = 0.1
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 BY_HAND = "data.splits: {train: DIR, test: DIR} names them"
@@ -50,6 +57,43 @@ class FolderLayout:
     images: tuple[PlacedImage, ...]
     class_names: tuple[str, ...] | None
     notes: tuple[str, ...]
+
+    @property
+    def shown_classes(self) -> tuple[str, ...] | None:
+        """The class names as every file and page takes them."""
+        return None if self.class_names is None else tuple(map(shown, self.class_names))
+
+    def labels_of(self, images: Sequence[PlacedImage]) -> Tensor | None:
+        """Return the label of each of some images, int64, −1 where it has none; None where all are unlabelled."""
+        if self.class_names is None:
+            return None
+        places: dict[str | None, int] = {name: place for place, name in enumerate(self.class_names)}
+        return torch.tensor([places.get(image.class_name, MISSING_LABEL) for image in images])
+
+    def divided(self, images: Sequence[PlacedImage], seed: int) -> dict[SplitName, Tensor]:
+        """Divide some of the images as their folders say; without a test split, a tenth of the others becomes one.
+
+        Args:
+            images: Those that can be read.
+            seed: Fixes which tenth.
+
+        Returns:
+            For each split where among these images its own are, int64; `train` and `test`, and `val` where there is
+            one.
+
+        Raises:
+            DataError: If there are no images for a split.
+        """
+        splits = [image.split or "train" for image in images]
+        places: dict[SplitName, Tensor] = {
+            name: torch.tensor([place for place, split in enumerate(splits) if split == name], dtype=torch.int64)
+            for name in dict.fromkeys(image.split or "train" for image in self.images)
+        }
+        if "test" not in places:
+            train = places["train"]
+            kept, held_out = hold_out(len(train), num_held_out_for_test(len(train), TEST_SHARE), seed)
+            places |= {"train": train[kept], "test": train[held_out]}
+        return places
 
 
 def read_layout(
@@ -242,3 +286,8 @@ def _first_names(node: Node) -> list[str]:
     while len(node.folders) == 1:
         (node,) = node.folders.values()
     return list(node.folders)
+
+
+def shown(name: str) -> str:
+    """Return a name that every file and page takes: those of files need not be valid UTF-8."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")

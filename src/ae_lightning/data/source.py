@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from ae_lightning.data.decoded_cache import DecodedCache
 from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.memory import OnDevice
 from ae_lightning.data.splits import DataSet
@@ -27,12 +28,14 @@ class Place(NamedTuple):
         path: The folder or file of a source that is the user's own; the working directory for the others.
         split_seed: Fixes the test split of a source that has none of its own.
         reading: How a folder of images is read.
+        cache: Where the decoded images of a folder are kept.
     """
 
     root: Path
     path: Path
     split_seed: int
     reading: FolderReading
+    cache: DecodedCache
 
 
 class Source(ABC):
@@ -134,6 +137,7 @@ def load_data(
     path: str | Path | None,
     split_seed: int,
     reading: FolderReading | None = None,
+    cache: DecodedCache | None = None,
 ) -> DataSet:
     """Read a data set.
 
@@ -143,6 +147,7 @@ def load_data(
         path: The folder or file of a source that takes one; None for the others.
         split_seed: Fixes the test split of a source that has none of its own.
         reading: How a folder of images is read; None for all defaults.
+        cache: Where the decoded images of a folder are kept; None keeps none.
 
     Returns:
         The samples of each split.
@@ -155,4 +160,6 @@ def load_data(
     check_source(name, None if path is None else str(path), reading)
     if name == STREAM:
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
-    return find_source(name).read(Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading))
+    cache = cache or DecodedCache(None)
+    place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading, cache)
+    return find_source(name).read(place)

@@ -16,4 +16,4 @@ class Folder(Source):
 
     def read(self, place: Place) -> DataSet:
         """See ``Source.read``."""
-        return read_folder(place.path, place.split_seed, place.reading)
+        return read_folder(place.path, place.split_seed, place.reading, place.cache)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ae_lightning.data.data_line import data_line
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_files import find_readable_images
+from ae_lightning.data.folder_layout import read_layout
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
@@ -68,7 +70,9 @@ def _open(data: DataModule) -> ConversionSource:
     if data.name != "folder":
         return LoadedSource(data.read(), data.dataset_name)
     path = Path(data.path or "").expanduser()
-    return FolderSource(find_readable_images(path, data.reading), data.split_seed)
+    reading, faults = data.reading, Faults(data.reading.on_error)
+    layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
+    return FolderSource(layout, find_readable_images(layout, reading, faults), data.split_seed)
 
 
 def _splits(original: ConversionSource, division: TrainValDivision, seed: int) -> dict[SplitName, Tensor]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.data.folder_files import FolderFiles
+from ae_lightning.data.folder_layout import FolderLayout, shown
 from ae_lightning.data.splits import DataSet
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -102,16 +103,19 @@ class FolderSource(ConversionSource):
     """Images of a folder, read as they are asked for. A palette counts as colour, even where all its colours are grey.
 
     Args:
-        contents: The folder.
+        layout: The folder.
+        contents: Its files that can be read.
         split_seed: Fixes the test split, where the folder does not say.
     """
 
-    def __init__(self, contents: FolderFiles, split_seed: int) -> None:
+    def __init__(self, layout: FolderLayout, contents: FolderFiles, split_seed: int) -> None:
         self._contents = contents
         width, height = contents.resizing.size
         self.image_shape = contents.num_channels, height, width
-        self.class_names, self.labels, self.notes = contents.class_names, contents.labels, contents.notes
-        splits = contents.divided(range(len(contents.files)), split_seed)
+        self.class_names, self.labels = layout.shown_classes, layout.labels_of(contents.files)
+        notes = [*layout.notes, *([] if contents.resizing.note is None else [contents.resizing.note])]
+        self.notes = tuple(map(shown, notes))
+        splits = layout.divided(contents.files, split_seed)
         self.train, self.val, self.test = splits["train"], splits.get("val"), splits["test"]
 
     @property
