@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pyarrow import parquet
 
-from ae_lightning.command_line.predictions import check_output, gather, write
+from ae_lightning.command_line.predictions import check_output, gather, origins, write
+from ae_lightning.data import DataModule
 from ae_lightning.errors import ConfigError
 from ae_lightning.models.autoencoder import Prediction
 
@@ -60,6 +62,27 @@ def test_parquet_holds_a_row_an_image(predictions, tmp_path):
     shape = tuple(int(side) for side in table.schema.metadata[b"reconstructions_shape"].split(b","))
     pixels = np.array(table["reconstructions"].to_pylist(), np.float32).reshape(-1, *shape)
     assert np.array_equal(pixels, predictions["reconstructions"])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_files_and_classes_stand_beside_their_codes(tmp_path, suffix):
+    for place, path in enumerate(
+        ("test/cat/b.png", "test/dog/ä.png", "test/loose.png", "train/cat/x/1.png", "train/dog/2.png")
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (5, 4), place).save(tmp_path / path)
+    data = DataModule("folder", path=str(tmp_path), num_val=0)
+    joined = gather([batch(2, 1), batch(0)])
+    written = tmp_path / f"codes{suffix}"
+    write({**joined, **origins(data, joined["indices"])}, written)
+    if suffix == ".npz":
+        with np.load(written) as arrays:
+            keys, labels = arrays["keys"].tolist(), arrays["labels"].tolist()
+    else:
+        table = parquet.read_table(written)
+        keys, labels = table["keys"].to_pylist(), table["labels"].to_pylist()
+    assert keys == ["test/cat/b.png", "test/dog/ä.png", "test/loose.png"]
+    assert labels == ["cat", "dog", ""]
 
 
 @pytest.mark.parametrize(

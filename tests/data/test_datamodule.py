@@ -27,6 +27,13 @@ def test_splits_are_disjoint_and_complete(npz):
     assert values(data.split("test")) == list(range(50, 70))
 
 
+def test_samples_held_out_keep_their_places(npz):
+    data = DataModule("npz", path=npz, num_val=4)
+    for name in ("train", "val"):
+        split = data.split(name)
+        assert list(split.keys) == [f"x_train[{value}]" for value in values(split)]
+
+
 def test_the_split_depends_on_split_seed_alone(npz):
     def val(**settings):
         return values(DataModule("npz", path=npz, **settings).split("val"))

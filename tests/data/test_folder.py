@@ -43,7 +43,9 @@ def test_images_come_in_the_order_of_their_names(tmp_path):
     fill(tmp_path / "train" / "a" / "deep", range(10))
     fill(tmp_path / "train" / "c", range(20, 24))
     fill(tmp_path / "test", [0])
-    assert read(tmp_path).train.x[:, 0, 0, 0].tolist() == list(range(24))
+    train = read(tmp_path).train
+    assert train.x[:, 0, 0, 0].tolist() == list(range(24))
+    assert list(train.keys)[9:11] == ["train/a/deep/009.png", "train/b/010.png"]
 
 
 def test_first_level_subfolders_are_classes(tmp_path):

@@ -40,6 +40,15 @@ def test_medmnist(path):
     assert read.notes == ()
 
 
+def test_samples_keep_their_places_in_the_arrays(path):
+    x = pixels(30, 4, 5)
+    np.savez(path, imgs=x)
+    read = read_npz(path)
+    for split in (read.train, read.test):
+        places = [int(key.removeprefix("imgs[").removesuffix("]")) for key in split.keys]
+        assert np.array_equal(split.x[:, 0].numpy(), x[places])
+
+
 @pytest.mark.parametrize(
     ("names", "splits"),
     [

@@ -3,6 +3,7 @@ import torch
 
 from ae_lightning.data.data_line import data_line
 from ae_lightning.data.holding_out import TrainValDivider, hold_out, hold_out_test
+from ae_lightning.data.sample_keys import keys_of_files
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import ConfigError, DataError
 
@@ -12,12 +13,19 @@ def images(num: int = 4, channels: int = 1) -> torch.Tensor:
 
 
 def test_select_keeps_images_and_labels_together():
-    split = Split(images(), torch.tensor([3, 2, 1, 0]))
+    split = Split(images(), torch.tensor([3, 2, 1, 0]), keys=keys_of_files(["a", "b", "c", "d"]))
     selected = split.select(torch.tensor([2, 0]))
     assert len(selected) == 2
     assert torch.equal(selected.x, images()[[2, 0]])
     assert selected.labels is not None
     assert selected.labels.tolist() == [1, 3]
+    assert selected.keys is not None
+    assert list(selected.keys) == ["c", "a"]
+
+
+def test_keys_of_other_samples_are_refused():
+    with pytest.raises(DataError, match="3 keys for 4 samples"):
+        Split(images(), keys=keys_of_files(["a", "b", "c"]))
 
 
 def test_select_of_an_unlabelled_split_is_unlabelled():

@@ -35,10 +35,14 @@ def require_same(stored, original):
     for name in original.split_names:
         found, expected = stored.split(name), original.split(name)
         assert stored.num_samples(name) == len(found) == len(expected)
+        assert dict(zip(found.keys, found.x.flatten(1).tolist(), strict=True)) == dict(
+            zip(expected.keys, expected.x.flatten(1).tolist(), strict=True)
+        )
         if name == "train":
             assert not torch.equal(found.x, expected.x)
             assert pairs(found) == pairs(expected)
             continue
+        assert list(found.keys) == list(expected.keys)
         assert torch.equal(found.x, expected.x)
         assert (found.labels is None) == (expected.labels is None)
         assert found.labels is None or torch.equal(found.labels, expected.labels)
@@ -264,6 +268,8 @@ def describe(**changes):
         (lengthen, r"test/chunk-0-0.bin is corrupt: \d+ bytes instead of \d+"),
         (lambda folder: (folder / "val/index.json").unlink(), r"val/index.json cannot be read"),
         (lambda folder: (folder / "val/index.json").write_text("{"), r"val/index.json is corrupt"),
+        (lambda folder: (folder / "val/keys.jsonl").write_text("{"), r"val/keys.jsonl cannot be read"),
+        (lambda folder: (folder / "val/keys.jsonl").write_text('"a"\n'), r"keys.jsonl is truncated: 1 of 143 keys"),
         (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
         (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
         (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),

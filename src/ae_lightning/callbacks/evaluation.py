@@ -31,6 +31,7 @@ from ae_lightning.callbacks.narration import Parts, narrated
 from ae_lightning.checks import require_at_least
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.sample_keys import SampleKeys
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError, UserError, first_line
 from ae_lightning.judging.baseline import Baseline
@@ -190,7 +191,8 @@ class Evaluation(Callback):
             values: dict[str, float] = {}
             if trainer.is_global_zero:
                 self._tell_what_is_not_for(evaluated)
-                case = self._case(model, data, train, evaluated, fixed_sample(data.split(stage), num_images), measures)
+                split = fixed_sample(data.split(stage), num_images)
+                case = self._case(model, data, train, evaluated, split, measures)
                 if self.pca and trainer.state.fn == TrainerFn.FITTING:
                     case = replace(case, fit_samples=self._all_train_samples(data))
                 self._tell_what_lacks_images(stage, measures, case)
@@ -198,7 +200,7 @@ class Evaluation(Callback):
                 judgement = judge(measures, case, with_pca=self.pca, guard=partial(_told_and_left_out, parts))
                 self._log_judgement(trainer, stage, judgement)
                 values = {f"{stage}/{name}": value for name, value in judgement.values.items()}
-                self._shown = self._picture_case(model, data, case, judgement)
+                self._shown = self._picture_case(model, data, case, judgement, split.keys)
         values = trainer.strategy.broadcast(values)
         model.log_dict(values, rank_zero_only=False, sync_dist=False)
 
@@ -267,7 +269,9 @@ class Evaluation(Callback):
             augment=partial(augment, data, model.device) if data.can_augment else None,
         )
 
-    def _picture_case(self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement) -> PictureCase:
+    def _picture_case(
+        self, model: Autoencoder, data: SeenData, case: Case, judgement: Judgement, keys: SampleKeys | None
+    ) -> PictureCase:
         is_own = model.has("corrupt")
         description = "the variant's own corruption" if is_own else f"Gaussian noise of std {DEFAULT_NOISE}"
         return PictureCase(
@@ -280,6 +284,7 @@ class Evaluation(Callback):
             pca=(lambda: Baseline(case).model) if self.pca else None,
             projection=self.projection,
             convolution=self.convolution,
+            key_of=None if keys is None else keys.__getitem__,
         )
 
     def _log_judgement(self, trainer: pl.Trainer, stage: str, judgement: Judgement) -> None:

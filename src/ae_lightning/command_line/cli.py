@@ -45,7 +45,7 @@ from ae_lightning.command_line.parsed_settings import (
     require_seed,
     tracker_of,
 )
-from ae_lightning.command_line.predictions import check_output, gather, write
+from ae_lightning.command_line.predictions import check_output, gather, origins, write
 from ae_lightning.command_line.report import announce, of_stage, print_report, tell_of_data
 from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
 from ae_lightning.command_line.run_names import run_name
@@ -138,7 +138,7 @@ class AutoencoderCLI(LightningCLI):
                 "--output",
                 type=str,
                 default="predictions.npz",
-                help="File for indices, codes and reconstructions: .npz or .parquet. It must not exist yet.",
+                help="File for keys, labels, indices, codes, reconstructions: .npz or .parquet. It must not exist yet.",
             )
         return parser
 
@@ -369,7 +369,7 @@ class AutoencoderCLI(LightningCLI):
         predictions = self.trainer.predict(**{**kwargs, "return_predictions": True})
         gathered = gather(predictions)  # type: ignore[arg-type]
         if self.trainer.is_global_zero:
-            write(gathered, output)
+            write({**origins(self.data, gathered["indices"]), **gathered}, output)
             Console().print(f"{len(gathered['codes']):,} codes and reconstructions in {output}", highlight=False)
 
     def _tell_how_to_go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""Codes and reconstructions of a split, as a file."""
+"""Codes and reconstructions of a split, and which samples they are of, as a file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
+from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData
 from ae_lightning.errors import ConfigError
 from ae_lightning.machine.distributed import gather_objects
 from ae_lightning.models.autoencoder import Prediction
@@ -59,8 +62,35 @@ def gather(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
     return {name: values[order] for name, values in joined.items()}
 
 
+def origins(data: SeenData, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Say which samples predictions are of.
+
+    Args:
+        data: What was predicted on. Those of others say nothing of positions.
+        indices: Positions in its `predict_split`, shape (N,).
+
+    Returns:
+        `keys`, words of shape (N,): paths of files, or places in arrays; `labels` likewise where there are some: names
+        of classes, empty where missing.
+    """
+    found: dict[str, np.ndarray] = {}
+    if not isinstance(data, DataModule):
+        return found
+    split, class_names = data.split(data.predict_split), data.class_names
+    if len(split) <= indices.max():
+        rank_zero_warn(f"neither keys nor labels are written: the {data.predict_split} split stays on disk")
+        return found
+    if split.keys is not None:
+        found["keys"] = np.array(list(split.keys.select(torch.from_numpy(indices))), np.str_)
+    if split.labels is not None and class_names is not None:
+        # A missing label is the last.
+        names = np.array([*class_names, ""], np.str_)
+        found["labels"] = names[split.labels.numpy()[indices]]
+    return found
+
+
 def write(predictions: dict[str, np.ndarray], output: Path) -> None:
-    """Write predictions as arrays (.npz), or as a table with a list of numbers a cell (.parquet).
+    """Write predictions as arrays (.npz), or as a table with a number, a word or a list of numbers a cell (.parquet).
 
     Raises:
         ConfigError: If the disk does not take the file.
@@ -77,8 +107,11 @@ def _write_table(predictions: dict[str, np.ndarray], output: Path) -> None:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
-    columns = {name: pa.array(list(values.reshape(len(values), -1))) for name, values in predictions.items()}
-    columns["indices"] = pa.array(predictions["indices"])
-    shapes = {f"{name}_shape": ",".join(map(str, values.shape[1:])) for name, values in predictions.items()}
+    rows = {name: values for name, values in predictions.items() if values.ndim > 1}
+    columns = {
+        name: pa.array(list(values.reshape(len(values), -1)) if name in rows else values.tolist())
+        for name, values in predictions.items()
+    }
+    shapes = {f"{name}_shape": ",".join(map(str, values.shape[1:])) for name, values in rows.items()}
     table = pa.table(columns).replace_schema_metadata(shapes)
     parquet.write_table(table, output)

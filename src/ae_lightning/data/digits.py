@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.data.holding_out import hold_out_test
+from ae_lightning.data.sample_keys import keys_of_array
 from ae_lightning.data.splits import DataSet, Split
 
 BRIGHTEST = 16
@@ -30,7 +31,8 @@ def read_digits(split_seed: int) -> DataSet:
     """
     rows = _stored_rows()
     pixels = np.rint(rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / BRIGHTEST)).astype(np.uint8)
-    images = Split(torch.from_numpy(pixels), torch.from_numpy(rows[:, -1].astype(np.int64)))
+    labels = torch.from_numpy(rows[:, -1].astype(np.int64))
+    images = Split(torch.from_numpy(pixels), labels, keys=keys_of_array("digits", len(labels)))
     train, test = hold_out_test(images, TEST_SHARE, split_seed)
     return DataSet(train, test, tuple(map(str, range(10))))
 

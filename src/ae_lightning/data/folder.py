@@ -15,6 +15,7 @@ from ae_lightning.data.folder_layout import FolderLayout, read_layout, shown
 from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
+from ae_lightning.data.sample_keys import keys_of_files
 from ae_lightning.data.splits import DataSet, Split
 
 
@@ -52,7 +53,8 @@ def read_folder(
             faults.skip(files[place], reason)
     require_memory(decoded.pixels.nbytes, f"to divide {len(decoded.pixels)} images (data.image_size)")
     images = [layout.images[place] for place in decoded.places]
-    everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images))
+    keys = keys_of_files(layout.keys_of(images))
+    everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images), keys=keys)
     splits = {name: everything.select(places) for name, places in layout.divided(images, split_seed).items()}
     notes = [*layout.notes, *([] if decoded.note is None else [decoded.note])]
     return DataSet(

@@ -49,11 +49,13 @@ class FolderLayout:
     """How a tree was understood.
 
     Attributes:
+        root: Where it is.
         images: Of train, val and test in this order, each in the order of names.
         class_names: In ascending order; None where the images are unlabelled.
         notes: How the tree was understood, and what was left out.
     """
 
+    root: Path
     images: tuple[PlacedImage, ...]
     class_names: tuple[str, ...] | None
     notes: tuple[str, ...]
@@ -69,6 +71,14 @@ class FolderLayout:
             return None
         places: dict[str | None, int] = {name: place for place, name in enumerate(self.class_names)}
         return torch.tensor([places.get(image.class_name, MISSING_LABEL) for image in images])
+
+    def keys_of(self, images: Sequence[PlacedImage]) -> list[str]:
+        """Return the paths of some images below the root, or the whole path of what lies elsewhere."""
+        root = self.root
+        return [
+            shown(str(image.path.relative_to(root) if image.path.is_relative_to(root) else image.path))
+            for image in images
+        ]
 
     def divided(self, images: Sequence[PlacedImage], seed: int) -> dict[SplitName, Tensor]:
         """Divide some of the images as their folders say; without a test split, a tenth of the others becomes one.
@@ -219,7 +229,7 @@ class _Reader:
             self._left_out.append(counted(passed_over))
         notes = [*self._notes, *(["left out: " + ", ".join(self._left_out)] if self._left_out else [])]
         placed = [one for split, node in divided.items() for one in self._placed(split, node, classes)]
-        return FolderLayout(tuple(placed), tuple(classes) or None, tuple(notes))
+        return FolderLayout(self._path, tuple(placed), tuple(classes) or None, tuple(notes))
 
     def _classes(self, divided: Mapping[SplitName | None, Node]) -> list[str]:
         """Return the folders that are classes; none where the images are unlabelled."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ae_lightning.data.array_samples import Header, check_sample_header, converted, with_channels_first
 from ae_lightning.data.holding_out import hold_out_test
+from ae_lightning.data.sample_keys import keys_of_array
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -104,7 +105,9 @@ def gather_arrays(x: Any, y: Any = None, x_test: Any = None, y_test: Any = None)
     if test is not None and test.dtype != samples.dtype:
         raise DataError(f"x is {_called(samples)}, x_test {_called(test)}; they must be of one type")
     return GivenArrays(
-        Split(samples, places.get("y")), None if test is None else Split(test, places.get("y_test")), names
+        Split(samples, places.get("y"), keys=keys_of_array("x", len(samples))),
+        None if test is None else Split(test, places.get("y_test"), keys=keys_of_array("x_test", len(test))),
+        names,
     )
 
 

@@ -26,6 +26,7 @@ from ae_lightning.data.array_samples import (
 from ae_lightning.data.holding_out import hold_out_test
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.sample_keys import keys_of_array
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 from ae_lightning.spec import Factors
@@ -88,7 +89,10 @@ def read_npz(path: Path, split_seed: int = 0) -> DataSet:
         notes.append(f"{names.samples['train']} holds 0 and 1, taken for 0 and 255")
     labels = _read_labels(path, names)
     factors, described = _read_factors(path, names, headers)
-    splits = {part: Split(x[part], labels.places.get(part), factors.get(part)) for part in x}
+    splits = {
+        part: Split(x[part], labels.places.get(part), factors.get(part), keys_of_array(name, len(x[part])))
+        for part, name in names.samples.items()
+    }
     train, test = splits["train"], splits.get("test")
     if test is None:
         train, test = hold_out_test(train, TEST_SHARE, split_seed)

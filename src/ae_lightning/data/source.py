@@ -150,7 +150,7 @@ def load_data(
         cache: Where the decoded images of a folder are kept; None keeps none.
 
     Returns:
-        The samples of each split.
+        The samples of each split, with keys.
 
     Raises:
         ConfigError: If the name is unknown, or a setting is missing or does not belong to the source.
@@ -162,4 +162,4 @@ def load_data(
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
     cache = cache or DecodedCache(None)
     place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading, cache)
-    return find_source(name).read(place)
+    return find_source(name).read(place).with_keys()

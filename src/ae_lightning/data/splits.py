@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from ae_lightning.data.sample_keys import SampleKeys, keys_of_array
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.spec import Factors, kind_of
@@ -25,6 +26,7 @@ class Split:
         labels: Classes as positions in the data set's class names, −1 where missing, int64, shape (N,); None where
             unlabelled.
         factors: Positions among the values of each known factor, int64, shape (N, F); None where none is known.
+        keys: What each is called at its source; None for its position in what the source gives.
 
     Raises:
         DataError: If a shape or dtype is another, or there is no sample.
@@ -33,6 +35,7 @@ class Split:
     x: Tensor
     labels: Tensor | None = None
     factors: Tensor | None = None
+    keys: SampleKeys | None = None
 
     def __post_init__(self) -> None:
         """Refuse tensors that later code could misread."""
@@ -47,6 +50,8 @@ class Split:
             _check_labels(self.labels, len(self.x))
         if self.factors is not None:
             _check_factors(self.factors, len(self.x))
+        if self.keys is not None and len(self.keys) != len(self.x):
+            raise DataError(f"there are {len(self.keys)} keys for {len(self.x)} samples")
 
     def __len__(self) -> int:
         """Count the samples."""
@@ -62,7 +67,7 @@ class Split:
         return torch.full((len(self),), MISSING_LABEL) if self.labels is None else self.labels
 
     def select(self, indices: Tensor) -> Split:
-        """Copy some of the samples, and their labels and factors, into a split of their own.
+        """Copy some of the samples, with their labels, factors and keys, into a split of their own.
 
         Args:
             indices: Positions in this split, int64, shape (M,).
@@ -72,7 +77,7 @@ class Split:
         """
         labels = None if self.labels is None else self.labels[indices]
         factors = None if self.factors is None else self.factors[indices]
-        return Split(self.x[indices], labels, factors)
+        return Split(self.x[indices], labels, factors, None if self.keys is None else self.keys.select(indices))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +120,15 @@ class DataSet:
                 raise DataError(f"the train split is {self.train.x.dtype}, {what} {split.x.dtype}")
             require_named_labels(split, self.class_names, what)
             _require_factors(split, self.factors, what)
+
+    def with_keys(self) -> DataSet:
+        """Call samples that their source calls nothing after their positions in its splits, as `train[17]`."""
+        val = None if self.val is None else _with_keys(self.val, "val")
+        return replace(self, train=_with_keys(self.train, "train"), val=val, test=_with_keys(self.test, "test"))
+
+
+def _with_keys(split: Split, name: str) -> Split:
+    return split if split.keys is not None else replace(split, keys=keys_of_array(name, len(split)))
 
 
 def require_named_labels(split: Split, class_names: tuple[str, ...] | None, what: str) -> None:

@@ -65,6 +65,8 @@ class PictureCase:
         pca: Gives PCA, as many numbers to a code; None where nothing stands beside the model.
         projection: How codes of more than two dimensions are laid out in the plane.
         convolution: Which convolution of the encoder is shown, from 1; None for each picture's own choice.
+        key_of: Gives what a sample of the judged split is called at its source, as the path of its file; None where
+            that is not known.
     """
 
     case: Case
@@ -76,6 +78,7 @@ class PictureCase:
     pca: Callable[[], NumpyModel] | None = None
     projection: ProjectionName = "pca"
     convolution: int | None = None
+    key_of: Callable[[int], str] | None = None
 
     @property
     def evaluated(self) -> EncodedSplit:

@@ -17,6 +17,7 @@ from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.streaming.conversion_sources import ConversionSource, FolderSource, LoadedSource
+from ae_lightning.data.streaming.stored_keys import append_keys
 from ae_lightning.data.streaming.stream_description import StreamDescription
 from ae_lightning.data.streaming.writer import BlockWriter, Sizes, sizes_for
 from ae_lightning.errors import DataError
@@ -91,6 +92,7 @@ def _write(
     for name, part in track_slow(parts, "Converting images"):
         images, read = original.read(part)
         writers[name].add(images, None if original.labels is None else original.labels[read].numpy())
+        append_keys(folder / name, original.keys_at(read) if len(read) else ())
     for name, writer in writers.items():
         if not writer.num_images:
             raise DataError(f"data.on_error: not one image of the {name} split can be read")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ae_lightning.data.folder_files import FolderFiles
 from ae_lightning.data.folder_layout import FolderLayout, shown
-from ae_lightning.data.splits import DataSet
+from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 
@@ -47,6 +47,10 @@ class ConversionSource(ABC):
         return torch.full((len(positions),), MISSING_LABEL) if self.labels is None else self.labels[positions]
 
     @abstractmethod
+    def keys_at(self, positions: Tensor) -> list[str]:
+        """Say what images of one split are called."""
+
+    @abstractmethod
     def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
         """Read images of one split.
 
@@ -65,7 +69,7 @@ class LoadedSource(ConversionSource):
     """Images that a source has read into memory.
 
     Args:
-        images: The splits; their positions are counted through train, val and test.
+        images: The splits, with keys; their positions are counted through train, val and test.
         name: Of the data set, for the error.
 
     Raises:
@@ -93,10 +97,20 @@ class LoadedSource(ConversionSource):
         """Count the files left out."""
         return self._images.num_skipped
 
+    def keys_at(self, positions: Tensor) -> list[str]:
+        """Say what images of one split are called."""
+        split, places = self._places(positions)
+        assert split.keys is not None
+        return list(split.keys.select(places))
+
     def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
         """Copy images of one split."""
+        split, places = self._places(positions)
+        return split.x[places].numpy(), positions
+
+    def _places(self, positions: Tensor) -> tuple[Split, Tensor]:
         split, own = next((split, own) for split, own in self._splits if positions[0] <= own[-1])
-        return split.x[positions - own[0]].numpy(), positions
+        return split, positions - own[0]
 
 
 class FolderSource(ConversionSource):
@@ -109,7 +123,7 @@ class FolderSource(ConversionSource):
     """
 
     def __init__(self, layout: FolderLayout, contents: FolderFiles, split_seed: int) -> None:
-        self._contents = contents
+        self._layout, self._contents = layout, contents
         width, height = contents.resizing.size
         self.image_shape = contents.num_channels, height, width
         self.class_names, self.labels = layout.shown_classes, layout.labels_of(contents.files)
@@ -122,6 +136,10 @@ class FolderSource(ConversionSource):
     def num_skipped(self) -> int:
         """Count the files left out so far."""
         return self._contents.faults.num_skipped
+
+    def keys_at(self, positions: Tensor) -> list[str]:
+        """Return the paths of files."""
+        return self._layout.keys_of([self._contents.files[position] for position in positions.tolist()])
 
     def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
         """Decode files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from ae_lightning.data.splits import Split, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader
+from ae_lightning.data.streaming.stored_keys import read_keys
 from ae_lightning.data.streaming.stream_description import read_description
 from ae_lightning.data.streaming.windows import WindowSampler
 
@@ -63,7 +65,7 @@ class Stream(OpenedData):
             if name == "train":
                 num_images = min(num_images, SAMPLE_IMAGES, max(1, SAMPLE_BYTES // reader.image_bytes))
             require_memory(num_images * reader.image_bytes, f"data.path: the {name} split")
-            split = reader.read_first(num_images)
+            split = replace(reader.read_first(num_images), keys=read_keys(self._folder / name, num_images))
             require_named_labels(split, self.class_names, str(self._folder / name))
             self._read[name] = split
         return self._read[name]

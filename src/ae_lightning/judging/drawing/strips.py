@@ -31,7 +31,7 @@ def strips(
     Args:
         kinds: Images by the name of their kind, from the top down; shape (N, C, H, W) each.
         above: A word above each column, N in all.
-        below: Two lines below each column, N in all.
+        below: Lines below each column, N in all.
         title: Title of the figure.
 
     Returns:
@@ -46,7 +46,7 @@ def strips(
         raise ValueError(f"images of shapes {shapes}; one and the same is needed, of at least one image")
     num_columns = min(_PER_ROW, num)
     num_rows = math.ceil(num / num_columns)
-    text_lines = (above is not None) + 2 * (below is not None)
+    text_lines = (above is not None) + max((text.count("\n") + 1 for text in below or ()), default=0)
     row_height = len(kinds) * _TILE_INCHES * height / width + 0.2 * text_lines + 0.1
     figure = new_figure(num_columns * _TILE_INCHES + 1, num_rows * row_height + 0.5, title)
     for row, axes in enumerate(figure.subplots(num_rows, squeeze=False)[:, 0]):

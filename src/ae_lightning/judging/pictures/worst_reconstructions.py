@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,16 @@ from ae_lightning.judging.drawing.style import names_of
 from ae_lightning.judging.picture import Picture
 from ae_lightning.judging.picture_case import PictureCase
 from ae_lightning.judging.pixels import mse_per_image
+from ae_lightning.plain_text import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_PAIRS = 36
 """Images shown at most; the rest are left out."""
+
+MAX_LETTERS = 10
+"""Of a file's name, below an image; an ellipsis is as wide as two."""
 
 
 class WorstReconstructions(Picture):
@@ -33,7 +38,9 @@ class WorstReconstructions(Picture):
         split = case.evaluated
         assert split.reconstructions is not None
         errors = mse_per_image(split.x, split.reconstructions)
-        return worst_reconstructions(split.x, split.reconstructions, errors, split.labels, case.class_names)
+        return worst_reconstructions(
+            split.x, split.reconstructions, errors, split.labels, case.class_names, case.key_of
+        )
 
 
 def worst_reconstructions(
@@ -42,10 +49,11 @@ def worst_reconstructions(
     errors: NDArray[np.float64],
     labels: NDArray[np.int64] | None = None,
     class_names: Sequence[str] | None = None,
+    key_of: Callable[[int], str] | None = None,
     *,
     title: str = "Worst reconstructions, highest error first",
 ) -> Figure:
-    """Show the images with the highest errors, each error written below its pair.
+    """Show the images with the highest errors, each error and the file's name written below its pair.
 
     Args:
         images: Inputs in [0, 1], shape (N, C, H, W); the ``MAX_PAIRS`` worst are shown.
@@ -53,6 +61,7 @@ def worst_reconstructions(
         errors: Mean squared error of each image, shape (N,).
         labels: Class of each image, shape (N,), −1 where missing; written above it.
         class_names: Names by class.
+        key_of: Gives what the image at a position is called at its source; None where that is not known.
         title: Title of the figure.
 
     Returns:
@@ -65,5 +74,16 @@ def worst_reconstructions(
         raise ValueError(f"{len(errors)} errors for {len(images)} images")
     worst = np.argsort(-errors, kind="stable")[:MAX_PAIRS]
     below = [f"mse\n{error:.4f}" for error in errors[worst]]
+    if key_of is not None:
+        below = [f"{text}\n{_shortened(key_of(int(place)))}" for text, place in zip(below, worst, strict=True)]
     kinds = {"input": images[worst], "output": reconstructions[worst]}
     return strips(kinds, names_of(None if labels is None else labels[worst], class_names), below, title)
+
+
+def _shortened(key: str) -> str:
+    """Return what fits of a file's name: its end, where those of many files differ."""
+    path = PurePosixPath(key)
+    name = plain(path.name)
+    if len(name) > MAX_LETTERS:
+        name = plain(path.stem)
+    return name if len(name) <= MAX_LETTERS else f"…{name[2 - MAX_LETTERS :]}"
