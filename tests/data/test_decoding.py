@@ -118,7 +118,7 @@ def test_16_bit_greys_keep_their_order(tmp_path):
 @pytest.mark.parametrize(("mode", "colour"), [("I", 70000), ("I", -1), ("F", 0.5)])
 def test_pixels_without_a_defined_range_are_refused(tmp_path, mode, colour):
     path = save(Image.new(mode, SIZE, colour), tmp_path / "image.tiff")
-    with pytest.raises(DataError, match=r"image\.tiff .* no defined range"):
+    with pytest.raises(DataError, match=r"image\.tiff: .* no defined range"):
         read_image(path, SIZE)
 
 

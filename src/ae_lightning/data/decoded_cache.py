@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ae_lightning.checks import require_positive
-from ae_lightning.data import decoding, resizing
+from ae_lightning.data import decoding, pixel_formats, resizing
 from ae_lightning.errors import first_line
 from ae_lightning.waiting import holding
 from ae_lightning.whole_files import replacing
@@ -140,7 +140,7 @@ def key_of(root: Path, files: Iterable[Path], *settings: object) -> str:
 @cache
 def _reader_version() -> str:
     """Name the code that decodes: its sources, and Pillow's version."""
-    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (decoding, resizing))
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (decoding, pixel_formats, resizing))
     return f"{hashlib.blake2b(sources, digest_size=8).hexdigest()}|{PIL.__version__}"
 
 

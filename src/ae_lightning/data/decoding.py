@@ -14,6 +14,14 @@ from typing import IO, Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from ae_lightning.data.pixel_formats import (
+    REMEDY,
+    UnsupportedPixelsError,
+    greys_of_16_bits,
+    mend,
+    require_unsigned_bytes,
+    unsupported_pixels,
+)
 from ae_lightning.errors import DataError, UnreadableError, first_line
 
 Resize = Literal["squash", "crop", "pad"]
@@ -166,15 +174,18 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:
         # by a file object: given a name, Pillow maps an uncompressed TIFF into memory and scrambles it if turned
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") as file, _identified(file) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise Image.DecompressionBombError
+            mend(image)
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"more than the {Image.MAX_IMAGE_PIXELS:,} pixels that are decoded"
         raise DataError(f"{path} may be a decompression bomb: {limit}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is corrupt, or not an image") from error
+    except (UnsupportedPixelsError, NotImplementedError) as error:
+        raise DataError(f"{path}: {first_line(error)}") from error
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises whatever its decoder stumbles over
@@ -184,11 +195,22 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise DataError(f"{path} is truncated or corrupt: {reason}") from error
 
 
+def _identified(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        unsupported = unsupported_pixels(file)
+        if unsupported is None:
+            raise
+        raise UnsupportedPixelsError(unsupported) from None
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     if image.mode in DEEP_GREY_MODES:
         return _round_to_8_bits(image)
     if image.mode == "F":
-        raise ValueError("32-bit floating-point pixels have no defined range; convert it to 8 or 16 bits")
+        raise UnsupportedPixelsError(f"32-bit floating-point pixels have no defined range; {REMEDY}")
+    require_unsigned_bytes(image)
     is_grey = image.mode in GREY_MODES or (image.mode in ("P", "PA") and _is_grey_palette(image))
     if image.has_transparency_data:
         return _lay_over_white(image).convert("L" if is_grey else "RGB")
@@ -196,9 +218,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _round_to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("32-bit integer pixels have no defined range; convert it to 8 or 16 bits")
+    values = greys_of_16_bits(image)
     # by a table: arithmetic on the pixels themselves would take sixteen bytes for each
     rounded = np.rint(np.arange(65536) * (255 / 65535)).astype(np.uint8)
     transparent = image.info.get("transparency")

@@ -1,0 +1,120 @@
+"""Kinds of pixels that Pillow reads wrongly, put right, and those that are not read, by name."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImagePalette
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COLORMAP,
+    EXTRASAMPLES,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    PREFIXES,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+    ImageFileDirectory_v2,
+    TiffImageFile,
+)
+
+WHITE_IS_ZERO = 0
+IN_PLANES = 2
+SIGNED = 2
+PREMULTIPLIED = 1
+SAMPLES = {1: "unsigned integers", SIGNED: "signed integers", 3: "floating-point numbers", 5: "complex integers"}
+LARGEST_OF_12_BITS, LARGEST_OF_16_BITS = 4095, 65535
+
+REMEDY = "convert it to 1 or 3 channels of 8 or 16 bits without sign, 0 being black"
+
+
+class UnsupportedPixelsError(Exception):
+    """A file is whole, and its pixels are of a kind that is not read; the message says which, and what to do."""
+
+
+def mend(image: Image.Image) -> None:
+    """Set right what would be decoded wrongly, in an image that is open and not yet decoded.
+
+    Raises:
+        UnsupportedPixelsError: If that cannot be done.
+    """
+    if not isinstance(image, TiffImageFile):
+        return
+    tags = image.tag_v2
+    if tags.get(PLANAR_CONFIGURATION) == IN_PLANES and len(tags[BITSPERSAMPLE]) > 1:
+        if PREMULTIPLIED in tags.get(EXTRASAMPLES, ()):
+            raise UnsupportedPixelsError(f"colours in planes, multiplied by their transparency, are not read; {REMEDY}")
+        if max(tags[BITSPERSAMPLE]) > 8 and not image.use_load_libtiff:
+            _leave_to_libtiff(image)
+    # Some write bytes where the format wants 16 bits: libtiff tells it by the same sign.
+    if image.mode in ("P", "PA") and max(tags[COLORMAP]) <= 255:
+        image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLORMAP]))
+
+
+def _leave_to_libtiff(image: TiffImageFile) -> None:
+    """Let libtiff decode an image that is not compressed: Pillow itself takes planes of 16 bits for planes of 8."""
+    extents = [tile[1] for tile in image.tile]
+    extent = 0, 0, max(right for _, _, right, _ in extents), max(lower for _, _, _, lower in extents)
+    image.use_load_libtiff = True
+    image.tile = [ImageFile._Tile("libtiff", extent, 0, (f"{image.mode};16N", "raw", False, image.tag_v2.offset))]
+
+
+def require_unsigned_bytes(image: Image.Image) -> None:
+    """Check that bytes of a decoded image are not negative numbers.
+
+    Raises:
+        UnsupportedPixelsError: If some are.
+    """
+    is_signed = isinstance(image, TiffImageFile) and image.tag_v2.get(SAMPLEFORMAT, (1,))[0] == SIGNED
+    if is_signed and image.mode == "L" and np.asarray(image).max() > 127:
+        raise UnsupportedPixelsError(f"signed 8-bit pixels below 0 have no defined range; {REMEDY}")
+
+
+def greys_of_16_bits(image: Image.Image) -> NDArray[np.generic]:
+    """Return grey values of more than 8 bits: integers from 0 to 65,535, shape (H, W).
+
+    Raises:
+        UnsupportedPixelsError: If some lie outside.
+    """
+    values = np.asarray(image)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > LARGEST_OF_16_BITS:
+        raise UnsupportedPixelsError(f"integer pixels from {low} to {high} have no defined range; {REMEDY}")
+    if isinstance(image, TiffImageFile):
+        if image.tag_v2[BITSPERSAMPLE] == (12,):
+            values = values.astype(np.uint32) * LARGEST_OF_16_BITS // LARGEST_OF_12_BITS
+        if image.tag_v2[PHOTOMETRIC_INTERPRETATION] == WHITE_IS_ZERO:
+            values = LARGEST_OF_16_BITS - values
+    return values
+
+
+def unsupported_pixels(file: IO[bytes]) -> str | None:
+    """Say which pixels a whole file has that Pillow does not know.
+
+    Args:
+        file: That Pillow takes for no image.
+
+    Returns:
+        What it is and what to do; None for a file that is damaged, or no image.
+    """
+    file.seek(0)
+    head = file.read(16)
+    if head[:4] not in PREFIXES:
+        return None
+    file.seek(0)
+    try:
+        TiffImageFile(file)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            return None
+    is_big = 43 in head[2:4]
+    tags = ImageFileDirectory_v2(head if is_big else head[:8])
+    file.seek(tags.next)
+    tags.load(file)
+    number = tags.get(SAMPLESPERPIXEL, 1)
+    bits, kind = tags.get(BITSPERSAMPLE, (1,))[0], SAMPLES.get(tags.get(SAMPLEFORMAT, (1,))[0], "numbers")
+    white = ", 0 being white" if tags.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO else ""
+    order = ", big-endian" if head.startswith(b"MM") else ""
+    return f"TIFF of {number} × {bits}-bit {kind}{white}{order} is not read; {REMEDY}"
