@@ -55,7 +55,7 @@ def mend(image: Image.Image) -> None:
 
 def _leave_to_libtiff(image: TiffImageFile) -> None:
     """Let libtiff decode an image that is not compressed: Pillow itself takes planes of 16 bits for planes of 8."""
-    extents = [tile[1] for tile in image.tile]
+    extents = [tile.extents for tile in image.tile if tile.extents is not None]
     extent = 0, 0, max(right for _, _, right, _ in extents), max(lower for _, _, _, lower in extents)
     image.use_load_libtiff = True
     image.tile = [ImageFile._Tile("libtiff", extent, 0, (f"{image.mode};16N", "raw", False, image.tag_v2.offset))]
