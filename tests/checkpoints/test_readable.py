@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import enum
 import io
+import math
 from pathlib import PurePosixPath
 
 import lightning.pytorch as pl
@@ -131,3 +132,10 @@ def test_what_is_not_let_through_is_what_torch_refuses(value):
             readable({"x": value})
     else:
         assert type(readable({"x": value})["x"]) is dict
+
+
+def test_the_function_that_swa_of_torch_2_8_counts_to_its_state_is_left_out():
+    state = {"anneal_func": math.cos, "anneal_epochs": 3}
+    kept = readable({"lr_schedulers": [state], "callbacks": {"SWA": {"scheduler_state": state, "n_averaged": 0}}})
+    assert kept["lr_schedulers"] == [{"anneal_epochs": 3}]
+    assert kept["callbacks"] == {"SWA": {"scheduler_state": {"anneal_epochs": 3}, "n_averaged": 0}}

@@ -53,7 +53,8 @@ def by_hand(batches, *, num_accumulated=1, gradient_clip_val=None, gradient_clip
     clip = clip_grad_norm_ if gradient_clip_algorithm == "norm" else clip_grad_value_
     num_steps = 0
     last = max(number for _, number, _ in batches)
-    for epoch, number, (x, _, _, _, size) in batches:
+    for epoch, number, batch in batches:
+        x, size = batch.x, batch.global_size
         noise = Draws(0, "train", (epoch, number), offset=0, num_images=size, global_size=size, device=x.device)
         steps = (number + 1) % num_accumulated == 0 or number == last
         num_steps += steps

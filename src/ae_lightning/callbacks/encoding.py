@@ -13,7 +13,7 @@ from torch import Tensor
 from ae_lightning.data.foreign import SeenData
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import Split
+from ae_lightning.data.splits import Split, rows_of
 from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import CACHED_SIZE, chunk_size
@@ -211,7 +211,7 @@ def draw_training_latents(
             size = len(rows)
             draws = Draws(seed, "codes", (number,), offset=0, num_images=size, global_size=size, device=model.device)
             known = None if given is None else _on(model, given[rows])
-            yield model.draw_posterior_codes(data.scale(_on(model, split.x[rows])), draws, known)
+            yield model.draw_posterior_codes(data.scale(_on(model, rows_of(split.x, rows))), draws, known)
 
     return collect(len(split), pieces()).numpy(), None if given is None else given.numpy()
 

@@ -19,6 +19,7 @@ SETTINGS = {"hyper_parameters": "model", "datamodule_hyper_parameters": "data", 
 """Parts of a checkpoint that hold settings, and the keys that these have in a configuration."""
 
 WEIGHTS = "state_dict"
+CALLBACKS, SCHEDULES = "callbacks", "lr_schedulers"
 
 _PLAIN = (type(None), bool, int, float, str)
 _CONTAINERS = (dict, OrderedDict, Counter, list, tuple, set)
@@ -34,6 +35,13 @@ def readable(checkpoint: dict[str, Any]) -> dict[str, Any]:
         CheckpointError: If it holds what reading it would refuse; it names the key.
     """
     found = {name: value if name == WEIGHTS else plain_scalars(value) for name, value in checkpoint.items()}
+    if SCHEDULES in found:
+        found[SCHEDULES] = [_without_annealing(schedule) for schedule in found[SCHEDULES]]
+    if CALLBACKS in found:
+        found[CALLBACKS] = {
+            name: {key: _without_annealing(part) for key, part in state.items()} if isinstance(state, dict) else state
+            for name, state in found[CALLBACKS].items()
+        }
     for name, value in found.items():
         is_setting = name in SETTINGS
         strange = _strange(value, SETTINGS.get(name, name), is_setting=is_setting)
@@ -42,6 +50,13 @@ def readable(checkpoint: dict[str, Any]) -> dict[str, Any]:
             allowed = "settings are plain values" if is_setting else "checkpoints hold plain values and tensors"
             raise CheckpointError(f"{key}: a value of type {kind} cannot be kept in a checkpoint; {allowed}")
     return found
+
+
+def _without_annealing(state: Any) -> Any:
+    """Leave out a function that SWALR of torch 2.8 counts to its state: newer ones do not, and making it sets it."""
+    if not isinstance(state, dict):
+        return state
+    return {key: value for key, value in state.items() if key != "anneal_func" or not callable(value)}
 
 
 def _strange(value: Any, key: str, *, is_setting: bool) -> tuple[str, str] | None:

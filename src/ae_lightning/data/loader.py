@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.sampling import BatchSampler, EpochSampler
-from ae_lightning.data.splits import Split
+from ae_lightning.data.splits import Split, rows_of
 from ae_lightning.errors import CheckpointError
 
 
@@ -132,7 +132,7 @@ class BatchLoader(ResumableLoader):
         if self.sampler.shuffle:
             indices = indices.to(self._x.device)
             labels = None if self._labels is None else self._labels[indices]
-            return Batch(self._x[indices], labels, indices, offset, global_size)
+            return Batch(rows_of(self._x, indices), labels, indices, offset, global_size)
         # without shuffling the positions are the host's, and need not be sent anywhere
         start, size = int(indices[0]), len(indices)
         places = torch.arange(start, start + size, device=self._x.device)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ae_lightning.data.holding_out import TrainValDivision
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
-from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.data.splits import DataSet, Split, rows_of
 from ae_lightning.spec import Factors
 
 SplitName = Literal["train", "val", "test"]
@@ -120,7 +120,7 @@ def _divided(data: DataSet, division: TrainValDivision) -> dict[SplitName, Split
 
 def some_of(x: Tensor) -> Tensor:
     """Return some samples of a split, evenly spread, by which it is known again."""
-    return x[torch.linspace(0, len(x) - 1, min(len(x), NUM_FINGERPRINTED)).long()]
+    return rows_of(x, torch.linspace(0, len(x) - 1, min(len(x), NUM_FINGERPRINTED)).long())
 
 
 def fingerprint_of(some: Tensor, num_samples: int) -> str:

@@ -17,6 +17,20 @@ DTYPES = (torch.uint8, torch.uint16, torch.float32)
 """What samples are kept as until they are on the device that trains on them."""
 
 
+def rows_of(x: Tensor, indices: Tensor) -> Tensor:
+    """Copy some samples.
+
+    Args:
+        x: Of a dtype in `DTYPES`, shape (N, …).
+        indices: Positions, int64, shape (M,), on the same device.
+
+    Returns:
+        Shape (M, …), in the order of the indices.
+    """
+    # On the CPU, torch 2.8 indexes no uint16; the same bits as int16 it does.
+    return x.view(torch.int16)[indices].view(torch.uint16) if x.dtype == torch.uint16 else x[indices]
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The samples of one split, with their labels and factors where there are any.
@@ -77,7 +91,8 @@ class Split:
         """
         labels = None if self.labels is None else self.labels[indices]
         factors = None if self.factors is None else self.factors[indices]
-        return Split(self.x[indices], labels, factors, None if self.keys is None else self.keys.select(indices))
+        keys = None if self.keys is None else self.keys.select(indices)
+        return Split(rows_of(self.x, indices), labels, factors, keys)
 
 
 @dataclass(frozen=True, eq=False)

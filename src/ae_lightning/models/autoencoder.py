@@ -21,6 +21,7 @@ from ae_lightning.checks import require_at_least, require_instance
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.corruption import corrupt
 from ae_lightning.data.foreign import PROMISE, ForeignData, SeenData, data_of
+from ae_lightning.data.splits import rows_of
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import plain_hyperparameters, plain_value
@@ -353,7 +354,7 @@ class Autoencoder(TrainedModule):
             self.eval()
             with torch.no_grad():
                 for chosen in torch.split(torch.arange(len(split)), NUM_ENCODED):
-                    x = data.scale(split.x[chosen]).to(self.device)
+                    x = data.scale(rows_of(split.x, chosen)).to(self.device)
                     known = None if given is None else given[chosen].to(self.device)
                     codes.append(self.features(self.encode(x, known)).cpu())
             for module, mode in modes.items():
