@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from ae_lightning.data.decoding import read_header, read_image
+from ae_lightning.data import DataModule
+from ae_lightning.data.decoding import PNG_SIGNATURE, read_deep_image, read_header, read_image
+from ae_lightning.data.folder import read_folder
 from ae_lightning.errors import DataError
 
 WIDTH, HEIGHT = 4, 3
@@ -130,6 +135,87 @@ def test_whole_files_that_are_not_read_are_not_called_corrupt(path, pixels, opti
         with pytest.raises(DataError, match=rf"image\.tiff: TIFF of .*{words}.*; convert it to") as caught:
             look(path)
         assert "corrupt" not in str(caught.value)
+
+
+def png_of_16_bits(path, pixels):
+    """Write (H, W, C) as PNG of 16 bits, which Pillow does of grey alone."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, channels = pixels.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels))
+    path.write_bytes(PNG_SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    return path
+
+
+def write(path, pixels, order):
+    """Write (H, W, 3) as TIFF, or where there is no order as PNG."""
+    if order is None:
+        return png_of_16_bits(path.with_suffix(".png"), pixels)
+    return write_tiff(path, [pixels], bits=16, meaning=RGB, samples=3, order=order)
+
+
+@pytest.mark.parametrize("order", [None, "<", ">"])
+def test_colours_keep_16_bits(path, order):
+    pixels = COLOURS.transpose(1, 2, 0).astype(np.uint16) + 3
+    path = write(path, pixels, order)
+    assert read_header(path).is_deep
+    assert np.array_equal(read_deep_image(path, (WIDTH, HEIGHT)), pixels.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_colours_in_planes_keep_16_bits(path, order):
+    write_tiff(path, list(COLOURS.astype(np.uint16) + 3), bits=16, meaning=RGB, samples=3, order=order)
+    assert np.array_equal(read_deep_image(path, (WIDTH, HEIGHT)), COLOURS + 3)
+
+
+def test_colours_of_16_bits_are_laid_over_white(tmp_path):
+    pixels = np.empty((1, 3, 4), np.uint16)
+    pixels[..., :3], pixels[0, :, 3] = 1000, (0, 13107, 65535)
+    path = png_of_16_bits(tmp_path / "image.png", pixels)
+    assert read_deep_image(path, (3, 1))[0, 0].tolist() == [65535, 52628, 1000]
+
+
+@pytest.mark.parametrize("order", [None, "<"])
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+def test_16_bits_are_turned_and_resized_as_8_are(path, order, resize):
+    pixels = COLOURS.transpose(1, 2, 0).astype(np.uint16)
+    path = write(path, pixels, order)
+    if order is None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        content = path.read_bytes()
+        chunk = b"eXIf" + exif.tobytes()[6:]
+        packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(content[:33] + packed + content[33:])
+        assert read_header(path).size == (HEIGHT, WIDTH)
+    deep = read_deep_image(path, (6, 10), resize)
+    assert np.abs(deep / 257 - np.asarray(read_image(path, (6, 10), resize)).transpose(2, 0, 1)).max() <= 2
+
+
+def test_one_deep_file_makes_all_16_bits(tmp_path):
+    greys = [Image.new("L", (5, 4), 200), Image.fromarray(np.full((4, 5), 12345, np.uint16)), Image.new("L", (5, 4), 1)]
+    for number, image in enumerate(greys):
+        image.save(tmp_path / f"{number}.png")
+    data = read_folder(tmp_path)
+    assert data.train.x.dtype == torch.uint16
+    values = [*data.train.x[:, 0, 0, 0].tolist(), *data.test.x[:, 0, 0, 0].tolist()]
+    assert sorted(values) == [257, 12345, 51400]
+    assert "16 bits" in data.notes
+
+
+def test_12_bits_in_16_are_kept_and_warned_of(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(20):
+        Image.fromarray(random.integers(0, 4096, (4, 5), dtype=np.uint16)).save(tmp_path / f"{number:02}.png")
+    data = DataModule("folder", path=str(tmp_path))
+    with pytest.warns(UserWarning, match=r"values up to 4,0\d\d of 65,535, .*--data\.scaling dataset_max"):
+        train = data.split("train").x
+    assert len(train.numpy().ravel()) < 4 * len(np.unique(train.numpy()))
+    bright = DataModule("folder", path=str(tmp_path), scaling="dataset_max")
+    assert bright.scale(bright.split("train").x).max() == 1
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

@@ -102,6 +102,21 @@ def fill(root, folders):
             Image.fromarray(values).save(root / folder / f"{number:03}.png")
 
 
+def test_images_of_16_bits(tmp_path):
+    random = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(60):
+        Image.fromarray(random.integers(0, 65536, (4, 5), dtype=np.uint16)).save(tmp_path / f"images/{number:02}.png")
+    settings = {"name": "folder", "path": str(tmp_path / "images")}
+    stored, original = store(tmp_path / "stored", **settings), DataModule(**settings)
+    require_same(stored, original)
+    assert stored.split("train").x.dtype == torch.uint16
+    batches = list(stored.train_dataloader())
+    assert rows(stored.scale(torch.cat([batch.x for batch in batches]))) == rows(
+        original.scale(original.split("train").x)
+    )
+
+
 def test_damaged_files_are_left_out_and_counted(tmp_path):
     fill(tmp_path / "images", ["a", "b"])
     whole = (tmp_path / "images/a/007.png").read_bytes()

@@ -34,6 +34,7 @@ from ae_lightning.data.scaling import (
     require_scalable,
     scaler_of,
     settled,
+    tell_of_narrow_range,
     value_range,
 )
 from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data
@@ -365,6 +366,7 @@ class DataModule(BatchTransfer):
             if self.name != STREAM:
                 for split in contents.num_samples:
                     require_scalable(scaling, contents.split(split).x, f"the {split} split of {self.dataset_name}")
+                tell_of_narrow_range(scaling, contents.split("train").x, self.dataset_name)
             self._check_augmentation(contents)
             # What was left open is part of what a checkpoint must restore.
             self.hparams.update(contents.settled)

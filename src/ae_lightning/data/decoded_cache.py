@@ -41,14 +41,14 @@ class Decoded:
         pixels: Shape (N, C, H, W).
         places: Where among the files the images are from, in ascending order.
         resize: How they were brought to one size.
-        note: What is to be said of that; None where they had it.
+        notes: What is to be said of how they were read.
         unread: The files that were left out: their places, and why.
     """
 
     pixels: NDArray[Any]
     places: list[int]
     resize: str
-    note: str | None
+    notes: list[str]
     unread: list[tuple[int, str]]
 
 
@@ -163,7 +163,7 @@ def _read(path: Path) -> Decoded | None:
         checksum = told.pop("checksum")
         # Copied where it is written to: PyTorch warns of arrays that it must not write to.
         pixels = np.load(path / PIXELS, mmap_mode="c", allow_pickle=False)
-        decoded = Decoded(pixels, told["places"], told["resize"], told["note"], [(a, b) for a, b in told["unread"]])
+        decoded = Decoded(pixels, told["places"], told["resize"], told["notes"], [(a, b) for a, b in told["unread"]])
         if _checksum(pixels) != checksum or len(pixels) != len(decoded.places):
             return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

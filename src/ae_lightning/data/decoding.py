@@ -1,4 +1,4 @@
-"""One image file of any common kind, as 8-bit grey or colour without transparency."""
+"""One image file of any common kind, as grey or colour of 8 or 16 bits without transparency."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ae_lightning.data.pixel_formats import (
+    DEEP_GREY_MODES,
+    LARGEST_OF_16_BITS,
     REMEDY,
     UnsupportedPixelsError,
+    colours_of_16_bits,
     greys_of_16_bits,
+    is_deep,
     mend,
     require_unsigned_bytes,
     unsupported_pixels,
@@ -47,7 +52,6 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_TEXTS = (b"iTXt", b"zTXt", b"tEXt")
 PNG_KEYWORDS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
 GREY_MODES = ("1", "L", "LA", "La")
-DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 class ImageHeader(NamedTuple):
@@ -56,10 +60,12 @@ class ImageHeader(NamedTuple):
     Attributes:
         size: Width and height in pixels, as displayed.
         is_grey: Whether its kind has no colour; False for palettes, which may turn out to be grey.
+        is_deep: Whether it has more than 8 bits.
     """
 
     size: tuple[int, int]
     is_grey: bool
+    is_deep: bool
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -69,7 +75,7 @@ def read_header(path: Path) -> ImageHeader:
         path: The file.
 
     Returns:
-        Its size and whether it is grey.
+        Its size, and whether it is grey and deep.
 
     Raises:
         DataError: If it is no image, damaged, or too large to be decoded safely.
@@ -77,7 +83,7 @@ def read_header(path: Path) -> ImageHeader:
     with _opened(path) as image:
         width, height = image.size
         is_grey = image.mode in GREY_MODES + DEEP_GREY_MODES
-        return ImageHeader((height, width) if _is_turned(image) else (width, height), is_grey)
+        return ImageHeader((height, width) if _is_turned(image) else (width, height), is_grey, is_deep(image))
 
 
 def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> Image.Image:
@@ -111,6 +117,56 @@ def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> 
         resized = _resized(_flatten(image), (width, height), wanted, resize)
         turn = TURNS.get(orientation)
         return resized if turn is None else resized.transpose(turn)
+
+
+def read_deep_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> NDArray[np.uint16]:
+    """Decode an image file with 16 bits; those of 8 are stretched.
+
+    Args:
+        path: The file.
+        size: Width and height wanted, in pixels.
+        resize: What becomes of another aspect ratio.
+
+    Returns:
+        Shape (1, H, W) of a grey image, else (3, H, W).
+
+    Raises:
+        DataError: As `read_image`.
+    """
+    with _opened(path) as image:
+        if is_deep(image):
+            planes, orientation = _deep_planes(path, image)
+            wanted = size[::-1] if orientation in EXIF_QUARTER_TURNS else size
+            return np.stack([_upright(plane, wanted, resize, orientation) for plane in planes])
+    values = np.asarray(read_image(path, size, resize)).astype(np.uint16) * 257
+    return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+
+
+def _upright(plane: NDArray[np.uint16], size: tuple[int, int], resize: Resize, orientation: int) -> NDArray[np.uint16]:
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    resized = _resized(image, image.size, size, resize)
+    return np.asarray(resized.transpose(TURNS[orientation]) if orientation in TURNS else resized)
+
+
+def _deep_planes(path: Path, image: ImageFile.ImageFile) -> tuple[list[NDArray[np.uint16]], int]:
+    """Return the channels of a deep image over white, each (H, W), and the orientation that they still have."""
+    if image.mode in DEEP_GREY_MODES:
+        image.load()
+        greys = greys_of_16_bits(image).astype(np.uint16)
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            greys[greys == transparent] = LARGEST_OF_16_BITS
+        return [greys], image.getexif().get(EXIF_ORIENTATION, 1)
+    with _opened(path) as again:
+        colours = colours_of_16_bits(image, again)
+    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    planes = list(np.moveaxis(colours, 2, 0))
+    if image.mode == "RGBA":
+        opacity = planes[3].astype(np.float32) / LARGEST_OF_16_BITS
+        planes = [
+            np.rint(plane * opacity + LARGEST_OF_16_BITS * (1 - opacity)).astype(np.uint16) for plane in planes[:3]
+        ]
+    return planes, orientation
 
 
 def _resized(image: Image.Image, extent: tuple[float, float], size: tuple[int, int], resize: Resize) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def read_folder(
     keys = keys_of_files(layout.keys_of(images))
     everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images), keys=keys)
     splits = {name: everything.select(places) for name, places in layout.divided(images, split_seed).items()}
-    notes = [*layout.notes, *([] if decoded.note is None else [decoded.note])]
+    notes = [*layout.notes, *decoded.notes]
     return DataSet(
         splits["train"],
         splits["test"],
@@ -77,18 +78,19 @@ def _decode(layout: FolderLayout, reading: FolderReading, faults: Faults) -> Dec
         pixels,
         [places[contents.files[position].path] for position in kept],
         contents.resizing.resize,
-        contents.resizing.note,
+        contents.notes,
         [(places[path], reason) for path, reason in faults.skipped[num_unlisted:]],
     )
 
 
-def _read_images(contents: FolderFiles) -> tuple[NDArray[np.uint8], list[int]]:
-    """Read images of one size; give them, uint8 of shape (N, C, H, W), and the positions of their files."""
+def _read_images(contents: FolderFiles) -> tuple[NDArray[Any], list[int]]:
+    """Read images of one size; give them, of shape (N, C, H, W), and the positions of their files."""
     width, height = contents.resizing.size
     num_images = len(contents.files)
     shape = (num_images, contents.num_channels, height, width)
-    require_memory(COPIES * int(np.prod(shape)), f"{num_images} images of {width} x {height} pixels (data.image_size):")
-    pixels = np.empty(shape, np.uint8)
+    num_bytes = COPIES * int(np.prod(shape)) * np.dtype(contents.dtype).itemsize
+    require_memory(num_bytes, f"{num_images} images of {width} x {height} pixels (data.image_size):")
+    pixels = np.empty(shape, contents.dtype)
     kept: list[int] = []
     all_grey = True
     for position, image in contents.decoded(track_slow(range(num_images), "Reading images", "images")):

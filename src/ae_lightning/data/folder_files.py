@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ae_lightning.data.decoding import ImageHeader, bombs_refused, read_header, read_image
+from ae_lightning.data.decoding import ImageHeader, bombs_refused, read_deep_image, read_header, read_image
 from ae_lightning.data.faults import Faults
 from ae_lightning.data.folder_layout import FolderLayout, PlacedImage
 from ae_lightning.data.folder_reading import FolderReading
@@ -28,19 +29,31 @@ class FolderFiles:
         files: Of train, val and test in this order, each in the order of their names.
         resizing: How images are brought to one size.
         num_channels: 1 if all kinds of files are grey, else 3.
+        is_deep: Whether a file has more than 8 bits: all are then read with 16.
         faults: Where files go that cannot be read.
     """
 
     files: tuple[PlacedImage, ...]
     resizing: Resizing
     num_channels: int
+    is_deep: bool
     faults: Faults
 
-    def decoded(self, positions: Iterable[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    @property
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        """Type of the pixels."""
+        return np.uint16 if self.is_deep else np.uint8
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of how images are read."""
+        return [*(["16 bits"] if self.is_deep else []), *([] if self.resizing.note is None else [self.resizing.note])]
+
+    def decoded(self, positions: Iterable[int]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Decode files, and pass over those that cannot be read and are to be skipped.
 
         Yields:
-            The position of a file, and its pixels: uint8, shape (1, H, W) of a grey image, else (3, H, W).
+            The position of a file, and its pixels: of `dtype`, shape (1, H, W) of a grey image, else (3, H, W).
 
         Raises:
             DataError: If one cannot be read and is not to be skipped.
@@ -53,8 +66,9 @@ class FolderFiles:
                 if pixels is not None:
                     yield position, pixels
 
-    def _decode(self, position: int) -> NDArray[np.uint8]:
-        return _channels_first(read_image(self.files[position].path, self.resizing.size, self.resizing.resize))
+    def _decode(self, position: int) -> NDArray[Any]:
+        path, (size, resize) = self.files[position].path, (self.resizing.size, self.resizing.resize)
+        return read_deep_image(path, size, resize) if self.is_deep else _channels_first(read_image(path, size, resize))
 
     def require_some(self, read: Collection[object]) -> None:
         """Check that files could be read.
@@ -85,7 +99,8 @@ def find_readable_images(layout: FolderLayout, reading: FolderReading, faults: F
     _require_some(headers, layout.images)
     size = (reading.image_size, reading.image_size) if reading.image_size else _most_common_size(headers)
     resizing = choose_resizing([header.size for header in headers], size, reading.resize)
-    return FolderFiles(tuple(files), resizing, 1 if all(header.is_grey for header in headers) else 3, faults)
+    num_channels = 1 if all(header.is_grey for header in headers) else 3
+    return FolderFiles(tuple(files), resizing, num_channels, any(header.is_deep for header in headers), faults)
 
 
 def _header(image: PlacedImage) -> ImageHeader:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import IO
+import sys
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,23 @@ from PIL import Image, ImageFile, ImagePalette
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COLORMAP,
+    COMPRESSION,
     EXTRASAMPLES,
+    IMAGELENGTH,
+    IMAGEWIDTH,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
     PREFIXES,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
+    STRIPBYTECOUNTS,
+    STRIPOFFSETS,
     ImageFileDirectory_v2,
     TiffImageFile,
 )
+
+DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+DEEP_COLOURS = ("RGB;16", "RGBA;16", "RGBX;16")
 
 WHITE_IS_ZERO = 0
 IN_PLANES = 2
@@ -88,6 +97,67 @@ def greys_of_16_bits(image: Image.Image) -> NDArray[np.generic]:
         if image.tag_v2[PHOTOMETRIC_INTERPRETATION] == WHITE_IS_ZERO:
             values = LARGEST_OF_16_BITS - values
     return values
+
+
+def is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether an image that is open and not yet decoded has more than 8 bits that can be had."""
+    if image.mode in DEEP_GREY_MODES:
+        return True
+    if not _rawmode(image).startswith(DEEP_COLOURS) or "transparency" in image.info:
+        return False
+    # libtiff gives of planes the upper bytes alone.
+    return not _has_planes(image) or _lies_in_strips(image)
+
+
+def colours_of_16_bits(high: ImageFile.ImageFile, low: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Return colours of 16 bits, of which Pillow gives 8: shape (H, W, 3), or (H, W, 4) with their opacity.
+
+    Args:
+        high: The image, open and not yet decoded.
+        low: The same, opened a second time.
+    """
+    if _has_planes(high):
+        return _planes(high)
+    # The lower byte of each is the upper one in the other order.
+    low.tile = [tile._replace(args=_with_other_order(tile.args)) for tile in low.tile]
+    values = np.asarray(high).astype(np.uint16) << np.uint16(8)
+    values |= np.asarray(low)
+    return values
+
+
+def _rawmode(image: ImageFile.ImageFile) -> str:
+    """Return what Pillow calls the order of the bytes in the file."""
+    args = image.tile[0].args if image.tile else None
+    return str(args[0] if isinstance(args, tuple) else args)
+
+
+def _with_other_order(args: Any) -> Any:
+    rawmode = args[0] if isinstance(args, tuple) else args
+    native = "B" if sys.byteorder == "big" else "L"
+    order = native if rawmode[-1] == "N" else rawmode[-1]
+    other = rawmode[:-1] + ("L" if order == "B" else "B")
+    return (other, *args[1:]) if isinstance(args, tuple) else other
+
+
+def _has_planes(image: ImageFile.ImageFile) -> bool:
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == IN_PLANES
+
+
+def _lies_in_strips(image: ImageFile.ImageFile) -> bool:
+    return isinstance(image, TiffImageFile) and STRIPOFFSETS in image.tag_v2 and image.tag_v2.get(COMPRESSION, 1) == 1
+
+
+def _planes(image: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Read planes of 16 bits that are not compressed."""
+    assert isinstance(image, TiffImageFile)
+    assert image.fp is not None
+    tags, strips = image.tag_v2, []
+    for offset, size in zip(tags[STRIPOFFSETS], tags[STRIPBYTECOUNTS], strict=True):
+        image.fp.seek(offset)
+        strips.append(image.fp.read(size))
+    planes = np.frombuffer(b"".join(strips), ">u2" if tags.prefix.startswith(b"MM") else "<u2")
+    in_file = planes.reshape(-1, tags[IMAGELENGTH], tags[IMAGEWIDTH]).transpose(1, 2, 0)
+    return in_file[..., : len(image.getbands())].astype(np.uint16)
 
 
 def unsupported_pixels(file: IO[bytes]) -> str | None:

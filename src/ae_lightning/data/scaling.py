@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.errors import CheckpointError, ConfigError
@@ -21,6 +22,9 @@ FITTED: tuple[Scaling, ...] = ("dataset_max", "standard")
 """What looks at the train split first."""
 
 _LARGEST = {torch.uint8: 255, torch.uint16: 65535}
+_NARROW = 16
+"""What is below so small a part of the range is warned of."""
+
 _CHUNK_VALUES = 1 << 22
 
 
@@ -151,6 +155,25 @@ def require_scalable(scaling: Scaling, x: Tensor, what: str) -> None:
         raise ConfigError(
             f"data.scaling: {scaling} takes {takes} of floating-point data, and {what} has values {span}; "
             f"standard and none take {'any, dataset_max those from 0 on' if scaling == 'unit' else 'any'}"
+        )
+
+
+def tell_of_narrow_range(scaling: Scaling, x: Tensor, dataset_name: str) -> None:
+    """Warn where images of 10 or 12 bits, say, in 16 are nearly black as scaled.
+
+    Args:
+        scaling: The rule, not `auto`.
+        x: The train split, shape (N, …).
+        dataset_name: Of the data set.
+    """
+    if scaling != "unit" or x.dtype != torch.uint16 or x.ndim != 4:
+        return
+    largest = int(x.numpy().max())
+    range_end = _LARGEST[x.dtype]
+    if 0 < largest < range_end / _NARROW:
+        rank_zero_warn(
+            f"the train split of {dataset_name} has values up to {largest:,} of {range_end:,}, which are nearly black; "
+            "--data.scaling dataset_max makes the largest white"
         )
 
 

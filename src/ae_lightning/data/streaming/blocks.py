@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,16 +14,19 @@ from ae_lightning.data.splits import Split
 from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.errors import DataError, first_line
 
+PixelType = Literal["uint8", "uint16"]
+"""What pixels are stored as."""
+
 
 class Block(NamedTuple):
     """Consecutive images of a split.
 
     Attributes:
-        images: uint8, shape (n, C, H, W).
+        images: uint8 or uint16, shape (n, C, H, W).
         labels: int64, −1 where missing, shape (n,); None where unlabelled.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64] | None
 
 
@@ -35,13 +38,22 @@ class BlockReader:
         num_images: How many images the split has.
         image_shape: Channels, height and width.
         block_size: Images of a block; the last may have fewer.
+        dtype: Of the pixels.
 
     Raises:
         ConfigError: If litdata is not installed.
     """
 
-    def __init__(self, folder: Path, num_images: int, image_shape: tuple[int, int, int], block_size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        num_images: int,
+        image_shape: tuple[int, int, int],
+        block_size: int,
+        dtype: PixelType = "uint8",
+    ) -> None:
         self.folder = folder
+        self.dtype = np.dtype(dtype)
         self.num_images = num_images
         self.image_shape = image_shape
         self.block_size = block_size
@@ -56,7 +68,7 @@ class BlockReader:
     @property
     def image_bytes(self) -> int:
         """Size of an image in bytes."""
-        return int(np.prod(self.image_shape))
+        return int(np.prod(self.image_shape)) * self.dtype.itemsize
 
     def size_of(self, block: int) -> int:
         """Count the images of a block."""
@@ -77,10 +89,10 @@ class BlockReader:
         except Exception as error:  # a damaged chunk raises whatever litdata stumbles over
             raise DataError(f"{self.folder}: block {block} cannot be read: {first_line(error)}") from error
         expected = (self.size_of(block), *self.image_shape)
-        if images.dtype != np.uint8 or images.shape != expected:
-            found = f"{images.dtype} of shape {images.shape} instead of uint8 of shape {expected}"
+        if images.dtype != self.dtype or images.shape != expected:
+            found = f"{images.dtype} of shape {images.shape} instead of {self.dtype} of shape {expected}"
             raise DataError(f"{self.folder}: block {block} is corrupt: {found}; convert the images again")
-        return Block(images.view(np.uint8), None if labels is None else np.asarray(labels, np.int64))
+        return Block(images, None if labels is None else np.asarray(labels, np.int64))
 
     def read_first(self, num_images: int) -> Split:
         """Read the first images of the split into memory.
@@ -89,7 +101,7 @@ class BlockReader:
             num_images: How many; more than there are give all.
         """
         num_images = min(num_images, self.num_images)
-        pixels = np.empty((num_images, *self.image_shape), np.uint8)
+        pixels = np.empty((num_images, *self.image_shape), self.dtype)
         labels: list[NDArray[np.int64]] = []
         for block in range(-(-num_images // self.block_size)):
             start = block * self.block_size

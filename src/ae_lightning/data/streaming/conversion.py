@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,7 +47,7 @@ def convert(
         OSError: If the folder cannot be written.
     """
     original = _open(data)
-    sizes = sizes or sizes_for(original.image_shape)
+    sizes = sizes or sizes_for(original.image_shape, np.dtype(original.dtype).itemsize)
     val_labels = None if original.val is None else original.labels_at(original.val)
     divider = data.divider(MAX_DEFAULT_VAL)
     division = divider.divide(original.labels_at(original.train), original.class_names, val_labels)
@@ -55,6 +56,7 @@ def convert(
     tell(data_line(data.dataset_name, original.image_shape, sizes_of_splits, original.class_names, original.notes))
     description = StreamDescription(
         image_shape=original.image_shape,
+        dtype=original.dtype,
         block_size=sizes.block,
         window_size=sizes.window,
         num_images=_write(original, splits, folder, sizes.block),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from ae_lightning.data.folder_files import FolderFiles
 from ae_lightning.data.folder_layout import FolderLayout, shown
 from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.data.streaming.blocks import PixelType
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 
@@ -21,6 +23,7 @@ class ConversionSource(ABC):
 
     Attributes:
         image_shape: Channels, height and width.
+        dtype: Of the pixels.
         class_names: None where the images are unlabelled.
         labels: Of all images, int64, −1 where missing; None where unlabelled.
         train: Positions of the images to train on, int64; without `val` the validation split is drawn from them.
@@ -30,6 +33,7 @@ class ConversionSource(ABC):
     """
 
     image_shape: tuple[int, int, int]
+    dtype: PixelType
     class_names: tuple[str, ...] | None
     labels: Tensor | None
     train: Tensor
@@ -51,14 +55,14 @@ class ConversionSource(ABC):
         """Say what images of one split are called."""
 
     @abstractmethod
-    def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
+    def read(self, positions: Tensor) -> tuple[NDArray[Any], Tensor]:
         """Read images of one split.
 
         Args:
             positions: Which, int64, not empty.
 
         Returns:
-            Those that can be read, uint8 of shape (n, C, H, W), and their positions.
+            Those that can be read, of shape (n, C, H, W), and their positions.
 
         Raises:
             DataError: If one cannot be read and is not to be skipped.
@@ -73,13 +77,15 @@ class LoadedSource(ConversionSource):
         name: Of the data set, for the error.
 
     Raises:
-        DataError: If they are no images, or deeper than a byte.
+        DataError: If they are no images, or floating point.
     """
 
     def __init__(self, images: DataSet, name: str) -> None:
-        if images.train.x.dtype != torch.uint8 or images.train.x.ndim != 4:
-            given = f"{str(images.train.x.dtype).removeprefix('torch.')} of shape {images.train.shape}"
-            raise DataError(f"convert: a stream holds uint8 images (C, H, W), and {name} has {given}")
+        x = images.train.x
+        if x.dtype not in (torch.uint8, torch.uint16) or x.ndim != 4:
+            given = f"{str(x.dtype).removeprefix('torch.')} of shape {images.train.shape}"
+            raise DataError(f"convert: a stream holds uint8 or uint16 images (C, H, W), and {name} has {given}")
+        self.dtype = "uint8" if x.dtype == torch.uint8 else "uint16"
         self._images = images
         channels, height, width = images.train.shape
         self.image_shape = channels, height, width
@@ -103,7 +109,7 @@ class LoadedSource(ConversionSource):
         assert split.keys is not None
         return list(split.keys.select(places))
 
-    def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
+    def read(self, positions: Tensor) -> tuple[NDArray[Any], Tensor]:
         """Copy images of one split."""
         split, places = self._places(positions)
         return split.x[places].numpy(), positions
@@ -126,9 +132,9 @@ class FolderSource(ConversionSource):
         self._layout, self._contents = layout, contents
         width, height = contents.resizing.size
         self.image_shape = contents.num_channels, height, width
+        self.dtype = "uint16" if contents.is_deep else "uint8"
         self.class_names, self.labels = layout.shown_classes, layout.labels_of(contents.files)
-        notes = [*layout.notes, *([] if contents.resizing.note is None else [contents.resizing.note])]
-        self.notes = tuple(map(shown, notes))
+        self.notes = tuple(map(shown, [*layout.notes, *contents.notes]))
         splits = layout.divided(contents.files, split_seed)
         self.train, self.val, self.test = splits["train"], splits.get("val"), splits["test"]
 
@@ -141,9 +147,9 @@ class FolderSource(ConversionSource):
         """Return the paths of files."""
         return self._layout.keys_of([self._contents.files[position] for position in positions.tolist()])
 
-    def read(self, positions: Tensor) -> tuple[NDArray[np.uint8], Tensor]:
+    def read(self, positions: Tensor) -> tuple[NDArray[Any], Tensor]:
         """Decode files."""
-        pixels = np.empty((len(positions), *self.image_shape), np.uint8)
+        pixels = np.empty((len(positions), *self.image_shape), self.dtype)
         kept: list[int] = []
         for position, image in self._contents.decoded(positions.tolist()):
             pixels[len(kept)] = image

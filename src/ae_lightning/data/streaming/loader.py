@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice, pairwise
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class _Piece(NamedTuple):
     Attributes:
         places: Of its images in the order of the epoch, ascending, shape (n,).
         positions: Of its images in the split, shape (n,).
-        images: uint8, shape (n, C, H, W).
+        images: uint8 or uint16, shape (n, C, H, W).
         labels: int64, −1 where missing, shape (n,); None where they are not asked for.
     """
 
@@ -96,7 +96,7 @@ class StreamLoader(ResumableLoader):
     def _read(self, window: Window, first: int, is_over: Event) -> _Piece:
         places = self._own_places(window, first)
         positions = window.positions[places - window.start]
-        pixels = _pages((len(places), *self._reader.image_shape))
+        pixels = _pages((len(places), *self._reader.image_shape), self._reader.dtype)
         labels = np.full(len(places), MISSING_LABEL)
         block_of = (positions // self._reader.block_size).numpy()
         by_block = block_of.argsort(kind="stable")
@@ -129,11 +129,11 @@ class StreamLoader(ResumableLoader):
         return torch.cat(runs)
 
 
-def _pages(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _pages(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return room that goes back to the system when it is let go of: `keep_memory` would keep window after window."""
     size = int(np.prod(shape))
-    room = mmap.mmap(-1, max(1, size), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(room, np.uint8, size).reshape(shape)
+    room = mmap.mmap(-1, max(1, size * dtype.itemsize), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(room, dtype, size).reshape(shape)
 
 
 def _batch(held: list[_Piece], share: RankShare) -> Batch:

@@ -91,4 +91,10 @@ class Stream(OpenedData):
 
     def _reader(self, name: SplitName) -> BlockReader:
         described = self._description
-        return BlockReader(self._folder / name, self.num_samples[name], described.image_shape, described.block_size)
+        return BlockReader(
+            self._folder / name,
+            self.num_samples[name],
+            described.image_shape,
+            described.block_size,
+            described.dtype,
+        )

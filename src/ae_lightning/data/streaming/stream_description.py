@@ -19,6 +19,7 @@ from pydantic import (
 
 from ae_lightning import __version__
 from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.streaming.blocks import PixelType
 from ae_lightning.errors import DataError
 from ae_lightning.versions import FIRST_VERSION, require_readable
 
@@ -35,6 +36,7 @@ class StreamDescription(BaseModel):
         format: Tells the file from others.
         version: Of the package that wrote it.
         image_shape: Channels, height and width.
+        dtype: Of the pixels.
         block_size: Images of a block; the last block of a split may have fewer.
         window_size: Blocks that are mixed in training; kept here, so that the order of an epoch never changes.
         num_images: Of each split; no `val` where no images are held out.
@@ -49,6 +51,7 @@ class StreamDescription(BaseModel):
     format: Literal["ae_lightning stream"] = FORMAT
     version: str = __version__
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    dtype: PixelType = "uint8"
     block_size: PositiveInt
     window_size: PositiveInt
     num_images: dict[SplitName, PositiveInt]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,9 @@ class Sizes(NamedTuple):
     window: int
 
 
-def sizes_for(image_shape: tuple[int, int, int]) -> Sizes:
+def sizes_for(image_shape: tuple[int, int, int], pixel_bytes: int = 1) -> Sizes:
     """Return sizes with which a block has about a mebibyte, a window 32."""
-    image_bytes = int(np.prod(image_shape))
+    image_bytes = int(np.prod(image_shape)) * pixel_bytes
     block = max(1, BLOCK_BYTES // image_bytes)
     return Sizes(block, max(1, WINDOW_BYTES // (block * image_bytes)))
 
@@ -54,16 +54,16 @@ class BlockWriter:
         self._cache = require_litdata("convert").Cache(str(folder), chunk_bytes=CHUNK_BYTES)
         self._block_size = block_size
         self._num_blocks = 0
-        self._images: list[NDArray[np.uint8]] = []
+        self._images: list[NDArray[Any]] = []
         self._labels: list[NDArray[np.int64]] = []
         self._num_gathered = 0
         self.num_images = 0
 
-    def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> None:
+    def add(self, images: NDArray[Any], labels: NDArray[np.int64] | None) -> None:
         """Take images, in the order in which they are to be stored.
 
         Args:
-            images: uint8, shape (n, C, H, W), any n.
+            images: uint8 or uint16, shape (n, C, H, W), any n.
             labels: int64, shape (n,); None where unlabelled, in every call.
         """
         for start in range(0, len(images), self._block_size):
@@ -79,7 +79,7 @@ class BlockWriter:
         self._cache.done()
         self._cache.merge()
 
-    def _gather(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> None:
+    def _gather(self, images: NDArray[Any], labels: NDArray[np.int64] | None) -> None:
         self._images.append(images)
         if labels is not None:
             self._labels.append(labels)
