@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ae_lightning.command_line.predictions import origins
 from ae_lightning.data import DataModule
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.writer import Sizes
@@ -102,19 +103,19 @@ def fill(root, folders):
             Image.fromarray(values).save(root / folder / f"{number:03}.png")
 
 
-def test_images_of_16_bits(tmp_path):
-    random = np.random.default_rng(0)
-    (tmp_path / "images").mkdir()
-    for number in range(60):
-        Image.fromarray(random.integers(0, 65536, (4, 5), dtype=np.uint16)).save(tmp_path / f"images/{number:02}.png")
-    settings = {"name": "folder", "path": str(tmp_path / "images")}
+@pytest.mark.parametrize("name", ["folder", "npz"])
+def test_images_of_16_bits(tmp_path, name):
+    images, path = np.random.default_rng(0).integers(0, 65536, (60, 4, 5), dtype=np.uint16), tmp_path / "images"
+    path.mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(path / f"{number:02}.png")
+    np.savez(path / "all.npz", x=images)
+    settings = {"name": name, "path": str(path if name == "folder" else path / "all.npz")}
     stored, original = store(tmp_path / "stored", **settings), DataModule(**settings)
     require_same(stored, original)
     assert stored.split("train").x.dtype == torch.uint16
-    batches = list(stored.train_dataloader())
-    assert rows(stored.scale(torch.cat([batch.x for batch in batches]))) == rows(
-        original.scale(original.split("train").x)
-    )
+    trained_on = torch.cat([batch.x for batch in stored.train_dataloader()])
+    assert rows(trained_on) == rows(original.split("train").x)
 
 
 def test_damaged_files_are_left_out_and_counted(tmp_path):
@@ -189,6 +190,14 @@ def test_the_train_split_in_memory_is_bounded(digits, monkeypatch):
     data = DataModule("stream", path=digits.path)
     assert (len(data.split("train")), data.num_samples("train")) == (100, 1295)
     assert torch.equal(data.split("train").x, digits.split("train").x[:100])
+
+
+def test_which_samples_predictions_are_of_is_said_as_far_as_it_is_known(digits, monkeypatch):
+    monkeypatch.setattr("ae_lightning.data.streaming.stream.SAMPLE_IMAGES", 100)
+    data = DataModule("stream", path=digits.path, predict_split="train")
+    assert set(origins(data, np.arange(100))) == {"keys", "labels"}
+    with pytest.warns(UserWarning, match="neither keys nor labels are written: the train split stays on disk"):
+        assert origins(data, np.arange(101)) == {}
 
 
 def test_overfitting_gets_the_same_batches_each_epoch(digits):

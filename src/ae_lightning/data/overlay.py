@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ae_lightning.data.splits import Split
+from ae_lightning.data.splits import Split, rows_of
 from ae_lightning.labels import MISSING_LABEL
 
 
@@ -56,5 +56,5 @@ def _overlaid(images: Tensor, labels: Tensor, seed: int) -> OverlaidSplit:
     drawn = (uniform * (len(labels) - own)).long()
     partners = order[torch.where(drawn < start, drawn, drawn + own)]
     # By NumPy: torch has no maximum of uint16.
-    maxima = torch.from_numpy(np.maximum(images.numpy(), images[partners].numpy()))
+    maxima = torch.from_numpy(np.maximum(images.numpy(), rows_of(images, partners).numpy()))
     return OverlaidSplit(maxima, torch.stack([labels, labels[partners]], dim=1))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ae_lightning.data.folder_files import FolderFiles
 from ae_lightning.data.folder_layout import FolderLayout, shown
-from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.data.splits import DataSet, Split, rows_of
 from ae_lightning.data.streaming.blocks import PixelType
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -112,7 +112,7 @@ class LoadedSource(ConversionSource):
     def read(self, positions: Tensor) -> tuple[NDArray[Any], Tensor]:
         """Copy images of one split."""
         split, places = self._places(positions)
-        return split.x[places].numpy(), positions
+        return rows_of(split.x, places).numpy(), positions
 
     def _places(self, positions: Tensor) -> tuple[Split, Tensor]:
         split, own = next((split, own) for split, own in self._splits if positions[0] <= own[-1])
