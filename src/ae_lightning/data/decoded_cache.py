@@ -117,17 +117,16 @@ class DecodedCache:
             del sizes[oldest]
 
 
-def key_of(root: Path, files: Iterable[Path], *settings: object) -> str:
+def key_of(names: Iterable[str], files: Iterable[Path], *settings: object) -> str:
     """Name images by the files that they are decoded from, how, and by which code.
 
     Args:
-        root: Where the files are.
+        names: Of the files, wherever their folder lies.
         files: Their paths; of each, name, size and time of its last change count.
         settings: What else they depend on.
     """
     digest = hashlib.blake2b(f"{_reader_version()}|{settings!r}".encode(), digest_size=16)
-    for file in files:
-        name = str(file.relative_to(root)) if file.is_relative_to(root) else str(file)
+    for name, file in zip(names, files, strict=True):
         try:
             stat = file.stat()
             told = f"{stat.st_size}|{stat.st_mtime_ns}"

@@ -46,15 +46,15 @@ def read_folder(
     faults = Faults(reading.on_error)
     layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
     num_unlisted = faults.num_skipped
-    files = [image.path for image in layout.images]
-    key = key_of(path, files, reading.image_size, reading.resize, reading.on_error)
+    files, names = [image.path for image in layout.images], layout.keys_of(layout.images)
+    key = key_of(names, files, reading.image_size, reading.resize, reading.on_error)
     decoded = cache.get(key, lambda: _decode(layout, reading, faults))
     if faults.num_skipped == num_unlisted:
         for place, reason in decoded.unread:
             faults.skip(files[place], reason)
     require_memory(decoded.pixels.nbytes, f"to divide {len(decoded.pixels)} images (data.image_size)")
     images = [layout.images[place] for place in decoded.places]
-    keys = keys_of_files(layout.keys_of(images))
+    keys = keys_of_files([names[place] for place in decoded.places])
     everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images), keys=keys)
     splits = {name: everything.select(places) for name, places in layout.divided(images, split_seed).items()}
     notes = [*layout.notes, *decoded.notes]
