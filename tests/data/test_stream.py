@@ -118,6 +118,12 @@ def test_images_of_16_bits(tmp_path, name):
     assert rows(trained_on) == rows(original.split("train").x)
 
 
+def test_12_bits_in_16_are_warned_of_when_they_are_converted(tmp_path):
+    np.savez(tmp_path / "own.npz", x=np.full((20, 4, 5), 4000, np.uint16))
+    with pytest.warns(UserWarning, match=r"values up to 4,000 of 65,535, .*--data\.scaling dataset_max"):
+        store(tmp_path / "stored", name="npz", path=str(tmp_path / "own.npz"))
+
+
 def test_damaged_files_are_left_out_and_counted(tmp_path):
     fill(tmp_path / "images", ["a", "b"])
     whole = (tmp_path / "images/a/007.png").read_bytes()

@@ -166,10 +166,13 @@ def tell_of_narrow_range(scaling: Scaling, x: Tensor, dataset_name: str) -> None
         x: The train split, shape (N, …).
         dataset_name: Of the data set.
     """
-    if scaling != "unit" or x.dtype != torch.uint16 or x.ndim != 4:
-        return
-    largest = int(x.numpy().max())
-    range_end = _LARGEST[x.dtype]
+    if scaling == "unit" and x.dtype == torch.uint16 and x.ndim == 4:
+        tell_of_largest(int(x.numpy().max()), dataset_name)
+
+
+def tell_of_largest(largest: int, dataset_name: str) -> None:
+    """Warn where the largest value of 16-bit images to train on says that they have 10 or 12 bits."""
+    range_end = _LARGEST[torch.uint16]
     if 0 < largest < range_end / _NARROW:
         rank_zero_warn(
             f"the train split of {dataset_name} has values up to {largest:,} of {range_end:,}, which are nearly black; "

@@ -17,6 +17,7 @@ from ae_lightning.data.folder_layout import read_layout
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
+from ae_lightning.data.scaling import tell_of_largest
 from ae_lightning.data.streaming.conversion_sources import ConversionSource, FolderSource, LoadedSource
 from ae_lightning.data.streaming.stored_keys import append_keys
 from ae_lightning.data.streaming.stream_description import StreamDescription
@@ -59,7 +60,7 @@ def convert(
         dtype=original.dtype,
         block_size=sizes.block,
         window_size=sizes.window,
-        num_images=_write(original, splits, folder, sizes.block),
+        num_images=_write(original, splits, folder, sizes.block, data.dataset_name),
         class_names=original.class_names,
         novel_class=division.novel_class,
         num_skipped=original.num_skipped,
@@ -87,14 +88,22 @@ def _splits(original: ConversionSource, division: TrainValDivision, seed: int) -
 
 
 def _write(
-    original: ConversionSource, splits: Mapping[SplitName, Tensor], folder: Path, block_size: int
+    original: ConversionSource,
+    splits: Mapping[SplitName, Tensor],
+    folder: Path,
+    block_size: int,
+    dataset_name: str,
 ) -> dict[SplitName, int]:
     writers = {name: BlockWriter(folder / name, block_size) for name in splits}
     parts = [(name, part) for name, positions in splits.items() for part in torch.split(positions, block_size)]
+    largest = 0
     for name, part in track_slow(parts, "Converting images"):
         images, read = original.read(part)
         writers[name].add(images, None if original.labels is None else original.labels[read].numpy())
+        if name == "train" and original.dtype == "uint16":
+            largest = max(largest, int(images.max(initial=0)))
         append_keys(folder / name, original.keys_at(read) if len(read) else ())
+    tell_of_largest(largest, dataset_name)
     for name, writer in writers.items():
         if not writer.num_images:
             raise DataError(f"data.on_error: not one image of the {name} split can be read")
