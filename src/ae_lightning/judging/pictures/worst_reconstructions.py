@@ -81,9 +81,9 @@ def worst_reconstructions(
 
 
 def _shortened(key: str) -> str:
-    """Return what fits of a file's name: its end, where those of many files differ."""
+    """Return what fits of a file's name: its end, where those of many files differ; or the place in an array."""
     path = PurePosixPath(key)
     name = plain(path.name)
     if len(name) > MAX_LETTERS:
-        name = plain(path.stem)
+        name = name[name.rfind("[") :] if name.endswith("]") else plain(path.stem)
     return name if len(name) <= MAX_LETTERS else f"…{name[2 - MAX_LETTERS :]}"
