@@ -68,10 +68,10 @@ def test_worst_come_first_with_their_error_below() -> None:
 
 
 def test_names_of_files_stand_below_the_worst_as_far_as_they_fit() -> None:
-    keys = ["cats/1.png", "IMG_20230412_101112.jpg", "x_test[0123456]", "cats/odd$\n$.png"]
+    keys = ["cats/1.png", "IMG_20230412_101112.jpg", "x[123]", "cats/odd$\n$.png"]
     (axes,) = worst_reconstructions(*pair(4), np.array([0.4, 0.3, 0.2, 0.1]), key_of=keys.__getitem__).axes
     shown = [text.get_text().partition("\n")[2].partition("\n")[2] for text in axes.texts]
-    assert shown == ["1.png", "…2_101112", "[0123456]", r"odd$\n$"]
+    assert shown == ["1.png", "…2_101112", "[123]", r"odd$\n$"]
 
 
 def test_what_does_not_pair_is_refused() -> None:

@@ -84,6 +84,8 @@ def _shortened(key: str) -> str:
     """Return what fits of a file's name: its end, where those of many files differ; or the place in an array."""
     path = PurePosixPath(key)
     name = plain(path.name)
+    if name.endswith("]"):
+        return name[name.rfind("[") :]
     if len(name) > MAX_LETTERS:
-        name = name[name.rfind("[") :] if name.endswith("]") else plain(path.stem)
+        name = plain(path.stem)
     return name if len(name) <= MAX_LETTERS else f"…{name[2 - MAX_LETTERS :]}"
