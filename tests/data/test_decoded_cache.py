@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_lightning.data import folder_files
-from ae_lightning.data.decoded_cache import DecodedCache
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder import image_files
+from ae_lightning.data.image_folder.decoded_cache import DecodedCache
+from ae_lightning.data.image_folder.folder import read_folder
+from ae_lightning.data.image_folder.settings import FolderReading
 from full_disks import room_for
 
 SKIP = FolderReading(on_error="skip")
@@ -41,8 +41,8 @@ def kept(tmp_path):
 def num_decoded(monkeypatch):
     """How many files were decoded so far."""
     decoded = []
-    real = folder_files.read_image
-    monkeypatch.setattr(folder_files, "read_image", lambda path, *rest: decoded.append(path) or real(path, *rest))
+    real = image_files.read_image
+    monkeypatch.setattr(image_files, "read_image", lambda path, *rest: decoded.append(path) or real(path, *rest))
     return lambda: len(decoded)
 
 
@@ -173,8 +173,8 @@ def test_a_size_that_is_none_is_refused():
 
 def read_and_count(folder, kept, barrier, counts):
     decoded = []
-    real = folder_files.read_image
-    folder_files.read_image = lambda path, *rest: decoded.append(path) or real(path, *rest)
+    real = image_files.read_image
+    image_files.read_image = lambda path, *rest: decoded.append(path) or real(path, *rest)
     barrier.wait()
     read(folder, kept)
     counts.put(len(decoded))

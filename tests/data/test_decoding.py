@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ae_lightning.data.decoding import read_header, read_image
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.image_search import SUFFIXES, find_files
+from ae_lightning.data.image_folder.decoding import read_header, read_image
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.search import SUFFIXES, find_files
 from ae_lightning.errors import DataError
 
 SIZE = (4, 3)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.folder import read_folder
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.errors import DataError
 
 

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_layout import read_layout
-from ae_lightning.data.split_names import part_of, parts_of
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.layout import read_layout
+from ae_lightning.data.image_folder.split_names import part_of, parts_of
 from ae_lightning.errors import DataError
 
 

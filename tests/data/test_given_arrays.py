@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_lightning.data.given_arrays import arrays_given, as_stored, gather_arrays, given_arrays
+from ae_lightning.data.arrays.given import arrays_given, as_stored, gather_arrays, given_arrays
 from ae_lightning.errors import DataError
 
 X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from ae_lightning.data.npz import read_npz
+from ae_lightning.data.arrays.npz import read_npz
 from ae_lightning.errors import DataError
 from ae_lightning.spec import Factors
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ae_lightning.data import DataModule
-from ae_lightning.data.npz import read_npz
+from ae_lightning.data.arrays.npz import read_npz
 from ae_lightning.data.overlay import overlay
 from ae_lightning.data.splits import Split
 from ae_lightning.errors import ConfigError

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from ae_lightning.data import DataModule
-from ae_lightning.data.decoding import PNG_SIGNATURE, read_deep_image, read_header, read_image
-from ae_lightning.data.folder import read_folder
+from ae_lightning.data.image_folder.decoding import PNG_SIGNATURE, read_deep_image, read_header, read_image
+from ae_lightning.data.image_folder.folder import read_folder
 from ae_lightning.errors import DataError
 
 WIDTH, HEIGHT = 4, 3

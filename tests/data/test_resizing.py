@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from ae_lightning.data import DataModule
-from ae_lightning.data.decoding import read_header, read_image
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.folder_reading import FolderReading
-from ae_lightning.data.resizing import choose_resizing
+from ae_lightning.data.image_folder.decoding import read_header, read_image
+from ae_lightning.data.image_folder.folder import read_folder
+from ae_lightning.data.image_folder.resizing import choose_resizing
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.errors import ConfigError
 
 XMP = (

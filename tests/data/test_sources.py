@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.source import known_sources, load_data
 from ae_lightning.errors import ConfigError
 

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from ae_lightning.data.decoding import read_image
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.folder_reading import FolderReading
-from ae_lightning.data.threads import AHEAD, in_threads
+from ae_lightning.data.image_folder.decoding import read_image
+from ae_lightning.data.image_folder.folder import read_folder
+from ae_lightning.data.image_folder.settings import FolderReading
+from ae_lightning.data.image_folder.threads import AHEAD, in_threads
 
 
 @pytest.fixture(params=[1, 2])
@@ -94,7 +94,8 @@ def test_a_large_jpeg_at_a_smaller_scale_differs_by_less_than_a_level(photograph
 def test_a_large_jpeg_is_not_decoded_whole(photographs, monkeypatch):
     scales = []
     monkeypatch.setattr(
-        "ae_lightning.data.decoding._flatten", lambda image: scales.append(image.size) or image.convert("RGB")
+        "ae_lightning.data.image_folder.decoding._flatten",
+        lambda image: scales.append(image.size) or image.convert("RGB"),
     )
     read_image(photographs / "china" / "1.jpg", (64, 64))
     read_image(photographs / "china" / "2.jpg", (20, 40))

@@ -22,8 +22,8 @@ from PIL import Image
 from ae_lightning.checkpoints.files import write_checkpoint
 from ae_lightning.checkpoints.loading import describe, load_autoencoder, load_state
 from ae_lightning.command_line.checkpoint_config import overlay
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.npz import read_npz
+from ae_lightning.data.arrays.npz import read_npz
+from ae_lightning.data.image_folder.folder import read_folder
 from ae_lightning.data.torchvision_sets import read_torchvision_set
 from ae_lightning.errors import UserError
 from ae_lightning.networks import Linear

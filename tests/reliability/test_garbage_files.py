@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.npz import read_npz
+from ae_lightning.data.arrays.npz import read_npz
+from ae_lightning.data.image_folder.folder import read_folder
 from ae_lightning.data.torchvision_sets import read_torchvision_set
 from ae_lightning.errors import DataError
 

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from ae_lightning.data import DataModule
-from ae_lightning.data.decoding import read_header
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder import read_folder
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.decoding import read_header
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.folder import read_folder
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.errors import ConfigError, DataError, UnreadableError
 
 NAMES = (
@@ -195,7 +195,7 @@ def test_pipes_are_not_waited_for(tmp_path):
 READ = """
 import json, re, sys, time
 from pathlib import Path
-from ae_lightning.data.folder import read_folder
+from ae_lightning.data.image_folder.folder import read_folder
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 before = peak()

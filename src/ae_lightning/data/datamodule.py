@@ -15,12 +15,12 @@ from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch_transfer import BatchTransfer
-from ae_lightning.data.decoded_cache import DecodedCache
-from ae_lightning.data.decoding import Resize
-from ae_lightning.data.faults import OnError
-from ae_lightning.data.folder_layout import FolderLabels
-from ae_lightning.data.folder_reading import FolderReading
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
+from ae_lightning.data.image_folder.decoded_cache import DecodedCache
+from ae_lightning.data.image_folder.decoding import Resize
+from ae_lightning.data.image_folder.faults import OnError
+from ae_lightning.data.image_folder.layout import FolderLabels
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
 from ae_lightning.data.opened_data import LoadedData, OpenedData, SplitName

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from ae_lightning.data.decoded_cache import DecodedCache
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.decoded_cache import DecodedCache
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.memory import OnDevice
 from ae_lightning.data.splits import DataSet
 from ae_lightning.errors import ConfigError, unknown_name

@@ -12,7 +12,7 @@ import torch
 from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: ignore[import-untyped]
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
-from ae_lightning.data.idx_files import find_idx_file, read_idx
+from ae_lightning.data.arrays.idx_files import find_idx_file, read_idx
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from ae_lightning.command_line.launch import open_cli, prepare
-from ae_lightning.data.given_arrays import arrays_given
+from ae_lightning.data.arrays.given import arrays_given
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.models.autoencoder import Autoencoder

@@ -11,8 +11,8 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
+from ae_lightning.data.arrays.given import GivenArrays, gather_arrays
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.given_arrays import GivenArrays, gather_arrays
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_value
 from ae_lightning.python_api.given_model import written_down

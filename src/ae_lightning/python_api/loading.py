@@ -12,9 +12,9 @@ from ae_lightning.checkpoints.files import BEST_CHECKPOINT, newest_sound
 from ae_lightning.checkpoints.loading import CheckpointContents, load_autoencoder, read_checkpoint
 from ae_lightning.command_line.launch import prepare
 from ae_lightning.command_line.store_option import store_in
+from ae_lightning.data.arrays.given import arrays_given, gather_arrays
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import ForeignData
-from ae_lightning.data.given_arrays import arrays_given, gather_arrays
 from ae_lightning.data.scaling import scaler_of
 from ae_lightning.errors import CheckpointError, TrackingError
 from ae_lightning.python_api.given_data import ARRAYS

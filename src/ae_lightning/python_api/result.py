@@ -14,9 +14,9 @@ from torch import Tensor
 from ae_lightning.callbacks.encoding import numpy_model
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.report import of_stage
-from ae_lightning.data.array_samples import channel_axis
+from ae_lightning.data.arrays.given import GivenArrays, as_stored, positions
+from ae_lightning.data.arrays.samples import channel_axis
 from ae_lightning.data.foreign import SeenData, seen_data
-from ae_lightning.data.given_arrays import GivenArrays, as_stored, positions
 from ae_lightning.data.scaling import Scaler
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.judging.chunks import chunks

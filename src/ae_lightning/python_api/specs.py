@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ae_lightning.data.arrays.given import arrays_given
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import seen_data
-from ae_lightning.data.given_arrays import arrays_given
 from ae_lightning.python_api.given_data import given_data
 from ae_lightning.spec import DataSpec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.data.given_arrays import given_arrays
+from ae_lightning.data.arrays.given import given_arrays
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet
 

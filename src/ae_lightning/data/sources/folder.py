@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.data.folder import read_folder
+from ae_lightning.data.image_folder.folder import read_folder
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ae_lightning.data.npz import read_npz
+from ae_lightning.data.arrays.npz import read_npz
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet
 

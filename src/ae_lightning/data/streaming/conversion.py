@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ae_lightning.data.data_line import data_line
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_files import find_readable_images
-from ae_lightning.data.folder_layout import read_layout
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.image_files import find_readable_images
+from ae_lightning.data.image_folder.layout import read_layout
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.scaling import tell_of_largest

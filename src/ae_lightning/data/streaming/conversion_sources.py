@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.folder_files import FolderFiles
-from ae_lightning.data.folder_layout import FolderLayout, shown
+from ae_lightning.data.image_folder.image_files import FolderFiles
+from ae_lightning.data.image_folder.layout import FolderLayout, shown
 from ae_lightning.data.splits import DataSet, Split, rows_of
 from ae_lightning.data.streaming.blocks import PixelType
 from ae_lightning.errors import DataError

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ae_lightning.data.decoding import ImageHeader, bombs_refused, read_deep_image, read_header, read_image
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_layout import FolderLayout, PlacedImage
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.decoding import ImageHeader, bombs_refused, read_deep_image, read_header, read_image
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.layout import FolderLayout, PlacedImage
+from ae_lightning.data.image_folder.resizing import Resizing, choose_resizing
+from ae_lightning.data.image_folder.settings import FolderReading
+from ae_lightning.data.image_folder.threads import in_threads
 from ae_lightning.data.progress import track_slow
-from ae_lightning.data.resizing import Resizing, choose_resizing
-from ae_lightning.data.threads import in_threads
 from ae_lightning.errors import DataError
 
 

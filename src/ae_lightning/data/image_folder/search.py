@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.split_names import part_of
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.split_names import part_of
 
 SUFFIXES = frozenset(
     (

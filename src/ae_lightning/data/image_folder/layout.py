@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from ae_lightning.data.data_line import first_few
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_tree import Node, are_strays, tree_of
 from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
-from ae_lightning.data.image_search import FoundFiles, counted, find_files
-from ae_lightning.data.masks import refuse_masks
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.masks import refuse_masks
+from ae_lightning.data.image_folder.search import FoundFiles, counted, find_files
+from ae_lightning.data.image_folder.split_names import Part, part_of, parts_of
+from ae_lightning.data.image_folder.tree import Node, are_strays, tree_of
 from ae_lightning.data.opened_data import SplitName
-from ae_lightning.data.split_names import Part, part_of, parts_of
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 

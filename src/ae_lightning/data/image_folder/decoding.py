@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ae_lightning.data.pixel_formats import (
+from ae_lightning.data.image_folder.pixel_formats import (
     DEEP_GREY_MODES,
     LARGEST_OF_16_BITS,
     REMEDY,

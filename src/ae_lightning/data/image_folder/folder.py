@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.data.decoded_cache import Decoded, DecodedCache, key_of
-from ae_lightning.data.faults import Faults
-from ae_lightning.data.folder_files import FolderFiles, find_readable_images
-from ae_lightning.data.folder_layout import FolderLayout, read_layout, shown
-from ae_lightning.data.folder_reading import FolderReading
+from ae_lightning.data.image_folder.decoded_cache import Decoded, DecodedCache, key_of
+from ae_lightning.data.image_folder.faults import Faults
+from ae_lightning.data.image_folder.image_files import FolderFiles, find_readable_images
+from ae_lightning.data.image_folder.layout import FolderLayout, read_layout, shown
+from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.sample_keys import keys_of_files

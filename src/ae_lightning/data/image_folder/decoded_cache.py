@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ae_lightning.checks import require_positive
-from ae_lightning.data import decoding, pixel_formats, resizing
+from ae_lightning.data.image_folder import decoding, pixel_formats, resizing
 from ae_lightning.errors import first_line
 from ae_lightning.waiting import holding
 from ae_lightning.whole_files import replacing

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ae_lightning.data.array_samples import Header
+from ae_lightning.data.arrays.samples import Header
+from ae_lightning.data.image_folder.split_names import Part, part_of_word, words_of
 from ae_lightning.data.opened_data import SplitName
-from ae_lightning.data.split_names import Part, part_of_word, words_of
 from ae_lightning.errors import DataError
 
 Role = Literal["x", "y", "factors"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple, get_args
 
-from ae_lightning.data.decoding import Resize
+from ae_lightning.data.image_folder.decoding import Resize
 
 MAX_SQUASHED = 0.05
 """A change of the aspect ratio that is hardly seen."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.array_samples import Header
+from ae_lightning.data.arrays.samples import Header
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL

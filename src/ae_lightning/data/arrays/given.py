@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ae_lightning.data.array_samples import Header, check_sample_header, converted, with_channels_first
+from ae_lightning.data.arrays.samples import Header, check_sample_header, converted, with_channels_first
 from ae_lightning.data.holding_out import hold_out_test
 from ae_lightning.data.sample_keys import keys_of_array
 from ae_lightning.data.splits import DataSet, Split

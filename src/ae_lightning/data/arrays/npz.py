@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ae_lightning.data.array_labels import LARGEST, Labels, check_label_header, places_of
-from ae_lightning.data.array_names import ArrayNames, find_arrays
-from ae_lightning.data.array_samples import (
+from ae_lightning.data.arrays.labels import LARGEST, Labels, check_label_header, places_of
+from ae_lightning.data.arrays.names import ArrayNames, find_arrays
+from ae_lightning.data.arrays.samples import (
     Header,
     SampleArray,
     check_sample_header,

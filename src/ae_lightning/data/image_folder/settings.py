@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ae_lightning.checks import require_at_least, require_name
-from ae_lightning.data.decoding import Resize
-from ae_lightning.data.faults import OnError
-from ae_lightning.data.folder_layout import FolderLabels
+from ae_lightning.data.image_folder.decoding import Resize
+from ae_lightning.data.image_folder.faults import OnError
+from ae_lightning.data.image_folder.layout import FolderLabels
 from ae_lightning.data.opened_data import SplitName
 from ae_lightning.errors import ConfigError, unknown_name
 

@@ -1,0 +1,1 @@
+"""Arrays in memory or in files: which of them are samples, labels and factors."""
