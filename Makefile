@@ -4,7 +4,30 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help setup fit test test-slow reproduce docs lint format clean
+# The lowest versions have wheels for Python 3.11 and 3.12.
+LOWEST := .venv-lowest
+LOWEST_PYTHON ?= $(shell python3.11 --version >/dev/null 2>&1 && echo python3.11 || echo $(PYTHON))
+# Fit, resume, compare, sweep and load; and what older versions were seen to do otherwise.
+SMOKE := \
+	tests/callbacks/test_pictures.py::test_pictures_stand_in_the_charts_image_grid \
+	tests/checkpoints/test_readable.py \
+	tests/command_line/test_lightning_callbacks.py::test_an_average_taken_at_the_end_is_what_is_judged_and_kept \
+	tests/command_line/test_resume.py::test_a_run_by_its_id_goes_on_with_its_own_configuration \
+	tests/command_line/test_resume.py::test_the_run_gone_on_with_is_the_newest_and_has_the_same_result_as_one_left_in_peace \
+	tests/command_line/test_run_folders.py \
+	tests/comparison/test_compare_command.py::test_the_page_shows_what_could_be_loaded_and_names_the_rest \
+	tests/comparison/test_compare_command.py::test_the_table_has_every_configuration_and_the_baseline \
+	tests/data/test_decoding.py \
+	tests/data/test_npz.py \
+	tests/python_api/test_compare.py \
+	tests/python_api/test_fit.py \
+	tests/python_api/test_load.py \
+	tests/sweep/test_sweep_runs.py::test_the_best_configuration_runs_unchanged \
+	tests/sweep/test_sweep_runs.py::test_the_best_model_is_registered \
+	tests/sweep/test_sweep_runs.py::test_the_trials_are_complete \
+	tests/tracking/test_refused.py::test_what_a_proxy_never_lets_through_is_kept_until_it_does
+
+.PHONY: help setup fit test test-slow test-lowest setup-lowest reproduce docs lint format clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +50,20 @@ test: $(INSTALLED)  ## all tests but the slow ones
 test-slow: $(INSTALLED)  ## the slow tests
 	$(BIN)/python -m pytest -m slow $(WORKERS)
 
+test-lowest: setup-lowest  ## a few tests beside the lowest versions of all direct dependencies but torch
+	$(LOWEST)/bin/python -m pytest -m "not slow" $(WORKERS) $(SMOKE)
+
+setup-lowest: $(LOWEST)/.installed  ## create .venv-lowest for them
+
+$(LOWEST)/.installed: tests/lowest.txt
+	test -x $(LOWEST)/bin/python || $(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --no-compile --editable ".[test]" --constraint tests/lowest.txt
+	touch $@
+
+tests/lowest.txt: pyproject.toml
+	echo '# The lowest of the direct dependencies but torch: `make tests/lowest.txt` makes it of pyproject.toml.' >$@
+	sed -n '/^dependencies/,/^\]/s/^ *"\([a-zA-Z0-9_-]*\)[^>]*>=\([^,]*\),.*/\1==\2/p' pyproject.toml | grep -v '^torch' >>$@
+
 reproduce: $(INSTALLED)  ## the experiments of Eftimiades and Bagul (hours; goes on where it stopped) and docs/results.md
 	$(BIN)/python -m experiments.reproduce
 	$(BIN)/python -m ae_lightning compare --experiment eftimiades --output outputs/eftimiades
@@ -46,4 +83,4 @@ format: $(INSTALLED)  ## rewrite the code in the house's style
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and what tools leave behind
-	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) site .mypy_cache .pytest_cache .ruff_cache
