@@ -37,5 +37,5 @@ def test_a_source_that_is_not_there_is_refused():
 def test_it_is_trained_on(workspace):
     outcome = workspace("fit", "--model", "VanillaAE", "--data.name", "spirals.Spirals", *QUICK)
     assert outcome.code == 0, outcome.err
-    assert "on spirals (2; 540 train, 60 val, 200 test)" in outcome.err
+    assert "spirals: 2; 540 train, 60 val, 200 test; 3 classes" in outcome.err
     assert Spirals.name == "spirals"
