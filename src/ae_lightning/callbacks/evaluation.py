@@ -81,8 +81,8 @@ class Evaluation(Callback):
         pca: Measure PCA beside the model, on the same samples: as many components as a latent has numbers, or of a
             discrete code no more bits.
         seed: Fixes clustering and what is drawn.
-        cache: Folder that keeps what depends on the data alone (PCA's measures, a small classifier, JPEG's and WebP's
-            curves), so that a data set pays for it once; null keeps nothing.
+        cache: Folder that keeps what depends on the data alone. A data set then pays once for PCA's measures, a small
+            classifier, and JPEG's and WebP's curves; null keeps nothing.
 
     Raises:
         ConfigError: If a name is unknown or a number out of range.

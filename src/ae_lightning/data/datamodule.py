@@ -58,7 +58,7 @@ class DataModule(BatchTransfer):
             ``data`` where that is not set.
         path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
             sources.
-        batch_size: Samples per training step and rank.
+        batch_size: Samples per step and rank.
         scaling: What becomes of values. ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
             point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum, b, so that its squared
             error, in losses and in ``mse``, is 1/b² times what it is under ``unit``; ``dataset_max`` divides all
@@ -66,20 +66,19 @@ class DataModule(BatchTransfer):
             value's mean over the train split and divides by its standard deviation there; ``none`` leaves all as
             stored. ``auto`` is ``unit`` for images and ``standard`` for vectors. A checkpoint keeps what was taken from
             the train split, so that other data are scaled alike.
-        num_val: How many training samples to hold out for validation. 0 holds out none; null holds out 5,000
+        num_val: Training samples to hold out for validation. 0 holds out none; null holds out 5,000
             of a torchvision set (a tenth of it at most), a tenth of any other. Where the source has a validation split
             of its own, that is used, and a number is refused. A ``stream`` was divided by ``convert``,
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
-        image_size: Height and width in pixels that ``folder`` resizes its images to; null takes the size that
-            most of them have.
-        resize: What becomes of images of ``folder`` whose aspect ratio is another. ``squash`` changes it, ``crop`` cuts
-            off what is too much of the middle, ``pad`` adds black borders. Null squashes where all are within 5 %, and
-            crops all where some are not; a checkpoint keeps which.
-        splits: The folder of each split of ``folder``, below ``path``: ``{train: DIR, val: DIR, test: DIR}``, of which
-            ``train`` is needed. Null takes folders that are called after splits, if all at the top are.
-        labels: ``folders`` takes the folders of ``folder`` for classes, images beside them having no label; ``none``
-            takes none. Null takes two or more folders side by side for classes.
-        split_seed: Fixes which samples are held out for validation, and for test where the source has no
+        image_size: Height and width in pixels of ``folder``'s images; null takes the size that most of them have.
+        resize: What becomes of other aspect ratios. Of ``folder``, ``squash`` changes them, ``crop`` cuts off what is
+            too much beside the middle, ``pad`` adds black borders. Null squashes where all are within 5 %, and crops
+            all where some are not; a checkpoint keeps which.
+        splits: Folders of its splits, as ``{train: DIR, val: DIR, test: DIR}``. They lie below the ``path`` of
+            ``folder``, and ``train`` is needed. Null takes folders that are called after splits, if all at the top are.
+        labels: Whether folders are classes. ``folders`` takes those of ``folder`` for such, images beside them having
+            no label; ``none`` takes none. Null takes two or more folders side by side for classes.
+        split_seed: Fixes which samples are held out. They are for validation, and for test where the source has no
             test split.
         seed: Fixes the order in which the training samples come, together with the epoch.
         predict_split: The split that ``predict`` goes through.
@@ -88,15 +87,15 @@ class DataModule(BatchTransfer):
             that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum). It is measured
             whether the code shows both.
-        on_error: What becomes of a damaged image of ``folder``. ``raise`` ends the run before it begins,
+        on_error: What becomes of damaged images of ``folder``. ``raise`` ends the run before it begins,
             ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
             does not give (no permission, a failing disk) ends the run either way. All images are read before training.
-        follow_links: Whether ``folder`` follows links to what lies outside of it; a warning names those it does not.
-        cache: Folder in which decoded images of ``folder`` are kept for the next start; null keeps none.
+        follow_links: Follow links out of ``folder``; a warning names those that are not followed.
+        cache: Where decoded images are kept. Those of ``folder`` are there at the next start; null keeps none.
         cache_gib: How many GiB of them at most; those longest unused are thrown out.
-        on_device: Whether a split's bytes stay on the GPU. Batches are then made there without waiting for the host;
+        on_device: Whether a split stays on the GPU. Batches are then made there without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
-        augment: Random changes of the images that training sees, such as ``[RandomHorizontalFlip]``. Each is a name, or
+        augment: Random changes of training images, such as ``[RandomHorizontalFlip]``. Each is a name, or
             ``{class_path: RandomAffine, init_args: {degrees: 10}}``. There are RandomAffine, RandomHorizontalFlip,
             RandomCrop, RandomResizedCrop, ColorJitter, RandomErasing, GaussianNoise and GaussianBlur, with the
             arguments of torchvision's transforms v2; any other transform is found by its dotted path, and slower.
