@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.splits import SplitName
 from ae_lightning.data.streaming.stream_description import StreamDescription
 from ae_lightning.data.streaming.writer import BlockWriter, sizes_for
 from ae_lightning.tracking import connect

@@ -9,7 +9,8 @@ import pytest
 
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.layout import read_layout
-from ae_lightning.data.image_folder.split_names import part_of, parts_of
+from ae_lightning.data.image_folder.settings import FolderReading
+from ae_lightning.data.split_names import part_of, parts_of
 from ae_lightning.errors import DataError
 
 
@@ -23,7 +24,7 @@ def plant(root, **numbers):
 
 
 def understand(path, splits=None, labels=None):
-    return read_layout(path, splits, labels, follow_links=False, faults=Faults("raise"))
+    return read_layout(path, FolderReading(splits=splits, labels=labels), Faults("raise"))
 
 
 def counts(layout):

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ae_lightning.data.foreign import SeenData
-from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.overlay import overlay
-from ae_lightning.data.splits import Split, rows_of
+from ae_lightning.data.splits import Split, SplitName, rows_of
 from ae_lightning.draws import Draws
 from ae_lightning.judging.altered_images import MAX_CORRUPTED, MAX_OVERLAID, CorruptedImages, OverlaidImages
 from ae_lightning.judging.chunks import CACHED_SIZE, chunk_size

@@ -30,9 +30,8 @@ from ae_lightning.callbacks.encoding import (
 from ae_lightning.callbacks.narration import Parts, narrated
 from ae_lightning.checks import require_at_least
 from ae_lightning.data.foreign import SeenData, data_of
-from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.sample_keys import SampleKeys
-from ae_lightning.data.splits import Split
+from ae_lightning.data.splits import Split, SplitName
 from ae_lightning.errors import ConfigError, UserError, first_line
 from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.cache import Cache

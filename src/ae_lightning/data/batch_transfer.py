@@ -83,11 +83,10 @@ class BatchTransfer(LightningDataModule):
         if isinstance(batch, Tensor):
             return batch
         # reordered while they are bytes: a quarter of the memory traffic
-        x = batch.x.to(memory_format=torch.channels_last) if batch.x.ndim == 4 else batch.x
-        batch = batch._replace(x=self.scale(x))
+        x = self.scale(batch.x.to(memory_format=torch.channels_last) if batch.x.ndim == 4 else batch.x)
         trainer = self.trainer
         num_views = getattr(getattr(trainer, "lightning_module", None), "num_views", 1)
         if trainer is None or not trainer.training or not self.augmenter:
-            return batch._replace(views=(batch.x,) * (num_views - 1))
+            return batch._replace(x=x, views=(x,) * (num_views - 1))
         position = trainer.current_epoch, num_batches_before(trainer)
-        return self.augmenter.augmented(batch, position, num_views, self.spec.value_range)
+        return self.augmenter.augmented(batch._replace(x=x), position, num_views, self.spec.value_range)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.splits import SplitName
 from ae_lightning.plain_text import plain
 
 NUM_NAMED = 3

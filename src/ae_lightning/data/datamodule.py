@@ -19,11 +19,10 @@ from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
 from ae_lightning.data.image_folder.decoded_cache import DecodedCache
 from ae_lightning.data.image_folder.decoding import Resize
 from ae_lightning.data.image_folder.faults import OnError
-from ae_lightning.data.image_folder.layout import FolderLabels
-from ae_lightning.data.image_folder.settings import FolderReading
+from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
-from ae_lightning.data.opened_data import LoadedData, OpenedData, SplitName
+from ae_lightning.data.opened_data import LoadedData, OpenedData
 from ae_lightning.data.same_samples import JUDGED, other_splits, samples_state, tell_of_other_samples
 from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.scaling import (
@@ -38,7 +37,7 @@ from ae_lightning.data.scaling import (
     value_range,
 )
 from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data
-from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.data.splits import DataSet, Split, SplitName
 from ae_lightning.errors import CheckpointError, ConfigError
 from ae_lightning.spec import DataSpec, kind_of
 

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.opened_data import SplitName, fingerprint_of, some_of
-from ae_lightning.data.splits import Split
+from ae_lightning.data.opened_data import fingerprint_of, some_of
+from ae_lightning.data.splits import Split, SplitName
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.spec import DataSpec, kind_of

@@ -14,6 +14,9 @@ from ae_lightning.labels import MISSING_LABEL
 
 MAX_DEFAULT_VAL = 5000
 
+TEST_SHARE = 0.1
+"""What becomes the test split of files that come without one."""
+
 KEY = "data.leave_out_class"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,10 +12,8 @@ from torch import Tensor
 from ae_lightning.data.holding_out import TrainValDivision
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
-from ae_lightning.data.splits import DataSet, Split, rows_of
+from ae_lightning.data.splits import DataSet, Split, SplitName, rows_of
 from ae_lightning.spec import Factors
-
-SplitName = Literal["train", "val", "test"]
 
 NUM_FINGERPRINTED = 256
 """Samples, spread over a split, that tell it from others."""

@@ -8,7 +8,8 @@ from typing import Any
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ae_lightning.data.opened_data import OpenedData, SplitName
+from ae_lightning.data.opened_data import OpenedData
+from ae_lightning.data.splits import SplitName
 
 _SAMPLES, _DATA_SET = "samples", "data_set"
 

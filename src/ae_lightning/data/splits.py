@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from ae_lightning.data.sample_keys import SampleKeys, keys_of_array
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 from ae_lightning.spec import Factors, kind_of
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 DTYPES = (torch.uint8, torch.uint16, torch.float32)
 """What samples are kept as until they are on the device that trains on them."""

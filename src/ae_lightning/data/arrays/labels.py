@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.data.arrays.samples import Header
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.splits import SplitName
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ae_lightning.data.arrays.samples import Header
-from ae_lightning.data.image_folder.split_names import Part, part_of_word, words_of
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.split_names import Part, part_of_word, words_of
+from ae_lightning.data.splits import SPLITS, SplitName
 from ae_lightning.errors import DataError
 
 Role = Literal["x", "y", "factors"]
@@ -21,8 +21,6 @@ _WORDS: dict[Role, tuple[str, ...]] = {
 _ROLES: dict[str, Role] = {word: role for role, words in _WORDS.items() for word in words}
 _WHOLE_NAMES: dict[str, Role] = {"latents_classes": "factors"}
 """Of dSprites, whose words would say something else."""
-
-SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,17 @@ from ae_lightning.data.arrays.samples import (
     stretched,
     with_channels_first,
 )
-from ae_lightning.data.holding_out import hold_out_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test
 from ae_lightning.data.memory import COPIES, require_memory
-from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.sample_keys import keys_of_array
-from ae_lightning.data.splits import DataSet, Split
-from ae_lightning.errors import DataError
+from ae_lightning.data.splits import DataSet, Split, SplitName
+from ae_lightning.errors import DataError, first_line
 from ae_lightning.spec import Factors
 
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
 """More than so many bytes out of each one in the file, and more than a gibibyte, are no samples."""
 
-TEST_SHARE = 0.1
 NAMES = "factor_names"
 SINGLE = ".npy"
 
@@ -120,7 +118,7 @@ def _read_members(path: Path) -> dict[str, _Member]:
                     found[info.filename.removesuffix(".npy")] = _Member(header, info.file_size, info.compress_size)
             return found
     except Exception as error:  # a damaged archive raises whatever its decoder stumbles over
-        raise DataError(f"{_cannot_be_read(path)}: {_one_line(error)}") from error
+        raise DataError(f"{_cannot_be_read(path)}: {first_line(error)}") from error
 
 
 def _read_header(file: IO[bytes]) -> Header:
@@ -215,7 +213,7 @@ def _read_array(path: Path, name: str) -> npt.NDArray[Any]:
         with loaded as archive:
             array: npt.NDArray[Any] = archive[name]
     except Exception as error:  # as above: any decoder's error
-        raise DataError(f"{path}: {name} cannot be read: {_one_line(error)}") from error
+        raise DataError(f"{path}: {name} cannot be read: {first_line(error)}") from error
     return array
 
 
@@ -266,7 +264,3 @@ def _read_integers(path: Path, name: str) -> npt.NDArray[np.int64]:
 
 def _cannot_be_read(path: Path) -> str:
     return f"{path} cannot be read as {SINGLE if path.suffix == SINGLE else '.npz'}"
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -70,15 +70,20 @@ class DecodedCache:
         self._folder = None if folder is None else folder / FOLDER
         self._max_bytes = int(require_positive("data.cache_gib", gib) * 2**30)
 
-    def get(self, key: str, decode: Callable[[], Decoded]) -> Decoded:
-        """Return what is kept under a key, its pixels mapped into memory; decode and keep it if nothing is.
+    def get(
+        self, names: Iterable[str], files: Iterable[Path], settings: object, decode: Callable[[], Decoded]
+    ) -> Decoded:
+        """Return what is kept of files, its pixels mapped into memory; decode and keep it if nothing is.
 
         Args:
-            key: From `key_of`.
-            decode: Makes it.
+            names: Of the files, wherever their folder lies.
+            files: Their paths; of each, name, size and time of its last change count.
+            settings: What else the images depend on.
+            decode: Makes them.
         """
         if self._folder is None:
             return decode()
+        key = _key_of(names, files, settings)
         path = self._folder / key
         found = _read(path)
         if found is not None:
@@ -117,14 +122,8 @@ class DecodedCache:
             del sizes[oldest]
 
 
-def key_of(names: Iterable[str], files: Iterable[Path], *settings: object) -> str:
-    """Name images by the files that they are decoded from, how, and by which code.
-
-    Args:
-        names: Of the files, wherever their folder lies.
-        files: Their paths; of each, name, size and time of its last change count.
-        settings: What else they depend on.
-    """
+def _key_of(names: Iterable[str], files: Iterable[Path], settings: object) -> str:
+    """Name images by the files that they are decoded from, how, and by which code."""
     digest = hashlib.blake2b(f"{_reader_version()}|{settings!r}".encode(), digest_size=16)
     for name, file in zip(names, files, strict=True):
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.data.image_folder.decoded_cache import Decoded, DecodedCache, key_of
+from ae_lightning.data.image_folder.decoded_cache import Decoded, DecodedCache
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.image_files import FolderFiles, find_readable_images
 from ae_lightning.data.image_folder.layout import FolderLayout, read_layout, shown
@@ -44,11 +44,12 @@ def read_folder(
     """
     reading, cache = reading or FolderReading(), cache or DecodedCache(None)
     faults = Faults(reading.on_error)
-    layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
+    layout = read_layout(path, reading, faults)
     num_unlisted = faults.num_skipped
     files, names = [image.path for image in layout.images], layout.keys_of(layout.images)
-    key = key_of(names, files, reading.image_size, reading.resize, reading.on_error)
-    decoded = cache.get(key, lambda: _decode(layout, reading, faults))
+    settings = reading.image_size, reading.resize, reading.on_error
+    decoded = cache.get(names, files, settings, lambda: _decode(layout, reading, faults))
+    # What is decoded now is told of as it is found.
     if faults.num_skipped == num_unlisted:
         for place, reason in decoded.unread:
             faults.skip(files[place], reason)

@@ -7,27 +7,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ae_lightning.data.data_line import first_few
-from ae_lightning.data.holding_out import hold_out, num_held_out_for_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out, num_held_out_for_test
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.masks import refuse_masks
 from ae_lightning.data.image_folder.search import FoundFiles, counted, find_files
-from ae_lightning.data.image_folder.split_names import Part, part_of, parts_of
+from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
 from ae_lightning.data.image_folder.tree import Node, are_strays, tree_of
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.split_names import Part, part_of, parts_of
+from ae_lightning.data.splits import SPLITS, SplitName
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
 
-FolderLabels = Literal["folders", "none"]
-
-TEST_SHARE = 0.1
-
-SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 BY_HAND = "data.splits: {train: DIR, test: DIR} names them"
 
 
@@ -105,16 +101,12 @@ class FolderLayout:
         return places
 
 
-def read_layout(
-    path: Path, splits: Mapping[SplitName, str] | None, labels: FolderLabels | None, follow_links: bool, faults: Faults
-) -> FolderLayout:
+def read_layout(path: Path, reading: FolderReading, faults: Faults) -> FolderLayout:
     """Understand the folders of a tree of images.
 
     Args:
         path: Where it is.
-        splits: The folder of each split, relative to it; None leaves it to the names of its folders.
-        labels: `folders` takes those in the splits for classes, `none` takes none; None where it is to be found out.
-        follow_links: Whether links that lead outside are followed.
+        reading: What is to be made of it.
         faults: Where folders go that cannot be listed.
 
     Raises:
@@ -122,13 +114,15 @@ def read_layout(
     """
     if not path.is_dir():
         raise DataError(f"data.path: there is no folder {path}")
-    reader = _Reader(path, labels)
-    if splits is None:
-        found = find_files(path, path, follow_links, faults)
+    reader = _Reader(path, reading.labels)
+    if reading.splits is None:
+        found = find_files(path, path, reading.follow_links, faults)
         if not found.images:
             raise DataError(found.lack(path))
         return reader.layout(reader.divided(found), found.passed_over)
-    searched = {name: _searched(path, name, folder, follow_links, faults) for name, folder in splits.items()}
+    searched = {
+        name: _searched(path, name, folder, reading.follow_links, faults) for name, folder in reading.splits.items()
+    }
     _refuse_overlap(searched)
     trees = {name: tree_of(found.root, found.images) for name, found in searched.items()}
     passed_over = sum((Counter(found.passed_over) for found in searched.values()), Counter[str]())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ae_lightning.data.image_folder.split_names import words_of
 from ae_lightning.data.image_folder.tree import Node
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.split_names import words_of
+from ae_lightning.data.splits import SplitName
 from ae_lightning.errors import DataError
 
 _MASKS = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ae_lightning.data.image_folder.faults import Faults
-from ae_lightning.data.image_folder.split_names import part_of
+from ae_lightning.data.split_names import part_of
 
 SUFFIXES = frozenset(
     (

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.image_folder.decoding import Resize
 from ae_lightning.data.image_folder.faults import OnError
-from ae_lightning.data.image_folder.layout import FolderLabels
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.splits import SplitName
 from ae_lightning.errors import ConfigError, unknown_name
+
+FolderLabels = Literal["folders", "none"]
 
 
 @dataclass(frozen=True)

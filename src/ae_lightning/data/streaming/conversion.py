@@ -15,9 +15,9 @@ from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivision
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.image_files import find_readable_images
 from ae_lightning.data.image_folder.layout import read_layout
-from ae_lightning.data.opened_data import SplitName
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.scaling import tell_of_largest
+from ae_lightning.data.splits import SplitName
 from ae_lightning.data.streaming.conversion_sources import ConversionSource, FolderSource, LoadedSource
 from ae_lightning.data.streaming.stored_keys import append_keys
 from ae_lightning.data.streaming.stream_description import StreamDescription
@@ -75,7 +75,7 @@ def _open(data: DataModule) -> ConversionSource:
         return LoadedSource(data.read(), data.dataset_name)
     path = Path(data.path or "").expanduser()
     reading, faults = data.reading, Faults(data.reading.on_error)
-    layout = read_layout(path, reading.splits, reading.labels, reading.follow_links, faults)
+    layout = read_layout(path, reading, faults)
     return FolderSource(layout, find_readable_images(layout, reading, faults), data.split_seed)
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import require_memory
-from ae_lightning.data.opened_data import NUM_FINGERPRINTED, OpenedData, SplitName
+from ae_lightning.data.opened_data import NUM_FINGERPRINTED, OpenedData
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.splits import Split, require_named_labels
+from ae_lightning.data.splits import Split, SplitName, require_named_labels
 from ae_lightning.data.streaming.blocks import BlockReader
 from ae_lightning.data.streaming.litdata_import import require_litdata
 from ae_lightning.data.streaming.loader import StreamLoader

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from ae_lightning import __version__
-from ae_lightning.data.opened_data import SplitName
+from ae_lightning.data.splits import SplitName
 from ae_lightning.data.streaming.blocks import PixelType
 from ae_lightning.errors import DataError
 from ae_lightning.versions import FIRST_VERSION, require_readable
