@@ -16,6 +16,7 @@ class Proxy(ThreadingHTTPServer):
 
     Attributes:
         refuses: Called with method and path; the status to answer with, None to hand the request on.
+        loses: Called likewise; whether the answer to what was handed on is lost.
     """
 
     daemon_threads = True
@@ -24,6 +25,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
         self.refuses = lambda method, path: None
+        self.loses = lambda method, path: False
         self.uri = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -40,7 +42,11 @@ class _Handler(BaseHTTPRequestHandler):
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                self._send(answer.status, answer.read(), answer.headers.get_content_type())
+                content = answer.read()
+            if self.server.loses(self.command, self.path):
+                self._send(502, PAGE, "text/html")
+            else:
+                self._send(answer.status, content, answer.headers.get_content_type())
         except urllib.error.HTTPError as answer:
             self._send(answer.code, answer.read(), answer.headers.get_content_type())
 

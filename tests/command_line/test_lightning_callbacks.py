@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from ae_lightning.checkpoints.loading import load_state
+from ae_lightning.variants.vae import VAE
 from quick_options import JUDGED_QUICKLY
+from small_trainings import SMALL
 
 # Written into the working directory: keeps the weights that each epoch begins with, and copies the model as others do.
 KEEPING = """
@@ -73,11 +75,14 @@ def test_the_bar_that_a_user_chooses_takes_the_place_of_ours(workspace, bar):
 
 
 def test_a_bare_loop_only_trains(workspace):
-    """Nothing is tracked, kept or judged."""
-    outcome = workspace.fit("--trainer.barebones", "true")
+    """Nothing is tracked, kept or judged, neither in the training nor after it."""
+    judged = ("--evaluation.every_n_epochs", "1", "--evaluation.pca", "true")
+    outcome = workspace.fit("--trainer.barebones", "true", *judged)
     assert outcome.code == 0, outcome.err
     assert workspace.runs() == []
+    assert outcome.out == ""
     assert not list(workspace.folder.rglob("*.ckpt"))
+    assert not (workspace.folder / "cache").exists()
 
 
 def test_the_learning_rate_that_is_found_trains_and_is_kept(workspace):
@@ -91,6 +96,13 @@ def test_the_learning_rate_that_is_found_trains_and_is_kept(workspace):
     found = state["optimizer_states"][0]["param_groups"][0]["lr"]
     assert found != 1e-6
     assert state["hyper_parameters"]["optimizer"]["init_args"]["lr"] == found
+
+
+def test_a_rate_that_is_set_is_in_the_hyperparameters_too():
+    """In Python, where nothing else looks after them."""
+    model = VAE(**SMALL)
+    model.lr = 0.5
+    assert model.hparams["optimizer"]["init_args"]["lr"] == model.lr == 0.5
 
 
 def test_a_word_of_an_enumeration_as_default_is_written_as_the_word(workspace):

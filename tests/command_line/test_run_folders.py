@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from ae_lightning.machine.run_lock import RunLock
+from quick_options import JUDGED_QUICKLY
 
 WITHOUT = ("--trainer.logger", "false")
 PICTURES = ("--evaluation.pictures", "[reconstructions]")
@@ -61,6 +62,20 @@ def test_each_has_a_folder_with_all_that_it_leaves(twice):
         assert f"{value:.4f}" in outcome.out
         assert [step for step, _ in curve(folder, "val/loss")] == [10]
     assert {path.name for path in workspace.folder.iterdir()} == {"mlflow.db", "runs"}
+
+
+def test_it_is_judged_without_mlflow_too_unless_that_is_asked_for(twice, workspace):
+    trained, _ = twice
+    before = files(trained.folder)
+    judged = ("--ckpt_path", run_folders(trained.folder)[0] / "best.ckpt", *JUDGED_QUICKLY)
+    for command in ("test", "validate"):
+        outcome = workspace(command, *judged)
+        assert outcome.code == 0, outcome.err
+        assert "mse" in outcome.out
+    assert workspace.runs() == []
+    assert workspace("test", *judged, "--trainer.logger", "MLflowTracker").code == 0
+    assert "test/mse" in workspace.run().data.metrics
+    assert files(trained.folder) == before
 
 
 def test_its_configuration_runs_unchanged(twice, bare_workspace):

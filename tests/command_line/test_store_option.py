@@ -199,9 +199,14 @@ def test_what_comes_last_counts(files, arguments, store):
     assert named_store(arguments.split()) == store
 
 
-def test_a_pipe_is_left_to_the_parser(files):
-    os.mkfifo(files / "pipe")
-    assert named_store(["fit", "-c", "pipe"]) is None
+def test_a_pipe_of_a_shell_is_left_to_the_parser():
+    """It can be read once."""
+    reading, writing = os.pipe()
+    os.write(writing, TRACKED.encode())
+    os.close(writing)
+    assert named_store(["fit", "-c", f"/dev/fd/{reading}"]) is None
+    with os.fdopen(reading) as pipe:
+        assert pipe.read() == TRACKED
 
 
 @pytest.mark.parametrize(("name", "content"), [("absent.yaml", None), ("half.yaml", "a: ["), ("no_text.yaml", b"\xff")])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections import Counter
-from pathlib import Path
 
 import optuna
 import pytest
@@ -174,10 +174,42 @@ def test_a_file_too_large_for_a_configuration_is_not_read(folder, option):
     assert "holds 8,589,934,592 bytes; that is no configuration" in parsed.err
 
 
-def test_a_device_is_no_configuration():
-    assert "-c: /dev/zero is no file" in print_config("-c", "/dev/zero").err
-    with pytest.raises(ConfigError, match=r"^-c: /dev/zero is no file$"):
-        read_study(Path("/dev/zero"))
+@pytest.fixture(params=["/dev/zero", "pipe", "socket"])
+def endless(request, tmp_path):
+    """What could be read for ever, or waited for."""
+    path = tmp_path / request.param
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    return path
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_no_configuration(endless):
+    assert f"-c: {endless} is no file" in print_config("-c", endless).err
+    with pytest.raises(ConfigError, match=f"^-c: {endless} is no file$"):
+        read_study(endless)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_part_of_a_configuration(folder, tmp_path):
+    """Which an option, or a value in a file, may name."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for named in (("--data", pipe), ("-c", write(folder / "mutated.yaml", f"data: {pipe}\n"))):
+        parsed = print_config("-c", BASE, *named)
+        assert parsed.is_refusal, parsed.err
+        assert f"error: {pipe} is no file" in parsed.err
+
+
+def test_a_pipe_of_a_shell_is_read(folder):
+    reading, writing = os.pipe()
+    os.write(writing, b"seed_everything: 31\n")
+    os.close(writing)
+    assert "seed_everything: 31" in print_config("-c", BASE, "-c", f"/dev/fd/{reading}").out
+    os.close(reading)
 
 
 @pytest.mark.parametrize("value", [*UNTAGGED, "2001-99-99", "1" * 5000])

@@ -16,7 +16,7 @@ from mlflow.utils.rest_utils import verify_rest_response
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking import MLflowTracker, find_run
-from ae_lightning.tracking.answers import own_code
+from ae_lightning.tracking.answers import is_of_something_between, own_code
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, require_run
 from ae_lightning.tracking.leftover_spools import find_spools
 from ae_lightning.tracking.mlflow_writes import Metrics, Params, Status, Tags, Text
@@ -80,6 +80,69 @@ def test_an_answer_is_mlflows_own_where_its_json_has_a_code(response, code):
     assert own_code(requests.HTTPError("artifact", response=response)) == code
     assert own_code(requests.HTTPError("artifact")) == ""
     assert own_code(ImportError("boto3")) == ""
+
+
+@pytest.mark.parametrize(
+    ("response", "is_asked_again"),
+    [
+        (answer(404, b"<html>"), True),
+        (answer(404, {"message": "Not Found"}), True),
+        (answer(502, b"<html>"), True),
+        (answer(200, b"<html>please log in</html>"), True),
+        (answer(401, b"<html>"), False),
+        (answer(403, b""), False),
+        (answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST"}), False),
+        (answer(503, {"error_code": "TEMPORARILY_UNAVAILABLE"}), False),
+    ],
+)
+def test_what_is_asked_again_is_what_something_between_answered(response, is_asked_again):
+    """Not who does not say who he is: he is told the same again."""
+    assert is_of_something_between(error_of(response)) == is_asked_again
+    assert is_of_something_between(requests.HTTPError("artifact", response=response)) == is_asked_again
+    assert not is_of_something_between(OSError("disk"))
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at .* is asked again")
+@pytest.mark.parametrize("status", [404, 502])
+def test_a_start_asks_a_broken_replica_again(server, proxy, workspace, monkeypatch, status):
+    """Every request that it makes is answered by one the first time."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    asked = set()
+
+    def first_time(method, path):
+        request = method, path.partition("?")[0]
+        is_first = request not in asked
+        asked.add(request)
+        return status if is_first else None
+
+    proxy.refuses = first_time
+    name = f"begun behind {status}"
+    tracker = MLflowTracker(experiment_name=name, tracking_uri=proxy.uri, system_metrics=False)
+    tracker.log_parameters({"a": "1"})
+    tracker.log_text("text", "note.txt")
+    proxy.refuses = lambda method, path: None
+    tracker.begin()
+    tracker.finalize()
+    assert ("POST", "/api/2.0/mlflow/runs/create") in asked
+    client = MlflowClient(server.uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    assert (run.info.status, run.data.params) == ("FINISHED", {"a": "1"})
+    assert [found.path for found in client.list_artifacts(run.info.run_id)] == ["note.txt"]
+    asked.clear()
+    proxy.refuses = first_time
+    assert find_run(proxy.uri, run.info.run_id).status == "FINISHED"
+
+
+def test_a_run_whose_creation_was_not_answered_is_not_created_twice(server, proxy, workspace):
+    lost = iter([True])
+    proxy.loses = lambda method, path: path.endswith("runs/create") and next(lost, False)
+    tracker = MLflowTracker(experiment_name="answer lost", tracking_uri=proxy.uri, system_metrics=False)
+    with pytest.warns(UserWarning, match="is asked again: .*502"):
+        tracker.open()
+    tracker.finalize()
+    client = MlflowClient(server.uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("answer lost").experiment_id])
+    assert (run.info.run_id, run.info.status) == (tracker.run_id, "FINISHED")
 
 
 def test_an_error_that_has_been_handed_on_keeps_its_code():

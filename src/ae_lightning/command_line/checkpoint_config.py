@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ae_lightning.checkpoints.loading import CheckpointContents, read_checkpoint
-from ae_lightning.command_line.store_option import OPTION, named_store, store_arguments, store_in
+from ae_lightning.command_line.store_option import OPTION, named_store, names_tracker, store_arguments, store_in
 from ae_lightning.command_line.unparsed_options import find_option
 from ae_lightning.errors import ConfigError
 from ae_lightning.tracking import gets_credentials, given_run, is_same_store, shown_uri, tracking_uri_from_environment
@@ -55,7 +55,8 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     """Return the configuration that restores what a command needs of a checkpoint.
 
     For `fit` that is everything. For the others it is model, data, seed and sampler, and the run to log to in the store
-    that its configuration named, unless `MLFLOW_RUN_ID` gives another.
+    that its configuration named, unless `MLFLOW_RUN_ID` gives another. One that was trained without MLflow is judged
+    without it.
     """
     if subcommand == "fit" and contents.config:
         return contents.config
@@ -66,9 +67,12 @@ def overlay(contents: CheckpointContents, subcommand: str) -> dict[str, Any]:
     }
     if "sampler" in contents.config:
         config["sampler"] = contents.config["sampler"]
-    if subcommand != "fit" and contents.run_id is not None and given_run() is None:
-        run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
-        config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}
+    if subcommand != "fit" and given_run() is None:
+        if contents.run_id is not None:
+            run = {"run_id": contents.run_id, "tracking_uri": store_in(contents.config)}
+            config["trainer"] = {"logger": {"class_path": "ae_lightning.tracking.MLflowTracker", "init_args": run}}
+        elif contents.config and not names_tracker(contents.config):
+            config["trainer"] = {"logger": False}
     return config
 
 

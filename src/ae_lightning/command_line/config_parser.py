@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from ae_lightning.command_line.class_keys import subclasses
 from ae_lightning.command_line.config_errors import ParseError
 from ae_lightning.command_line.jsonargparse_patches import (
     defaults_left_behind,
+    files_checked,
     read_plain_values_by,
     short_names_resolved,
 )
@@ -84,7 +84,7 @@ class Parser(LightningArgumentParser):
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
         """Parse, every class that is named anew with its own defaults, and each short name standing for one class."""
-        with defaults_left_behind(), short_names_resolved():
+        with defaults_left_behind(), short_names_resolved(), files_checked(_require_config):
             return super().parse_args(*args, **kwargs)
 
     def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:
@@ -117,13 +117,26 @@ def check_config_files(arguments: Sequence[str]) -> None:
         arguments: Of the command line.
 
     Raises:
-        ConfigError: If a file is far too large, or has no end.
+        ConfigError: If a file is far too large, has no end, or is a pipe that nobody may be writing to.
     """
     for path in map(Path, config_files(arguments)):
-        if not path.exists():
-            continue
-        status = path.stat()
-        if stat.S_ISCHR(status.st_mode) and str(path) != os.devnull:
-            raise ConfigError(f"-c: {path} is no file")
-        if status.st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"-c: {path} holds {status.st_size:,} bytes; that is no configuration")
+        _require_config(path, "-c: ")
+
+
+def _require_config(path: Path, key: str = "") -> None:
+    if not path.exists():
+        return
+    if not (path.is_file() or path.is_dir() or _is_of_a_shell(path) or str(path) == os.devnull):
+        raise ConfigError(f"{key}{path} is no file")
+    size = path.stat().st_size
+    if size > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{key}{path} holds {size:,} bytes; that is no configuration")
+
+
+def _is_of_a_shell(path: Path) -> bool:
+    """Whether a path is one end of a pipe whose other end writes, as a shell makes them for `-c <(…)`.
+
+    It leads to a descriptor of this process, and no further; a pipe with a name of its own may wait for a writer for
+    ever.
+    """
+    return path.is_fifo() and not path.resolve().exists()

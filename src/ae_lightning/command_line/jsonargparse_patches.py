@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, _loaders_dumpers, _typehints
+from jsonargparse import Namespace, _loaders_dumpers, _paths, _typehints
 
 
 @contextmanager
@@ -80,6 +81,27 @@ def read_plain_values_by(load: Callable[[str], Any]) -> None:
         load: From a text to its value.
     """
     _loaders_dumpers.yaml_load = load
+
+
+@contextmanager
+def files_checked(check: Callable[[Path], None]) -> Iterator[None]:
+    """Let a file be checked before it is read: any option, and any value in a file, may name one.
+
+    Args:
+        check: Raises where it is not to be read.
+    """
+    paths: Any = _paths.Path
+    read: Any = paths.read_text
+
+    def check_and_read(path: Any) -> Any:
+        check(Path(path.absolute))
+        return read(path)
+
+    paths.read_text = check_and_read
+    try:
+        yield
+    finally:
+        paths.read_text = read
 
 
 def _represent_word(dumper: yaml.SafeDumper, value: Enum) -> yaml.Node:

@@ -49,10 +49,19 @@ def store_in(config: Any, otherwise: str | None = None) -> str | None:
         config: As a file or a checkpoint holds it.
         otherwise: What to return where it names none.
     """
-    trainer = config.get("trainer") if isinstance(config, Mapping) else None
-    tracker = tracker_in(trainer.get("logger")) if isinstance(trainer, Mapping) else None
+    tracker = _tracker_of(config)
     arguments = None if tracker is None else tracker.get("init_args")
     return arguments.get("tracking_uri", otherwise) if isinstance(arguments, Mapping) else otherwise
+
+
+def names_tracker(config: Any) -> bool:
+    """Whether a whole configuration has a logger that tracks in MLflow."""
+    return _tracker_of(config) is not None
+
+
+def _tracker_of(config: Any) -> Any | None:
+    trainer = config.get("trainer") if isinstance(config, Mapping) else None
+    return tracker_in(trainer.get("logger")) if isinstance(trainer, Mapping) else None
 
 
 def tracker_in(loggers: Any) -> Any | None:

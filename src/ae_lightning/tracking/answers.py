@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from ae_lightning.errors import first_line
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 MAX_REASON = 1000
 """MLflow's own messages, the remedies at their end included, are shorter."""
 
-_READS_ANSWERS = "mlflow.utils.rest_utils"
-"""Where MLflow's client turns the status of an answer that is not MLflow's into one of MLflow's codes."""
+_CLIENT, _READS_ANSWERS = "mlflow.utils.rest_utils", "verify_rest_response"
+"""Where MLflow's client turns what becomes of a request into one of MLflow's codes, and its part that reads answers."""
+
+_NOT_ADMITTED, _HTTP_NOT_ADMITTED = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"), (401, 403)
 
 
 def own_code(error: BaseException) -> str:
@@ -42,6 +45,25 @@ def is_missing(error: BaseException) -> bool:
     return own_code(error) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
+def is_of_something_between(error: BaseException) -> bool:
+    """Whether something between answered in a store's place, and the next answer may be the store's own.
+
+    Who is to say who he is, or may not enter, is told the same the next time.
+    """
+    from mlflow.exceptions import MlflowException, RestException
+    from requests import HTTPError
+    from requests.exceptions import RetryError
+
+    if own_code(error) or is_away(error):
+        return False
+    if isinstance(error, HTTPError):
+        return error.response is not None and error.response.status_code not in _HTTP_NOT_ADMITTED
+    if not isinstance(error, MlflowException) or error.error_code in _NOT_ADMITTED:
+        return False
+    # Where the client itself would try again, it says so in words of its own.
+    return isinstance(error, RestException) or isinstance(error.__context__, RetryError) or _reads_an_answer(error)
+
+
 def knows_no_such_request(error: MlflowException) -> bool:
     """Whether a server says, or seems to say, that it does not know what it was asked to do: it may be an older one.
 
@@ -52,8 +74,17 @@ def knows_no_such_request(error: MlflowException) -> bool:
 
 
 def _is_of_a_proxy(error: MlflowException) -> bool:
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and frames[-1].f_globals.get("__name__") == _READS_ANSWERS
+    frame = _innermost(error)
+    return frame is not None and frame.f_globals.get("__name__") == _CLIENT
+
+
+def _reads_an_answer(error: MlflowException) -> bool:
+    frame = _innermost(error)
+    return frame is not None and frame.f_code.co_name == _READS_ANSWERS
+
+
+def _innermost(error: BaseException) -> FrameType | None:
+    return next((frame for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__)))), None)
 
 
 def _code_of(response: Response | None) -> str:

@@ -10,6 +10,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import is_missing
+from ae_lightning.tracking.asking import asking
 from ae_lightning.tracking.runs import CONFIG_HASH_TAG
 from ae_lightning.tracking.store import answers_explained, connect
 
@@ -75,7 +76,7 @@ def given_experiment(tracking_uri: str) -> str | None:
         return name
     with answers_explained(tracking_uri):
         try:
-            found = str(connect(tracking_uri).get_experiment(experiment_id).name)
+            found = str(asking(connect(tracking_uri), tracking_uri).get_experiment(experiment_id).name)
         except MlflowException as error:
             if is_missing(error):
                 raise TrackingError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ae_lightning.tracking.addresses import database_of
 from ae_lightning.tracking.answers import is_missing
+from ae_lightning.tracking.asking import asking
 from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def find_run(tracking_uri: str, run_id: str) -> Run | None:
     Raises:
         TrackingError: If the store does not answer.
     """
-    found = mlflow_run(connect(tracking_uri), tracking_uri, run_id)
+    found = mlflow_run(asking(connect(tracking_uri), tracking_uri), tracking_uri, run_id)
     return None if found is None else _as_run(found)
 
 
@@ -80,7 +81,7 @@ def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
     Raises:
         TrackingError: If the store does not answer.
     """
-    client = connect(tracking_uri)
+    client = asking(connect(tracking_uri), tracking_uri)
     with answers_explained(tracking_uri):
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         found = client.search_runs(

@@ -15,6 +15,7 @@ from ae_lightning.collector import resting
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
 from ae_lightning.tracking.answers import is_away, reason_of
+from ae_lightning.tracking.asking import asked
 from ae_lightning.tracking.database import holds_no_run, opening
 from ae_lightning.tracking.moved_stores import bring_home
 
@@ -113,7 +114,7 @@ def connect(tracking_uri: str) -> MlflowClient:
         # The first client imports more, and a new database goes through all migrations there have been.
         with resting(), impatient(), nullcontext() if database is None else opening(database.resolve()):
             client = client_of(tracking_uri)
-            client.search_experiments(max_results=1)
+            asked(tracking_uri, client.search_experiments, max_results=1)
             if database is not None:
                 bring_home(database.resolve())
     except TrackingError:

@@ -15,6 +15,7 @@ from ae_lightning.errors import TrackingError
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.addresses import absolute_uri, is_same_store, shown_uri
 from ae_lightning.tracking.answers import reason_of
+from ae_lightning.tracking.asking import asking
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
 from ae_lightning.tracking.given import given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import valid_key
@@ -215,7 +216,7 @@ def open_study_run(
     Raises:
         TrackingError: If the store does not answer.
     """
-    client = connect(tracking_uri)
+    client = asking(connect(tracking_uri), tracking_uri)
     with answers_explained(tracking_uri):
         experiment_id = find_or_create_experiment(client, tracking_uri, experiment_name)
         if run_id is not None and _is_there(client, tracking_uri, run_id):

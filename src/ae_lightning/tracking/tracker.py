@@ -19,6 +19,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning.file_names import DEFAULT_SPOOL
 from ae_lightning.tracking.addresses import NOWHERE, absolute_uri, shown_uri, tracking_uri_from_environment
+from ae_lightning.tracking.asking import asking
 from ae_lightning.tracking.described_runs import DataSetUse, Description
 from ae_lightning.tracking.given import given_experiment, given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import command_line_keys, valid_key
@@ -179,6 +180,7 @@ class MLflowTracker(MLFlowLogger):
 
     def _open_first(self) -> None:
         self._mlflow_client = connect(self._tracking_uri)
+        self._asking = asking(self._mlflow_client, self._tracking_uri)
         with answers_explained(self._tracking_uri), impatient():
             if self._run_id is not None:
                 tell_of_another_run(self._run_id)
@@ -195,7 +197,7 @@ class MLflowTracker(MLFlowLogger):
     def _resume_run(self) -> None:
         """Go on with a run; a checkpoint from elsewhere may name one that this store does not have."""
         run_id = self._existing_run_id()
-        run = mlflow_run(self._mlflow_client, self._tracking_uri, run_id)
+        run = mlflow_run(self._asking, self._tracking_uri, run_id)
         if run is None:
             rank_zero_warn(f"MLflow at {shown_uri(self._tracking_uri)!r} has no run {run_id}: a new one is started")
             self._run_id = None
@@ -207,7 +209,7 @@ class MLflowTracker(MLFlowLogger):
         if not self._is_guest:
             # So that MLflow knows which steps are there.
             deliver_left_of_run(self._spool_root, run_id, self._mlflow_client)
-            run = self._mlflow_client.get_run(run_id)
+            run = self._asking.get_run(run_id)
             self.is_waiting = True
         self._steps = MetricSteps(run.data._metric_objs, is_guest=self._is_guest)
         next_step = self._steps.next_system_step
@@ -215,16 +217,16 @@ class MLflowTracker(MLFlowLogger):
 
     def _take(self, run_id: str) -> None:
         """Log to a run that was opened for this one."""
-        require_given(self._mlflow_client, self._tracking_uri, run_id, untrained=not self.keeps_status)
+        require_given(self._asking, self._tracking_uri, run_id, untrained=not self.keeps_status)
         self._run_id = run_id
         self._resume_run()
         for key, value in (self.tags or {}).items():
-            self._mlflow_client.set_tag(run_id, key, value)
+            self._asking.set_tag(run_id, key, value)
 
     def _create_run(self) -> None:
         name, is_own = self._run_name, self._run_is_named
         experiment = self.find_experiment_name()
-        run = create_run(self._mlflow_client, self._tracking_uri, experiment, name, self.tags or {}, is_own_name=is_own)
+        run = create_run(self._asking, self._tracking_uri, experiment, name, self.tags or {}, is_own_name=is_own)
         self._run_id, self._experiment_id = run.info.run_id, str(run.info.experiment_id)
         self._start_time = run.info.start_time
 
@@ -270,7 +272,7 @@ class MLflowTracker(MLFlowLogger):
             self._submit(write)
             return
         with answers_explained(self._tracking_uri):
-            write.deliver(Target(self._mlflow_client, self._existing_run_id(), self._spool_root))
+            write.deliver(Target(self._asking, self._existing_run_id(), self._spool_root))
 
     def _submit(self, write: MLflowWrite) -> None:
         assert self._writer is not None, "open() comes first"
