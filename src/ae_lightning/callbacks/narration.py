@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -231,7 +232,7 @@ def narration_of(trainer: pl.Trainer) -> Narration:
 
 
 class Parts:
-    """The parts of a work: each is told of as it begins, and timed.
+    """The parts of a work, perhaps on several threads: each is told of as it begins, and timed.
 
     Attributes:
         seconds: Wall time by part, in the order in which they ended.
@@ -241,6 +242,7 @@ class Parts:
         self._narration = narration
         self._num_begun = 0
         self._num_expected: int | None = None
+        self._telling = threading.Lock()
         self.seconds: dict[str, float] = {}
 
     def expect(self, num_parts: int) -> None:
@@ -250,9 +252,10 @@ class Parts:
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Surround a part."""
-        self._num_begun += 1
-        num_parts = None if self._num_expected is None else max(self._num_begun, self._num_expected)
-        self._narration.tell(name, self._num_begun, num_parts)
+        with self._telling:
+            self._num_begun += 1
+            num_parts = None if self._num_expected is None else max(self._num_begun, self._num_expected)
+            self._narration.tell(name, self._num_begun, num_parts)
         start = time.perf_counter()
         try:
             yield

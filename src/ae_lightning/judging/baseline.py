@@ -12,6 +12,7 @@ from ae_lightning.judging.cache import fingerprint
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.measure import Measure
 from ae_lightning.judging.numpy_model import NumpyModel
+from ae_lightning.judging.once import once
 from ae_lightning.judging.pca import FitSamples, encoded_by, fitted_pca
 from ae_lightning.judging.quantised_pca import fitted_quantised_pca
 
@@ -32,7 +33,7 @@ class Baseline:
         self._num_components = case.evaluated.decodable[0].size
         self._samples = case.fit_samples or FitSamples(lambda: case.train.x, case.cache)
 
-    @cached_property
+    @once
     def model(self) -> NumpyModel:
         """PCA as functions on arrays."""
         shape, seed, bounds = self._case.train.x.shape[1:], self._case.seed, self._bounds
@@ -40,16 +41,11 @@ class Baseline:
             return fitted_pca(self._samples, shape, self._num_components, seed, bounds)
         return fitted_quantised_pca(self._samples, shape, self._bits, seed, bounds)
 
-    @cached_property
+    @once
     def case(self) -> Case:
         """The case with PCA's codes and reconstructions."""
         train, evaluated = encoded_by(self.model, self._case.train, self._case.evaluated)
         return replace(self._case, train=train, evaluated=evaluated, model=self.model)
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the case is there without further ado."""
-        return "case" in self.__dict__
 
     @cached_property
     def _splits(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,9 @@ from ae_lightning.whole_files import replacing
 Arrays = dict[str, NDArray[np.generic]]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pillow")
+
+_LOCKS: dict[str, threading.RLock] = {}
+"""By key, so that of several threads one computes: of no cache, as that may be sent to another process."""
 
 _SEAL_BYTES = 32
 """At the end of a file, behind the archive, of which readers of zip archives take no notice."""
@@ -45,10 +49,11 @@ class Cache:
             key: From ``fingerprint``.
             compute: Makes the arrays.
         """
-        if key not in self._known:
-            found = self._read(key)
-            self._known[key] = self._written(key, compute()) if found is None else found
-        return self._known[key]
+        with _LOCKS.setdefault(key, threading.RLock()):
+            if key not in self._known:
+                found = self._read(key)
+                self._known[key] = self._written(key, compute()) if found is None else found
+            return self._known[key]
 
     def holds(self, key: str) -> bool:
         """Whether there is something under a key, be it damaged."""

@@ -16,6 +16,7 @@ from ae_lightning.judging.clustering import kmeans_clusters, num_classes
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.mixture import CodeMixture, fit_mixture
 from ae_lightning.judging.numpy_model import NumpyModel, Rows
+from ae_lightning.judging.once import once
 from ae_lightning.judging.pca import FitSamples
 from ae_lightning.judging.pixels import MIN_SSIM_SIDE
 from ae_lightning.labels import MISSING_LABEL
@@ -69,12 +70,12 @@ class Case:
         assert self.model is not None
         return self.model
 
-    @cached_property
+    @once
     def kmeans_clusters(self) -> NDArray[np.int64]:
         """The cluster of each labelled code that is evaluated, found once for all."""
         return kmeans_clusters(self.train, self.evaluated, self.seed)
 
-    @cached_property
+    @once
     def mixture(self) -> CodeMixture:
         """A Gaussian mixture of the training codes with as many components as classes, fitted once for all."""
         return fit_mixture(self.train.codes, num_classes(self.train, self.evaluated), self.seed)
@@ -87,7 +88,7 @@ class Case:
         """
         return features(self._classifier, images)
 
-    @cached_property
+    @once
     def _classifier(self) -> Arrays:
         split = self.train
         if split.labels is None or not split.has_labels:

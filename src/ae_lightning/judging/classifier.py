@@ -40,10 +40,10 @@ def train_classifier(images: NDArray[np.float32], labels: NDArray[np.int64]) -> 
     pixels = _shrink(torch.from_numpy(images))
     generator = torch.Generator().manual_seed(_SEED)
     # Lightning judges in inference mode, in which nothing can be trained.
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(_SEED)
+    with torch.inference_mode(False), torch.enable_grad():
         network = _build(tuple(pixels.shape[1:]), int(positions.max()) + 1)
-        optimizer = torch.optim.Adam(network.parameters())
+        _draw_weights(network)
+        optimizer = torch.optim.Adam(network.parameters(), fused=True)
         for _ in range(NUM_STEPS):
             batch = torch.randint(len(pixels), (BATCH_SIZE,), generator=generator)
             loss = cross_entropy(network(pixels[batch].clone()), positions[batch].clone())
@@ -63,10 +63,8 @@ def features(weights: Arrays, images: NDArray[np.float32]) -> NDArray[np.float32
     Returns:
         Shape (N, 64).
     """
-    # The first weights, which are thrown away, must not move the generator that others draw from.
-    with torch.random.fork_rng(devices=[]):
-        network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], len(weights["head.bias"]))
-    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    network = _build(_shrink(torch.from_numpy(images[:1])).shape[1:], len(weights["head.bias"]))
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()}, assign=True)
     with torch.no_grad():
         pieces = [
             network[0](_shrink(torch.from_numpy(images[rows]).clamp(0, 1))).numpy()
@@ -76,13 +74,28 @@ def features(weights: Arrays, images: NDArray[np.float32]) -> NDArray[np.float32
 
 
 def _build(shape: torch.Size | tuple[int, ...], num_classes: int) -> nn.Sequential:
+    """Build the network without weights: whoever fills them must not move the generator that others draw from."""
     layers: list[nn.Module] = []
     channels, height, width = shape
-    for filters in _WIDTHS:
-        layers += [nn.Conv2d(channels, filters, 3, stride=2, padding=1), nn.ReLU()]
-        channels, height, width = filters, -(-height // 2), -(-width // 2)
-    layers += [nn.Flatten(), nn.Linear(channels * height * width, NUM_FEATURES), nn.ReLU()]
-    return nn.Sequential(OrderedDict(body=nn.Sequential(*layers), head=nn.Linear(NUM_FEATURES, num_classes)))
+    with torch.device("meta"):
+        for filters in _WIDTHS:
+            layers += [nn.Conv2d(channels, filters, 3, stride=2, padding=1), nn.ReLU()]
+            channels, height, width = filters, -(-height // 2), -(-width // 2)
+        layers += [nn.Flatten(), nn.Linear(channels * height * width, NUM_FEATURES), nn.ReLU()]
+        return nn.Sequential(OrderedDict(body=nn.Sequential(*layers), head=nn.Linear(NUM_FEATURES, num_classes)))
+
+
+def _draw_weights(network: nn.Sequential) -> None:
+    """Draw weights and biases as PyTorch does for a new layer, from a generator of their own."""
+    network.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(_SEED)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            bound = layer.weight[0].numel() ** -0.5
+            for parameter in (layer.weight, layer.bias):
+                assert parameter is not None
+                with torch.no_grad():
+                    parameter.uniform_(-bound, bound, generator=generator)
 
 
 def _shrink(images: Tensor) -> Tensor:

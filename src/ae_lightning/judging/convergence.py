@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+class _Fits:
+    """Those that run now, on several threads."""
+
+    lock = threading.Lock()
+    num_running = 0
+    filters = warnings.catch_warnings()
 
 
 @contextmanager
@@ -15,6 +24,17 @@ def unconverged_is_fine() -> Iterator[None]:
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # The filters are the whole process's: the first of several threads changes them, the last one puts them back.
+    with _Fits.lock:
+        if not _Fits.num_running:
+            _Fits.filters = warnings.catch_warnings()
+            _Fits.filters.__enter__()
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        _Fits.num_running += 1
+    try:
         yield
+    finally:
+        with _Fits.lock:
+            _Fits.num_running -= 1
+            if not _Fits.num_running:
+                _Fits.filters.__exit__(None, None, None)

@@ -15,7 +15,16 @@ from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.cache import Arrays, fingerprint
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.image_codecs import image_codec_curves
-from ae_lightning.judging.measure import Curve, Found, Measure, MeasureResults, applicable_measures, run_measures
+from ae_lightning.judging.jobs import Job, run_jobs
+from ae_lightning.judging.measure import (
+    Curve,
+    Found,
+    Measure,
+    MeasureRun,
+    applicable_measures,
+    asks_no_network,
+    measures_of,
+)
 from ae_lightning.judging.named_part import Guard
 
 _VALUE, _CURVE, _SECONDS = "value/", "curve/", "seconds"
@@ -52,49 +61,61 @@ def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Gua
         measures: From ``select_measures``.
         case: The model's.
         with_pca: Whether PCA is measured at all.
-        guard: What surrounds each measure, see ``run_measures``.
+        guard: What surrounds each measure, see ``measures_of``.
 
     Raises:
         ValueError: If codes or reconstructions are not finite.
     """
-    own = run_measures(measures, case, guard)
-    pca = _pca_results(measures, case, guard) if with_pca else MeasureResults()
+    own = measures_of(measures, case, guard)
+    pca = _measures_of_pca_on(case, own.measures, guard) if with_pca else measures_of((), case)
     codecs: dict[str, Curve] = {}
-    for codec, results in (("autoencoder", own), ("pca", pca)):
+    codec_seconds: dict[str, float] = {}
+
+    def compress() -> None:
+        with guard("the curves of JPEG and WebP"):
+            curves, codec_seconds["image_codecs"] = _image_codecs(case)
+            codecs.update(curves)
+
+    compressing = [Job(compress)] if _has_codecs(own.measures) else []
+    run_jobs([*own.jobs(asks_no_network), *pca.jobs(lambda measure: measure.is_built_in), *compressing])
+    for codec, results in (("autoencoder", own.results), ("pca", pca.results)):
         if "compression" in results.curves:
             codecs[codec] = results.curves["compression"]
-    seconds = _beside(own.seconds, pca.seconds)
-    if codecs:
-        with guard("the curves of JPEG and WebP"):
-            curves, seconds["image_codecs"] = _image_codecs(case)
-            codecs |= curves
-    return Judgement(_beside(own.values, pca.values), seconds, codecs)
+    return Judgement(
+        _beside(own.results.values, pca.results.values),
+        _beside(own.results.seconds, pca.results.seconds) | codec_seconds,
+        codecs,
+    )
 
 
 def num_parts(measures: Sequence[Measure], case: Case, *, with_pca: bool) -> int:
     """Return how many parts ``judge`` tells its guard of, but for the fit of PCA, which is not always needed."""
     own = applicable_measures(measures, case)
-    has_codecs = any(measure.name == "compression" for measure in own)
-    return len(own) + (len(_measures_of_pca(own)) if with_pca else 0) + has_codecs
+    return len(own) + (len(_measures_of_pca(own)) if with_pca else 0) + _has_codecs(own)
+
+
+def _has_codecs(measures: Sequence[Measure]) -> bool:
+    return any(measure.name == "compression" for measure in measures)
 
 
 def _measures_of_pca(measures: Sequence[Measure]) -> tuple[Measure, ...]:
     return tuple(measure for measure in measures if not measure.of_models_alone)
 
 
-def _pca_results(measures: Sequence[Measure], case: Case, guard: Guard) -> MeasureResults:
+def _measures_of_pca_on(case: Case, measures: Sequence[Measure], guard: Guard) -> MeasureRun:
     pca = Baseline(case)
-    results = MeasureResults()
-    for measure in _measures_of_pca(applicable_measures(measures, case)):
-        if not pca.is_fitted and not (measure.is_built_in and case.cache.holds(pca.key(measure))):
-            with guard("the fit of PCA"):
-                _ = pca.case
-        with guard(f"the measure {measure.name} of PCA"):
-            if measure.is_built_in:
-                results.add(measure, *_unpacked(case.cache.get(pca.key(measure), partial(_measured, measure, pca))))
-            else:
-                results.add(measure, *measure.timed(pca.case))
-    return results
+    chosen = _measures_of_pca(measures)
+    keys = {measure.name: pca.key(measure) for measure in chosen if measure.is_built_in}
+    if not all(measure.name in keys and case.cache.holds(keys[measure.name]) for measure in chosen):
+        with guard("the fit of PCA"):
+            _ = pca.case
+
+    def time(measure: Measure) -> tuple[Found, float]:
+        if measure.name not in keys:
+            return measure.timed(pca.case)
+        return _unpacked(case.cache.get(keys[measure.name], partial(_measured, measure, pca)))
+
+    return MeasureRun(chosen, time, guard, " of PCA")
 
 
 def _measured(measure: Measure, pca: Baseline) -> Arrays:

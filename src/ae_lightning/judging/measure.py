@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ae_lightning.errors import ConfigError, NotFiniteError, unknown_name
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.encoded import EncodedSplit
+from ae_lightning.judging.jobs import Job, run_jobs
 from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, select_parts
 
 Direction = Literal["lower", "higher", "none"]
@@ -139,30 +140,69 @@ def select_measures(key: str, choice: Choice) -> tuple[Measure, ...]:
     return found
 
 
-def run_measures(measures: Sequence[Measure], case: Case, guard: Guard = nullcontext) -> MeasureResults:
-    """Run measures on a case, whether a model or PCA made its codes.
+@dataclass(frozen=True)
+class MeasureRun:
+    """Measures that run, in whatever order and on whatever thread.
 
-    Measures for which something is missing are left out. Images whose label is −1 count in no measure that needs
-    labels.
+    Attributes:
+        measures: Which ones.
+        time: Gives what one of them finds, and the seconds that it takes.
+        guard: What surrounds each; one whose failure it takes is left out.
+        of: Whose they are, as it stands behind their names.
+        found: What those gave that are over, by name.
+    """
+
+    measures: Sequence[Measure]
+    time: Callable[[Measure], tuple[Found, float]]
+    guard: Guard = nullcontext
+    of: str = ""
+    found: dict[str, tuple[Found, float]] = field(default_factory=dict)
+
+    def jobs(self, is_movable: Callable[[Measure], bool]) -> list[Job]:
+        """Return one for each measure."""
+        return [Job(partial(self._run, measure), is_movable(measure)) for measure in self.measures]
+
+    def _run(self, measure: Measure) -> None:
+        with self.guard(f"the measure {measure.name}{self.of}"):
+            self.found[measure.name] = self.time(measure)
+
+    @property
+    def results(self) -> MeasureResults:
+        """What they gave, in their order."""
+        results = MeasureResults()
+        for measure in self.measures:
+            if measure.name in self.found:
+                results.add(measure, *self.found[measure.name])
+        return results
+
+
+def measures_of(measures: Sequence[Measure], case: Case, guard: Guard = nullcontext) -> MeasureRun:
+    """Prepare measures of a case, whether a model or PCA made its codes; those for which something is missing are not.
 
     Args:
         measures: From ``select_measures``.
-        case: What is judged; the same case gives the same values.
+        case: What is judged; the same case gives the same values. Samples whose label is −1 count in no measure that
+            needs labels.
         guard: What surrounds each measure; one whose failure it takes is left out. None is taken by default.
-
-    Returns:
-        Values by metric name and seconds by measure name, in the order of the measures.
 
     Raises:
         NotFiniteError: If codes or reconstructions are not finite.
         ValueError: If the two splits' codes differ in size.
     """
     require_comparable(case.train, case.evaluated)
-    results = MeasureResults()
-    for measure in applicable_measures(measures, case):
-        with guard(f"the measure {measure.name}"):
-            results.add(measure, *measure.timed(case))
-    return results
+    return MeasureRun(applicable_measures(measures, case), lambda measure: measure.timed(case), guard)
+
+
+def run_measures(measures: Sequence[Measure], case: Case, guard: Guard = nullcontext) -> MeasureResults:
+    """Run measures on a case, see ``measures_of``, and return what they give, in their order."""
+    run = measures_of(measures, case, guard)
+    run_jobs(run.jobs(asks_no_network))
+    return run.results
+
+
+def asks_no_network(measure: Measure) -> bool:
+    """Whether a measure may run on another thread: it is this package's and looks at arrays alone."""
+    return measure.is_built_in and "model" not in measure.needs
 
 
 def applicable_measures(measures: Sequence[Measure], case: Case) -> tuple[Measure, ...]:

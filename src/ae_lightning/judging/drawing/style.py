@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ae_lightning.judging.chunks import sample_positions
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 120
@@ -102,6 +103,17 @@ def dimension_name(index: int) -> str:
     return "z" + str(index + 1).translate(_SUBSCRIPTS)
 
 
+class Margins(NamedTuple):
+    """Room around axes in rows and columns, in inches: at the figure's edges, and between two of them."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    between_columns: float
+    between_rows: float
+
+
 def new_figure(width: float, height: float, title: str) -> Figure:
     """Make an empty figure that can be drawn without a display.
 
@@ -120,6 +132,38 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=TITLE_SIZE, parse_math=False)
     return figure
+
+
+def new_grid(
+    width: float, height: float, title: str, num_rows: int, num_columns: int, margins: Margins
+) -> tuple[Figure, list[Axes]]:
+    """Make an empty figure of many axes whose texts need as much room as is said: to find it out takes a second.
+
+    Args:
+        width: Inches.
+        height: Inches.
+        title: As of ``new_figure``.
+        num_rows: Rows of axes.
+        num_columns: Columns of axes.
+        margins: The room.
+
+    Returns:
+        The figure, and its axes, row by row.
+    """
+    figure = new_figure(width, height, title)
+    figure.set_layout_engine("none")
+    own_width = (width - margins.left - margins.right - (num_columns - 1) * margins.between_columns) / num_columns
+    own_height = (height - margins.bottom - margins.top - (num_rows - 1) * margins.between_rows) / num_rows
+    places = {
+        "left": margins.left / width,
+        "right": 1 - margins.right / width,
+        "bottom": margins.bottom / height,
+        "top": 1 - margins.top / height,
+        "wspace": margins.between_columns / own_width,
+        "hspace": margins.between_rows / own_height,
+    }
+    grid = figure.subplots(num_rows, num_columns, squeeze=False, gridspec_kw=places)
+    return figure, list(grid.ravel())
 
 
 def to_png(figure: Figure) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.judging.drawing.style import SMALL_SIZE, new_figure, spread
+from ae_lightning.judging.drawing.style import SMALL_SIZE, Margins, new_grid, spread
 from ae_lightning.judging.drawing.tiles import around_grey, compose, show_tiles
 from ae_lightning.judging.picture import Picture
 from ae_lightning.judging.picture_case import PictureCase
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PER_ROW = 2
 _INCHES = 12.0
+_MARGINS = Margins(left=0.65, right=0.1, bottom=0.1, top=0.5, between_columns=0.7, between_rows=0.1)
 # Fainter parts of a projection look like the grey around them.
 _LEAST_SHARE = 0.05
 
@@ -79,8 +80,8 @@ def activations(
     parts, seen = (part.reshape(num_filters, num_parts, *part.shape[1:]) for part in _cut(images, projections))
     num_rows = math.ceil(num_filters / _PER_ROW)
     tile_inches = _INCHES / _PER_ROW / (num_parts + 1) * parts.shape[3] / parts.shape[4]
-    figure = new_figure(_INCHES, num_rows * (2 * tile_inches + 0.1) + 0.6, title)
-    grid = figure.subplots(num_rows, _PER_ROW, squeeze=False).ravel()
+    height = num_rows * (2 * tile_inches + 0.1) + 0.6
+    figure, grid = new_grid(_INCHES, height, title, num_rows, _PER_ROW, _MARGINS)
     for axes, number, own, projected in zip(grid, filter_numbers, parts, seen, strict=False):
         _show_filter(axes, number, own, projected)
     for axes in grid[num_filters:]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.chunks import num_within
-from ae_lightning.judging.drawing.style import PALETTE, SMALL_SIZE, dimension_name, new_figure
+from ae_lightning.judging.drawing.style import PALETTE, SMALL_SIZE, Margins, dimension_name, new_grid
 from ae_lightning.judging.picture import Picture
 from ae_lightning.judging.picture_case import PictureCase
 
@@ -24,6 +24,7 @@ _PER_ROW = 8
 _NUM_BINS = 50
 _NUM_PRIOR_BINS = 30
 _HIGHEST = 3.0
+_MARGINS = Margins(left=0.4, right=0.15, bottom=0.75, top=0.7, between_columns=0.2, between_rows=0.55)
 
 NUM_PRIOR_CODES, MIN_PRIOR_CODES = 100_000, 1_000
 MAX_PRIOR_BYTES = 64 * 2**20
@@ -66,16 +67,16 @@ def code_histograms(
     shown = np.sort(np.argsort(-deviations, kind="stable")[:MAX_DIMENSIONS])
     num_columns = min(_PER_ROW, len(shown))
     num_rows = math.ceil(len(shown) / num_columns)
-    figure = new_figure(max(5.0, 1.9 * num_columns), 1.7 * num_rows + 1, _title(title, len(shown), codes.shape[1]))
-    grid = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    size = max(5.0, 1.9 * num_columns), 1.7 * num_rows + 1
+    figure, grid = new_grid(*size, _title(title, len(shown), codes.shape[1]), num_rows, num_columns, _MARGINS)
     for axes, index in zip(grid, shown, strict=False):
         _dimension(axes, codes[:, index], prior[:, index])
         axes.set_title(_moments(int(index), codes[:, index]), fontsize=SMALL_SIZE)
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     handles, names = grid[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=SMALL_SIZE)
-    figure.supylabel("density", fontsize=SMALL_SIZE)
+    figure.legend(handles, names, loc="lower center", ncols=2, fontsize=SMALL_SIZE)
+    figure.supylabel("density", x=0.1 / size[0], ha="left", fontsize=SMALL_SIZE)
     return figure
 
 
