@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ae_lightning.data.splits import SplitName
-from ae_lightning.data.streaming.stream_description import StreamDescription
-from ae_lightning.data.streaming.writer import BlockWriter, sizes_for
+from ae_lightning.data.store.description import StreamDescription
+from ae_lightning.data.store.writing import SplitWriter, sizes_for
 from ae_lightning.tracking import connect
 from benchmarks.conditions import load, read_conditions
 from benchmarks.findings import write_findings
@@ -82,16 +82,15 @@ def write_archive(path: Path, num_images: int) -> Images:
 def write_stream(folder: Path, num_images: int) -> Images:
     """Write images as `convert` does."""
     counts: dict[SplitName, int] = {"train": num_images, "val": NUM_JUDGED, "test": NUM_JUDGED}
-    shape = (1, SIDE, SIDE)
-    sizes = sizes_for(shape)
+    sizes, splits = sizes_for(SIDE * SIDE), {}
+    folder.mkdir()
     for name, count in counts.items():
-        writer = BlockWriter(folder / name, sizes.block)
+        writer = SplitWriter(folder / name, sizes.block, len(f"{name}[{count}]"))
         for x_N1HW in portions(count):
-            writer.add(x_N1HW, None)
-        writer.close()
-    StreamDescription(image_shape=shape, block_size=sizes.block, window_size=sizes.window, num_images=counts).write(
-        folder
-    )
+            start = writer.num_samples
+            writer.add(x_N1HW, [f"{name}[{place}]" for place in range(start, start + len(x_N1HW))])
+        splits[name] = writer.close()
+    StreamDescription(window_size=sizes.window, splits=splits).write(folder)
     return Images(folder, ("--data.name", "stream", "--data.path", str(folder)))
 
 

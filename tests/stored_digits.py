@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ae_lightning.data import DataModule
-from ae_lightning.data.streaming.conversion import convert
-from ae_lightning.data.streaming.writer import Sizes
+from ae_lightning.data.store.conversion import convert
+from ae_lightning.data.store.writing import Sizes
 
 SIZES = Sizes(block=32, window=5)
 

@@ -94,7 +94,7 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "optuna": {"sweep"},
     "pytest": {"testing"},
-    "litdata": {"data"},
+    "fsspec": {"data"},
 }
 """Libraries that only these parts import."""
 

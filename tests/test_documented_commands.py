@@ -49,7 +49,7 @@ def test_each_extra_is_there():
     named = {
         name for text in texts for extras in re.findall(r"ae_lightning\[([\w,]+)\]", text) for name in extras.split(",")
     }
-    assert {"completion", "stream"} <= named <= set(project["optional-dependencies"])
+    assert {"completion", "umap"} <= named <= set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("kind", TAKEN_BY)

@@ -13,6 +13,7 @@ import pytest
 
 from ae_lightning.command_line.convert import parser
 from ae_lightning.data import DataModule
+from ae_lightning.data.store.description import StreamDescription
 
 
 def names(folder):
@@ -33,13 +34,14 @@ def test_a_converted_set_is_trained_on_and_judged(workspace):
     run = workspace.run()
     assert run.info.status == "FINISHED"
     assert {"val/loss", "test/loss", "test/mse"} <= set(run.data.metrics)
-    # litdata leaves nothing beside what every training leaves
+    # what every training leaves
     assert set(names(workspace.folder)) - before <= {"checkpoints", "mlflow.db.lock", "mlruns", "cache"}
     checkpoint = workspace.checkpoint()
     assert workspace("test", "--ckpt_path", checkpoint, "--evaluation.pictures", "[]").code == 0
     outcome = workspace("predict", "--ckpt_path", checkpoint, "--data.predict_split", "train", "--output", "codes.npz")
     assert outcome.code == 0, outcome.err
-    assert len(np.load("codes.npz")["codes"]) == 1338
+    codes = np.load("codes.npz")
+    assert len(codes["codes"]) == len(set(codes["keys"])) == len(codes["labels"]) == 1338
 
 
 @pytest.mark.parametrize(
@@ -70,34 +72,6 @@ def test_what_cannot_be_converted_is_said_in_one_line(bare_workspace, options, w
     assert names(bare_workspace.folder / "taken") == []
 
 
-WITHOUT_LITDATA = """
-import sys
-from importlib.machinery import PathFinder
-from ae_lightning.__main__ import main
-
-found = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *rest: None if name == "litdata" else found(name, *rest)
-for arguments in (
-    ["convert", "--data.name", "digits", "--output", "new"],
-    ["fit", "--model", "VAE", "--data.name", "stream", "--data.path", "."],
-):
-    assert main(arguments) == 2
-"""
-
-
-@pytest.mark.slow
-def test_without_litdata_the_extra_is_named(tmp_path, program_environment):
-    command = [sys.executable, "-c", WITHOUT_LITDATA]
-    done = subprocess.run(command, cwd=tmp_path, env=program_environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    said = "needs the package litdata: pip install 'ae_lightning[stream]'"
-    assert done.stderr.splitlines() == [
-        f"ae_lightning: error: convert {said}",
-        f"ae_lightning: error: data.name stream {said}",
-    ]
-    assert names(tmp_path) == []
-
-
 def test_a_file_beside_the_output_is_left_alone(bare_workspace):
     beside = bare_workspace.folder / "stored.lock"
     beside.write_text("somebody's own")
@@ -117,14 +91,15 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     options = ("convert", "--data.name", "npz", "--data.path", "own.npz", "--output", "stored")
     process = subprocess.Popen([sys.executable, "-m", "ae_lightning", *options], cwd=tmp_path, env=program_environment)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("stored.partial/train/chunk-*")):
+    while not list(tmp_path.glob(".stored.*.writing/train/x-*")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "stored").exists()
-    assert bare_workspace("fit", "--model", "VAE", "--data.name", "stream", "--data.path", "stored.partial").code == 2
+    (left,) = tmp_path.glob(".stored.*.writing")
+    assert bare_workspace("fit", "--model", "VAE", "--data.name", "stream", "--data.path", str(left)).code == 2
     np.savez(tmp_path / "own.npz", x_train=images[:50], x_test=images[:10])
     outcome = bare_workspace(*options)
     assert outcome.code == 0, outcome.err
@@ -132,13 +107,19 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     assert DataModule("stream", path="stored").num_samples("train") == 45
 
 
-def test_two_conversions_to_one_place_do_not_mix(bare_workspace):
-    from filelock import FileLock
+def test_what_another_conversion_wrote_meanwhile_is_not_overwritten(bare_workspace, monkeypatch):
+    written = StreamDescription.write
 
-    with FileLock("stored.partial.lock"):
-        outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
+    def write(self, folder):
+        written(self, folder)
+        (bare_workspace.folder / "stored").mkdir()
+
+    monkeypatch.setattr(StreamDescription, "write", write)
+    outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
     assert outcome.code == 2
-    assert "another process converts to stored" in outcome.err
+    assert "convert: --output: stored cannot be written (stored is there already)" in outcome.err
+    assert names(bare_workspace.folder) == ["stored"]
+    assert names(bare_workspace.folder / "stored") == []
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("3", 3), ("0", 0), ("003", "003"), ("cat", "cat")])

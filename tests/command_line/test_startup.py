@@ -24,7 +24,7 @@ for arguments in json.loads(sys.argv[1]):
 print(json.dumps(sorted(sys.modules)))
 """
 
-HEAVY = {"faiss", "litdata", "mlflow", "optuna", "pandas", "plotly", "pyarrow", "sklearn", "sqlalchemy", "umap"}
+HEAVY = {"faiss", "mlflow", "optuna", "pandas", "plotly", "pyarrow", "sklearn", "sqlalchemy", "umap"}
 OF_LIGHTNING = {"lightning", "matplotlib", "scipy", "torch", "torchmetrics", "torchvision"}
 """What `import lightning` brings by itself."""
 LIGHT = [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)]

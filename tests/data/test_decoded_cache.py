@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ae_lightning.data.image_folder import image_files
-from ae_lightning.data.image_folder.decoded_cache import DecodedCache
+from ae_lightning.data.image_folder import decoded_cache, image_files
 from ae_lightning.data.image_folder.folder import read_folder
 from ae_lightning.data.image_folder.settings import FolderReading
+from ae_lightning.data.store.cache import DataCache
 from full_disks import room_for
 
 SKIP = FolderReading(on_error="skip")
@@ -47,7 +47,7 @@ def num_decoded(monkeypatch):
 
 
 def read(folder, kept, gib=1.0, reading=SKIP):
-    return read_folder(folder, reading=reading, cache=DecodedCache(kept, gib))
+    return read_folder(folder, reading=reading, cache=DataCache(kept, gib))
 
 
 def entries(kept):
@@ -112,7 +112,7 @@ def test_other_settings_are_not_taken_for_the_same(folder, kept, reading):
 
 
 @pytest.mark.filterwarnings("ignore:left out")
-@pytest.mark.parametrize("name", ["pixels.npy", "description.json"])
+@pytest.mark.parametrize("name", ["pixels-00000.npy", "description.json"])
 @pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
 def test_what_is_damaged_is_made_anew(folder, kept, num_decoded, name, damage):
     first = read(folder, kept)
@@ -135,8 +135,8 @@ def test_the_longest_unused_goes_first(folder, kept):
     for size in (6, 7):
         read(folder, kept, reading=FolderReading(on_error="skip", image_size=size))
     older, newer = sorted(entries(kept), key=lambda path: path.stat().st_mtime)
-    os.utime(older / "description.json", (1, 1))
-    os.utime(newer / "description.json", (2, 2))
+    os.utime(older, (1, 1))
+    os.utime(newer, (2, 2))
     read(folder, kept, reading=FolderReading(on_error="skip", image_size=6))
     total = sum(file.stat().st_size for entry in (older, newer) for file in entry.iterdir())
     read(folder, kept, gib=(total + bytes_each // 2) / 2**30)
@@ -166,9 +166,23 @@ def test_a_full_disk_costs_a_warning_and_leaves_nothing(folder, kept):
     assert entries(kept) == []
 
 
+@pytest.mark.filterwarnings("ignore:left out")
+def test_what_another_start_throws_out_before_it_is_read_is_decoded(folder, kept, monkeypatch):
+    first = read(folder, kept)
+    real = decoded_cache._read
+
+    def thrown_out(path):
+        found = real(path)
+        shutil.rmtree(path)
+        return found
+
+    monkeypatch.setattr(decoded_cache, "_read", thrown_out)
+    require_same(read(folder, kept), first)
+
+
 def test_a_size_that_is_none_is_refused():
     with pytest.raises(Exception, match=r"data\.cache_gib"):
-        DecodedCache(None, 0)
+        DataCache(None, 0)
 
 
 def read_and_count(folder, kept, barrier, counts):

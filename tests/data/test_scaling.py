@@ -146,6 +146,6 @@ def test_auto_follows_the_kind_of_sample():
 )
 def test_values_that_would_leave_the_range_are_refused(scaling, values, said):
     with pytest.raises(ConfigError, match=rf"^data\.scaling: {said}") as caught:
-        require_scalable(scaling, torch.tensor([values]), "the test split")
+        require_scalable(scaling, *values, "the test split")
     assert "the test split" in str(caught.value)
-    require_scalable("standard", torch.tensor([values]), "the test split")
+    require_scalable("standard", *values, "the test split")

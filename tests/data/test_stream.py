@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,8 +12,6 @@ from PIL import Image
 
 from ae_lightning.command_line.predictions import origins
 from ae_lightning.data import DataModule
-from ae_lightning.data.streaming.blocks import BlockReader
-from ae_lightning.data.streaming.writer import Sizes
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.testing.training import build_trainer
 from stored_digits import store
@@ -30,7 +29,7 @@ def rows(images):
 def require_same(stored, original):
     """Every split has the same images and labels: those to train on in another order, the others in their own."""
     assert stored.split_names == original.split_names
-    assert (stored.class_names, stored.spec.shape) == (original.class_names, original.spec.shape)
+    assert (stored.class_names, stored.spec) == (original.class_names, original.spec)
     assert stored.notes == original.notes
     assert (stored.novel_class, stored.num_skipped) == (original.novel_class, original.num_skipped)
     for name in original.split_names:
@@ -118,10 +117,13 @@ def test_images_of_16_bits(tmp_path, name):
     assert rows(trained_on) == rows(original.split("train").x)
 
 
-def test_12_bits_in_16_are_warned_of_when_they_are_converted(tmp_path):
+def test_12_bits_in_16_are_warned_of_when_they_are_converted_and_when_they_are_used(tmp_path):
     np.savez(tmp_path / "own.npz", x=np.full((20, 4, 5), 4000, np.uint16))
-    with pytest.warns(UserWarning, match=r"values up to 4,000 of 65,535, .*--data\.scaling dataset_max"):
-        store(tmp_path / "stored", name="npz", path=str(tmp_path / "own.npz"))
+    said = r"values up to 4,000 of 65,535, .*--data\.scaling dataset_max"
+    with pytest.warns(UserWarning, match=said):
+        stored = store(tmp_path / "stored", name="npz", path=str(tmp_path / "own.npz"))
+    with pytest.warns(UserWarning, match=said):
+        stored.setup("fit")
 
 
 def test_damaged_files_are_left_out_and_counted(tmp_path):
@@ -143,6 +145,30 @@ def test_a_split_that_links_outside_is_not_converted(tmp_path):
     (tmp_path / "images/train").symlink_to(tmp_path / "train")
     with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match=r"data\.follow_links"):
         store(tmp_path / "stored", name="folder", path=str(tmp_path / "images"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_vectors_and_their_factors(tmp_path, named):
+    random = np.random.default_rng(0)
+    arrays = {"x_train": random.normal(size=(90, 7)), "x_test": random.normal(size=(20, 7))}
+    for name in ("train", "test"):
+        arrays[f"factors_{name}"] = random.integers(0, 4, (len(arrays[f"x_{name}"]), 2))
+    np.savez(tmp_path / "own.npz", **arrays, **({"factor_names": np.array(["size", "hue"])} if named else {}))
+    settings = {"name": "npz", "path": str(tmp_path / "own.npz")}
+    stored, original = store(tmp_path / "stored", **settings), DataModule(**settings)
+    require_same(stored, original)
+    assert torch.equal(stored.split("test").factors, original.split("test").factors)
+    by_key = dict(zip(original.split("train").keys, original.split("train").factors.tolist(), strict=True))
+    assert [by_key[key] for key in stored.split("train").keys] == stored.split("train").factors.tolist()
+    assert stored.split("train").x.dtype == torch.float32
+
+
+def test_values_that_a_scaling_does_not_take_are_refused(tmp_path):
+    np.savez(tmp_path / "own.npz", x=np.linspace(0, 3, 60, dtype=np.float32).reshape(20, 3))
+    stored = store(tmp_path / "stored", name="npz", path=str(tmp_path / "own.npz"))
+    for settings in ({"name": "stream", "path": stored.path}, {"name": "npz", "path": str(tmp_path / "own.npz")}):
+        with pytest.raises(ConfigError, match=r"data\.scaling: unit takes values from 0 to 1 of floating-point data"):
+            DataModule(scaling="unit", **settings).setup("fit")
 
 
 def test_mnist(tmp_path, real_data):
@@ -167,23 +193,6 @@ def test_an_epoch_has_every_image_once(digits):
     assert all(torch.equal(batch.x, train.x[batch.indices]) for batch in seen)
 
 
-def test_a_block_is_decoded_alone(tmp_path, monkeypatch):
-    """Of blocks between 64 KiB and 1 MiB litdata would decode all that lie in a chunk for each that is asked for."""
-    from litdata.streaming.serializers import NumpySerializer
-
-    images = np.random.default_rng(0).integers(0, 256, (64, 128, 128), dtype=np.uint8)
-    np.savez(tmp_path / "own.npz", x_train=images, x_test=images)
-    settings = {"name": "npz", "path": str(tmp_path / "own.npz"), "num_val": 0}
-    store(tmp_path / "stored", Sizes(block=8, window=2), **settings)
-    decoded = []
-    whole = NumpySerializer.deserialize
-    monkeypatch.setattr(NumpySerializer, "deserialize", lambda self, data: decoded.append(1) or whole(self, data))
-    reader = BlockReader(tmp_path / "stored/train", 64, (1, 128, 128), 8)
-    for block in (5, 0, 3):
-        reader.read(block)
-    assert len(decoded) == 3
-
-
 def test_predict_goes_through_all_images_to_train_on_in_order(digits):
     data = DataModule("stream", path=digits.path, predict_split="train")
     batches = list(data.predict_dataloader())
@@ -192,18 +201,20 @@ def test_predict_goes_through_all_images_to_train_on_in_order(digits):
 
 
 def test_the_train_split_in_memory_is_bounded(digits, monkeypatch):
-    monkeypatch.setattr("ae_lightning.data.streaming.stream.SAMPLE_IMAGES", 100)
+    monkeypatch.setattr("ae_lightning.data.store.stream.SAMPLE_SIZE", 100)
     data = DataModule("stream", path=digits.path)
     assert (len(data.split("train")), data.num_samples("train")) == (100, 1295)
     assert torch.equal(data.split("train").x, digits.split("train").x[:100])
 
 
-def test_which_samples_predictions_are_of_is_said_as_far_as_it_is_known(digits, monkeypatch):
-    monkeypatch.setattr("ae_lightning.data.streaming.stream.SAMPLE_IMAGES", 100)
+def test_predictions_know_their_samples_beyond_those_in_memory(digits, monkeypatch):
+    expected = digits.split("train")
+    monkeypatch.setattr("ae_lightning.data.store.stream.SAMPLE_SIZE", 100)
     data = DataModule("stream", path=digits.path, predict_split="train")
-    assert set(origins(data, np.arange(100))) == {"keys", "labels"}
-    with pytest.warns(UserWarning, match="neither keys nor labels are written: the train split stays on disk"):
-        assert origins(data, np.arange(101)) == {}
+    positions = np.arange(1295)[::-1].copy()
+    found = origins(data, positions)
+    assert found["keys"].tolist() == list(expected.keys.select(torch.from_numpy(positions)))
+    assert found["labels"].tolist() == [digits.class_names[label] for label in expected.labels.tolist()[::-1]]
 
 
 def test_overfitting_gets_the_same_batches_each_epoch(digits):
@@ -240,118 +251,95 @@ def test_overlay_needs_classes(tmp_path):
         DataModule("stream", path=stored.path, overlay=True).setup("fit")
 
 
-def drop(folder):
-    next((folder / "train").glob("chunk-*")).unlink()
+def change(name, to):
+    """Write something else than there is to a file, perhaps nothing."""
+
+    def damage(folder):
+        content = to((folder / name).read_bytes())
+        (folder / name).write_bytes(content)
+
+    return damage
 
 
-def cut(folder):
-    chunk = next((folder / "train").glob("chunk-*"))
-    chunk.write_bytes(chunk.read_bytes()[:-1])
+def flip(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
 
 
-def lengthen(folder):
-    chunk = next((folder / "test").glob("chunk-*"))
-    chunk.write_bytes(chunk.read_bytes() + b"1")
-
-
-def configure(**changes):
-    """Let litdata's index say something of its items that `convert` does not write."""
-
-    def change(folder):
-        path = folder / "val/index.json"
-        index = json.loads(path.read_text())
-        index["config"].update(changes)
-        path.write_text(json.dumps(index))
-
-    return change
-
-
-def calling(module, function):
-    """Describe items of which litdata makes a dictionary that calls a function for what it lacks."""
-    factory = {"default_factory_module": module, "default_factory_name": function}
-    array = {"type": None, "context": None, "children_spec": []}
-    context = {**factory, "dict_context": ["images", "labels"]}
-    item = {"type": "collections.defaultdict", "context": context, "children_spec": [array] * 2}
-    return json.dumps([1, item])
-
-
-def renamed(folder):
-    chunk = next((folder / "val").glob("chunk-*"))
-    chunk.rename(folder / "elsewhere.bin")
-    path = folder / "val/index.json"
-    path.write_text(path.read_text().replace(chunk.name, "../elsewhere.bin"))
+def pickled(content):
+    """An array of objects, as long as what it takes the place of."""
+    header = content[:128].replace(b"'|u1'", b"'|O' ")
+    return header + content[128:]
 
 
 def describe(**changes):
-    def change(folder):
-        path = folder / "stream.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return change("stream.json", lambda content: json.dumps({**json.loads(content), **changes}).encode())
 
-    return change
+
+def describe_val(kind, **changes):
+    def altered(content):
+        read = json.loads(content)
+        read["splits"]["val"][kind].update(changes)
+        return json.dumps(read).encode()
+
+    return change("stream.json", altered)
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (drop, r"train/chunk-0-0.bin is missing; convert the images again"),
-        (cut, r"train/chunk-0-0.bin is truncated: \d+ bytes instead of \d+"),
-        (lengthen, r"test/chunk-0-0.bin is corrupt: \d+ bytes instead of \d+"),
-        (lambda folder: (folder / "val/index.json").unlink(), r"val/index.json cannot be read"),
-        (lambda folder: (folder / "val/index.json").write_text("{"), r"val/index.json is corrupt"),
-        (lambda folder: (folder / "val/keys.jsonl").write_text("{"), r"val/keys.jsonl cannot be read"),
-        (lambda folder: (folder / "val/keys.jsonl").write_text('"a"\n'), r"keys.jsonl is truncated: 1 of 143 keys"),
-        (lambda folder: (folder / "stream.json").unlink(), r"was not written by `convert`, as it has no stream.json"),
-        (lambda folder: (folder / "stream.json").write_text("[]"), r"stream.json is not what `convert` writes"),
-        (lambda folder: (folder / "stream.json").write_bytes(b"\xff"), r"stream.json cannot be read"),
-        # As litdata would write objects of any kind.
-        (configure(data_format=["pickle", "numpy"]), r"val/index.json is corrupt"),
-        (configure(data_spec=calling("os", "getpid")), r"val/index.json is corrupt"),
-        (configure(data_spec=None), r"val/index.json is corrupt"),
-        (configure(compression="zstd"), r"val/index.json is corrupt"),
-        (configure(encryption={"algorithm": "fernet", "level": "sample"}), r"val/index.json is corrupt"),
-        (configure(format="mds"), r"val/index.json is corrupt"),
-        (configure(item_loader="TokensLoader"), r"val/index.json is corrupt"),
-        (lambda folder: (folder / "val/index.json").write_text("[" * 100_000), r"val/index.json is corrupt"),
-        (renamed, r"val/index.json is corrupt"),
-        (describe(class_names=["a", "b"]), r"label 9, which names no class"),
-        (describe(class_names=None), r"needs labels and class names, or neither"),
         (
-            describe(version=1),
-            r"written by ae_lightning 0\.1; this is 0\.2: convert the images again or use 0\.1",
+            lambda folder: (folder / "train/x-00000.npy").unlink(),
+            "train/x-00000.npy is missing; convert the data again",
         ),
-        (describe(version="0.3.1"), r"digits: written by ae_lightning 0\.3; this is 0\.2: convert"),
-        (describe(block_size=0), r"stream.json is corrupt at block_size"),
-        (describe(block_size=7), r"train/index.json does not belong to stream.json"),
-        (describe(surprise=1), r"stream.json is corrupt at surprise"),
+        (
+            lambda folder: (folder / "val/keys-00000.npy").unlink(),
+            "val/keys-00000.npy is missing; convert the data again",
+        ),
+        (
+            change("train/x-00000.npy", lambda content: content[:-1]),
+            "train/x-00000.npy is damaged: 83007 bytes instead of 83008",
+        ),
+        (
+            change("test/labels-00000.npy", lambda content: content + b"1"),
+            "test/labels-00000.npy is damaged: 3001 bytes instead of 3000",
+        ),
+        (change("val/x-00000.npy", flip), "val/x-00000.npy is corrupt; convert the data again"),
+        (change("val/labels-00000.npy", flip), "val/labels-00000.npy is corrupt; convert the data again"),
+        (change("val/keys-00000.npy", flip), "val/keys-00000.npy is corrupt; convert the data again"),
+        (lambda folder: (folder / "stream.json").unlink(), "/digits/stream.json, which `convert` writes"),
+        (change("stream.json", lambda content: b"[]"), "stream.json is not what `convert` writes"),
+        (change("stream.json", lambda content: b"\xff"), "stream.json is not what `convert` writes"),
+        (change("stream.json", lambda content: b"[" * 100_000), "stream.json is not what `convert` writes"),
+        (describe(class_names=["a", "b"]), "label 9, which names no class"),
+        (describe(class_names=None), "needs labels and class names, or neither"),
+        (describe(version=1), "written by ae_lightning 0.1; this is 0.2: convert the data again or use 0.1"),
+        (describe(version="0.3.1"), "digits: written by ae_lightning 0.3; this is 0.2: convert"),
+        (describe(window_size=0), "stream.json is corrupt at window_size"),
+        (describe(surprise=1), "stream.json is corrupt at surprise"),
+        (describe(splits={}), "stream.json is corrupt at splits"),
+        (describe_val("x", num_rows=142), "stream.json is corrupt at splits.val"),
+        (describe_val("x", shape=[1, 4, 16]), "stream.json is corrupt at splits; convert"),
+        (describe_val("x", dtype="|O"), "stream.json is corrupt at splits.val.x.dtype"),
+        (describe_val("labels", dtype="|u1"), "stream.json is corrupt at splits.val"),
+        (describe_val("x", checksums="0" * 32), "stream.json is corrupt at splits.val.x"),
+        (describe_val("x", checksums="0" * 40), "val/x-00000.npy is corrupt"),
     ],
 )
-def test_damage_is_found_before_training_begins(tmp_path, damage, words):
+def test_damage_is_named(tmp_path, damage, words):
     stored = store(tmp_path / "digits")
     damage(tmp_path / "digits")
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=re.escape(words)):
         stored.split("val")
 
 
-def test_an_index_that_names_a_module_imports_none(tmp_path, monkeypatch):
+def test_a_header_is_not_believed(tmp_path):
+    """What a pickle would be unpickled by is what was described, not what the file says of itself."""
     stored = store(tmp_path / "digits")
-    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\nmake = list\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    configure(data_spec=calling("planted", "make"))(tmp_path / "digits")
-    with pytest.raises(DataError, match=r"val/index.json is corrupt"):
-        stored.split("val")
-    assert not (tmp_path / "imported").exists()
+    expected = DataModule("stream", path=stored.path).split("val").x
+    change("val/x-00000.npy", pickled)(tmp_path / "digits")
+    assert torch.equal(stored.split("val").x, expected)
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match=r"there is no .*nowhere/stream\.json, which `convert` writes"):
         DataModule("stream", path=str(tmp_path / "nowhere")).setup("fit")
-
-
-def test_bytes_that_are_swapped_are_found_when_they_are_read(tmp_path):
-    stored = store(tmp_path / "digits")
-    chunk = next((tmp_path / "digits/train").glob("chunk-*"))
-    values = bytearray(chunk.read_bytes())
-    values[4:12] = b"\xff" * 8  # of the table of items
-    chunk.write_bytes(values)
-    with pytest.raises(DataError, match=r"block 0 (cannot be read|is corrupt)"):
-        stored.split("train")

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.streaming.blocks import BlockReader
-from ae_lightning.data.streaming.loader import StreamLoader
-from ae_lightning.data.streaming.windows import WindowSampler
-from ae_lightning.data.streaming.writer import BlockWriter
+from ae_lightning.data.store.arrays import ArrayWriter, StoredArray
+from ae_lightning.data.store.loader import StreamLoader
+from ae_lightning.data.store.windows import WindowSampler
 from ae_lightning.errors import CheckpointError, ConfigError, DataError
 
 NUM_IMAGES, BLOCK, WINDOW = 103, 10, 3
@@ -23,25 +22,22 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, *SHAPE), dtype=n
 LABELS = np.arange(NUM_IMAGES) % 7
 
 
-def write(folder, labels=LABELS):
-    writer = BlockWriter(folder, BLOCK)
+def write(folder, name, rows):
+    writer = ArrayWriter(folder, name, BLOCK)
     for start in range(0, NUM_IMAGES, 7):  # in portions that do not fit the blocks
-        part = slice(start, start + 7)
-        writer.add(PIXELS[part], None if labels is None else labels[part])
-    writer.close()
-    assert writer.num_images == NUM_IMAGES
-    return BlockReader(folder, NUM_IMAGES, SHAPE, BLOCK)
+        writer.add(rows[start : start + 7])
+    return StoredArray(writer.close(), folder, name)
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("stored") / "train")
+    return write(tmp_path_factory.mktemp("stored"), "x", PIXELS)
 
 
-def loader(reader, batch_size=4, shuffle=True, seed=5, rank=0, world_size=1, epoch=0):
+def loader(reader, batch_size=4, shuffle=True, seed=5, rank=0, world_size=1, epoch=0, **labels):
     sampler = WindowSampler(NUM_IMAGES, BLOCK, WINDOW, Sampling(batch_size, shuffle, seed, rank, world_size))
     sampler.set_epoch(epoch)
-    return StreamLoader(reader, sampler)
+    return StreamLoader(reader, labels.pop("labels", None), sampler, **labels)
 
 
 def rank_batches(reader, batch_size, world_size, **options):
@@ -57,25 +53,28 @@ def flat(batches):
     return list(chain.from_iterable(batches))
 
 
-def test_blocks_come_back_as_they_were_written(reader):
-    assert reader.num_blocks == 11
-    for block in (10, 0, 3):
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        assert np.array_equal(reader.read(block).images, PIXELS[part])
-        assert np.array_equal(reader.read(block).labels, LABELS[part])
+@pytest.mark.parametrize("positions", [[], [0], [102, 0, 57, 57], list(range(NUM_IMAGES))])
+def test_rows_come_back_as_they_were_written(reader, positions):
+    assert np.array_equal(reader[np.array(positions, np.int64)], PIXELS[positions])
 
 
-@pytest.mark.parametrize("num_images", [1, 10, 35, 103, 500])
-def test_the_first_images_with_their_labels(reader, num_images):
-    split = reader.read_first(num_images)
-    assert np.array_equal(split.x.numpy(), PIXELS[:num_images])
-    assert split.labels.tolist() == LABELS[:num_images].tolist()
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int64", "S5"])
+def test_any_row_is_a_plain_file_of_numpy(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr("ae_lightning.data.store.arrays.SHARD_BYTES", 1)
+    rows = np.arange(NUM_IMAGES).astype(dtype)
+    stored = write(tmp_path, "labels", rows)
+    files = sorted(tmp_path.glob("labels-*.npy"))
+    assert len(files) == 11
+    assert np.array_equal(np.concatenate([np.load(file, allow_pickle=False) for file in files]), rows)
+    assert np.array_equal(stored[np.arange(NUM_IMAGES)[::-1]], rows[::-1])
 
 
-def test_images_without_labels(tmp_path):
-    split = write(tmp_path / "unlabelled", labels=None).read_first(25)
-    assert np.array_equal(split.x.numpy(), PIXELS[:25])
-    assert split.labels is None
+def test_batches_with_labels(reader, tmp_path):
+    labels = write(tmp_path, "labels", LABELS)
+    for batch in loader(reader, labels=labels, with_labels=True):
+        assert np.array_equal(batch.labels.numpy(), LABELS[batch.indices.numpy()])
+    assert all((batch.labels == -1).all() for batch in loader(reader, with_labels=True))
+    assert all(batch.labels is None for batch in loader(reader, labels=labels))
 
 
 @settings(max_examples=25, deadline=None)
@@ -133,20 +132,16 @@ def test_a_restored_loader_goes_on_where_it_was(reader, num_seen, world_size):
         assert len(list(restored)) == len(restored)
 
 
-def test_a_restored_loader_does_not_read_what_was_seen(reader):
-    class Counting(BlockReader):
-        blocks: list
-
-        def read(self, block):
-            self.blocks.append(block)
-            return super().read(block)
-
-    counting = Counting(reader.folder, NUM_IMAGES, SHAPE, BLOCK)
-    counting.blocks = []
-    restored = loader(counting, batch_size=10)
+def test_a_restored_loader_does_not_read_what_was_seen(reader, monkeypatch):
+    read = []
+    whole = StoredArray._read_block
+    monkeypatch.setattr(
+        StoredArray, "_read_block", lambda self, block, room: read.append(block) or whole(self, block, room)
+    )
+    restored = loader(reader, batch_size=10)
     restored.load_state_dict({"epoch": 0, "num_batches": 9, "global_batch_size": 10})
     assert len(list(restored)) == 2
-    assert len(counting.blocks) <= WINDOW
+    assert len(read) <= WINDOW
 
 
 def test_a_state_of_other_batches_is_refused(reader):
@@ -185,9 +180,21 @@ def test_fewer_images_than_ranks_are_refused():
         WindowSampler(3, BLOCK, WINDOW, Sampling(1, shuffle=True, world_size=4))
 
 
-def test_a_chunk_that_goes_away_while_it_is_trained_on_is_named(tmp_path):
-    stored = write(tmp_path / "train")
-    (chunk,) = (tmp_path / "train").glob("chunk-*")
-    chunk.unlink()
-    with pytest.raises(DataError, match="train: block 0 cannot be read"):
-        stored.read(0)
+def test_a_file_that_goes_away_while_it_is_trained_on_is_named(tmp_path):
+    stored = write(tmp_path, "x", PIXELS)
+    (tmp_path / "x-00000.npy").unlink()
+    with pytest.raises(DataError, match=r"x-00000\.npy cannot be read: No such file or directory"):
+        list(loader(stored))
+
+
+def test_an_altered_byte_is_found_where_it_is_first_read(tmp_path):
+    stored = write(tmp_path, "x", PIXELS)
+    path = tmp_path / "x-00000.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert len(stored[np.arange(100)]) == 100
+    with pytest.raises(DataError, match=r"x-00000\.npy is corrupt; convert the data again"):
+        stored[np.array([100])]
+    with pytest.raises(DataError, match=r"x-00000\.npy is corrupt"):
+        list(loader(stored))

@@ -127,11 +127,11 @@ def data_set_use(data: SeenData) -> DataSetUse:
     """Return a data set as MLflow knows it."""
     told = fingerprints_in(data.state_dict()) if isinstance(data, DataModule) else data.fingerprints()
     digest = hashlib.sha256(" ".join(told[name] for name in data.split_names).encode()).hexdigest()
-    place = data.path if isinstance(data, DataModule) else None
+    place = (data.path or "") if isinstance(data, DataModule) else ""
     return DataSetUse(
         name=data.dataset_name,
         digest=digest[:_DIGEST_LENGTH],
-        place="" if place is None else str(Path(place).expanduser().resolve()),
+        place=place if not place or "://" in place else str(Path(place).expanduser().resolve()),
         shape=list(data.spec.shape),
         num_samples={name: data.num_samples(name) for name in data.split_names},
     )

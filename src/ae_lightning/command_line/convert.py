@@ -1,25 +1,24 @@
-"""`convert`: any data set in blocks on disk, for `data.name: stream`, which trains on more images than memory holds."""
+"""`convert`: any data set on disk, for `data.name: stream`, which trains on more samples than memory holds."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ae_lightning.command_line.commands import CommandParser
-from ae_lightning.errors import ConfigError, first_line
+from ae_lightning.command_line.outputs import refusal_of_output
+from ae_lightning.errors import ConfigError
+from ae_lightning.whole_files import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EPILOG = (
-    "A folder is read block by block, whatever its size; another source is read into memory. The images to train on "
-    "are stored in random order. An output that exists is not overwritten; a conversion that is killed leaves "
-    "DIR.partial (and DIR.partial.lock), which nothing takes for whole and the next conversion replaces."
+    "A folder is read block by block, whatever its size; another source is read into memory. The samples to train on "
+    "are stored in random order. An output that exists is not overwritten; what a conversion that is killed leaves is "
+    "taken for whole by nothing, and removed by the next one."
 )
 
 
@@ -33,7 +32,7 @@ def run(arguments: list[str]) -> int:
         The exit code.
 
     Raises:
-        UserError: If the images or the settings cannot be used, or the output exists or cannot be written.
+        UserError: If the samples or the settings cannot be used, or the output exists or cannot be written.
     """
     options = vars(parser().parse_args(arguments))
     output: Path = options.pop("output").expanduser()
@@ -42,16 +41,19 @@ def run(arguments: list[str]) -> int:
 
     from ae_lightning.data.datamodule import DataModule
     from ae_lightning.data.source import STREAM
-    from ae_lightning.data.streaming.conversion import convert
-    from ae_lightning.data.streaming.litdata_import import require_litdata
+    from ae_lightning.data.store.conversion import convert
 
     data = DataModule(**{key.removeprefix("data."): value for key, value in options.items()})
     if data.name == STREAM:
         raise ConfigError(f"convert: {data.path} is a stream already")
-    require_litdata("convert")
-    with _renamed_when_whole(output) as folder:
-        description = convert(data, folder, tell=partial(_tell, Console(stderr=True)))
-    sizes = ", ".join(f"{count:,} {name}" for name, count in description.num_images.items())
+    if output.exists():
+        raise ConfigError(f"convert: --output: {output} exists already; it is not overwritten")
+    with refusal_of_output("convert: --output", output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output, overwrites=False) as folder:
+            folder.mkdir()
+            description = convert(data, folder, tell=partial(_tell, Console(stderr=True)))
+    sizes = ", ".join(f"{count:,} {name}" for name, count in description.num_samples.items())
     skipped = f"; {description.num_skipped:,} damaged files left out" if description.num_skipped else ""
     _tell(Console(), f"{sizes} in {output}{skipped}")
     return 0
@@ -61,41 +63,11 @@ def _tell(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-@contextmanager
-def _renamed_when_whole(output: Path) -> Iterator[Path]:
-    """Give a folder to write into, which gets its name at the end, or is removed.
-
-    Raises:
-        ConfigError: If the name is taken, another process converts to it, or it cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    if output.exists():
-        raise ConfigError(f"convert: --output: {output} exists already; it is not overwritten")
-    partial = output.with_name(f"{output.name}.partial")
-    lock = FileLock(partial.with_name(f"{partial.name}.lock"), blocking=False)
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with lock:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            try:
-                yield partial
-                partial.rename(output)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise ConfigError(f"convert: --output: another process converts to {output}") from None
-    except OSError as error:
-        raise ConfigError(f"convert: --output: {output} cannot be written ({first_line(error)})") from error
-
-
 def parser() -> CommandParser:
     """Return the parser of the command line."""
     made = CommandParser(
         "convert",
-        description="Write a data set as blocks on disk, for --data.name stream.",
+        description="Write a data set on disk, for --data.name stream.",
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
@@ -143,7 +115,7 @@ _DATA_KEYS: dict[str, dict[str, Any]] = {
     "num_val": {
         "type": int,
         "metavar": "N",
-        "help": "images to hold out for validation (default: a tenth, at most 5,000)",
+        "help": "samples to hold out for validation (default: a tenth, at most 5,000)",
     },
     "split_seed": {"type": int, "metavar": "N", "help": "fixes the splits and the stored order (default: 0)"},
     "leave_out_class": {"type": _class, "metavar": "CLASS", "help": "a class that is in the test split alone"},

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.data.datamodule import DataModule
@@ -76,16 +75,12 @@ def origins(data: SeenData, indices: np.ndarray) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     if not isinstance(data, DataModule):
         return found
-    split, class_names = data.split(data.predict_split), data.class_names
-    if len(split) <= indices.max():
-        rank_zero_warn(f"neither keys nor labels are written: the {data.predict_split} split stays on disk")
-        return found
-    if split.keys is not None:
-        found["keys"] = np.array(list(split.keys.select(torch.from_numpy(indices))), np.str_)
-    if split.labels is not None and class_names is not None:
+    keys, labels = data.origins(data.predict_split, indices)
+    if keys:
+        found["keys"] = np.array(keys, np.str_)
+    if labels is not None and data.class_names is not None:
         # A missing label is the last.
-        names = np.array([*class_names, ""], np.str_)
-        found["labels"] = names[split.labels.numpy()[indices]]
+        found["labels"] = np.array([*data.class_names, ""], np.str_)[labels]
     return found
 
 

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.checks import require_at_least, require_name
@@ -16,28 +18,18 @@ from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch_transfer import BatchTransfer
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
-from ae_lightning.data.image_folder.decoded_cache import DecodedCache
 from ae_lightning.data.image_folder.decoding import Resize
 from ae_lightning.data.image_folder.faults import OnError
 from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
-from ae_lightning.data.opened_data import LoadedData, OpenedData
+from ae_lightning.data.opened_data import LoadedData, OpenedData, Origins
 from ae_lightning.data.same_samples import JUDGED, other_splits, samples_state, tell_of_other_samples
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.scaling import (
-    FITTED,
-    Scaler,
-    Scaling,
-    fit_scaler,
-    require_scalable,
-    scaler_of,
-    settled,
-    tell_of_narrow_range,
-    value_range,
-)
+from ae_lightning.data.scaling import FITTED, Scaler, Scaling, fit_scaler, scaler_of, settled, value_range
 from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data
 from ae_lightning.data.splits import DataSet, Split, SplitName
+from ae_lightning.data.store.cache import DataCache
 from ae_lightning.errors import CheckpointError, ConfigError
 from ae_lightning.spec import DataSpec, kind_of
 
@@ -55,8 +47,8 @@ class DataModule(BatchTransfer):
             the train split stays on disk) or ``arrays`` (those that ``ael.fit`` is given in Python).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
-        path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream``; null for all other
-            sources.
+        path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream`` or its address
+            (``s3://…``); null for all other sources.
         batch_size: Samples per step and rank.
         scaling: What becomes of values. ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
             point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum, b, so that its squared
@@ -90,7 +82,8 @@ class DataModule(BatchTransfer):
             ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
             does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Follow links out of ``folder``; a warning names those that are not followed.
-        cache: Where decoded images are kept. Those of ``folder`` are there at the next start; null keeps none.
+        cache: Where decoded images are kept. Those of ``folder`` are there at the next start, and the files of a
+            ``stream`` at an address are fetched there; null keeps none.
         cache_gib: How many GiB of them at most; those longest unused are thrown out.
         on_device: Whether a split stays on the GPU. Batches are then made there without waiting for the host;
             ``auto`` where one takes at most a quarter of the free memory. The train split of ``stream`` never does.
@@ -130,7 +123,7 @@ class DataModule(BatchTransfer):
     ) -> None:
         super().__init__()
         self.reading = FolderReading(image_size, resize, splits, labels, on_error, follow_links)
-        self._cache = DecodedCache(None if cache is None else Path(cache).expanduser(), cache_gib)
+        self._cache = DataCache(None if cache is None else Path(cache).expanduser(), cache_gib)
         check_source(name, path, self.reading)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
@@ -234,6 +227,10 @@ class DataModule(BatchTransfer):
             DataError: If the samples are missing or damaged.
         """
         return self._contents_with(name).split(name)
+
+    def origins(self, name: SplitName, positions: NDArray[np.int64]) -> Origins:
+        """Say what samples of a split are called at their source and which class they are of, those on disk too."""
+        return self._contents_with(name).origins(name, positions)
 
     def scale(self, x: Tensor) -> Tensor:
         """Scale samples as training sees them.
@@ -360,11 +357,7 @@ class DataModule(BatchTransfer):
             if self.overlay and len(contents.class_names or ()) < 2:
                 name = self.dataset_name
                 raise ConfigError(f"data.overlay lays images of two classes over each other; {name} has none")
-            scaling = self._settled_scaling(contents)
-            if self.name != STREAM:
-                for split in contents.num_samples:
-                    require_scalable(scaling, contents.split(split).x, f"the {split} split of {self.dataset_name}")
-                tell_of_narrow_range(scaling, contents.split("train").x, self.dataset_name)
+            contents.check_range(self._settled_scaling(contents), self.dataset_name)
             self._check_augmentation(contents)
             # What was left open is part of what a checkpoint must restore.
             self.hparams.update(contents.settled)
@@ -387,9 +380,9 @@ class DataModule(BatchTransfer):
 
     def _open_stream(self) -> OpenedData:
         # What describes a stream takes a tenth of a second to import.
-        from ae_lightning.data.streaming.stream import Stream
+        from ae_lightning.data.store.stream import Stream
 
-        return Stream(Path(self.path or "").expanduser())
+        return Stream(self.path or "", self._cache)
 
     def _read_into_memory(self) -> LoadedData:
         data = self.read()

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.data.holding_out import TrainValDivision
 from ae_lightning.data.loader import BatchLoader, ResumableLoader
 from ae_lightning.data.sampling import BatchSampler, Sampling
+from ae_lightning.data.scaling import BOUNDED, Scaling, require_scalable, tell_of_narrow_range
 from ae_lightning.data.splits import DataSet, Split, SplitName, rows_of
 from ae_lightning.spec import Factors
 
 NUM_FINGERPRINTED = 256
 """Samples, spread over a split, that tell it from others."""
+
+
+class Origins(NamedTuple):
+    """Where samples come from.
+
+    Attributes:
+        keys: What each is called at its source.
+        labels: int64, −1 where missing, shape (N,); None where unlabelled.
+    """
+
+    keys: Sequence[str]
+    labels: NDArray[np.int64] | None
 
 
 class OpenedData(ABC):
@@ -45,9 +61,40 @@ class OpenedData(ABC):
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
 
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Of the samples."""
+
+    @abstractmethod
+    def extremes(self, name: SplitName) -> tuple[float, float]:
+        """Return the smallest and the largest value of a split."""
+
     @abstractmethod
     def split(self, name: SplitName) -> Split:
         """Return a split in memory, or of what is larger a fixed sample."""
+
+    def origins(self, name: SplitName, positions: NDArray[np.int64]) -> Origins:
+        """Say where samples of a split come from."""
+        split = self.split(name)
+        keys = () if split.keys is None else list(split.keys.select(torch.from_numpy(positions)))
+        return Origins(keys, None if split.labels is None else split.labels.numpy()[positions])
+
+    def check_range(self, scaling: Scaling, dataset_name: str) -> None:
+        """Refuse values that a rule does not scale, and warn of images that would be nearly black.
+
+        Args:
+            scaling: The rule, not `auto`.
+            dataset_name: Of the data set.
+
+        Raises:
+            ConfigError: If floating-point values lie outside of what the rule takes.
+        """
+        if scaling in BOUNDED and self.dtype == torch.float32:
+            for name in self.num_samples:
+                require_scalable(scaling, *self.extremes(name), f"the {name} split of {dataset_name}")
+        if scaling == "unit" and self.dtype == torch.uint16 and len(self.shape) == 3:
+            tell_of_narrow_range(int(self.extremes("train")[1]), dataset_name)
 
     def fingerprint(self, name: SplitName) -> str:
         """Return what tells a split from another of the same data and from other data: of its size and some samples."""
@@ -101,6 +148,16 @@ class LoadedData(OpenedData):
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
         return self._splits["train"].shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the samples."""
+        return self._splits["train"].x.dtype
+
+    def extremes(self, name: SplitName) -> tuple[float, float]:
+        """Return the smallest and the largest value of a split."""
+        x = self._splits[name].x.numpy()
+        return float(x.min()), float(x.max())
 
     def split(self, name: SplitName) -> Split:
         """Return a split."""

@@ -135,20 +135,20 @@ def value_range(scaling: Scaling) -> tuple[float, float] | None:
     return (0.0, 1.0) if scaling in BOUNDED else None
 
 
-def require_scalable(scaling: Scaling, x: Tensor, what: str) -> None:
-    """Refuse values that a rule would not bring between 0 and 1, as it promises.
+def require_scalable(scaling: Scaling, low: float, high: float, what: str) -> None:
+    """Refuse floating-point values that a rule would not bring between 0 and 1, as it promises.
 
     Args:
         scaling: The rule, not `auto`.
-        x: A split, shape (N, …).
+        low: The smallest value.
+        high: The largest.
         what: Names the split.
 
     Raises:
         ConfigError: If there are some.
     """
-    if scaling not in BOUNDED or x.dtype in _LARGEST:
+    if scaling not in BOUNDED:
         return
-    low, high = float(x.min()), float(x.max())
     if low < 0 or (scaling == "unit" and high > 1):
         span = f"from {low:g} to {high:g}"
         takes = "values from 0 to 1" if scaling == "unit" else "no values below 0"
@@ -158,19 +158,7 @@ def require_scalable(scaling: Scaling, x: Tensor, what: str) -> None:
         )
 
 
-def tell_of_narrow_range(scaling: Scaling, x: Tensor, dataset_name: str) -> None:
-    """Warn where images of 10 or 12 bits, say, in 16 are nearly black as scaled.
-
-    Args:
-        scaling: The rule, not `auto`.
-        x: The train split, shape (N, …).
-        dataset_name: Of the data set.
-    """
-    if scaling == "unit" and x.dtype == torch.uint16 and x.ndim == 4:
-        tell_of_largest(int(x.numpy().max()), dataset_name)
-
-
-def tell_of_largest(largest: int, dataset_name: str) -> None:
+def tell_of_narrow_range(largest: int, dataset_name: str) -> None:
     """Warn where the largest value of 16-bit images to train on says that they have 10 or 12 bits."""
     range_end = _LARGEST[torch.uint16]
     if 0 < largest < range_end / _NARROW:

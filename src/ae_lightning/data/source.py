@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from ae_lightning.data.image_folder.decoded_cache import DecodedCache
 from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.memory import OnDevice
 from ae_lightning.data.splits import DataSet
+from ae_lightning.data.store.cache import DataCache
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.parts import find_parts, import_part
 
@@ -35,7 +35,7 @@ class Place(NamedTuple):
     path: Path
     split_seed: int
     reading: FolderReading
-    cache: DecodedCache
+    cache: DataCache
 
 
 class Source(ABC):
@@ -137,7 +137,7 @@ def load_data(
     path: str | Path | None,
     split_seed: int,
     reading: FolderReading | None = None,
-    cache: DecodedCache | None = None,
+    cache: DataCache | None = None,
 ) -> DataSet:
     """Read a data set.
 
@@ -160,6 +160,6 @@ def load_data(
     check_source(name, None if path is None else str(path), reading)
     if name == STREAM:
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
-    cache = cache or DecodedCache(None)
+    cache = cache or DataCache(None)
     place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading, cache)
     return find_source(name).read(place).with_keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.data.image_folder.decoded_cache import Decoded, DecodedCache
+from ae_lightning.data.image_folder.decoded_cache import Decoded, kept_or_decoded
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.image_files import FolderFiles, find_readable_images
 from ae_lightning.data.image_folder.layout import FolderLayout, read_layout, shown
@@ -17,11 +18,13 @@ from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.progress import track_slow
 from ae_lightning.data.sample_keys import keys_of_files
-from ae_lightning.data.splits import DataSet, Split
+from ae_lightning.data.splits import DataSet, Split, SplitName
+from ae_lightning.data.store.cache import DataCache
+from ae_lightning.errors import UnreadableError
 
 
 def read_folder(
-    path: Path, split_seed: int = 0, reading: FolderReading | None = None, cache: DecodedCache | None = None
+    path: Path, split_seed: int = 0, reading: FolderReading | None = None, cache: DataCache | None = None
 ) -> DataSet:
     """Read every image below a folder, in the order of their names.
 
@@ -42,22 +45,23 @@ def read_folder(
             and is not to be skipped.
         UnreadableError: If the machine does not give a file.
     """
-    reading, cache = reading or FolderReading(), cache or DecodedCache(None)
+    reading, cache = reading or FolderReading(), cache or DataCache(None)
     faults = Faults(reading.on_error)
     layout = read_layout(path, reading, faults)
     num_unlisted = faults.num_skipped
     files, names = [image.path for image in layout.images], layout.keys_of(layout.images)
     settings = reading.image_size, reading.resize, reading.on_error
-    decoded = cache.get(names, files, settings, lambda: _decode(layout, reading, faults))
+    decoded = kept_or_decoded(cache, names, files, settings, lambda: _decode(layout, reading, faults))
     # What is decoded now is told of as it is found.
     if faults.num_skipped == num_unlisted:
         for place, reason in decoded.unread:
             faults.skip(files[place], reason)
     require_memory(decoded.pixels.nbytes, f"to divide {len(decoded.pixels)} images (data.image_size)")
-    images = [layout.images[place] for place in decoded.places]
-    keys = keys_of_files([names[place] for place in decoded.places])
-    everything = Split(torch.from_numpy(decoded.pixels), layout.labels_of(images), keys=keys)
-    splits = {name: everything.select(places) for name, places in layout.divided(images, split_seed).items()}
+    try:
+        splits = _divided(decoded, layout, names, split_seed)
+    except UnreadableError:  # another start threw it out of the cache
+        decoded = _decode(layout, reading, Faults(reading.on_error))
+        splits = _divided(decoded, layout, names, split_seed)
     notes = [*layout.notes, *decoded.notes]
     return DataSet(
         splits["train"],
@@ -68,6 +72,19 @@ def read_folder(
         notes=tuple(map(shown, notes)),
         settled={"resize": decoded.resize},
     )
+
+
+def _divided(decoded: Decoded, layout: FolderLayout, names: Sequence[str], split_seed: int) -> dict[SplitName, Split]:
+    images = [layout.images[place] for place in decoded.places]
+    keys, labels = keys_of_files([names[place] for place in decoded.places]), layout.labels_of(images)
+    return {
+        name: Split(
+            torch.from_numpy(decoded.pixels[places.numpy()]),
+            None if labels is None else labels[places],
+            keys=keys.select(places),
+        )
+        for name, places in layout.divided(images, split_seed).items()
+    }
 
 
 def _decode(layout: FolderLayout, reading: FolderReading, faults: Faults) -> Decoded:
