@@ -90,6 +90,7 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     """
     # What is known elsewhere, and not here, is no help.
     names = sorted({*allowed} - {name})
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    by_letters = {one.lower(): one for one in names}
+    nearest = difflib.get_close_matches(name.lower(), by_letters, n=1, cutoff=0.5)
+    hint = f"did you mean {by_letters[nearest[0]]!r}? " if nearest else ""
     return f"{kind}: {name!r} is not known; {hint}Allowed: {', '.join(names)}"

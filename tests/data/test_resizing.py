@@ -160,6 +160,7 @@ def test_what_was_chosen_is_kept(wide):
 
 
 def test_resize_is_for_folders_and_says_so_elsewhere():
-    assert DataModule(resize="crop").notes == ("data.resize crop has no effect: it is for folder only",)
+    (note,) = DataModule(resize="crop").notes
+    assert note == "data.resize crop has no effect: it is for folder, huggingface, torchvision only"
     with pytest.raises(ConfigError, match=r"data\.resize: 'stretch' is not known"):
         DataModule("folder", path=".", resize="stretch")

@@ -67,3 +67,10 @@ def test_a_single_feature_and_a_single_sample_can_be_drawn() -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="reconstructions of shape"):
         features(vectors()[0], vectors(num_features=4)[1])
+
+
+def test_features_go_by_their_names() -> None:
+    figure = features(*vectors(num_features=3), names=["length", "width", "circumference of it all"])
+    bars, *scatters = figure.axes
+    assert [label.get_text() for label in bars.get_xticklabels()] == ["length", "width", "circumference of …"]
+    assert [axes.get_title().split(":")[0] for axes in scatters] == ["length", "width", "circumference of …"]

@@ -12,6 +12,7 @@ from ae_lightning.judging.drawing.grids import named_grid
 from ae_lightning.judging.drawing.plane import to_plane
 from ae_lightning.judging.drawing.side_by_side import side_by_side
 from ae_lightning.judging.drawing.style import new_figure, to_png
+from ae_lightning.judging.pictures.features import features
 from ae_lightning.judging.pictures.latent_scatter import latent_scatter
 from ae_lightning.judging.pictures.reconstructions import reconstructions
 
@@ -46,9 +47,10 @@ def test_the_legend_has_every_class(latent_dim: int) -> None:
         confusion(LABELS, LABELS, NAMES),
         named_grid(images()[:4].reshape(2, 2, 1, 4, 4), NAMES[:2], NAMES[2:], NAMES[0]),
         side_by_side(images(), {"lr $1e-3": images()}, LABELS, NAMES),
+        features(codes(4), codes(4), names=NAMES),
         new_figure(4, 3, f"class {NAMES[1]} left out, and {NAMES[0]}"),
     ],
-    ids=["latent_scatter", "reconstructions", "confusion", "grid", "side by side", "title"],
+    ids=["latent_scatter", "reconstructions", "confusion", "grid", "side by side", "features", "title"],
 )
 def test_names_are_written_as_they_are(figure: Figure) -> None:
     to_png(figure)

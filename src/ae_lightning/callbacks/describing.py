@@ -131,7 +131,13 @@ def data_set_use(data: SeenData) -> DataSetUse:
     return DataSetUse(
         name=data.dataset_name,
         digest=digest[:_DIGEST_LENGTH],
-        place=place if not place or "://" in place else str(Path(place).expanduser().resolve()),
+        place="" if place is None else _resolved(place),
         shape=list(data.spec.shape),
         num_samples={name: data.num_samples(name) for name in data.split_names},
     )
+
+
+def _resolved(place: str) -> str:
+    """Return the whole path of a file or folder; what is none, as a name on a hub, as it is."""
+    path = Path(place).expanduser()
+    return str(path.resolve()) if path.exists() else place

@@ -24,7 +24,8 @@ OWN = DataModule.__name__
 
 DIVIDING = (
     *("name", "path", "root", "num_val", "split_seed", "leave_out_class", "image_size"),
-    *("on_error", "follow_links", "resize", "splits", "labels"),
+    *("on_error", "follow_links", "resize", "splits", "labels", "dataset", "dataset_options"),
+    *("image_column", "label_column", "target", "missing"),
 )
 """Settings of our own data that decide which sample is in which split, or what a sample is."""
 

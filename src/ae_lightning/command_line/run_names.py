@@ -13,7 +13,10 @@ MAX_SETTINGS = 4
 """A name that is longer is cut short in a table."""
 
 _SHORT = {"beta": "β", "rho": "ρ", "seed_everything": "seed"}
-_OF_THE_DATA = ("name", "path", "root", "on_device", "on_error", "follow_links", "predict_split")
+_OF_THE_DATA = (
+    *("name", "path", "root", "dataset", "on_device", "on_error", "follow_links", "predict_split"),
+    *("image_column", "label_column", "target"),
+)
 """Settings of the data that the experiment tells, or that change no result."""
 
 

@@ -11,44 +11,57 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ae_lightning.checks import require_at_least, require_name
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
-from ae_lightning.data.batch_transfer import BatchTransfer
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
 from ae_lightning.data.image_folder.decoding import Resize
 from ae_lightning.data.image_folder.faults import OnError
-from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
+from ae_lightning.data.image_folder.settings import FolderLabels
 from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.data.memory import OnDevice, device_to_keep_on
 from ae_lightning.data.opened_data import LoadedData, OpenedData, Origins
-from ae_lightning.data.same_samples import JUDGED, other_splits, samples_state, tell_of_other_samples
 from ae_lightning.data.sampling import Sampling
-from ae_lightning.data.scaling import FITTED, Scaler, Scaling, fit_scaler, scaler_of, settled, value_range
-from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data
+from ae_lightning.data.scaled_data import ScaledData
+from ae_lightning.data.scaling import Scaling, value_range
+from ae_lightning.data.source import STREAM, check_source, check_stream_settings, find_source, load_data, takers_of
+from ae_lightning.data.source_settings import Missing, SourceSettings
 from ae_lightning.data.splits import DataSet, Split, SplitName
 from ae_lightning.data.store.cache import DataCache
-from ae_lightning.errors import CheckpointError, ConfigError
+from ae_lightning.errors import ConfigError
 from ae_lightning.spec import DataSpec, kind_of
 
 ROOT_VARIABLE = "AE_LIGHTNING_DATA"
 
 
-class DataModule(BatchTransfer):
+class DataModule(ScaledData):
     """Samples of any source, divided into train, validation and test splits that have no sample in common.
 
     Args:
         name: The source: ``digits`` (scikit-learn's, needs no file), ``mnist``, ``fashion_mnist``,
             ``kmnist``, ``cifar10`` (torchvision's files; downloaded where missing), ``folder`` (a tree of
             image files), ``npz`` (a NumPy archive with ``x_train``, ``x_test`` and perhaps ``y_train``, ``y_test``, or
-            as others name them, or a single array; images, or vectors of features), ``stream`` (what ``convert`` wrote:
-            the train split stays on disk) or ``arrays`` (those that ``ael.fit`` is given in Python).
+            as others name them, or a single array; images, or vectors of features), ``table`` (vectors in ``.csv`` or
+            ``.parquet`` files), ``torchvision`` (any other of its sets of images with a class each), ``huggingface``
+            (images as its ``datasets`` has them), ``stream`` (what ``convert`` wrote: the train split stays on disk) or
+            ``arrays`` (those that ``ael.fit`` is given in Python).
         root: Folder of the torchvision sets; null takes the environment variable AE_LIGHTNING_DATA, or
             ``data`` where that is not set.
-        path: The tree of images of ``folder``, the file of ``npz``, or the folder of ``stream`` or its address
-            (``s3://…``); null for all other sources.
+        path: The folder or file of the source. That is the tree of images of ``folder``, the file of ``npz``, that of
+            ``table`` or a folder of one for each split, the folder of ``stream`` or its address (``s3://…``), and of
+            ``huggingface`` what ``save_to_disk`` wrote, a folder of Parquet files, or a name on the hub; null for all
+            other sources.
+        dataset: Which set ``torchvision`` reads, by the name of its class, such as SVHN. ``docs/data.md`` lists them.
+        dataset_options: Further arguments of that class, such as ``{split: letters}`` of EMNIST; of ``huggingface``,
+            those of ``load_dataset`` that say what is read: name, revision, data_dir, data_files.
+        image_column: Column of ``huggingface`` that holds images; null takes the only one of that type.
+        label_column: Column of ``huggingface`` that holds labels, whole numbers or words; null takes the only one of
+            classes.
+        target: Column of ``table`` that holds labels. Words are classes by name, whole numbers by number; −1 or nothing
+            is a label that is missing. Null takes all columns for features.
+        missing: What becomes of missing values of ``table``. ``mean`` puts the mean of the train split there, ``drop``
+            leaves such rows out; null refuses them.
         batch_size: Samples per step and rank.
         scaling: What becomes of values. ``unit`` divides bytes by 255 and 16-bit numbers by 65,535, and takes floating
             point from 0 to 1 as it is; ``image_max`` divides each image by its own maximum, b, so that its squared
@@ -61,12 +74,14 @@ class DataModule(BatchTransfer):
             of a torchvision set (a tenth of it at most), a tenth of any other. Where the source has a validation split
             of its own, that is used, and a number is refused. A ``stream`` was divided by ``convert``,
             which takes this, ``split_seed`` and ``leave_out_class`` in its place.
-        image_size: Height and width in pixels of ``folder``'s images; null takes the size that most of them have.
-        resize: What becomes of other aspect ratios. Of ``folder``, ``squash`` changes them, ``crop`` cuts off what is
-            too much beside the middle, ``pad`` adds black borders. Null squashes where all are within 5 %, and crops
+        image_size: Height and width in pixels of images in files; null takes the size that most of them have. Those of
+            ``folder`` and ``huggingface`` are, and many of ``torchvision``'s.
+        resize: What becomes of other aspect ratios. Of images in files, ``squash`` changes them, ``crop`` cuts off what
+            is too much beside the middle, ``pad`` adds black borders. Null squashes where all are within 5 %, and crops
             all where some are not; a checkpoint keeps which.
         splits: Folders of its splits, as ``{train: DIR, val: DIR, test: DIR}``. They lie below the ``path`` of
-            ``folder``, and ``train`` is needed. Null takes folders that are called after splits, if all at the top are.
+            ``folder``, and ``train`` is needed; of ``table`` they are files, of ``huggingface`` names. Null takes what
+            is called after splits, if all at the top is.
         labels: Whether folders are classes. ``folders`` takes those of ``folder`` for such, images beside them having
             no label; ``none`` takes none. Null takes two or more folders side by side for classes.
         split_seed: Fixes which samples are held out. They are for validation, and for test where the source has no
@@ -78,11 +93,11 @@ class DataModule(BatchTransfer):
             that class, are taken out of train and val too.
         overlay: In evaluation, also lay each image over one of another class (pixelwise maximum). It is measured
             whether the code shows both.
-        on_error: What becomes of damaged images of ``folder``. ``raise`` ends the run before it begins,
+        on_error: What becomes of damaged images in files. ``raise`` ends the run before it begins,
             ``skip`` leaves the image out and counts it; the first 20 are named in warnings. A file that the machine
             does not give (no permission, a failing disk) ends the run either way. All images are read before training.
         follow_links: Follow links out of ``folder``; a warning names those that are not followed.
-        cache: Where decoded images are kept. Those of ``folder`` are there at the next start, and the files of a
+        cache: Where decoded images are kept. Those of files are there at the next start, and the files of a
             ``stream`` at an address are fetched there; null keeps none.
         cache_gib: How many GiB of them at most; those longest unused are thrown out.
         on_device: Whether a split stays on the GPU. Batches are then made there without waiting for the host;
@@ -102,6 +117,12 @@ class DataModule(BatchTransfer):
         name: str = "digits",
         root: str | None = None,
         path: str | None = None,
+        dataset: str | None = None,
+        dataset_options: dict[str, Any] | None = None,
+        image_column: str | None = None,
+        label_column: str | None = None,
+        target: str | None = None,
+        missing: Missing | None = None,
         batch_size: int = 128,
         scaling: Scaling = "auto",
         num_val: int | None = None,
@@ -122,9 +143,23 @@ class DataModule(BatchTransfer):
         augment: Sequence[Given] | None = None,
     ) -> None:
         super().__init__()
-        self.reading = FolderReading(image_size, resize, splits, labels, on_error, follow_links)
+        self.reading = SourceSettings(
+            image_size=image_size,
+            resize=resize,
+            splits=splits,
+            labels=labels,
+            on_error=on_error,
+            follow_links=follow_links,
+            path=path,
+            dataset=dataset,
+            dataset_options=dataset_options,
+            image_column=image_column,
+            label_column=label_column,
+            target=target,
+            missing=missing,
+        )
+        check_source(name, self.reading)
         self._cache = DataCache(None if cache is None else Path(cache).expanduser(), cache_gib)
-        check_source(name, path, self.reading)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
         require_at_least("data.split_seed", split_seed, 0)
@@ -148,7 +183,6 @@ class DataModule(BatchTransfer):
         self.overlay = overlay
         self.on_device: OnDevice = on_device
         self._contents: OpenedData | None = None
-        self._scaler: Scaler | None = None
 
     @property
     def spec(self) -> DataSpec:
@@ -173,6 +207,11 @@ class DataModule(BatchTransfer):
         return self._load().class_names
 
     @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """What each value of a vector is called, None where they have no names; loads the data."""
+        return self._load().feature_names
+
+    @property
     def novel_class(self) -> int | None:
         """Number of the class left out of training, None where none is; loads the data."""
         return self._load().novel_class
@@ -188,15 +227,15 @@ class DataModule(BatchTransfer):
         contents = self._load()
         if self.reading.resize is None or "resize" in contents.settled:
             return contents.notes
-        return (*contents.notes, f"data.resize {self.reading.resize} has no effect: it is for folder only")
+        unused = f"data.resize {self.reading.resize} has no effect: it is for {takers_of('resize')} only"
+        return (*contents.notes, unused)
 
     @property
     def dataset_name(self) -> str:
         """Name of the data set: the source's, or that of the user's own folder or file."""
-        if self.path is None:
-            return find_source(self.name).name
-        place = Path(self.path).expanduser().resolve()
-        return place.stem if self.name == "npz" else place.name
+        if self.name == STREAM:
+            return Path(self.path or "").expanduser().resolve().name
+        return find_source(self.name).called(self.reading)
 
     @property
     def split_names(self) -> tuple[SplitName, ...]:
@@ -231,45 +270,6 @@ class DataModule(BatchTransfer):
     def origins(self, name: SplitName, positions: NDArray[np.int64]) -> Origins:
         """Say what samples of a split are called at their source and which class they are of, those on disk too."""
         return self._contents_with(name).origins(name, positions)
-
-    def scale(self, x: Tensor) -> Tensor:
-        """Scale samples as training sees them.
-
-        Args:
-            x: As stored, shape (N, …).
-
-        Returns:
-            float32, of the same shape and device; in the range of ``spec``.
-        """
-        # Once on a device the statistics stay there: to send them with each batch would wait for the host.
-        self._scaler = self._fitted_scaler().to(x.device)
-        return self._scaler(x)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: how samples are scaled and which they are, in plain values."""
-        return {**self._fitted_scaler().state(), **samples_state(self.dataset_name, self._load())}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Scale as the data of a checkpoint were, unless another rule is asked for; warn where they are other samples.
-
-        Raises:
-            CheckpointError: If it does not say how, or they had another shape.
-        """
-        scaler, contents = scaler_of(state_dict), self._load()
-        task = getattr(getattr(self.trainer, "state", None), "fn", None)
-        if task in JUDGED:
-            tell_of_other_samples(state_dict, self.dataset_name, contents, task)
-        if scaler.scaling != self._settled_scaling(contents):
-            return
-        for statistic in (scaler.mean, scaler.divisor):
-            if statistic is not None and tuple(statistic.shape) not in ((), contents.shape):
-                theirs = tuple(statistic.shape)
-                raise CheckpointError(f"the checkpoint scales samples of shape {theirs}, not {contents.shape}")
-        self._scaler = scaler
-
-    def other_splits(self, state_dict: dict[str, Any]) -> set[SplitName]:
-        """Return the names of the splits that do not hold the samples of a checkpoint."""
-        return other_splits(state_dict, self._load())
 
     def prepare_data(self) -> None:
         """Download the files where they are missing, on one rank of each machine, and read them."""
@@ -328,10 +328,9 @@ class DataModule(BatchTransfer):
         """
         return load_data(
             self.name,
+            self.reading,
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
-            path=self.path,
             split_seed=self.split_seed,
-            reading=self.reading,
             cache=self._cache,
         )
 
@@ -366,17 +365,6 @@ class DataModule(BatchTransfer):
 
     def _check_augmentation(self, contents: OpenedData) -> None:
         self.augmenter.require_takes(self.dataset_name, contents.shape, value_range(self._settled_scaling(contents)))
-
-    def _fitted_scaler(self) -> Scaler:
-        if self._scaler is None:
-            contents = self._load()
-            scaling = self._settled_scaling(contents)
-            # Of a stream, only a rule that looks at the train split reads a sample of it into memory.
-            self._scaler = fit_scaler(scaling, contents.split("train").x) if scaling in FITTED else Scaler(scaling)
-        return self._scaler
-
-    def _settled_scaling(self, contents: OpenedData) -> Scaling:
-        return settled(self.scaling, kind_of(contents.shape))
 
     def _open_stream(self) -> OpenedData:
         # What describes a stream takes a tenth of a second to import.

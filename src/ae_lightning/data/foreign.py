@@ -44,6 +44,7 @@ class ForeignData:
     """
 
     novel_class = None
+    feature_names: tuple[str, ...] | None = None
     overlay = False
     num_skipped = 0
     notes: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ class OpenedData(ABC):
         num_samples: Of each split that there is, by name.
         notes: How the source was understood, and what was left out.
         settled: Settings that were left open, as the source chose them.
+        feature_names: What each value of a vector is called; None where they have no names.
     """
 
     class_names: tuple[str, ...] | None
@@ -55,6 +56,7 @@ class OpenedData(ABC):
     num_samples: Mapping[SplitName, int]
     notes: tuple[str, ...]
     settled: Mapping[str, str] = {}
+    feature_names: tuple[str, ...] | None = None
 
     @property
     @abstractmethod
@@ -142,6 +144,7 @@ class LoadedData(OpenedData):
         self.novel_class = division.novel_class
         self.num_skipped = data.num_skipped
         self.notes, self.settled = data.notes, data.settled
+        self.feature_names = data.feature_names
         self.num_samples = {name: len(split) for name, split in splits.items()}
 
     @property

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from ae_lightning.data.image_folder.settings import FolderReading
 from ae_lightning.data.memory import OnDevice
+from ae_lightning.data.source_settings import SourceSettings
 from ae_lightning.data.splits import DataSet
 from ae_lightning.data.store.cache import DataCache
 from ae_lightning.errors import ConfigError, unknown_name
@@ -18,6 +17,8 @@ from ae_lightning.parts import find_parts, import_part
 
 STREAM = "stream"
 """The source whose train split stays on disk: none of those that are read into memory."""
+
+STREAM_TAKES = frozenset({"path"})
 
 
 class Place(NamedTuple):
@@ -27,14 +28,14 @@ class Place(NamedTuple):
         root: Folder of the torchvision sets.
         path: The folder or file of a source that is the user's own; the working directory for the others.
         split_seed: Fixes the test split of a source that has none of its own.
-        reading: How a folder of images is read.
-        cache: Where the decoded images of a folder are kept.
+        settings: What else the user says, of which a source has what it takes.
+        cache: Where decoded images are kept.
     """
 
     root: Path
     path: Path
     split_seed: int
-    reading: FolderReading
+    settings: SourceSettings
     cache: DataCache
 
 
@@ -43,15 +44,28 @@ class Source(ABC):
 
     Attributes:
         name: What `data.name` calls it.
-        takes_path: Whether `data.path` says where it is; without, a path is refused.
-        is_folder: Whether it reads a folder of images as `Place.reading` says; without, these settings are refused.
+        takes: The attributes of `SourceSettings` that say something to it; all others are refused. What takes `path`
+            needs it.
         is_published: Whether everybody has the same one, of which `data.num_val` holds out 5,000 at most by default.
     """
 
     name: ClassVar[str]
-    takes_path: ClassVar[bool] = False
-    is_folder: ClassVar[bool] = False
+    takes: ClassVar[frozenset[str]] = frozenset()
     is_published: ClassVar[bool] = False
+
+    def check(self, settings: SourceSettings) -> None:  # noqa: B027 - most have nothing to check
+        """Refuse settings that cannot be meant, before anything is read.
+
+        Args:
+            settings: Those that it takes; the others are as they are by default.
+
+        Raises:
+            ConfigError: If one cannot.
+        """
+
+    def called(self, settings: SourceSettings) -> str:
+        """Return what the data set is called: by default as the user's own folder or file, or as the source."""
+        return self.name if settings.path is None else Path(settings.path).expanduser().resolve().name
 
     @abstractmethod
     def read(self, place: Place) -> DataSet:
@@ -86,28 +100,32 @@ def find_source(name: str) -> Source:
     return import_part("data.name", name, Source)()  # type: ignore[type-abstract]
 
 
-def check_source(name: str, path: str | None, reading: FolderReading) -> None:
+def takers_of(setting: str) -> str:
+    """Return the names of this package's sources that take a setting, in words."""
+    takes = {**{source.name: source.takes for source in known_sources().values()}, STREAM: STREAM_TAKES}
+    return ", ".join(name for name, taken in takes.items() if setting in taken)
+
+
+def check_source(name: str, settings: SourceSettings) -> None:
     """Check that a source exists and that its settings belong to it.
 
     Args:
         name: The source.
-        path: The setting ``data.path``.
-        reading: The settings of folders of images.
+        settings: All that a user says of what is read.
 
     Raises:
         ConfigError: If the name is unknown, or a setting is missing or of another source.
     """
     source = None if name == STREAM else find_source(name)
-    takes_path, is_folder = (True, False) if source is None else (source.takes_path, source.is_folder)
-    if takes_path and not path:
+    takes = STREAM_TAKES if source is None else source.takes
+    if "path" in takes and not settings.path:
         raise ConfigError(f"data.path must say where the samples are when data.name is {name}")
-    if not takes_path and path is not None:
-        takers = [other.name for other in known_sources().values() if other.takes_path]
-        raise ConfigError(f"data.path is for {', '.join((*takers, STREAM))} only; data.name is {name}")
-    for key in (one.name for one in fields(reading) if getattr(reading, one.name) != one.default):
-        # A checkpoint of a folder brings this one to whatever it is judged on.
-        if not is_folder and key != "resize":
-            raise ConfigError(f"data.{key} is for folder only; data.name is {name}")
+    for key in settings.given:
+        # A checkpoint of images of several sizes brings this one to whatever it is judged on.
+        if key not in takes and key != "resize":
+            raise ConfigError(f"data.{key} is for {takers_of(key)} only; data.name is {name}")
+    if source is not None:
+        source.check(settings)
 
 
 def check_stream_settings(
@@ -132,22 +150,20 @@ def check_stream_settings(
 
 def load_data(
     name: str,
+    settings: SourceSettings | None = None,
     *,
-    root: str | Path,
-    path: str | Path | None,
-    split_seed: int,
-    reading: FolderReading | None = None,
+    root: str | Path = "data",
+    split_seed: int = 0,
     cache: DataCache | None = None,
 ) -> DataSet:
     """Read a data set.
 
     Args:
         name: The source: one of this package's, or the dotted path of one's own.
+        settings: What else says which samples are read, and how; None for all defaults.
         root: Folder of the torchvision sets.
-        path: The folder or file of a source that takes one; None for the others.
         split_seed: Fixes the test split of a source that has none of its own.
-        reading: How a folder of images is read; None for all defaults.
-        cache: Where the decoded images of a folder are kept; None keeps none.
+        cache: Where decoded images are kept; None keeps none.
 
     Returns:
         The samples of each split, with keys.
@@ -156,10 +172,9 @@ def load_data(
         ConfigError: If the name is unknown, or a setting is missing or does not belong to the source.
         DataError: If the samples are missing or damaged.
     """
-    reading = reading or FolderReading()
-    check_source(name, None if path is None else str(path), reading)
+    settings = settings or SourceSettings()
+    check_source(name, settings)
     if name == STREAM:
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
-    cache = cache or DataCache(None)
-    place = Place(Path(root).expanduser(), Path(path or ".").expanduser(), split_seed, reading, cache)
-    return find_source(name).read(place).with_keys()
+    path, cache = Path(settings.path or ".").expanduser(), cache or DataCache(None)
+    return find_source(name).read(Place(Path(root).expanduser(), path, split_seed, settings, cache)).with_keys()

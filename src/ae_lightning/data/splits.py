@@ -114,6 +114,7 @@ class DataSet:
         notes: How the source was understood, and what was left out, beyond what the other attributes tell: a few words
             each, which a run says as it begins.
         settled: Settings below `data` that were left open, as the source chose them; a checkpoint keeps them.
+        feature_names: What each value of a vector is called; None where they have no names.
 
     Raises:
         DataError: If the splits differ in shape or type, or labels and class names, or factors, do not fit together.
@@ -127,6 +128,7 @@ class DataSet:
     val: Split | None = None
     notes: tuple[str, ...] = ()
     settled: Mapping[str, str] = field(default_factory=dict)
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""
@@ -139,6 +141,8 @@ class DataSet:
                 raise DataError(f"the train split is {self.train.x.dtype}, {what} {split.x.dtype}")
             require_named_labels(split, self.class_names, what)
             _require_factors(split, self.factors, what)
+        if self.feature_names is not None and (len(self.feature_names),) != self.train.shape:
+            raise DataError(f"there are {len(self.feature_names)} names for samples of shape {self.train.shape}")
 
     def with_keys(self) -> DataSet:
         """Call samples that their source calls nothing after their positions in its splits, as `train[17]`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,13 @@ from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST  # type: i
 from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
 from ae_lightning.data.arrays.idx_files import find_idx_file, read_idx
+from ae_lightning.data.downloading import downloading, no_empty_folders
 from ae_lightning.data.source import Place, Source
 from ae_lightning.data.splits import DataSet, Split
 from ae_lightning.errors import DataError
-from ae_lightning.waiting import holding
 
 IDX_SETS: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion_mnist": FashionMNIST, "kmnist": KMNIST}
 TORCHVISION_SETS = (*IDX_SETS, "cifar10")
-DOWNLOAD_TIMEOUT_SECONDS = 30.0
-LOCK_TIMEOUT_SECONDS = 3600.0
 IDX_PARTS = ("train", "t10k")
 IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 DEBIANS_DATA_SETS = Path("/usr/share/datasets")
@@ -119,41 +116,11 @@ def _missing(folder: Path, files: list[str]) -> list[str]:
 
 @contextmanager
 def _downloading(name: str, root: Path, folder: Path, files: list[str]) -> Iterator[None]:
-    """Let one process of a machine download, and turn a failure into advice, which leaves no folder behind.
+    """Download a set, or say which files to put where."""
 
-    Every rank of a distributed run asks for the images; without the lock all of them would write the files.
-    """
-    timeout = socket.getdefaulttimeout()
-    new_folders = [one for one in (folder, *folder.parents) if not one.exists()]
-    lock = root / f".{name}.lock"
-    # torchvision sets none: a firewall that drops packets would stall the run for many minutes
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with holding(lock, LOCK_TIMEOUT_SECONDS):
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        reason = _last_line(error)
+    def remedy() -> str:
         missing = ", ".join(_missing(folder, files) or files)
-        advice = "or use --data.name digits, which needs no files"
-        message = f"data.name {name}: the download failed ({reason}); put {missing} into {folder}, {advice}"
-        _remove_empty(new_folders)
-        raise DataError(message) from error
-    finally:
-        socket.setdefaulttimeout(timeout)
+        return f"put {missing} into {folder}, or use --data.name digits, which needs no files"
 
-
-def _remove_empty(folders: Sequence[Path]) -> None:
-    """Remove folders, each before the one that it lies in, as long as nothing is in them."""
-    with suppress(OSError):
-        for folder in folders:
-            if folder.exists():
-                folder.rmdir()
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    with no_empty_folders(root, [folder]), downloading(f"data.name {name}", root, name, remedy):
+        yield

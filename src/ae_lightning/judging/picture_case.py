@@ -67,6 +67,7 @@ class PictureCase:
         convolution: Which convolution of the encoder is shown, from 1; None for each picture's own choice.
         key_of: Gives what a sample of the judged split is called at its source, as the path of its file; None where
             that is not known.
+        feature_names: What each value of a vector is called; None where they have no names.
     """
 
     case: Case
@@ -79,6 +80,7 @@ class PictureCase:
     projection: ProjectionName = "pca"
     convolution: int | None = None
     key_of: Callable[[int], str] | None = None
+    feature_names: Sequence[str] | None = None
 
     @property
     def evaluated(self) -> EncodedSplit:

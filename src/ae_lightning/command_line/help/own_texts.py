@@ -31,6 +31,12 @@ UNHEEDED = {
 }
 """Keys that a command takes, since a whole configuration has them, and makes nothing of."""
 
+SELDOM_SET = (
+    *("data.dataset_options", "data.image_column", "data.label_column", "data.missing", "data.follow_links"),
+    *("data.labels", "data.cache_gib"),
+)
+"""Keys that few set: the page of the section has them, and that of a command does not."""
+
 PLACEHOLDERS = {"resume": "[RUN]", "ckpt_path": "FILE", "output": "FILE", "trainer.max_time": "TIME"}
 """What stands for the values of keys whose types do not tell."""
 

@@ -14,7 +14,14 @@ from jsonargparse._typehints import ActionTypeHint, type_to_str
 
 from ae_lightning.command_line.class_keys import CLASS_KINDS, GIVEN_BY_OTHERS, arguments_of, subclasses
 from ae_lightning.command_line.commands import TRAINER_COMMANDS
-from ae_lightning.command_line.help.own_texts import PLACEHOLDERS, TEXTS, TEXTS_OF_COMMANDS, TITLES, UNHEEDED
+from ae_lightning.command_line.help.own_texts import (
+    PLACEHOLDERS,
+    SELDOM_SET,
+    TEXTS,
+    TEXTS_OF_COMMANDS,
+    TITLES,
+    UNHEEDED,
+)
 from ae_lightning.command_line.help.trainer_keys import OFTEN_SET, OTHERS, OUTSIDE_TRAINING
 from ae_lightning.command_line.type_words import in_words
 from ae_lightning.errors import ConfigError, unknown_name
@@ -145,8 +152,8 @@ def _epilog(command: str, section: str | None) -> str:
     if section is not None:
         return f"`{command} --help` has the other sections."
     return (
-        f"`{command} --help trainer` has all keys of the Trainer, and model, data, evaluation and checkpoint have "
-        "every word of theirs. `--model.help SparseAE`, `--model.network.help ResNet` and `--trainer.callbacks.help "
+        f"`{command} --help trainer` and `{command} --help data` have all keys of theirs, and model, evaluation and "
+        "checkpoint every word. `--model.help SparseAE`, `--model.network.help ResNet` and `--trainer.callbacks.help "
         "EarlyStopping` have the keys of a class, which follow its own: --model.network.widths. `--print_config` "
         "prints what would run."
     )
@@ -167,8 +174,8 @@ def _keys(
     elif section == "trainer":
         yield from _trainer_keys(parser, command, whole=whole)
     else:
-        unheeded = () if whole else UNHEEDED[command]
-        yield from (key for key in _parsed(parser, section) if key.name not in unheeded)
+        left_out = () if whole else (*UNHEEDED[command], *SELDOM_SET)
+        yield from (key for key in _parsed(parser, section) if key.name not in left_out)
 
 
 def _trainer_keys(parser: ArgumentParser, command: str, *, whole: bool) -> Iterator[Key]:

@@ -8,7 +8,6 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from ae_lightning.data.image_folder.pixel_formats import (
     require_unsigned_bytes,
     unsupported_pixels,
 )
+from ae_lightning.data.image_folder.stored_image import ImagePath
 from ae_lightning.errors import DataError, UnreadableError, first_line
 
 Resize = Literal["squash", "crop", "pad"]
@@ -68,7 +68,7 @@ class ImageHeader(NamedTuple):
     is_deep: bool
 
 
-def read_header(path: Path) -> ImageHeader:
+def read_header(path: ImagePath) -> ImageHeader:
     """Read the size and kind of an image file.
 
     Args:
@@ -86,7 +86,7 @@ def read_header(path: Path) -> ImageHeader:
         return ImageHeader((height, width) if _is_turned(image) else (width, height), is_grey, is_deep(image))
 
 
-def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> Image.Image:
+def read_image(path: ImagePath, size: tuple[int, int], resize: Resize = "squash") -> Image.Image:
     """Decode an image file.
 
     A JPEG much larger than wanted is decoded at half, a quarter or an eighth of its size, as long as that is twice what
@@ -119,7 +119,7 @@ def read_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> 
         return resized if turn is None else resized.transpose(turn)
 
 
-def read_deep_image(path: Path, size: tuple[int, int], resize: Resize = "squash") -> NDArray[np.uint16]:
+def read_deep_image(path: ImagePath, size: tuple[int, int], resize: Resize = "squash") -> NDArray[np.uint16]:
     """Decode an image file with 16 bits; those of 8 are stretched.
 
     Args:
@@ -148,7 +148,7 @@ def _upright(plane: NDArray[np.uint16], size: tuple[int, int], resize: Resize, o
     return np.asarray(resized.transpose(TURNS[orientation]) if orientation in TURNS else resized)
 
 
-def _deep_planes(path: Path, image: ImageFile.ImageFile) -> tuple[list[NDArray[np.uint16]], int]:
+def _deep_planes(path: ImagePath, image: ImageFile.ImageFile) -> tuple[list[NDArray[np.uint16]], int]:
     """Return the channels of a deep image over white, each (H, W), and the orientation that they still have."""
     if image.mode in DEEP_GREY_MODES:
         image.load()
@@ -225,7 +225,7 @@ def bombs_refused() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: ImagePath) -> Iterator[ImageFile.ImageFile]:
     if not path.is_file():  # a pipe would be waited for, a device has no end
         raise DataError(f"{path} is no file" if path.exists() else f"{path} leads to no file")
     try:

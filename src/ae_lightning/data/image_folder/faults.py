@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from ae_lightning.data.image_folder.stored_image import ImagePath
 from ae_lightning.errors import DataError, UnreadableError
 
 OnError = Literal["raise", "skip"]
@@ -28,7 +29,7 @@ class Faults:
 
     def __init__(self, on_error: OnError) -> None:
         self.on_error: OnError = on_error
-        self.skipped: list[tuple[Path, str]] = []
+        self.skipped: list[tuple[ImagePath, str]] = []
 
     @property
     def num_skipped(self) -> int:
@@ -36,7 +37,7 @@ class Faults:
         return len(self.skipped)
 
     @contextmanager
-    def at(self, path: Path) -> Iterator[None]:
+    def at(self, path: ImagePath) -> Iterator[None]:
         """Read a file or folder.
 
         Raises:
@@ -62,7 +63,7 @@ class Faults:
         with self.at(Path(str(error.filename))):
             raise DataError(f"{error.filename} cannot be listed: {error.strerror}") from error
 
-    def skip(self, path: Path, reason: str) -> None:
+    def skip(self, path: ImagePath, reason: str) -> None:
         """Leave a file out.
 
         Args:

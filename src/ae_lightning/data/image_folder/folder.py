@@ -1,10 +1,10 @@
-"""A tree of image files."""
+"""Images in files, decoded into memory: those of a folder, or of any other layout that is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,18 @@ from ae_lightning.data.sample_keys import keys_of_files
 from ae_lightning.data.splits import DataSet, Split, SplitName
 from ae_lightning.data.store.cache import DataCache
 from ae_lightning.errors import UnreadableError
+
+
+class KeptUnder(NamedTuple):
+    """What decoded images are kept under.
+
+    Attributes:
+        names: Of the files that hold the images.
+        files: These files; their sizes and times of change count.
+    """
+
+    names: Sequence[str]
+    files: Sequence[Path]
 
 
 def read_folder(
@@ -45,23 +57,52 @@ def read_folder(
             and is not to be skipped.
         UnreadableError: If the machine does not give a file.
     """
-    reading, cache = reading or FolderReading(), cache or DataCache(None)
+    reading = reading or FolderReading()
     faults = Faults(reading.on_error)
     layout = read_layout(path, reading, faults)
+    files = [image.path for image in layout.images if isinstance(image.path, Path)]
+    kept_under = KeptUnder(layout.keys_of(layout.images), files)
+    return read_layout_images(layout, split_seed, reading, faults, kept_under, cache)
+
+
+def read_layout_images(
+    layout: FolderLayout,
+    split_seed: int,
+    reading: FolderReading,
+    faults: Faults,
+    kept_under: KeptUnder,
+    cache: DataCache | None,
+) -> DataSet:
+    """Read images whose splits and classes are known.
+
+    Args:
+        layout: The images.
+        split_seed: Fixes which tenth is the test split, where there is none.
+        reading: How they are brought to one size.
+        faults: Where files go that cannot be read.
+        kept_under: What they are known by in the cache.
+        cache: Where decoded images are kept; None keeps none.
+
+    Returns:
+        Images of one channel if all are grey, else of three.
+
+    Raises:
+        DataError: If a file is damaged and is not to be skipped.
+        UnreadableError: If the machine does not give a file.
+    """
     num_unlisted = faults.num_skipped
-    files, names = [image.path for image in layout.images], layout.keys_of(layout.images)
     settings = reading.image_size, reading.resize, reading.on_error
-    decoded = kept_or_decoded(cache, names, files, settings, lambda: _decode(layout, reading, faults))
+    decoded = kept_or_decoded(cache or DataCache(None), *kept_under, settings, lambda: _decode(layout, reading, faults))
     # What is decoded now is told of as it is found.
     if faults.num_skipped == num_unlisted:
         for place, reason in decoded.unread:
-            faults.skip(files[place], reason)
+            faults.skip(layout.images[place].path, reason)
     require_memory(decoded.pixels.nbytes, f"to divide {len(decoded.pixels)} images (data.image_size)")
     try:
-        splits = _divided(decoded, layout, names, split_seed)
+        splits = _divided(decoded, layout, split_seed)
     except UnreadableError:  # another start threw it out of the cache
         decoded = _decode(layout, reading, Faults(reading.on_error))
-        splits = _divided(decoded, layout, names, split_seed)
+        splits = _divided(decoded, layout, split_seed)
     notes = [*layout.notes, *decoded.notes]
     return DataSet(
         splits["train"],
@@ -74,9 +115,9 @@ def read_folder(
     )
 
 
-def _divided(decoded: Decoded, layout: FolderLayout, names: Sequence[str], split_seed: int) -> dict[SplitName, Split]:
+def _divided(decoded: Decoded, layout: FolderLayout, split_seed: int) -> dict[SplitName, Split]:
     images = [layout.images[place] for place in decoded.places]
-    keys, labels = keys_of_files([names[place] for place in decoded.places]), layout.labels_of(images)
+    keys, labels = keys_of_files(layout.keys_of(images)), layout.labels_of(images)
     return {
         name: Split(
             torch.from_numpy(decoded.pixels[places.numpy()]),

@@ -18,6 +18,7 @@ from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.masks import refuse_masks
 from ae_lightning.data.image_folder.search import FoundFiles, counted, find_files
 from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
+from ae_lightning.data.image_folder.stored_image import ImagePath
 from ae_lightning.data.image_folder.tree import Node, are_strays, tree_of
 from ae_lightning.data.split_names import Part, part_of, parts_of
 from ae_lightning.data.splits import SPLITS, SplitName
@@ -31,12 +32,12 @@ class PlacedImage(NamedTuple):
     """An image file and what its folders say of it.
 
     Attributes:
-        path: Of the file.
+        path: Of the file, or what stands for it.
         split: None where the tree is not divided.
         class_name: None where it has no label.
     """
 
-    path: Path
+    path: ImagePath
     split: SplitName | None
     class_name: str | None
 
@@ -272,7 +273,7 @@ class _Reader:
         placed = [PlacedImage(path, split, None) for path in node.images]
         for name, folder in node.folders.items():
             placed += [PlacedImage(path, split, name) for path in folder.everything()]
-        return sorted(placed, key=lambda one: one.path.as_posix())
+        return sorted(placed, key=lambda one: str(one.path))
 
     def _leave_out(self, images: Sequence[Path], where: str) -> None:
         if len(images) == 1:

@@ -14,6 +14,12 @@ from ae_lightning.errors import ConfigError, unknown_name
 
 FolderLabels = Literal["folders", "none"]
 
+OF_FILES = frozenset({"image_size", "resize", "on_error"})
+"""What is to be said of any images in files, each of which may have another size or be damaged."""
+
+OF_A_TREE = frozenset({"splits", "labels", "follow_links"})
+"""What is to be said of the folders that they lie in."""
+
 
 @dataclass(frozen=True)
 class FolderReading:

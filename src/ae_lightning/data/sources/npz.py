@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ae_lightning.data.arrays.npz import read_npz
 from ae_lightning.data.source import Place, Source
+from ae_lightning.data.source_settings import SourceSettings
 from ae_lightning.data.splits import DataSet
 
 
@@ -11,7 +14,11 @@ class Npz(Source):
     """Images or vectors in arrays, an archive of them or a single one."""
 
     name = "npz"
-    takes_path = True
+    takes = frozenset({"path"})
+
+    def called(self, settings: SourceSettings) -> str:
+        """Return the file's name, without what says that it is an archive."""
+        return Path(super().called(settings)).stem
 
     def read(self, place: Place) -> DataSet:
         """See ``Source.read``."""

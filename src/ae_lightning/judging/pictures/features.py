@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,12 @@ MAX_BARS = 100
 MAX_POINTS = 500
 """Samples shown of each feature at most; of larger splits a fixed random subset."""
 
+MAX_NAME = 18
+"""Letters of a name that are shown."""
+
+MAX_ROW = 90
+"""Letters of names that stand beside each other; of more, all are turned."""
+
 _PER_ROW = 6
 
 
@@ -38,7 +45,7 @@ class Features(Picture):
 
     def draw(self, case: PictureCase) -> Figure:
         """See ``Picture.draw``."""
-        return features(*case.case.pixels)
+        return features(*case.case.pixels, names=case.feature_names)
 
 
 def unexplained_shares(x: NDArray[np.float32], reconstructions: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -62,13 +69,19 @@ def unexplained_shares(x: NDArray[np.float32], reconstructions: NDArray[np.float
     return np.where(errors == 0, 0.0, shares)
 
 
-def features(x: NDArray[np.float32], reconstructions: NDArray[np.float32], title: str = "Features") -> Figure:
+def features(
+    x: NDArray[np.float32],
+    reconstructions: NDArray[np.float32],
+    title: str = "Features",
+    names: Sequence[str] | None = None,
+) -> Figure:
     """Show how much of each feature is lost, and of those that lose most every sample.
 
     Args:
         x: Vectors as scaled, shape (N, D).
         reconstructions: Of the same shape.
         title: Title of the figure.
+        names: Of the features; None for their numbers.
 
     Returns:
         A figure of one axes with a bar a feature, and one with input against reconstruction for each of at most
@@ -85,11 +98,13 @@ def features(x: NDArray[np.float32], reconstructions: NDArray[np.float32], title
     num_rows = math.ceil(len(scattered) / num_columns)
     figure = new_figure(max(6.0, 2.1 * num_columns), 3.0 + 2.1 * num_rows, title)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.6, 2.1 * num_rows])[:, 0]
-    _bars(above.subplots(), shares[barred], barred, len(shares))
+    short = None if names is None else [_short(name) for name in names]
+    _bars(above.subplots(), shares[barred], barred, short, len(shares))
     grid = below.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axes, index in zip(grid, scattered, strict=False):
         _scatter(axes, x[rows, index], reconstructions[rows, index])
-        axes.set_title(f"feature {index + 1}: {_percent(shares[index])} lost", fontsize=SMALL_SIZE)
+        called = f"feature {index + 1}" if short is None else short[index]
+        axes.set_title(f"{called}: {_percent(shares[index])} lost", fontsize=SMALL_SIZE, parse_math=False)
     for axes in grid[len(scattered) :]:
         axes.set_axis_off()
     shown = "" if len(scattered) == len(shares) else f" (the {len(scattered)} of {len(shares)} that lose most)"
@@ -98,13 +113,19 @@ def features(x: NDArray[np.float32], reconstructions: NDArray[np.float32], title
     return figure
 
 
-def _bars(axes: Axes, shares: NDArray[np.float64], numbers: NDArray[np.int64], num_features: int) -> None:
+def _bars(
+    axes: Axes, shares: NDArray[np.float64], numbers: NDArray[np.int64], names: Sequence[str] | None, num_features: int
+) -> None:
     # One feature that is lost many times over would flatten all others.
     axes.bar(np.arange(len(shares)), np.minimum(shares, 1.5), color=PALETTE[0])
     axes.axhline(1.0, color="grey", linewidth=1, linestyle=":")
     axes.set_ylim(0, 1.05 * max(1.0, float(np.minimum(shares, 1.5).max())))
     step = math.ceil(len(shares) / 30)
-    axes.set_xticks(np.arange(0, len(shares), step), [str(number + 1) for number in numbers[::step]])
+    called = [str(number + 1) if names is None else names[number] for number in numbers[::step]]
+    axes.set_xticks(np.arange(0, len(shares), step), called, parse_math=False)
+    if sum(map(len, called)) > MAX_ROW:
+        for label in axes.get_xticklabels():
+            label.set(rotation=45, horizontalalignment="right", rotation_mode="anchor")
     axes.tick_params(labelsize=SMALL_SIZE)
     left_out = "" if len(shares) == num_features else f" (the {len(shares)} of {num_features} that lose most)"
     axes.set_xlabel(f"feature{left_out}", fontsize=LABEL_SIZE)
@@ -121,6 +142,10 @@ def _scatter(axes: Axes, inputs: NDArray[np.float32], outputs: NDArray[np.float3
     axes.set_aspect("equal")
     axes.locator_params(nbins=3)
     axes.tick_params(labelsize=SMALL_SIZE - 1)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _percent(share: float) -> str:
