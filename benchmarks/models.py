@@ -8,12 +8,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ae_lightning.networks import MLP, Conv, Network, ResNet, Shape
+from ae_lightning.networks import MLP, Backbone, Conv, Network, ResNet, Shape
 from ae_lightning.spec import DataSpec
 from benchmarks.arguments import LATENT_DIM
 from benchmarks.torch_layers import torch_layers
 
-NETWORKS: dict[str, Network] = {"vanilla": Conv(), "vae": Conv(), "mlp": MLP(), "resnet": ResNet()}
+NETWORKS: dict[str, Network] = {
+    "vanilla": Conv(),
+    "vae": Conv(),
+    "mlp": MLP(),
+    "resnet": ResNet(),
+    "backbone": Backbone(),
+}
 """The network of each model."""
 
 FIT_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -21,6 +27,7 @@ FIT_OPTIONS: dict[str, tuple[str, ...]] = {
     "vae": ("--model", "VAE"),
     "mlp": ("--model", "VanillaAE", "--model.network", "MLP"),
     "resnet": ("--model", "VanillaAE", "--model.network", "ResNet"),
+    "backbone": ("--model", "VanillaAE", "--model.network", "Backbone"),
 }
 """The same models as `fit` takes them."""
 

@@ -32,7 +32,7 @@ class Contender:
     variant: str = ""
     environment: Environment = "own"
     package: str = "ae_lightning"
-    models: tuple[str, ...] = ("vanilla", "vae", "mlp", "resnet")
+    models: tuple[str, ...] = ("vanilla", "vae", "mlp", "resnet", "backbone")
     keeps_memory: bool = False
 
 

@@ -43,8 +43,8 @@ class PipelineClock:
         self._clock.end_epoch(sum(parameter.numel() for parameter in model.parameters()))
 
 
-def train(task: Task) -> None:
-    """Train the base model as the task says."""
+def train(task: Task, *, no_cuda: bool = True) -> None:
+    """Train the base model as the task says, on a GPU only where that is wanted."""
     clock = task.clock
     images_BCHW = np.load(task.images).astype(np.float32) / 255
     num_images, channels, height, width = images_BCHW.shape
@@ -55,7 +55,7 @@ def train(task: Task) -> None:
         num_epochs=task.num_epochs,
         per_device_train_batch_size=task.batch_size,
         keep_best_on_train=True,
-        no_cuda=True,
+        no_cuda=no_cuda,
     )
     callback = type("Clock", (PipelineClock, trainers.training_callbacks.TrainingCallback), {})
     pipeline = import_module("pythae.pipelines").TrainingPipeline(model=model, training_config=config)

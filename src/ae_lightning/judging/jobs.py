@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
@@ -77,9 +78,9 @@ def run_jobs(jobs: Sequence[Job]) -> None:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     # What is loaded later begins with all cores, on each thread.
-    import faiss  # noqa: F401
-    import sklearn.cluster  # noqa: F401
-
+    for library in ("faiss", "sklearn.cluster"):
+        with suppress(ImportError):
+            import_module(library)
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
