@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, new_figure
+from ae_lightning.judging.drawing.style import LABEL_SIZE, SMALL_SIZE, Margins, new_grid
 from ae_lightning.judging.drawing.tiles import compose, filled, show_tiles
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _PER_ROW = 12
 _TILE_INCHES = 0.85
+_LINE_INCHES = 0.2
+_LETTER_INCHES = 0.095
 
 
 def strips(
@@ -46,10 +48,23 @@ def strips(
         raise ValueError(f"images of shapes {shapes}; one and the same is needed, of at least one image")
     num_columns = min(_PER_ROW, num)
     num_rows = math.ceil(num / num_columns)
-    text_lines = (above is not None) + max((text.count("\n") + 1 for text in below or ()), default=0)
-    row_height = len(kinds) * _TILE_INCHES * height / width + 0.2 * text_lines + 0.1
-    figure = new_figure(num_columns * _TILE_INCHES + 1, num_rows * row_height + 0.5, title)
-    for row, axes in enumerate(figure.subplots(num_rows, squeeze=False)[:, 0]):
+    room_above = _LINE_INCHES * (above is not None) + 0.05
+    room_below = _LINE_INCHES * max((text.count("\n") + 1 for text in below or ()), default=0) + 0.05
+    margins = Margins(
+        left=_LETTER_INCHES * max(map(len, kinds)) + 0.2,
+        right=0.15,
+        bottom=room_below,
+        top=room_above + 0.45,
+        between_columns=0,
+        between_rows=room_above + room_below,
+    )
+    row_height = len(kinds) * _TILE_INCHES * height / width
+    size = (
+        num_columns * _TILE_INCHES + margins.left + margins.right,
+        num_rows * (row_height + margins.between_rows) + margins.top - room_above,
+    )
+    figure, grid = new_grid(*size, title, num_rows, 1, margins)
+    for row, axes in enumerate(grid):
         part = slice(row * num_columns, (row + 1) * num_columns)
         _show_strip(axes, {name: images[part] for name, images in kinds.items()}, num_columns)
         _write_columns(axes, width, above and above[part], below and below[part])
