@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from ae_lightning.command_line.convert import parser
 from ae_lightning.data import DataModule
+from ae_lightning.data.source_settings import SourceSettings
 from ae_lightning.data.store.description import StreamDescription
 
 
@@ -80,6 +82,17 @@ def test_a_file_beside_the_output_is_left_alone(bare_workspace):
     assert outcome.err == "digits: 1 × 8 × 8; 1,295 train, 143 val, 359 test; 10 classes (0, 1, 2, …)\n"
     assert beside.read_text() == "somebody's own"
     assert names(bare_workspace.folder) == ["stored", "stored.lock"]
+
+
+def test_what_a_source_takes_can_be_said(bare_workspace):
+    known = {action.dest for action in parser()._actions}
+    assert {f"data.{one.name}" for one in fields(SourceSettings)} <= known
+    options = ("--data.name", "torchvision", "--data.dataset", "FakeData", "--output", "stored")
+    outcome = bare_workspace("convert", *options, "--data.dataset_options", "{size: 30, image_size: [3, 4, 5]}")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.startswith("FakeData: 3 × 4 × 5; 25 train, 2 val, 3 test; ")
+    outcome = bare_workspace("convert", *options, "--data.dataset_options", "30")
+    assert (outcome.code, outcome.err.splitlines()[-1].rpartition(": ")[2]) == (2, "letters}, not 30")
 
 
 @pytest.mark.slow

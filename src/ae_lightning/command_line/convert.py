@@ -83,7 +83,15 @@ def _truth(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _mapping(text: str) -> dict[str, str]:
+def _folders(text: str) -> dict[str, str]:
+    return {key: str(value) for key, value in _mapping(text, "{train: DIR, test: DIR}").items()}
+
+
+def _options(text: str) -> dict[str, Any]:
+    return _mapping(text, "{split: letters}")
+
+
+def _mapping(text: str, example: str) -> dict[str, Any]:
     import yaml
 
     try:
@@ -91,8 +99,8 @@ def _mapping(text: str) -> dict[str, str]:
     except yaml.YAMLError:
         read = None
     if not isinstance(read, dict):
-        raise argparse.ArgumentTypeError(f"must be a mapping, as {{train: DIR, test: DIR}}, not {text}")
-    return {str(key): str(value) for key, value in read.items()}
+        raise argparse.ArgumentTypeError(f"must be a mapping, as {example}, not {text}")
+    return {str(key): value for key, value in read.items()}
 
 
 def _class(text: str) -> int | str:
@@ -101,15 +109,25 @@ def _class(text: str) -> int | str:
 
 
 _DATA_KEYS: dict[str, dict[str, Any]] = {
-    "name": {"required": True, "metavar": "NAME", "help": "digits, mnist, fashion_mnist, kmnist, cifar10, folder, npz"},
-    "path": {"metavar": "PATH", "help": "the tree of images of folder, or the file of npz"},
+    "name": {
+        "required": True,
+        "metavar": "NAME",
+        "help": "digits, mnist, fashion_mnist, kmnist, cifar10, torchvision, folder, huggingface, npz, table",
+    },
+    "path": {"metavar": "PATH", "help": "the tree of images of folder, the file of npz or table, or as for fit"},
+    "dataset": {"metavar": "CLASS", "help": "which set of torchvision, such as SVHN"},
+    "dataset_options": {"type": _options, "metavar": "MAP", "help": "'{split: letters}', its further arguments"},
+    "image_column": {"metavar": "NAME", "help": "the column of images of huggingface (default: its type tells)"},
+    "label_column": {"metavar": "NAME", "help": "the column of labels of huggingface (default: its type tells)"},
+    "target": {"metavar": "NAME", "help": "the column of labels of table (default: none)"},
+    "missing": {"choices": ("mean", "drop"), "help": "what becomes of missing values of table (default: refused)"},
     "root": {"metavar": "DIR", "help": "folder of the torchvision sets (default: as for fit)"},
-    "image_size": {"type": int, "metavar": "N", "help": "height and width that folder resizes its images to"},
+    "image_size": {"type": int, "metavar": "N", "help": "height and width that images in files are resized to"},
     "resize": {"choices": ("squash", "crop", "pad"), "help": "what becomes of other aspect ratios (default: a rule)"},
     "splits": {
-        "type": _mapping,
+        "type": _folders,
         "metavar": "MAP",
-        "help": "'{train: DIR, val: DIR, test: DIR}', below the path of folder",
+        "help": "'{train: DIR, val: DIR, test: DIR}', below the path",
     },
     "labels": {"choices": ("folders", "none"), "help": "whether folders of folder are classes (default: they say so)"},
     "num_val": {
@@ -119,7 +137,7 @@ _DATA_KEYS: dict[str, dict[str, Any]] = {
     },
     "split_seed": {"type": int, "metavar": "N", "help": "fixes the splits and the stored order (default: 0)"},
     "leave_out_class": {"type": _class, "metavar": "CLASS", "help": "a class that is in the test split alone"},
-    "on_error": {"choices": ("raise", "skip"), "help": "what becomes of images of folder that cannot be read"},
+    "on_error": {"choices": ("raise", "skip"), "help": "what becomes of images in files that cannot be read"},
     "follow_links": {"type": _truth, "metavar": "BOOL", "help": "whether folder follows links that lead out of it"},
 }
 """Those of `DataModule` that say which images there are and how they are divided."""
