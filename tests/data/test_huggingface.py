@@ -201,12 +201,18 @@ def test_files_can_be_chosen(tmp_path, splits):
     assert (levels(data.train), levels(data.test)) == ([30, 31, 32], [10, 11, 12, 13])
 
 
-def test_what_is_neither_on_disk_nor_reached_is_a_data_error():
+def test_what_is_neither_on_disk_nor_reached_is_a_data_error(capsys):
     with pytest.raises(
         DataError, match=r"data.path: nobody/nothing is no folder, and not loaded from the hub: "
     ) as caught:
         load("nobody/nothing")
     assert "\n" not in str(caught.value)
+    assert "asking Hugging Face's hub for nobody/nothing" in capsys.readouterr().err
+
+
+def test_what_can_be_no_name_on_the_hub_is_not_asked_for(tmp_path):
+    with pytest.raises(DataError, match=r"there is no such folder, and no data set of the hub is called so"):
+        load(tmp_path / "nothing")
 
 
 def test_a_missing_package_is_named(monkeypatch):

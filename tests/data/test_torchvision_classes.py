@@ -239,7 +239,7 @@ def test_the_documentation_lists_what_can_be_read():
         ("SVHN", {"split": "extra"}, {}, r"data.dataset_options: split is set already; SVHN takes none"),
         ("DTD", {"root": "/x"}, {}, r"data.dataset_options: root is set already; DTD takes partition"),
         ("DTD", {"fold": 2}, {}, r"data.dataset_options: 'fold' is not known; DTD takes partition"),
-        ("EMNIST", None, {}, r"data.dataset_options: EMNIST needs split"),
+        ("EMNIST", None, {}, r"data.dataset_options: EMNIST needs split, such as \{split: letters\}"),
         ("EMNIST", {"split": "leters"}, {}, r"data.dataset_options: Unknown value 'leters' for argument split"),
         ("SVHN", None, {"image_size": 8}, r"data.image_size: the images of SVHN are no files, and have one size"),
         ("SVHN", None, {"on_error": "skip"}, r"data.on_error: the images of SVHN are no files"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from ae_lightning.data.arrays.labels import check_label_header, places_of
 from ae_lightning.data.arrays.samples import Header
@@ -32,6 +36,9 @@ IMAGE_KEY, LABEL_KEY = "data.image_column", "data.label_column"
 
 SAVED_ONE, SAVED_SEVERAL = "state.json", "dataset_dict.json"
 """What `save_to_disk` writes into the folder of a data set, and of several splits."""
+
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+"""Of somebody's data set, or of one of the first ones, which are nobody's."""
 
 BY_HAND = "data.splits: {train: NAME, test: NAME} names them"
 
@@ -122,13 +129,35 @@ def _load(place: Place) -> Any:
     is_saved = (path / SAVED_ONE).is_file() or (path / SAVED_SEVERAL).is_file()
     if is_saved and options:
         raise ConfigError(f"{OPTIONS_KEY}: {first_few(list(options))}: {path} was saved to disk, and takes none")
+    if not path.exists():
+        if not HUB_NAME.fullmatch(str(place.settings.path)):
+            raise DataError(f"{where}: there is no such folder, and no data set of the hub is called so")
+        # Where it cannot be reached, that takes minutes.
+        Console(stderr=True).print(
+            f"asking Hugging Face's hub for {place.settings.path}", highlight=False, markup=False
+        )
     try:
-        if is_saved:
-            return datasets.load_from_disk(str(path))
-        return datasets.load_dataset(str(path) if path.exists() else str(place.settings.path), **options)
+        with _bars_on_terminals_alone():
+            if is_saved:
+                return datasets.load_from_disk(str(path))
+            return datasets.load_dataset(str(path) if path.exists() else str(place.settings.path), **options)
     except Exception as error:  # whatever the hub, or what lies in the folder, is stumbled over by
         kind = "a folder that cannot be loaded" if path.exists() else "no folder, and not loaded from the hub"
         raise DataError(f"{where} is {kind}: {type(error).__name__}: {first_line(error)}") from error
+
+
+@contextmanager
+def _bars_on_terminals_alone() -> Iterator[None]:
+    from datasets import utils
+
+    if sys.stderr.isatty() or utils.are_progress_bars_disabled():
+        yield
+        return
+    utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        utils.enable_progress_bars()
 
 
 def _splits(loaded: Any, settings: SourceSettings) -> Splits:

@@ -54,9 +54,9 @@ def check_class(settings: SourceSettings) -> None:
             raise ConfigError(f"{OPTIONS}: {option} is set already; {_allowed(name)}")
         if option not in about.options:
             raise ConfigError(f"{OPTIONS}: {option!r} is not known; {_allowed(name)}")
-    for option in about.required:
+    for option, example in about.needs.items():
         if option not in options:
-            raise ConfigError(f"{OPTIONS}: {name} needs {option}, as {{{option}: …}}")
+            raise ConfigError(f"{OPTIONS}: {name} needs {option}, such as {{{option}: {example}}}")
     for key in settings.given:
         if key in OF_FILES - {"resize"} and about.kind != "files":
             raise ConfigError(f"data.{key}: the images of {name} are no files, and have one size")

@@ -28,7 +28,7 @@ class TorchvisionClass:
         kind: How it has its images.
         splits: The arguments that each of its splits takes; `train` alone where it is not divided.
         options: Further arguments that a user may give.
-        required: Those of them that have no default.
+        needs: Those of them that have no default, each with an example.
         libraries: What it needs beyond this package, by the name to import it.
         has_root: Whether it reads files.
         downloads: Whether it can fetch them.
@@ -38,8 +38,8 @@ class TorchvisionClass:
     kind: Kind
     splits: Splits
     options: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = field(default=())
+    needs: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
     has_root: bool = True
     downloads: bool = True
     is_transposed: bool = False
@@ -64,7 +64,7 @@ CLASSES: Mapping[str, TorchvisionClass] = {
     "Caltech256": TorchvisionClass("files", UNDIVIDED),
     "Country211": TorchvisionClass("files", _VALID),
     "DTD": TorchvisionClass("files", SPLIT_VAL, options=("partition",)),
-    "EMNIST": TorchvisionClass("arrays", TRAIN, options=("split",), required=("split",), is_transposed=True),
+    "EMNIST": TorchvisionClass("arrays", TRAIN, options=("split",), needs={"split": "letters"}, is_transposed=True),
     "EuroSAT": TorchvisionClass("files", UNDIVIDED),
     "FER2013": TorchvisionClass("images", SPLIT, downloads=False),
     "FGVCAircraft": TorchvisionClass("files", SPLIT_VAL, options=("annotation_level",)),
