@@ -25,8 +25,10 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 PREMULTIPLIED = 1
 
 
-def write_tiff(path, parts, *, bits, meaning=BLACK_IS_ZERO, kind=UNSIGNED, samples=1, order="<", colours=(), extra=()):
-    """Write a TIFF without compression, each part a strip; several parts are planes."""
+def write_tiff(
+    path, parts, *, bits, meaning=BLACK_IS_ZERO, kind=UNSIGNED, samples=1, order="<", colours=(), extra=(), more=None
+):
+    """Write a TIFF, each part a strip, as it is or packed already; several parts are planes."""
     parts = [
         part if isinstance(part, bytes) else part.astype(part.dtype.newbyteorder(order)).tobytes() for part in parts
     ]
@@ -44,6 +46,7 @@ def write_tiff(path, parts, *, bits, meaning=BLACK_IS_ZERO, kind=UNSIGNED, sampl
         320: list(colours),
         338: list(extra),
         339: [kind] * samples,
+        **(more or {}),
     }
     tags = {tag: values for tag, values in tags.items() if values}
     behind = 14 + 12 * len(tags)
@@ -144,7 +147,7 @@ def png_of_16_bits(path, pixels):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     height, width, channels = pixels.shape
-    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels))
     path.write_bytes(PNG_SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
     return path
@@ -169,6 +172,28 @@ def test_colours_keep_16_bits(path, order):
 def test_colours_in_planes_keep_16_bits(path, order):
     write_tiff(path, list(COLOURS.astype(np.uint16) + 3), bits=16, meaning=RGB, samples=3, order=order)
     assert np.array_equal(read_deep_image(path, (WIDTH, HEIGHT)), COLOURS + 3)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("predictor", [None, 2])
+@pytest.mark.parametrize("opacity", [False, True])
+def test_colours_in_packed_planes_keep_16_bits(path, order, predictor, opacity):
+    planes = [*(COLOURS.astype(np.uint16) + 3), *([np.full_like(COLOURS[0], 65535)] if opacity else [])]
+    stored = [plane if predictor is None else np.diff(plane, axis=1, prepend=0) for plane in planes]
+    # One strip a row: each plane has several parts.
+    parts = [zlib.compress(row.astype(f"{order}u2").tobytes()) for plane in stored for row in plane.astype(np.uint16)]
+    more = {259: [8], 278: [1], **({} if predictor is None else {317: [predictor]})}
+    samples, extra = (4, [2]) if opacity else (3, [])
+    write_tiff(path, parts, bits=16, meaning=RGB, samples=samples, order=order, extra=extra, more=more)
+    assert read_header(path).is_deep
+    assert np.array_equal(read_deep_image(path, (WIDTH, HEIGHT)), COLOURS + 3)
+
+
+def test_greys_with_opacity_keep_16_bits(tmp_path):
+    pixels = np.array([[[1000, 0], [1000, 13107], [1001, 65535], [300, 65535]]], np.uint16)
+    path = png_of_16_bits(tmp_path / "image.png", pixels)
+    assert read_header(path).is_deep
+    assert read_deep_image(path, (4, 1)).tolist() == [[[65535, 52628, 1001, 300]]]
 
 
 def test_colours_of_16_bits_are_laid_over_white(tmp_path):

@@ -161,11 +161,9 @@ def _deep_planes(path: ImagePath, image: ImageFile.ImageFile) -> tuple[list[NDAr
         colours = colours_of_16_bits(image, again)
     orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     planes = list(np.moveaxis(colours, 2, 0))
-    if image.mode == "RGBA":
-        opacity = planes[3].astype(np.float32) / LARGEST_OF_16_BITS
-        planes = [
-            np.rint(plane * opacity + LARGEST_OF_16_BITS * (1 - opacity)).astype(np.uint16) for plane in planes[:3]
-        ]
+    if image.mode in ("RGBA", "LA"):
+        opacity = planes.pop().astype(np.float32) / LARGEST_OF_16_BITS
+        planes = [np.rint(plane * opacity + LARGEST_OF_16_BITS * (1 - opacity)).astype(np.uint16) for plane in planes]
     return planes, orientation
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
@@ -17,19 +20,30 @@ from PIL.TiffImagePlugin import (
     IMAGEWIDTH,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
+    PREDICTOR,
     PREFIXES,
+    ROWSPERSTRIP,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
     STRIPBYTECOUNTS,
     STRIPOFFSETS,
+    TILEBYTECOUNTS,
+    TILELENGTH,
+    TILEOFFSETS,
+    TILEWIDTH,
     ImageFileDirectory_v2,
     TiffImageFile,
 )
 
 DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 DEEP_COLOURS = ("RGB;16", "RGBA;16", "RGBX;16")
+DEEP_GREY_WITH_OPACITY = "LA;16B"
+"""What PNG has of both."""
 
-WHITE_IS_ZERO = 0
+LAYOUT = (IMAGEWIDTH, IMAGELENGTH, COMPRESSION, PREDICTOR, ROWSPERSTRIP, TILEWIDTH, TILELENGTH)
+"""What the parts of an image in a TIFF have in common."""
+
+WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
 IN_PLANES = 2
 SIGNED = 2
 PREMULTIPLIED = 1
@@ -103,25 +117,40 @@ def is_deep(image: ImageFile.ImageFile) -> bool:
     """Whether an image that is open and not yet decoded has more than 8 bits that can be had."""
     if image.mode in DEEP_GREY_MODES:
         return True
-    if not _rawmode(image).startswith(DEEP_COLOURS) or "transparency" in image.info:
-        return False
-    # libtiff gives of planes the upper bytes alone.
-    return not _has_planes(image) or _lies_in_strips(image)
+    rawmode = _rawmode(image)
+    if rawmode == DEEP_GREY_WITH_OPACITY:
+        return image.format == "PNG"
+    return rawmode.startswith(DEEP_COLOURS) and "transparency" not in image.info
 
 
 def colours_of_16_bits(high: ImageFile.ImageFile, low: ImageFile.ImageFile) -> NDArray[np.uint16]:
-    """Return colours of 16 bits, of which Pillow gives 8: shape (H, W, 3), or (H, W, 4) with their opacity.
+    """Return channels of 16 bits, of which Pillow gives 8: shape (H, W, 3), (H, W, 1), or one more with opacity.
 
     Args:
         high: The image, open and not yet decoded.
         low: The same, opened a second time.
+
+    Raises:
+        UnsupportedPixelsError: If a BigTIFF has them in compressed planes.
     """
+    if _rawmode(high) == DEEP_GREY_WITH_OPACITY:
+        return _four_bytes(high, low)
     if _has_planes(high):
-        return _planes(high)
+        return _planes(high) if _lies_in_strips(high) else _packed_planes(high)
     # The lower byte of each is the upper one in the other order.
     low.tile = [tile._replace(args=_with_other_order(tile.args)) for tile in low.tile]
     values = np.asarray(high).astype(np.uint16) << np.uint16(8)
     values |= np.asarray(low)
+    return values
+
+
+def _four_bytes(high: ImageFile.ImageFile, low: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Return greys with their opacity, (H, W, 2): their four bytes are read as those of a colour with opacity."""
+    low._mode = "RGBA"
+    low.tile = [tile._replace(args="RGBA") for tile in low.tile]
+    values = np.ascontiguousarray(np.asarray(low)).view(">u2").astype(np.uint16)
+    # What lies behind the pixels is found as they are decoded.
+    high.load()
     return values
 
 
@@ -158,6 +187,42 @@ def _planes(image: ImageFile.ImageFile) -> NDArray[np.uint16]:
     planes = np.frombuffer(b"".join(strips), ">u2" if tags.prefix.startswith(b"MM") else "<u2")
     in_file = planes.reshape(-1, tags[IMAGELENGTH], tags[IMAGEWIDTH]).transpose(1, 2, 0)
     return in_file[..., : len(image.getbands())].astype(np.uint16)
+
+
+def _packed_planes(image: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Read compressed planes of 16 bits: each as the grey image that it is, since libtiff's greys keep their depth."""
+    assert isinstance(image, TiffImageFile)
+    assert image.fp is not None
+    tags = image.tag_v2
+    if tags._bigtiff:
+        raise UnsupportedPixelsError(f"compressed planes of 16 bits in a BigTIFF are not read; {REMEDY}")
+    image.fp.seek(0)
+    whole = image.fp.read()
+    places, sizes = (STRIPOFFSETS, STRIPBYTECOUNTS) if STRIPOFFSETS in tags else (TILEOFFSETS, TILEBYTECOUNTS)
+    number = len(tags[places]) // len(tags[BITSPERSAMPLE])
+    kept = {tag: [tags[tag]] for tag in LAYOUT if tag in tags}
+    planes = []
+    for plane in range(len(image.getbands())):
+        own = {tag: list(tags[tag][plane * number : (plane + 1) * number]) for tag in (places, sizes)}
+        grey = {BITSPERSAMPLE: [16], PHOTOMETRIC_INTERPRETATION: [BLACK_IS_ZERO], SAMPLESPERPIXEL: [1]}
+        with Image.open(BytesIO(_with_directory(whole, tags.prefix, {**kept, **own, **grey}))) as read:
+            planes.append(np.asarray(read).astype(np.uint16))
+    return np.stack(planes, axis=2)
+
+
+def _with_directory(whole: bytes, prefix: bytes, tags: Mapping[int, Sequence[int]]) -> bytes:
+    """Return a TIFF whose first image is another, of parts of the same file."""
+    order = ">" if prefix == b"MM" else "<"
+    start = len(whole) + len(whole) % 2
+    behind = start + 6 + 12 * len(tags)
+    entries = longer = b""
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            packed, longer = struct.pack(f"{order}I", behind + len(longer)), longer + packed
+        entries += struct.pack(f"{order}HHI", tag, 4, len(values)) + packed
+    directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + longer
+    return whole[:4] + struct.pack(f"{order}I", start) + whole[8:].ljust(start - 8, b"\0") + directory
 
 
 def unsupported_pixels(file: IO[bytes]) -> str | None:
