@@ -148,6 +148,9 @@ class StoredArray:
         folder: Where its files are.
         name: Of the array.
         fetcher: Brings them there; None where they are.
+
+    Raises:
+        DataError: If a file that should be there is missing or of another size.
     """
 
     def __init__(self, described: ArrayDescription, folder: Path, name: str, fetcher: Fetcher | None = None) -> None:
@@ -156,6 +159,12 @@ class StoredArray:
         self._folder, self._name, self._fetcher = folder, name, fetcher
         self._checksums = np.frombuffer(bytes.fromhex(described.checksums), ">u4")
         self._is_checked = np.zeros(described.num_blocks, np.bool_)
+        for shard in range(described.num_shards if fetcher is None else 0):
+            path, wanted = self._path(shard), self._bytes_in(shard)
+            size = path.stat().st_size if path.is_file() else None
+            if size != wanted:
+                fault = "missing" if size is None else f"damaged: {size} bytes instead of {wanted}"
+                raise DataError(f"{path} is {fault}; {AGAIN}")
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -165,19 +174,6 @@ class StoredArray:
     def nbytes(self) -> int:
         """Size of all rows in bytes."""
         return len(self) * self.described.row_bytes
-
-    def require_files(self) -> None:
-        """Check that no file is missing or of another size; what is to be fetched is looked at then.
-
-        Raises:
-            DataError: If one is.
-        """
-        for shard in range(self.described.num_shards if self._fetcher is None else 0):
-            path, wanted = self._path(shard), self._bytes_in(shard)
-            size = path.stat().st_size if path.is_file() else None
-            if size != wanted:
-                fault = "missing" if size is None else f"damaged: {size} bytes instead of {wanted}"
-                raise DataError(f"{path} is {fault}; {AGAIN}")
 
     def is_whole(self) -> bool:
         """Read all of it, and say whether it is what was written.

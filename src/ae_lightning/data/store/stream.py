@@ -17,7 +17,7 @@ from ae_lightning.data.opened_data import NUM_FINGERPRINTED, OpenedData, Origins
 from ae_lightning.data.sample_keys import keys_of_files
 from ae_lightning.data.sampling import Sampling
 from ae_lightning.data.splits import Split, SplitName, require_named_labels
-from ae_lightning.data.store.arrays import StoredArray
+from ae_lightning.data.store.arrays import ArrayDescription, StoredArray
 from ae_lightning.data.store.cache import DataCache
 from ae_lightning.data.store.description import FILE_NAME, parse_description
 from ae_lightning.data.store.fetching import Fetcher
@@ -56,13 +56,11 @@ class Stream(OpenedData):
         self._arrays = {
             name: {
                 kind: StoredArray(array, folder, f"{name}/{kind}", fetcher)
-                for kind in ("x", "keys", "labels", "factors")
-                if (array := getattr(split, kind)) is not None
+                for kind, array in split
+                if isinstance(array, ArrayDescription)
             }
             for name, split in described.splits.items()
         }
-        for array in (array for arrays in self._arrays.values() for array in arrays.values()):
-            array.require_files()
         self.num_samples = described.num_samples
         needed = self._arrays["train"]["x"].nbytes
         if fetcher is not None and needed > cache.max_bytes:
@@ -112,7 +110,7 @@ class Stream(OpenedData):
         """Say where samples of a split come from, those that stay on disk too."""
         arrays = self._arrays[name]
         labels = arrays["labels"][positions] if "labels" in arrays else None
-        return Origins([key.decode() for key in arrays["keys"][positions].tolist()], labels)
+        return Origins([key.decode(errors="replace") for key in arrays["keys"][positions].tolist()], labels)
 
     def loader(
         self,
