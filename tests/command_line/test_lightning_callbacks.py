@@ -64,6 +64,21 @@ def test_an_average_taken_at_the_end_is_what_is_judged_and_kept(keeping):
     begun = [torch.load(keeping.folder / f"epoch{epoch}.pt", weights_only=True) for epoch in (1, 2)]
     for name, kept in state_of(keeping)["state_dict"].items():
         torch.testing.assert_close(kept, (begun[0][name] + begun[1][name]) / 2)
+    going_on = keeping("fit", "--resume", keeping.run().info.run_id, "--trainer.max_epochs", "4")
+    assert going_on.code == 0, going_on.err
+
+
+def test_without_an_average_a_training_goes_on_from_what_it_trained(keeping):
+    assert keeping.fit("--trainer.callbacks+=EMAWeightAveraging").code == 0
+    trained = state_of(keeping, "last.ckpt")["current_model_state"]
+    with pytest.warns(UserWarning, match="^trainer.callbacks: no average is kept any more"):
+        outcome = keeping(
+            *("fit", "--resume", keeping.run().info.run_id, "--trainer.max_epochs", "2"),
+            *("--trainer.callbacks", "[{class_path: keeping.Keeping}]"),
+        )
+    assert outcome.code == 0, outcome.err
+    begun = torch.load(keeping.folder / "epoch1.pt", weights_only=True)
+    assert all(torch.equal(value, trained[name]) for name, value in begun.items())
 
 
 @pytest.mark.parametrize("bar", ["RichProgressBar", "TQDMProgressBar"])

@@ -28,6 +28,7 @@ REFUSED = [
     (("--trainer.devices", "many"), "trainer.devices: `devices` selected with `CPUAccelerator` should be an int > 0"),
     (("--trainer.strategy", "dpp"), "trainer.strategy: You selected an invalid strategy name: `strategy='dpp'`"),
     (("--trainer.val_check_interval", "7.5"), "trainer.val_check_interval: You have passed invalid value 7.5"),
+    (("--trainer.logger", "true"), "trainer.logger: true is not allowed; leave it out for MLflow"),
     (("--checkpoint.monitor", "val/losss"), "checkpoint.monitor: 'val/losss' is not known; did you mean 'val/loss'?"),
 ]  # fmt: skip
 
@@ -41,6 +42,14 @@ def test_one_line_names_the_key(workspace, options, said):
     assert last.startswith(f"ae_lightning: error: {said}")
     assert "Traceback" not in outcome.err
     assert "epoch 1/1" not in outcome.err
+
+
+def test_a_run_that_ends_while_something_is_tried_is_closed(workspace):
+    """Lightning takes the run's logger away for as long."""
+    outcome = workspace.fit("--model", "AdversarialAE", CALLBACK + "LearningRateFinder")
+    assert outcome.code == 2
+    assert "error: trainer.callbacks: `model.configure_optimizers()` returned 2" in outcome.err
+    assert workspace.run().info.status == "FAILED"
 
 
 def test_what_a_users_own_callback_may_log_is_not_refused(workspace):

@@ -16,10 +16,11 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
-from lightning_utilities.core.rank_zero import rank_zero_only
+from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning import __version__
 from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
@@ -85,7 +86,9 @@ class RunRecorder(Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note its epoch, and let changed arguments of callbacks take effect on what is restored."""
+        """Note its epoch, and let what has changed of callbacks take effect on what is restored."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            _leave_average_behind(trainer, pl_module, checkpoint)
         epoch = checkpoint.get("epoch")
         self._judged_epoch = epoch + 1 if isinstance(epoch, int) else None
         own = checkpoint.get(STATE_KEY)
@@ -194,6 +197,18 @@ def _write_down(
     )
 
 
+def _leave_average_behind(trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    """Let a training that no longer averages its weights go on from those that it trained.
+
+    A checkpoint of one that does has the average in their place, and them beside it.
+    """
+    trained = checkpoint.get("current_model_state")
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if trained is not None and not any(isinstance(one, WeightAveraging) for one in callbacks):
+        pl_module.load_state_dict(trained)
+        rank_zero_warn("trainer.callbacks: no average is kept any more, and training goes on from the trained weights")
+
+
 def _begin(trainer: pl.Trainer) -> None:
     for tracker in trackers(trainer):
         tracker.begin()
@@ -212,10 +227,12 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 @contextmanager
 def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
     """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
+    # Where Lightning tries something first, such as a rate, it puts others in their place meanwhile.
+    loggers = list(trainer.loggers)
     try:
         yield
     except BaseException:
-        for logger in trainer.loggers:
+        for logger in loggers:
             logger.finalize("failed")
         raise
 

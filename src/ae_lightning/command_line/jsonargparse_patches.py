@@ -8,8 +8,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse import Namespace, _loaders_dumpers, _paths, _typehints
+from jsonargparse.typing import register_type
 
 
 @contextmanager
@@ -114,6 +116,9 @@ def _represent_word(dumper: yaml.SafeDumper, value: Enum) -> yaml.Node:
 # would not write.
 yaml.SafeDumper.add_multi_representer(Enum, _represent_word)
 
+
+# Of `StochasticWeightAveraging` one is the default, in whose place a configuration would say that it cannot be written.
+register_type(torch.device, str, torch.device, deserializer_exceptions=(RuntimeError, TypeError, ValueError))
 
 MEANT = {"ReduceLROnPlateau": "lightning.pytorch.cli.ReduceLROnPlateau"}
 """Lightning's, which knows what it follows, bears the name of its base, torch's."""

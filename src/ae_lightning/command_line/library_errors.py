@@ -39,6 +39,7 @@ KEYS_BY_ORIGIN = {
     "torch.optim.lr_scheduler": "model.scheduler",
     "lightning.pytorch.callbacks.model_checkpoint": "checkpoint",
     "lightning.pytorch.callbacks.": "trainer.callbacks",
+    "lightning.pytorch.tuner.": "trainer.callbacks",
     "lightning.pytorch.loggers.": "trainer.logger",
     "lightning.fabric.loggers.": "trainer.logger",
     "lightning.pytorch.profilers.": "trainer.profiler",

@@ -136,6 +136,8 @@ def _check_trainer(command: str, trainer: Namespace) -> None:
     for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
         if trainer[key] is not None:
             require_at_least(f"trainer.{key}", trainer[key])
+    if trainer.logger is True:
+        raise ConfigError("trainer.logger: true is not allowed; leave it out for MLflow, name a logger, or give false")
     if trainer.precision in PRECISIONS_OF_16_BITS:
         raise ConfigError(f"trainer.precision: {trainer.precision!r} is not allowed; Allowed: {', '.join(PRECISIONS)}")
     limit = LIMITS.get(command)
