@@ -14,6 +14,7 @@ from config_mutations import CONFIGS, ROOT, STUDIES, mutated_document
 from config_parsing import keep_parser, print_config
 from hypothesis import HealthCheck, Phase, given, settings
 
+from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import fit_arguments
 from ae_lightning.sweep.space import suggest
@@ -137,6 +138,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("model: VAE\n---\nmodel: VAE\n", "single document"),
         ("trainer: {max_epochs: " + "9" * 5000 + "}\n", "4300 digits"),
         ("config: mutated.yaml\n", "loop"),
+        ("trainer: {max_epochs: 3}\ntrainer: {}\n", "the key 'trainer' stands twice"),
+        ("trainer: {callbacks: [], max_epochs: 3, callbacks: []}\n", "the key 'callbacks' stands twice"),
         *((f"seed_everything: {value}\n", "not valid YAML") for value in UNTAGGED),
     ],
 )
@@ -216,6 +219,11 @@ def test_a_pipe_of_a_shell_is_read(folder):
 def test_a_study_whose_values_are_not_of_their_tag(folder, value):
     with pytest.raises(ConfigError, match=r"mutated\.yaml is not valid YAML"):
         read_study(write(folder / "mutated.yaml", f"trials: {value}\n"))
+
+
+def test_keys_alike_in_several_mappings_stand_once_in_each(folder):
+    path = write(folder / "mutated.yaml", "x: &a {y: [y, y, {y: y}], z: y}\nw: *a\ny: {y: {y: x}, x: y}\n")
+    assert load_yaml(path.read_text()) == yaml.safe_load(path.read_text())
 
 
 def test_a_study_that_grows_when_it_is_read(folder):

@@ -52,24 +52,27 @@ def constructors_explained() -> Iterator[None]:
 
 
 def check_size(text: str) -> None:
-    """Check how much a YAML holds once its aliases are written out, without doing so.
+    """Check how much a YAML holds once its aliases are written out, without doing so, and that no key stands twice.
+
+    Of two sections of one name, PyYAML would drop the first in silence.
 
     Raises:
-        yaml.YAMLError: If it is not valid YAML, is deeper than `MAX_DEPTH`, holds more than `MAX_NODES` values, or
-            contains itself.
+        yaml.YAMLError: If it is not valid YAML, is deeper than `MAX_DEPTH`, holds more than `MAX_NODES` values,
+            contains itself, or has a key twice.
     """
     # Anchor, size and depth of every collection that is open; the first stands for the document.
     opened: list[_Size] = [_Size(None)]
     anchored: dict[str | None, _Size] = {}
     for event in yaml.parse(text, Loader=_Parser):
         if isinstance(event, yaml.CollectionStartEvent):
-            opened.append(_Size(event.anchor))
+            opened.append(_Size(event.anchor, is_mapping=isinstance(event, yaml.MappingStartEvent)))
             _require(len(opened) - 1 <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             whole = opened.pop()
             anchored[whole.anchor] = whole
         elif isinstance(event, yaml.ScalarEvent):
+            _require(opened[-1].takes(event.value), f"the key {event.value!r} stands twice in one mapping")
             whole = _Size(event.anchor)
             anchored[whole.anchor] = whole
         elif isinstance(event, yaml.AliasEvent):
@@ -83,14 +86,26 @@ def check_size(text: str) -> None:
 
 
 class _Size:
-    """How many values something holds and how deep it is, itself counted."""
+    """How many values something holds and how deep it is, itself counted; of a mapping, its keys as well."""
 
-    def __init__(self, anchor: str | None) -> None:
+    def __init__(self, anchor: str | None, *, is_mapping: bool = False) -> None:
         self.anchor = anchor
         self.num_nodes = 1
         self.depth = 1
+        self._is_mapping = is_mapping
+        self._num_inner = 0
+        self._keys: set[str] = set()
+
+    def takes(self, scalar: str) -> bool:
+        """Whether a scalar may come next: keys and values take turns, and no key comes twice."""
+        is_key = self._is_mapping and self._num_inner % 2 == 0
+        is_new = scalar not in self._keys
+        if is_key:
+            self._keys.add(scalar)
+        return is_new or not is_key
 
     def add(self, inner: _Size) -> None:
+        self._num_inner += 1
         self.num_nodes += inner.num_nodes
         self.depth = max(self.depth, inner.depth + 1)
 
