@@ -133,6 +133,17 @@ def test_weights_that_are_no_plain_numbers_are_named(bare_workspace, trained, ki
         assert kind in said
 
 
+def test_whole_numbers_are_no_weights(bare_workspace, trained):
+    """torch would take them as they are, rounded."""
+    trained.save_checkpoint("odd.ckpt")
+    state = torch.load("odd.ckpt", weights_only=True)
+    name = next(iter(state["state_dict"]))
+    state["state_dict"][name] = state["state_dict"][name].to(torch.int64)
+    torch.save(state, "odd.ckpt")
+    said = refusal(bare_workspace("test", "--ckpt_path", "odd.ckpt"))
+    assert f"its weights do not fit the model ({name} is of int64, and not of float32)" in said
+
+
 @pytest.mark.parametrize("key", [3, ("a", 1)])
 def test_a_weight_without_a_name_is_refused(bare_workspace, trained, key):
     """Names are strings."""

@@ -24,9 +24,15 @@ def model(request):
     return VAE(spec=DataSpec(SHAPE), network=request.param, latent_dim=3).eval()
 
 
-@pytest.mark.parametrize("given", [X, X.numpy(), X.float().numpy(), X.numpy()[::-1][::-1]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(X, X.numpy(), X.float().numpy(), X.numpy()[::-1][::-1]),
+        *(X.numpy().astype(">f4"), X.numpy().astype("<f8"), X.numpy().astype(np.longdouble)),
+    ],
+)
 def test_samples_of_any_floating_type_give_the_same(model, given):
-    """Tensors and arrays, strides that torch does not know included."""
+    """Tensors and arrays, strides, orders of bytes and widths that torch does not know included."""
     with torch.no_grad():
         expected = model.encode(X.float())
         torch.testing.assert_close(model.encode(given), expected)
@@ -55,6 +61,7 @@ def test_weights_of_any_floating_type_compute(model, to):
         (np.zeros((3, 8, 8, 1), np.float32), r"\(3, 8, 8, 1\): this model takes \(N, 1, 8, 8\)"),
         ([[0.0] * 64], "samples: list is not taken"),
         (np.array(["a"]), "samples: an array of <U1 is not taken"),
+        (np.ma.masked_less(X.float().numpy(), 0.5), "samples: MaskedArray is not taken"),
     ],
 )
 def test_what_cannot_be_right_is_refused_by_name(model, given, said):

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.cli import instantiate_module
+from torch import Tensor
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.files import find_damage
@@ -170,12 +171,27 @@ def load_weights(model: Autoencoder, path: str | Path, state: dict[str, Any]) ->
     """
     try:
         model.on_load_checkpoint(state)
+        _require_own_kinds(model, state["state_dict"])
         model.load_state_dict(state["state_dict"])
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
         # The last line of several names the weights, the first one the class alone; of another network's, every one.
         said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         reason = shorten(said[-1], 200, placeholder=" ...")
         raise CheckpointError(f"checkpoint {path}: its weights do not fit the model ({reason})") from error
+
+
+def _require_own_kinds(model: Autoencoder, weights: Mapping[str, Tensor]) -> None:
+    """Refuse whole numbers for weights, and fractions for counts: torch would round them, or take them, in silence.
+
+    Raises:
+        TypeError: If there are such.
+    """
+    for name, own in model.state_dict().items():
+        kind = weights[name].dtype if name in weights else own.dtype
+        if kind.is_floating_point != own.dtype.is_floating_point:
+            raise TypeError(
+                f"{name} is of {str(kind).removeprefix('torch.')}, and not of {str(own.dtype).removeprefix('torch.')}"
+            )
 
 
 def require_training_state(path: str | Path, state: dict[str, Any]) -> None:

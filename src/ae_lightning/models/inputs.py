@@ -49,7 +49,11 @@ def as_latents(latents: Any, device: torch.device, dtype: torch.dtype) -> Tensor
 def _as_tensor(given: Any, what: str, device: torch.device) -> Tensor:
     if isinstance(given, Tensor):
         return given
-    if not isinstance(given, np.ndarray) or given.dtype.kind not in "fiub":
-        kind = f"an array of {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
+    # Behind a mask there are numbers too, which nobody means.
+    is_plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+    if not is_plain or given.dtype.kind not in "fiub":
+        kind = f"an array of {given.dtype}" if is_plain else type(given).__name__
         raise DataError(f"{what}: {kind} is not taken; give a tensor or a NumPy array of numbers")
-    return torch.from_numpy(np.ascontiguousarray(given)).to(device)
+    # torch knows neither the other order of bytes nor more than 64 bits.
+    known = given.dtype.newbyteorder("=") if given.dtype.itemsize <= np.dtype(np.float64).itemsize else np.float64
+    return torch.from_numpy(np.ascontiguousarray(given, known)).to(device)
