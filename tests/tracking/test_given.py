@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.comparison import RunReader
+from ae_lightning.tracking.load_monitor import LoadMonitor
 from ae_lightning.tracking.studies import open_study_run
 from quick_options import JUDGED_QUICKLY, QUICK
 
@@ -134,6 +136,16 @@ def test_a_comparison_looks_at_the_experiment_given_and_fills_the_run_given(give
     assert workspace.artifacts(given.run_id) == {"table.md"}
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
     assert [run.run_id for run in reader.of_experiment(None)] != [mine]
+
+
+@pytest.mark.parametrize(("said", "is_measured"), [("false", False), ("true", True), (None, True)])
+def test_the_machines_load_is_left_out_where_mlflow_is_told_so(monkeypatch, said, is_measured):
+    if said is not None:
+        monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", said)
+    monitor = LoadMonitor(is_wanted=True)
+    monitor.start(lambda values, step: None)
+    assert any(thread.name == "LoadMonitor" for thread in threading.enumerate()) == is_measured
+    monitor.stop()
 
 
 PROJECT = """

@@ -48,6 +48,7 @@ from ae_lightning.judging.picture_case import Corruption, PictureCase
 from ae_lightning.machine.distributed import whole_parameters
 from ae_lightning.machine.resource_errors import is_exhausted
 from ae_lightning.models.autoencoder import DEFAULT_NOISE, Autoencoder
+from ae_lightning.plain_text import plain_names
 from ae_lightning.tracking import run_loggers
 
 
@@ -278,7 +279,7 @@ class Evaluation(Callback):
             model_name=type(model).__name__,
             corruption=Corruption(description, partial(corrupt, model)),
             convolutions=partial(numpy_convolutions, model),
-            class_names=data.class_names,
+            class_names=plain_names(data.class_names),
             codecs=judgement.codecs,
             pca=(lambda: Baseline(case).model) if self.pca else None,
             projection=self.projection,

@@ -17,8 +17,9 @@ Log = Callable[[dict[str, float], int | None], None]
 class LoadMonitor:
     """Samples processor, memory, disk, network and GPU every few seconds, where that is wanted.
 
-    MLflow's variables `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL` (seconds), `_SAMPLES_BEFORE_LOGGING` (a mean of so
-    many) and `_NODE_ID` (a part of the names) are obeyed.
+    MLflow's variables are obeyed: `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=false` turns it off, and
+    `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL` (seconds), `_SAMPLES_BEFORE_LOGGING` (a mean of so many) and `_NODE_ID` (a
+    part of the names) say how.
 
     Args:
         is_wanted: Whether it is.
@@ -37,7 +38,7 @@ class LoadMonitor:
         Args:
             log: Takes values by name, and their step.
         """
-        if not self._is_wanted:
+        if not self._is_wanted or _is_turned_off():
             return
         # On this thread: what two import at once may find each other's modules half done.
         sources = _sources()
@@ -71,6 +72,13 @@ class LoadMonitor:
             self._next_step += 1
             for source in sources:
                 source.clear_metrics()
+
+
+def _is_turned_off() -> bool:
+    from mlflow import environment_variables
+
+    variable: Any = environment_variables.MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+    return bool(variable.is_set() and not variable.get())
 
 
 def _sources() -> list[Any]:
