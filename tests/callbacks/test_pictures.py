@@ -77,12 +77,13 @@ def test_images_come_from_all_over_a_split_that_lies_class_by_class():
     assert {str(label) for label in range(10)} <= {text.get_text() for text in figure.findobj(Text)}
 
 
-def test_classes_are_drawn_by_names_that_do_nothing_to_a_terminal():
+def test_classes_and_features_are_drawn_by_names_that_do_nothing_to_a_terminal():
     """What matplotlib has no letter for it repeats in a warning."""
     model, judgement = SimpleNamespace(has=lambda name: False), SimpleNamespace(codecs={})
     for names, shown in ((("a\x1b[2J", "b"), ("a\\x1b[2J", "b")), (None, None)):
-        data = SimpleNamespace(class_names=names)
-        assert Evaluation()._picture_case(model, data, None, judgement, None).class_names == shown
+        data = SimpleNamespace(class_names=names, feature_names=names)
+        case = Evaluation()._picture_case(model, data, None, judgement, None)
+        assert case.class_names == case.feature_names == shown
 
 
 @pytest.mark.slow

@@ -285,7 +285,7 @@ class Evaluation(Callback):
             projection=self.projection,
             convolution=self.convolution,
             key_of=None if keys is None else keys.__getitem__,
-            feature_names=data.feature_names,
+            feature_names=plain_names(data.feature_names),
         )
 
     def _log_judgement(self, trainer: pl.Trainer, stage: str, judgement: Judgement) -> None:
