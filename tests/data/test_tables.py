@@ -254,3 +254,11 @@ def test_names_of_columns_may_be_numbers(tmp_path):
     path = tmp_path / "x.csv"
     pd.DataFrame(np.arange(30.0).reshape(10, 3)).to_csv(path, index=False)
     assert load(path).train.shape == (3,)
+
+
+def test_a_byte_order_mark_and_quotes_are_no_part_of_names(tmp_path):
+    rows = "".join(f'{number},"{number**2 + 3}",{"ab"[number % 2]}\n' for number in range(3, 15))
+    path = tmp_path / "x.csv"
+    path.write_text(f'"first, and so on",x,"y"\n{rows}', encoding="utf-8-sig")
+    data = load(path, target="y")
+    assert (data.feature_names, data.class_names) == (("first, and so on", "x"), ("a", "b"))

@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 
 from ae_lightning.data.arrays.given import GivenArrays, gather_arrays
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.tables.files import SUFFIXES as TABLES
 from ae_lightning.errors import ConfigError
 from ae_lightning.hyperparameters import class_path, plain_value
 from ae_lightning.python_api.given_model import written_down
@@ -58,7 +59,8 @@ def given_data(
     """Say what samples are.
 
     Args:
-        x: Arrays, a data module, or the name of a source; a path stands for the folder of images or the archive there.
+        x: Arrays, a data module, or the name of a source; a path stands for the folder of images, the table or the
+            archive there.
         y: Labels of arrays.
         x_test: Arrays to test on.
         y_test: Labels of these.
@@ -79,7 +81,8 @@ def given_data(
             raise ConfigError(f"data: the data module is built; give {', '.join(own)} to {type(x).__name__}(...)")
         return _given_module(x)
     if isinstance(x, Path):
-        return GivenData({"name": "folder" if x.is_dir() else "npz", "path": str(x), **own})
+        name = "folder" if x.is_dir() else "table" if x.suffix.lower() in TABLES else "npz"
+        return GivenData({"name": name, "path": str(x), **own})
     if isinstance(x, str):
         return GivenData({"name": x, **own})
     return GivenData({"name": ARRAYS, **own}, gather_arrays(x, y, x_test, y_test))
