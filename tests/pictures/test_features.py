@@ -73,4 +73,4 @@ def test_features_go_by_their_names() -> None:
     figure = features(*vectors(num_features=3), names=["length", "width", "circumference of it all"])
     bars, *scatters = figure.axes
     assert [label.get_text() for label in bars.get_xticklabels()] == ["length", "width", "circumference of …"]
-    assert [axes.get_title().split(":")[0] for axes in scatters] == ["length", "width", "circumference of …"]
+    assert [axes.get_title().splitlines()[0] for axes in scatters] == ["length", "width", "circumference of …"]

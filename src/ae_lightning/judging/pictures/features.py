@@ -103,8 +103,8 @@ def features(
     grid = below.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axes, index in zip(grid, scattered, strict=False):
         _scatter(axes, x[rows, index], reconstructions[rows, index])
-        called = f"feature {index + 1}" if short is None else short[index]
-        axes.set_title(f"{called}: {_percent(shares[index])} lost", fontsize=SMALL_SIZE, parse_math=False)
+        called = f"feature {index + 1}: " if short is None else f"{short[index]}\n"
+        axes.set_title(f"{called}{_percent(shares[index])} lost", fontsize=SMALL_SIZE, parse_math=False)
     for axes in grid[len(scattered) :]:
         axes.set_axis_off()
     shown = "" if len(scattered) == len(shares) else f" (the {len(scattered)} of {len(shares)} that lose most)"
