@@ -138,6 +138,25 @@ def test_the_digit_is_the_label_where_there_are_more(tmp_path):
     assert data.train.labels.tolist() == [1, 0, 1]
 
 
+def test_a_split_may_have_no_labels(tmp_path, monkeypatch):
+    (tmp_path / "fer2013").mkdir()
+    published = dict(datasets.FER2013._RESOURCES)
+    for name, rows in (("train", ["3,{}", "1,{}", "3,{}"]), ("test", ["{}", "{}"])):
+        lines = [row.format(" ".join([str(number)] * 48 * 48)) for number, row in enumerate(rows)]
+        file = tmp_path / f"fer2013/{name}.csv"
+        file.write_text("\n".join([("emotion," if name == "train" else "") + "pixels", *lines, ""]))
+        published[name] = file.name, hashlib.md5(file.read_bytes()).hexdigest()
+    monkeypatch.setattr(datasets.FER2013, "_RESOURCES", published)
+    data = load("FER2013", tmp_path)
+    assert data.train.shape == (1, 48, 48)
+    assert (levels(data.train), levels(data.test)) == ([0, 1, 2], [0, 1])
+    assert (data.class_names, data.train.labels.tolist(), data.test.labels.tolist()) == (
+        ("1", "3"),
+        [1, 0, 1],
+        [-1, -1],
+    )
+
+
 def test_files_of_any_size_are_sized_as_those_of_a_folder(tmp_path):
     for number, size in enumerate([(20, 20), (40, 20), (20, 20)]):
         picture(tmp_path / f"country211/train/AT/{number}.png", size, 10 + number)
