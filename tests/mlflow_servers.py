@@ -1,4 +1,4 @@
-"""Real MLflow servers on loopback."""
+"""Real MLflow servers on loopback, of this MLflow or of that of the Python in AE_LIGHTNING_MLFLOW_SERVER."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import urllib.request
 from contextlib import suppress
 
 import pytest
+
+PYTHON = os.environ.get("AE_LIGHTNING_MLFLOW_SERVER", sys.executable)
+"""Where users' servers are behind their clients by some versions, this one may be too."""
 
 
 class Server:
@@ -36,7 +39,7 @@ class Server:
         pytest.fail((self.folder / "server.log").read_text())
 
     def _launch(self):
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
+        command = [PYTHON, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.database}"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         # Without its job runners the server is one process fewer by eight. One that is killed leaves uploads behind.
@@ -86,7 +89,9 @@ class Server:
 
 def serving(folder, store):
     """Serve a copy of a database in a folder, for as long as a fixture lasts."""
-    shutil.copy(store, folder / "server.db")
+    # Another version refuses the database of a newer one, and makes its own.
+    if sys.executable == PYTHON:
+        shutil.copy(store, folder / "server.db")
     started = Server(folder)
     started.start()
     yield started
