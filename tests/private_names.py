@@ -1,7 +1,7 @@
 """Every private name of another library that the package uses, what for, and the test of what depends on it.
 
-`test_private_names.py` holds this list against the code. The tests run with the lowest versions (`make test-lowest`, or by
-hand for torch) and the newest ones: a name that goes is found there.
+`test_private_names.py` holds this list against the code. The tests run with the newest versions, some of them with the
+lowest (`make test-lowest`): a name that goes is found there.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ _RUN = "command_line/test_run_folders.py::test_another_setting_is_written_down_b
 _LOST = "sweep/test_storage.py::test_a_lost_trial_is_tried_again_once"
 _SPACE = "sweep/test_space.py::test_a_first_value_is_one_that_optuna_could_choose"
 
+_PLANES = "data/test_pixel_formats.py::test_colours_in_packed_planes_keep_16_bits"
+_GREYS = "data/test_pixel_formats.py::test_greys_with_opacity_keep_16_bits"
+
 PRIVATE_NAMES = {
     "_BatchNorm": PrivateName(
         "torch",
@@ -58,8 +61,10 @@ PRIVATE_NAMES = {
     "_Tile": PrivateName(
         "PIL",
         "planes that Pillow's own reader of TIFF takes for something else",
-        "data/test_pixel_formats.py::test_colours_of_16_bits_in_planes",
+        _PLANES,
     ),
+    "_bigtiff": PrivateName("PIL", "planes of TIFF that is written otherwise", _PLANES),
+    "_mode": PrivateName("PIL", "greys of 16 bits with opacity, read as four bytes", _GREYS),
     "_repr_png_": PrivateName(
         "IPython",
         "a figure that a notebook shows",
