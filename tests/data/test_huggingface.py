@@ -210,9 +210,10 @@ def test_what_is_neither_on_disk_nor_reached_is_a_data_error(capsys):
     assert "asking Hugging Face's hub for nobody/nothing" in capsys.readouterr().err
 
 
-def test_what_can_be_no_name_on_the_hub_is_not_asked_for(tmp_path):
+@pytest.mark.parametrize("path", ["/none/such", "~/none", "a/b/c", "pandas", "parquet"])
+def test_what_can_be_no_name_on_the_hub_is_not_asked_for(path):
     with pytest.raises(DataError, match=r"there is no such folder, and no data set of the hub is called so"):
-        load(tmp_path / "nothing")
+        load(path)
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -130,7 +130,7 @@ def _load(place: Place) -> Any:
     if is_saved and options:
         raise ConfigError(f"{OPTIONS_KEY}: {first_few(list(options))}: {path} was saved to disk, and takes none")
     if not path.exists():
-        if not HUB_NAME.fullmatch(str(place.settings.path)):
+        if not HUB_NAME.fullmatch(str(place.settings.path)) or _is_loader(str(place.settings.path)):
             raise DataError(f"{where}: there is no such folder, and no data set of the hub is called so")
         # Where it cannot be reached, that takes minutes.
         Console(stderr=True).print(
@@ -144,6 +144,11 @@ def _load(place: Place) -> Any:
     except Exception as error:  # whatever the hub, or what lies in the folder, is stumbled over by
         kind = "a folder that cannot be loaded" if path.exists() else "no folder, and not loaded from the hub"
         raise DataError(f"{where} is {kind}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def _is_loader(name: str) -> bool:
+    """Whether `datasets` would take a name for one of its own readers of files, some of which would unpickle them."""
+    return name.isidentifier() and importlib.util.find_spec(f"datasets.packaged_modules.{name}") is not None
 
 
 @contextmanager
