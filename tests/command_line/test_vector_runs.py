@@ -195,11 +195,3 @@ def test_what_vectors_do_not_allow_is_refused_before_training(refuse, npz, optio
     values = np.random.default_rng(0).normal(size=(40, 5))
     path = npz(x_train=values, x_test=values[:9])
     assert said in refuse("fit", "--data.name", "npz", "--data.path", path, *options.split())
-
-
-def test_a_stream_takes_bytes_alone(refuse, npz, tmp_path):
-    path = npz(x_train=np.zeros((9, 5)), x_test=np.zeros((2, 5)))
-    said = refuse("convert", "--data.name", "npz", "--data.path", path, "--output", tmp_path / "stored")
-    assert said.startswith(
-        "convert: a stream holds uint8 or uint16 images (C, H, W), and images has float32 of shape (5,)"
-    )
