@@ -97,7 +97,8 @@ def test_a_stream_that_is_no_terminal_is_told_what_is_judged_once_in_a_while(wor
     monkeypatch.setattr(narration, "SECONDS_BETWEEN_LINES", 0.0)
     outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")
     assert outcome.code == 0, outcome.err
-    assert "judging 4/6: measure mse\n" in outcome.err
+    # Measures run side by side: which of the two begins first is not known.
+    assert re.search(r"judging [45]/6: measure mse\n", outcome.err)
     monkeypatch.undo()
     outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")
     assert "judging " not in outcome.err
