@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral, Real
 from typing import Any, TypeVar, get_args
 
@@ -84,6 +85,15 @@ def require_positive(key: str, value: float) -> float:
     if not value > 0:
         raise ConfigError(f"{key}: {value} is not allowed; it must be above 0")
     return value
+
+
+def bytes_of_gib(key: str, gib: float) -> int:
+    """Return a size in bytes, of a larger one than is countable the largest that is.
+
+    Raises:
+        ConfigError: If it is 0 or less, or no number.
+    """
+    return int(min(require_positive(key, gib) * 2**30, sys.maxsize))
 
 
 def require_at_least(key: str, value: int, smallest: int = 1) -> int:

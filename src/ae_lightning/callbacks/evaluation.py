@@ -28,11 +28,11 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.callbacks.narration import Parts, narrated
-from ae_lightning.checks import require_at_least
+from ae_lightning.checks import bytes_of_gib, require_at_least
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.sample_keys import SampleKeys
 from ae_lightning.data.splits import Split, SplitName
-from ae_lightning.errors import ConfigError, UserError, first_line
+from ae_lightning.errors import UserError, first_line
 from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.cache import Cache
 from ae_lightning.judging.case import MANY_IMAGES, OF_SAMPLES, Case
@@ -114,8 +114,6 @@ class Evaluation(Callback):
             ("seed", seed, 0),
         ):
             require_at_least(f"evaluation.{key}", value, lowest)
-        if not max_gib > 0:
-            raise ConfigError(f"evaluation.max_gib: {max_gib} is not allowed; it must be above 0")
         self.every_n_epochs = every_n_epochs
         self.draw_every_n_epochs = draw_every_n_epochs
         self.num_images = num_images
@@ -128,6 +126,7 @@ class Evaluation(Callback):
         self.convolution = convolution
         self.max_train_images = max_train_images
         self.max_gib = max_gib
+        self._max_bytes = bytes_of_gib("evaluation.max_gib", max_gib)
         self.pca = pca
         self.seed = seed
         self._cache = Cache(None if cache is None else Path(cache).expanduser())
@@ -236,7 +235,7 @@ class Evaluation(Callback):
         """Return how many images of a split are looked at: what is wanted, as far as ``max_gib`` allows."""
         split = data.split(name)
         wanted = len(split) if num_images is None else min(num_images, len(split))
-        held = min(wanted, num_within(int(self.max_gib * 2**30), split.x.shape[1:]))
+        held = min(wanted, num_within(self._max_bytes, split.x.shape[1:]))
         if held < wanted:
             rank_zero_warn(
                 f"evaluation.max_gib: {held:,} of {wanted:,} images of the {name} split are looked at; "

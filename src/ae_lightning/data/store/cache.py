@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ae_lightning.checks import require_positive
+from ae_lightning.checks import bytes_of_gib
 from ae_lightning.waiting import holding
 
 DECODED, FETCHED = "decoded", "streams"
@@ -30,7 +30,7 @@ class DataCache:
 
     def __init__(self, folder: Path | None, gib: float = 20.0) -> None:
         self.folder = folder
-        self.max_bytes = int(require_positive("data.cache_gib", gib) * 2**30)
+        self.max_bytes = bytes_of_gib("data.cache_gib", gib)
 
     def make_room(self, num_bytes: int) -> None:
         """Throw out what is too much for something new of so many bytes."""
