@@ -23,5 +23,5 @@ def test_a_size_is_countable_however_large(gib, expected):
 
 @pytest.mark.parametrize("gib", [0, -1.0, float("nan")])
 def test_none_is_refused_by_name(gib):
-    with pytest.raises(ConfigError, match="^evaluation.max_gib: .* is not allowed; it must be above 0"):
+    with pytest.raises(ConfigError, match=r"^evaluation\.max_gib: .* is not allowed; it must be above 0"):
         Evaluation(max_gib=gib)
