@@ -127,11 +127,11 @@ def data_set_use(data: SeenData) -> DataSetUse:
     """Return a data set as MLflow knows it."""
     told = fingerprints_in(data.state_dict()) if isinstance(data, DataModule) else data.fingerprints()
     digest = hashlib.sha256(" ".join(told[name] for name in data.split_names).encode()).hexdigest()
-    place = (data.path or "") if isinstance(data, DataModule) else ""
+    path = data.path if isinstance(data, DataModule) else None
     return DataSetUse(
         name=data.dataset_name,
         digest=digest[:_DIGEST_LENGTH],
-        place="" if place is None else _resolved(place),
+        place="" if path is None else _resolved(path),
         shape=list(data.spec.shape),
         num_samples={name: data.num_samples(name) for name in data.split_names},
     )
