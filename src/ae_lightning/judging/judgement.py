@@ -68,23 +68,23 @@ def judge(measures: Sequence[Measure], case: Case, *, with_pca: bool, guard: Gua
     """
     own = measures_of(measures, case, guard)
     pca = _measures_of_pca_on(case, own.measures, guard) if with_pca else measures_of((), case)
-    codecs: dict[str, Curve] = {}
+    image_codecs: dict[str, Curve] = {}
     codec_seconds: dict[str, float] = {}
 
     def compress() -> None:
         with guard("the curves of JPEG and WebP"):
             curves, codec_seconds["image_codecs"] = _image_codecs(case)
-            codecs.update(curves)
+            image_codecs.update(curves)
 
     compressing = [Job(compress)] if _has_codecs(own.measures) else []
     run_jobs([*own.jobs(asks_no_network), *pca.jobs(lambda measure: measure.is_built_in), *compressing])
-    for codec, results in (("autoencoder", own.results), ("pca", pca.results)):
-        if "compression" in results.curves:
-            codecs[codec] = results.curves["compression"]
+    results = {"autoencoder": own.results, "pca": pca.results}
+    codecs = {name: one.curves["compression"] for name, one in results.items() if "compression" in one.curves}
     return Judgement(
-        _beside(own.results.values, pca.results.values),
-        _beside(own.results.seconds, pca.results.seconds) | codec_seconds,
-        codecs,
+        _beside(*(one.values for one in results.values())),
+        _beside(*(one.seconds for one in results.values())) | codec_seconds,
+        # There is nothing to hold them against where compression could not be measured.
+        codecs | image_codecs if codecs else {},
     )
 
 
