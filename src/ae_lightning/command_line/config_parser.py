@@ -22,7 +22,7 @@ from ae_lightning.command_line.jsonargparse_patches import (
     short_names_resolved,
 )
 from ae_lightning.command_line.unparsed_options import config_files
-from ae_lightning.command_line.yaml_text import check_size, constructors_explained
+from ae_lightning.command_line.yaml_text import check_structure, constructors_explained
 from ae_lightning.errors import ConfigError
 from ae_lightning.models.autoencoder import Autoencoder
 
@@ -34,7 +34,7 @@ MODE = "ae_lightning"
 
 
 def _load(text: str) -> Any:
-    check_size(text)
+    check_structure(text)
     with constructors_explained():
         try:
             return get_loader("yaml")(text)

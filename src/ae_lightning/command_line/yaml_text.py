@@ -29,7 +29,7 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: If it is not valid, or larger or deeper than a configuration can be.
     """
-    check_size(text)
+    check_structure(text)
     with constructors_explained():
         return yaml.safe_load(text)
 
@@ -51,7 +51,7 @@ def constructors_explained() -> Iterator[None]:
         raise yaml.YAMLError(str(fault)) from error
 
 
-def check_size(text: str) -> None:
+def check_structure(text: str) -> None:
     """Check how much a YAML holds once its aliases are written out, without doing so, and that no key stands twice.
 
     Of two sections of one name, PyYAML would drop the first in silence.
@@ -61,11 +61,11 @@ def check_size(text: str) -> None:
             contains itself, or has a key twice.
     """
     # Anchor, size and depth of every collection that is open; the first stands for the document.
-    opened: list[_Size] = [_Size(None)]
-    anchored: dict[str | None, _Size] = {}
+    opened: list[_Node] = [_Node(None)]
+    anchored: dict[str | None, _Node] = {}
     for event in yaml.parse(text, Loader=_Parser):
         if isinstance(event, yaml.CollectionStartEvent):
-            opened.append(_Size(event.anchor, is_mapping=isinstance(event, yaml.MappingStartEvent)))
+            opened.append(_Node(event.anchor, is_mapping=isinstance(event, yaml.MappingStartEvent)))
             _require(len(opened) - 1 <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
             continue
         if isinstance(event, yaml.CollectionEndEvent):
@@ -73,11 +73,11 @@ def check_size(text: str) -> None:
             anchored[whole.anchor] = whole
         elif isinstance(event, yaml.ScalarEvent):
             _require(opened[-1].takes(event.value), f"the key {event.value!r} stands twice in one mapping")
-            whole = _Size(event.anchor)
+            whole = _Node(event.anchor)
             anchored[whole.anchor] = whole
         elif isinstance(event, yaml.AliasEvent):
             _require(all(size.anchor != event.anchor for size in opened), f"&{event.anchor} contains itself")
-            whole = anchored.get(event.anchor, _Size(None))
+            whole = anchored.get(event.anchor, _Node(None))
         else:
             continue
         opened[-1].add(whole)
@@ -85,7 +85,7 @@ def check_size(text: str) -> None:
         _require(len(opened) - 1 + whole.depth <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
 
 
-class _Size:
+class _Node:
     """How many values something holds and how deep it is, itself counted; of a mapping, its keys as well."""
 
     def __init__(self, anchor: str | None, *, is_mapping: bool = False) -> None:
@@ -104,7 +104,7 @@ class _Size:
             self._keys.add(scalar)
         return is_new or not is_key
 
-    def add(self, inner: _Size) -> None:
+    def add(self, inner: _Node) -> None:
         self._num_inner += 1
         self.num_nodes += inner.num_nodes
         self.depth = max(self.depth, inner.depth + 1)
