@@ -143,7 +143,7 @@ class DataModule(ScaledData):
         augment: Sequence[Given] | None = None,
     ) -> None:
         super().__init__()
-        self.reading = SourceSettings(
+        self.settings = SourceSettings(
             image_size=image_size,
             resize=resize,
             splits=splits,
@@ -158,7 +158,7 @@ class DataModule(ScaledData):
             target=target,
             missing=missing,
         )
-        check_source(name, self.reading)
+        check_source(name, self.settings)
         self._cache = DataCache(None if cache is None else Path(cache).expanduser(), cache_gib)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
@@ -225,9 +225,9 @@ class DataModule(ScaledData):
     def notes(self) -> tuple[str, ...]:
         """How the source was understood, and what was left out, in a few words each; loads the data."""
         contents = self._load()
-        if self.reading.resize is None or "resize" in contents.settled:
+        if self.settings.resize is None or "resize" in contents.settled:
             return contents.notes
-        unused = f"data.resize {self.reading.resize} has no effect: it is for {takers_of('resize')} only"
+        unused = f"data.resize {self.settings.resize} has no effect: it is for {takers_of('resize')} only"
         return (*contents.notes, unused)
 
     @property
@@ -235,7 +235,7 @@ class DataModule(ScaledData):
         """Name of the data set: the source's, or that of the user's own folder or file."""
         if self.name == STREAM:
             return Path(self.path or "").expanduser().resolve().name
-        return find_source(self.name).called(self.reading)
+        return find_source(self.name).called(self.settings)
 
     @property
     def split_names(self) -> tuple[SplitName, ...]:
@@ -328,7 +328,7 @@ class DataModule(ScaledData):
         """
         return load_data(
             self.name,
-            self.reading,
+            self.settings,
             root=self.root or os.environ.get(ROOT_VARIABLE) or "data",
             split_seed=self.split_seed,
             cache=self._cache,

@@ -131,9 +131,9 @@ def _loaded_part(split: Split) -> _Part:
 
 def _open_folder(data: DataModule) -> _Original:
     """Open a folder whose files are decoded as they are written: palettes count as colour, even where all are grey."""
-    reading, faults = data.reading, Faults(data.reading.on_error)
-    layout = read_layout(Path(data.path or "").expanduser(), reading, faults)
-    contents = find_readable_images(layout, reading, faults)
+    settings, faults = data.settings, Faults(data.settings.on_error)
+    layout = read_layout(Path(data.path or "").expanduser(), settings, faults)
+    contents = find_readable_images(layout, settings, faults)
     width, height = contents.resizing.size
     shape, dtype = (contents.num_channels, height, width), np.dtype(contents.dtype)
     labels = layout.labels_of(contents.files)
