@@ -221,7 +221,10 @@ def test_columns_stand_in_any_order_and_a_test_split_may_have_no_labels(tmp_path
             {"a.csv": "x\n1\n", "b.csv": "x\n1\n"},
             r"has a.csv, b.csv, which are not all called after splits; data.splits",
         ),
-        ({"test.csv": "x\n1\n", "val.csv": "x\n1\n"}, r"has nothing to train on; data.splits: \{train: FILE"),
+        (
+            {"test.csv": "x\n1\n", "val.csv": "x\n1\n"},
+            r"has test.csv, val.csv, and nothing to train on; data.splits: \{train: FILE",
+        ),
         ({"train.csv": "x,y\n1,2\n", "test.csv": "x,z\n1,2\n"}, r"test.csv lacks y of train.csv"),
         ({"train.csv": "x\n1\n", "test.csv": "x,z\n1,2\n"}, r"test.csv has z beside the columns of train.csv"),
         ({"x.csv": "x,x\n1,2\n"}, r"x.csv: several columns are called 'x'"),

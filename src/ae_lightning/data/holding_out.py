@@ -20,6 +20,11 @@ TEST_SHARE = 0.1
 KEY = "data.leave_out_class"
 
 
+def told_of_test(held_out_of: str = "train") -> str:
+    """Say that a test split is held out, and of what."""
+    return f"test is a tenth of {held_out_of}, held out"
+
+
 class TrainValDivision(NamedTuple):
     """A division of samples.
 

@@ -18,12 +18,13 @@ from rich.console import Console
 from ae_lightning.data.arrays.labels import check_label_header, places_of
 from ae_lightning.data.arrays.samples import Header
 from ae_lightning.data.data_line import first_few
+from ae_lightning.data.holding_out import told_of_test
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.layout import FolderLayout, PlacedImage
 from ae_lightning.data.image_folder.stored_image import StoredImage
 from ae_lightning.data.source import Place
 from ae_lightning.data.source_settings import SourceSettings
-from ae_lightning.data.split_names import part_of
+from ae_lightning.data.split_names import Part, part_of, split_by_names, told_of_splits
 from ae_lightning.data.splits import SPLITS, DataSet, SplitName
 from ae_lightning.errors import ConfigError, DataError, first_line, unknown_name
 from ae_lightning.labels import MISSING_LABEL
@@ -111,7 +112,7 @@ def read_huggingface(place: Place) -> DataSet:
         kept_names += [f"{split} {image_column} {one._fingerprint} {number}" for number in range(len(files))]
     notes = [*splits.notes, *label_notes, *([] if class_of is None else class_of.notes)]
     if "test" not in splits.opened:
-        notes.append("test is a tenth of train, held out")
+        notes.append(told_of_test())
     classes = None if class_of is None else tuple(class_of.classes)
     layout = FolderLayout(Path(str(settings.path)), tuple(images), classes, tuple(notes))
     # Of what lies in memory alone nothing tells whether it is the same.
@@ -178,24 +179,11 @@ def _splits(loaded: Any, settings: SourceSettings) -> Splits:
     elif len(loaded) == 1:
         return Splits({"train": next(iter(loaded.values()))}, [])
     else:
-        named = _named_after_splits(list(map(str, loaded)), str(settings.path))
-    left_out = [name for name in map(str, loaded) if name not in named.values()]
-    told = "splits: " + ", ".join(f"{name} ({split})" for split, name in named.items())
-    notes = [told, *([f"left out: {first_few(left_out)}"] if left_out else [])]
+        read = {name: part_of(name) for name in map(str, loaded)}
+        parts: dict[str, Part] = {name: "other" if one is None else one.part for name, one in read.items()}
+        named = split_by_names(parts, f"data.path: {settings.path}", BY_HAND)
+    notes = told_of_splits(named, [name for name in map(str, loaded) if name not in named.values()])
     return Splits({split: loaded[name] for split, name in named.items()}, notes)
-
-
-def _named_after_splits(names: list[str], path: str) -> dict[SplitName, str]:
-    found: dict[str, list[str]] = {}
-    for name in names:
-        part = part_of(name)
-        found.setdefault("other" if part is None else part.part, []).append(name)
-    for named, several in found.items():
-        if named != "other" and len(several) > 1:
-            raise DataError(f"data.path: {path} has {' and '.join(several)} for {named}; {BY_HAND}")
-    if "train" not in found:
-        raise DataError(f"data.path: {path} has {first_few(names)}, and nothing to train on; {BY_HAND}")
-    return {split: found[split][0] for split in SPLITS if split in found}
 
 
 def _image_column(features: Mapping[str, Any], settings: SourceSettings) -> str:

@@ -1,10 +1,14 @@
-"""Folders that are called after splits, as publishers spell them."""
+"""Folders, files and the like that are called after splits, as publishers spell them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
+
+from ae_lightning.data.data_line import first_few
+from ae_lightning.data.splits import SPLITS, SplitName
+from ae_lightning.errors import DataError
 
 Part = Literal["train", "val", "test", "other"]
 """A split, or what is published beside splits and is none: images without labels, or masks."""
@@ -86,3 +90,32 @@ def parts_of(names: Iterable[str]) -> dict[str, Part] | None:
     if len(known) < len(read) or len(rests) < 2 or (said and not set.intersection(*said)):
         return None
     return {name: one.part for name, one in known.items()}
+
+
+def split_by_names(parts: Mapping[str, Part], where: str, remedy: str) -> dict[SplitName, str]:
+    """Return which of several things is which split.
+
+    Args:
+        parts: What each is, by its name.
+        where: They are, which begins a message.
+        remedy: What to do where they do not tell.
+
+    Raises:
+        DataError: If two are called after one split, or none is to train on.
+    """
+    found: dict[Part, list[str]] = {}
+    for name, part in parts.items():
+        found.setdefault(part, []).append(name)
+    found.pop("other", None)
+    for part, names in found.items():
+        if len(names) > 1:
+            raise DataError(f"{where} has {' and '.join(names)} for {part}; {remedy}")
+    if "train" not in found:
+        raise DataError(f"{where} has {first_few(list(parts))}, and nothing to train on; {remedy}")
+    return {split: found[split][0] for split in SPLITS if split in found}
+
+
+def told_of_splits(named: Mapping[SplitName, str], left_out: Sequence[str] = ()) -> list[str]:
+    """Say which splits there are, and what is none of them."""
+    told = "splits: " + ", ".join(f"{name} ({split})" for split, name in named.items())
+    return [told, *([f"left out: {first_few(left_out)}"] if left_out else [])]

@@ -15,7 +15,7 @@ from torchvision import datasets  # type: ignore[import-untyped]
 
 from ae_lightning.data.arrays.samples import with_channels_first
 from ae_lightning.data.downloading import FAILURES, downloading, no_empty_folders
-from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test, told_of_test
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.layout import FolderLayout, PlacedImage
 from ae_lightning.data.image_folder.settings import OF_FILES
@@ -152,12 +152,9 @@ def _read_arrays(name: str, about: TorchvisionClass, place: Place, opened: Opene
     train, test = splits["train"], splits.get("test")
     if test is None:
         train, test = hold_out_test(train, TEST_SHARE, place.split_seed)
-        notes.append(_HELD_OUT)
+        notes.append(told_of_test())
     names = tuple(_class_names(opened, numbers.tolist()))
     return DataSet(train, test, names, val=splits.get("val"), notes=tuple(notes))
-
-
-_HELD_OUT = "test is a tenth of train, held out"
 
 
 def _arrays_of(name: str, about: TorchvisionClass, data: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -210,7 +207,7 @@ def _read_files(about: TorchvisionClass, place: Place, opened: Opened) -> DataSe
         for split, rows in found.items()
         for path, label in rows
     ]
-    notes = () if "test" in opened else (_HELD_OUT,)
+    notes = () if "test" in opened else (told_of_test(),)
     layout = FolderLayout(place.root, tuple(images), tuple(names.values()), notes)
     reading = place.settings
     files = [path for rows in found.values() for path, _ in rows]

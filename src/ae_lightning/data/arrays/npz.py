@@ -23,7 +23,7 @@ from ae_lightning.data.arrays.samples import (
     stretched,
     with_channels_first,
 )
-from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test, told_of_test
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.sample_keys import keys_of_array
 from ae_lightning.data.splits import DataSet, Split, SplitName
@@ -94,7 +94,7 @@ def read_npz(path: Path, split_seed: int = 0) -> DataSet:
     train, test = splits["train"], splits.get("test")
     if test is None:
         train, test = hold_out_test(train, TEST_SHARE, split_seed)
-        notes.append(f"test is a tenth of {names.samples['train']}, held out")
+        notes.append(told_of_test(names.samples["train"]))
     left_out = [name for name in names.left_out if name != NAMES]
     notes += [*labels.notes, *([f"left out: {', '.join(left_out)}"] if left_out else [])]
     return DataSet(train, test, labels.class_names or None, described, val=splits.get("val"), notes=tuple(notes))

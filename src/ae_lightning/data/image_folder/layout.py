@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from ae_lightning.data.data_line import first_few
-from ae_lightning.data.holding_out import TEST_SHARE, hold_out, num_held_out_for_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out, num_held_out_for_test, told_of_test
 from ae_lightning.data.image_folder.faults import Faults
 from ae_lightning.data.image_folder.masks import refuse_masks
 from ae_lightning.data.image_folder.search import FoundFiles, counted, find_files
 from ae_lightning.data.image_folder.settings import FolderLabels, FolderReading
 from ae_lightning.data.image_folder.stored_image import ImagePath
 from ae_lightning.data.image_folder.tree import Node, are_strays, tree_of
-from ae_lightning.data.split_names import Part, part_of, parts_of
+from ae_lightning.data.split_names import Part, part_of, parts_of, told_of_splits
 from ae_lightning.data.splits import SPLITS, SplitName
 from ae_lightning.errors import DataError
 from ae_lightning.labels import MISSING_LABEL
@@ -207,9 +207,7 @@ class _Reader:
                 self._leave_out(node.images, f"beside {self._shown(below.path)}")
                 node = below
             found[split] = node
-        self._notes.append(
-            "splits: " + ", ".join(f"{self._shown(node.path)} ({split})" for split, node in found.items())
-        )
+        self._notes += told_of_splits({split: self._shown(node.path) for split, node in found.items() if split})
         return found
 
     def layout(self, divided: Mapping[SplitName | None, Node], passed_over: Mapping[str, int]) -> FolderLayout:
@@ -218,7 +216,7 @@ class _Reader:
         classes = self._classes(divided)
         if "test" not in divided:
             held_out_of = "train" if "train" in divided else "the images"
-            self._notes.append(f"test is a tenth of {held_out_of}, held out")
+            self._notes.append(told_of_test(held_out_of))
         if passed_over:
             self._left_out.append(counted(passed_over))
         notes = [*self._notes, *(["left out: " + ", ".join(self._left_out)] if self._left_out else [])]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ae_lightning.data.arrays.labels import Labels, places_of
@@ -111,24 +112,16 @@ def labels_of(tables: Tables, target: str) -> Labels:
     if "train" not in found:
         raise DataError(f"{KEY}: {target} has no value in {tables['train'].path}")
     labels = places_of(found)
-    unknown = {split: np.full(table.columns.num_rows, MISSING_LABEL) for split, table in tables.items()}
+    unknown = {split: torch.full((table.columns.num_rows,), MISSING_LABEL) for split, table in tables.items()}
     notes = [f"{split} has no labels, as it has no {target}" for split in tables if split not in found]
-    for split, places in labels.places.items():
-        unknown[split] = places.numpy()
-    num_missing = sum(int((places == MISSING_LABEL).sum()) for split, places in unknown.items() if split in found)
+    num_missing = sum(int((places == MISSING_LABEL).sum()) for places in labels.places.values())
     notes += [f"{num_missing:,} without a label"] if num_missing else []
-    return labels._replace(places=_as_tensors(unknown), notes=(*labels.notes, *notes))
+    return labels._replace(places={**unknown, **labels.places}, notes=(*labels.notes, *notes))
 
 
 def _has_values(table: Table, target: str) -> bool:
     is_there = target in table.columns.column_names
     return is_there and table.columns.column(target).null_count < table.columns.num_rows
-
-
-def _as_tensors(labels: Mapping[SplitName, NDArray[np.int64]]) -> Any:
-    import torch
-
-    return {split: torch.from_numpy(places.astype(np.int64)) for split, places in labels.items()}
 
 
 def _column_of_labels(table: Table, target: str) -> NDArray[Any]:

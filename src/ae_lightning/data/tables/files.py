@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ae_lightning.data.data_line import first_few
-from ae_lightning.data.split_names import Part, parts_of
+from ae_lightning.data.split_names import parts_of, split_by_names, told_of_splits
 from ae_lightning.data.splits import SPLITS, SplitName
 from ae_lightning.errors import DataError, first_line
 
@@ -64,7 +64,7 @@ def find_tables(path: Path, splits: Mapping[SplitName, str] | None) -> TableFile
         for split, file in named.items():
             if not file.is_file():
                 raise DataError(f"data.splits: {split}: there is no file {file}")
-        return TableFiles(named, [_told(named)])
+        return TableFiles(named, told_of_splits({split: file.name for split, file in named.items()}))
     if path.is_file():
         return TableFiles({"train": path}, [])
     if not path.is_dir():
@@ -82,23 +82,9 @@ def _named_after_splits(path: Path, tables: list[Path]) -> TableFiles:
     if parts is None:
         names = first_few([one.name for one in tables])
         raise DataError(f"data.path: {path} has {names}, which are not all called after splits; {BY_HAND}")
-    found: dict[Part, list[Path]] = {}
-    for one in tables:
-        found.setdefault(parts[one.stem], []).append(one)
-    others = found.pop("other", [])
-    for part, files in found.items():
-        if len(files) > 1:
-            names = " and ".join(one.name for one in files)
-            raise DataError(f"data.path: {path} has {names} for {part}; {BY_HAND}")
-    if "train" not in found:
-        raise DataError(f"data.path: {path} has nothing to train on; {BY_HAND}")
-    named = {split: found[split][0] for split in SPLITS if split in found}
-    left_out = [f"left out: {first_few([one.name for one in others])}"] if others else []
-    return TableFiles(named, [_told(named), *left_out])
-
-
-def _told(named: Mapping[SplitName, Path]) -> str:
-    return "splits: " + ", ".join(f"{file.name} ({split})" for split, file in named.items())
+    named = split_by_names({one.name: parts[one.stem] for one in tables}, f"data.path: {path}", BY_HAND)
+    left_out = [one.name for one in tables if one.name not in named.values()]
+    return TableFiles({split: path / name for split, name in named.items()}, told_of_splits(named, left_out))
 
 
 def read_file(path: Path) -> Table:

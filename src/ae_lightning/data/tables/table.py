@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ae_lightning.data.data_line import first_few
-from ae_lightning.data.holding_out import TEST_SHARE, hold_out, num_held_out_for_test
+from ae_lightning.data.holding_out import TEST_SHARE, hold_out_test, told_of_test
 from ae_lightning.data.memory import COPIES, require_memory
 from ae_lightning.data.sample_keys import SampleKeys, keys_of_array
 from ae_lightning.data.source_settings import SourceSettings
@@ -55,11 +55,8 @@ def read_table(path: Path, settings: SourceSettings, split_seed: int = 0) -> Dat
     if settings.missing == "drop":
         splits = _without_missing(splits, notes)
     if "test" not in splits:
-        kept, held_out = hold_out(
-            len(splits["train"]), num_held_out_for_test(len(splits["train"]), TEST_SHARE), split_seed
-        )
-        splits |= {"train": splits["train"].select(kept), "test": splits["train"].select(held_out)}
-        notes.append("test is a tenth of train, held out")
+        splits["train"], splits["test"] = hold_out_test(splits["train"], TEST_SHARE, split_seed)
+        notes.append(told_of_test())
     _fill(splits, names, tables, notes, with_mean=settings.missing == "mean")
     class_names = None if labels is None else labels.class_names
     return DataSet(
