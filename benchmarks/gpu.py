@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch._inductor import config as inductor
 
-from benchmarks.gpu_parts import PARTS, Bench, Part, SkippedError
+from benchmarks.gpu_parts import PARTS, GpuBench, Part, SkippedError
 from benchmarks.options import positive
 
 IMAGES_OF_DEVICE = {"cuda": 262_144, "cpu": 2_048}
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as name:
         before = Path.cwd()
-        bench = Bench(Path(name), options.device, options.images, root=before)
+        bench = GpuBench(Path(name), options.device, options.images, root=before)
         os.chdir(name)
         try:
             for outcome in run(options.parts, bench, options.minutes * 60):
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
 
-def run(parts: dict[str, Part], bench: Bench, seconds: float) -> Iterator[Outcome]:
+def run(parts: dict[str, Part], bench: GpuBench, seconds: float) -> Iterator[Outcome]:
     """Run parts one after the other, as long as there is time.
 
     Args:
@@ -98,16 +98,16 @@ def run(parts: dict[str, Part], bench: Bench, seconds: float) -> Iterator[Outcom
     """
     began_at = time.monotonic()
     for name, part in parts.items():
-        start = time.monotonic()
-        if start - began_at > seconds:
+        if time.monotonic() - began_at > seconds:
             yield Outcome(name, skipped="the time is up")
             continue
-        yield _run_one(name, lambda part=part: part(bench), start)  # type: ignore[misc]
+        yield _run_one(name, part, bench)
 
 
-def _run_one(name: str, part: Callable[[], dict[str, Any]], start: float) -> Outcome:
+def _run_one(name: str, part: Part, bench: GpuBench) -> Outcome:
+    start = time.monotonic()
     try:
-        figures = part()
+        figures = part(bench)
     except SkippedError as reason:
         return Outcome(name, time.monotonic() - start, skipped=str(reason))
     except Exception as error:  # the parts after it are worth their time all the same
@@ -115,7 +115,7 @@ def _run_one(name: str, part: Callable[[], dict[str, Any]], start: float) -> Out
     return Outcome(name, time.monotonic() - start, figures)
 
 
-def conditions(bench: Bench) -> dict[str, Any]:
+def conditions(bench: GpuBench) -> dict[str, Any]:
     """Return what the figures depend on beside the code."""
     is_cuda = bench.device == "cuda"
     return {

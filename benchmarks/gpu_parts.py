@@ -23,6 +23,7 @@ from ae_lightning.data.batch import Batch
 from ae_lightning.machine.precision import choose_precision
 from benchmarks.arguments import Task
 from benchmarks.clock import WARM_UP_EPOCHS
+from benchmarks.contenders.tuned import train_epoch
 from benchmarks.images import generate_images
 from benchmarks.models import FIT_OPTIONS, build_model
 
@@ -44,7 +45,7 @@ class SkippedError(Exception):
 
 
 @dataclass(frozen=True)
-class Bench:
+class GpuBench:
     """What all parts have in common.
 
     Attributes:
@@ -132,7 +133,7 @@ def _wait(device: torch.device) -> None:
 
 
 @contextmanager
-def _peak_of(bench: Bench, figures: Figures, name: str) -> Iterator[None]:
+def _peak_of(bench: GpuBench, figures: Figures, name: str) -> Iterator[None]:
     """Note how much of a GPU's memory tensors took at most, in MiB."""
     if bench.device == "cuda":
         torch.cuda.empty_cache()
@@ -142,7 +143,7 @@ def _peak_of(bench: Bench, figures: Figures, name: str) -> Iterator[None]:
         figures[name] = torch.cuda.max_memory_allocated() / 2**20
 
 
-def throughput(bench: Bench, shape: str, model: str, batch_size: int, precision: str, is_compiled: bool) -> Figures:
+def throughput(bench: GpuBench, shape: str, model: str, batch_size: int, precision: str, is_compiled: bool) -> Figures:
     """Measure `fit` and a bare loop on the same images: images a second of the epochs after the first."""
     bench.require(batch_size)
     figures: Figures = {}
@@ -162,7 +163,7 @@ def throughput(bench: Bench, shape: str, model: str, batch_size: int, precision:
     return {"fit, images/s": fit, "loop, images/s": loop, "fit ÷ loop": fit / loop, **figures}
 
 
-def _loop(bench: Bench, shape: str, model_name: str, batch_size: int, precision: str, is_compiled: bool) -> float:
+def _loop(bench: GpuBench, shape: str, model_name: str, batch_size: int, precision: str, is_compiled: bool) -> float:
     device = torch.device(bench.device)
     images_BCHW = torch.from_numpy(bench.images(shape)).to(device)
     model = build_model(model_name, SHAPES[shape], own_layers=True)
@@ -172,21 +173,14 @@ def _loop(bench: Bench, shape: str, model_name: str, batch_size: int, precision:
         model.decoder.compile()
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     autocast = torch.autocast(device.type, _TYPES.get(precision), enabled=precision in _TYPES)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
+    scaler = torch.amp.GradScaler(device.type) if precision == "16-mixed" else None
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     seconds = []
     for _ in range(EPOCHS):
         _wait(device)
         began_at = time.monotonic()
-        for indices in torch.split(torch.randperm(len(images_BCHW), device=device), batch_size):
-            x_BCHW = images_BCHW[indices].to(torch.float32, memory_format=torch.channels_last).div_(255)
-            optimizer.zero_grad()
-            with autocast:
-                loss = model(x_BCHW)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
+        train_epoch(model, optimizer, images_BCHW, batch_size, autocast, scaler)
         _wait(device)
         seconds.append(time.monotonic() - began_at)
     return len(images_BCHW) * (EPOCHS - WARM_UP_EPOCHS) / sum(seconds[WARM_UP_EPOCHS:])
@@ -195,7 +189,7 @@ def _loop(bench: Bench, shape: str, model_name: str, batch_size: int, precision:
 _TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
-def pythae(bench: Bench, batch_size: int = 128) -> Figures:
+def pythae(bench: GpuBench, batch_size: int = 128) -> Figures:
     """Measure `fit` beside pythae's `TrainingPipeline` with its defaults, on the same model and images."""
     if find_spec("pythae") is None:
         raise SkippedError("pythae is not installed")
@@ -216,7 +210,7 @@ def pythae(bench: Bench, batch_size: int = 128) -> Figures:
     return {"fit, images/s": fit, "pythae, images/s": pipeline, "fit ÷ pythae": fit / pipeline}
 
 
-def device_tests(bench: Bench) -> Figures:
+def device_tests(bench: GpuBench) -> Figures:
     """Run the tests of devices, those of GPUs where there is one."""
     if find_spec("pytest") is None:
         raise SkippedError("pytest is not installed")
@@ -244,7 +238,7 @@ def device_tests(bench: Bench) -> Figures:
     return dict(counting.outcomes)
 
 
-def resume(bench: Bench) -> Figures:
+def resume(bench: GpuBench) -> Figures:
     """Train two epochs, and one and another one after it; return by how much the weights differ at most."""
     options = (*FIT_OPTIONS["vae"], "--data.batch_size", "256", "--trainer.deterministic", "true")
     bench.fit(*options, "--trainer.max_epochs", "2")
@@ -268,7 +262,7 @@ def _newest_weights() -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in last["state_dict"].items() if tensor.numel()}
 
 
-def one_rank(bench: Bench, strategy: str) -> Figures:
+def one_rank(bench: GpuBench, strategy: str) -> Figures:
     """Train an epoch under a strategy for several ranks, with one."""
     if strategy == "fsdp" and bench.device == "cpu":
         raise SkippedError("Lightning has FSDP on GPUs alone")
@@ -277,7 +271,7 @@ def one_rank(bench: Bench, strategy: str) -> Figures:
     return {"seconds": time.monotonic() - start}
 
 
-Part: TypeAlias = Callable[[Bench], Figures]
+Part: TypeAlias = Callable[[GpuBench], Figures]
 
 
 def _measured(shape: str, model: str, batch_size: int, precision: str, is_compiled: bool) -> tuple[str, Part]:

@@ -6,12 +6,15 @@ the processor computes in it; fused Adam. The variant `own_layers` uses the pack
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from ae_lightning.machine.precision import choose_precision
 from benchmarks.arguments import Task, read_task
-from benchmarks.models import build_model
+from benchmarks.models import LoopModel, build_model
 
 VARIANTS = ("torch_layers", "own_layers")
 
@@ -25,17 +28,46 @@ def train(task: Task) -> None:
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     is_bf16 = choose_precision("cpu") == "bf16-mixed"
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=is_bf16)
     for _ in range(task.num_epochs):
         clock.begin_epoch()
-        for indices in torch.split(torch.randperm(len(images_BCHW)), task.batch_size):
-            x_BCHW = images_BCHW[indices].to(torch.float32, memory_format=torch.channels_last).div_(255)
-            optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
-                loss = model(x_BCHW)
+        train_epoch(model, optimizer, images_BCHW, task.batch_size, autocast, count=clock.step)
+        clock.end_epoch(sum(parameter.numel() for parameter in model.parameters()))
+
+
+def train_epoch(
+    model: LoopModel,
+    optimizer: torch.optim.Optimizer,
+    images_BCHW: Tensor,
+    batch_size: int,
+    autocast: torch.autocast,
+    scaler: torch.amp.GradScaler | None = None,
+    count: Callable[[int], None] = lambda num_images: None,
+) -> None:
+    """Train an epoch in random order.
+
+    Args:
+        model: Gives the loss of images in [0, 1].
+        optimizer: Steps it.
+        images_BCHW: uint8, on the model's device.
+        batch_size: Images a step; the last has what is left.
+        autocast: In which the loss is computed.
+        scaler: Scales it; None where it need not be.
+        count: Is told of each step's images.
+    """
+    for indices in torch.split(torch.randperm(len(images_BCHW), device=images_BCHW.device), batch_size):
+        x_BCHW = images_BCHW[indices].to(torch.float32, memory_format=torch.channels_last).div_(255)
+        optimizer.zero_grad()
+        with autocast:
+            loss = model(x_BCHW)
+        if scaler is None:
             loss.backward()
             optimizer.step()
-            clock.step(len(indices))
-        clock.end_epoch(sum(parameter.numel() for parameter in model.parameters()))
+        else:
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        count(len(indices))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,17 @@ import pytest
 
 from benchmarks import wheels
 from benchmarks.gpu import main, run
-from benchmarks.gpu_parts import PARTS, Bench, SkippedError
+from benchmarks.gpu_parts import PARTS, GpuBench, SkippedError
 
 
 @pytest.fixture
-def bench(tmp_path) -> Bench:
-    return Bench(tmp_path, "cpu", 64, tmp_path)
+def bench(tmp_path) -> GpuBench:
+    return GpuBench(tmp_path, "cpu", 64, tmp_path)
 
 
 def test_each_part_has_its_outcome_and_none_ends_the_others(bench):
     def raising(error: Exception):
-        def part(bench: Bench) -> dict[str, object]:
+        def part(bench: GpuBench) -> dict[str, object]:
             raise error
 
         return part
@@ -41,7 +41,7 @@ def test_each_part_has_its_outcome_and_none_ends_the_others(bench):
 
 
 def test_no_part_is_begun_after_the_time(bench):
-    def slow(bench: Bench) -> dict[str, object]:
+    def slow(bench: GpuBench) -> dict[str, object]:
         time.sleep(0.05)
         return {"done": True}
 
