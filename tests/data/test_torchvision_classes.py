@@ -1,7 +1,6 @@
 import hashlib
 import inspect
 import re
-import socket
 import struct
 from pathlib import Path
 
@@ -22,15 +21,7 @@ from ae_lightning.errors import ConfigError, DataError
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    """Fail every connection at once, as a machine without a network does."""
-
-    def refuse(*_, **__):
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def load(dataset, root, options=None, **settings):

@@ -20,14 +20,8 @@ PARTS = {"train": 20, "t10k": 10}
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    """Fail every connection at once, as a machine without a network does, and without Debian's packages."""
-
-    def refuse(*_, **__):
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+def _no_packages(monkeypatch, no_network):
+    """Let there be neither a network nor Debian's packages."""
     monkeypatch.setattr(torchvision_sets, "DEBIANS_DATA_SETS", Path("none"))
 
 
