@@ -23,10 +23,25 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+def synchronous(path):
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text("PRAGMA synchronous")).scalar()
+    engine.dispose()
+    return found
+
+
 def test_a_disk_that_is_full_while_it_is_made_leaves_nothing(tmp_path):
     with room_for(60_000), pytest.raises(TrackingError, match="cannot be used"):
         connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert names(tmp_path) == {"mlflow.db.lock"}
+
+
+def test_no_other_database_goes_unsynced_meanwhile(tmp_path):
+    made, other = tmp_path / "made.db", tmp_path / "other.db"
+    with database._unsynced(made):
+        found = [synchronous(path) for path in (made, other)]
+    assert [*found, synchronous(made)] == [0, 2, 2]
 
 
 @pytest.mark.slow

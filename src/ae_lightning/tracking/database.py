@@ -76,9 +76,35 @@ def _make(database: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     # Another program, such as `mlflow ui`, may make one in the meantime, by no lock of ours.
-    with suppress(FileExistsError), replacing(database, overwrites=False) as temporary:
+    with suppress(FileExistsError), replacing(database, overwrites=False) as temporary, _unsynced(temporary):
         store = SqlAlchemyStore(f"{SQLITE_SCHEME}{temporary}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)  # type: ignore[no-untyped-call]
         store.engine.dispose()
+
+
+@contextmanager
+def _unsynced(database: Path) -> Iterator[None]:
+    """Let nobody wait for the disk at each of the hundreds of statements that make a database.
+
+    It is synced when it is whole, and gets its name only then.
+
+    Args:
+        database: Its temporary name.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def trust_the_memory(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            ((_, _, path), *_others) = connection.execute("PRAGMA database_list")
+            if path == str(database):
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("PRAGMA journal_mode = MEMORY")
+
+    event.listen(Engine, "connect", trust_the_memory)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", trust_the_memory)
 
 
 def holds_no_run(database: Path) -> bool:
