@@ -15,7 +15,7 @@ _MAX_NAME = 40
 
 
 @contextmanager
-def replacing(path: Path, *, overwrites: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, overwrites: bool = True, syncs: bool = True) -> Iterator[Path]:
     """Give another name in the same folder to write to; what is there in the end is synced to the disk and renamed.
 
     A process that is killed at any moment, or a disk that is full, leaves what was there before. What an earlier one
@@ -24,6 +24,7 @@ def replacing(path: Path, *, overwrites: bool = True) -> Iterator[Path]:
     Args:
         path: The file or folder.
         overwrites: Whether a file may take the place of one that is there.
+        syncs: Whether to wait for the disk, where nobody else does afterwards.
 
     Yields:
         The temporary name, of which there is nothing yet.
@@ -36,14 +37,16 @@ def replacing(path: Path, *, overwrites: bool = True) -> Iterator[Path]:
     temporary = path.with_name(f"{own}{os.getpid()}{_SUFFIX}")
     try:
         yield temporary
-        sync(temporary)
+        if syncs:
+            sync(temporary)
         if overwrites:
             temporary.replace(path)
         else:
             _take_name(temporary, path)
-        # Not every file system syncs folders.
-        with suppress(OSError):
-            sync(path.parent)
+        if syncs:
+            # Not every file system syncs folders.
+            with suppress(OSError):
+                sync(path.parent)
     finally:
         _remove(temporary)
 

@@ -51,9 +51,9 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
 
 
 def _keep_as(path: Path, other: Path) -> None:
-    """Give a file a second name, so that no moment is without the first."""
+    """Give a file a second name, so that no moment is without the first; it is on the disk, and its folder soon is."""
     # A file system without hard links keeps no previous one.
-    with suppress(OSError), replacing(other) as link:
+    with suppress(OSError), replacing(other, syncs=False) as link:
         os.link(path, link)
 
 
