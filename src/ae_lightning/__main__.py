@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ae_lightning import __version__
 from ae_lightning.collector import forget_what_is_there, resting
-from ae_lightning.command_line.commands import COMMANDS, overview
-from ae_lightning.errors import ConfigError, TrainingError, UserError
+from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS, overview
+from ae_lightning.errors import ConfigError, TrainingError, UserError, unknown_name
 from ae_lightning.machine.signals import Interrupted, is_started_by_rank_0
 from ae_lightning.machine.standard_streams import keep_standard_streams, output_failure, said_on_terminals
 from ae_lightning.plain_text import plain
@@ -97,6 +97,8 @@ def _run(arguments: list[str], is_program: bool) -> int:
         raise ConfigError(NO_WORKING_DIRECTORY)
     if first in COMMANDS:
         return COMMANDS[first].run(arguments[1:])
+    if first not in TRAINER_COMMANDS:
+        raise ConfigError(_unknown_command(first))
     with said_on_terminals("loading PyTorch and Lightning …"), resting():
         from ae_lightning.command_line.launch import run
 
@@ -104,6 +106,12 @@ def _run(arguments: list[str], is_program: bool) -> int:
         forget_what_is_there()
     run(arguments)
     return 0
+
+
+def _unknown_command(given: str) -> str:
+    names = sorted([*TRAINER_COMMANDS, *COMMANDS])
+    is_missing = not given or given.startswith("-")
+    return f"a command is missing; Allowed: {', '.join(names)}" if is_missing else unknown_name("command", given, names)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,7 @@ def test_a_weight_that_changes_names_its_own_keys(refuse, config):
     assert message.startswith("model.beta: 'ende' is not known; did you mean 'end'?")
     text = f"model: {{class_path: VAE, init_args: {{beta: {weight.replace('END: 2', 'end: high')}}}}}"
     assert refuse("fit", "-c", config(text)).startswith("model.beta.end: 'high' is not allowed; it must be a number")
+    assert "did you mean 'end'? Allowed: end, start" in refuse("fit", *VAE, "--model.beta.ende", "3")
 
 
 @pytest.mark.parametrize(
@@ -147,30 +148,46 @@ def test_a_weight_that_changes_names_its_own_keys(refuse, config):
     [
         (
             ["configs/vae.yaml"],
-            "'configs/vae.yaml' belongs to no option; a configuration stands behind -c: -c ",
+            "'configs/vae.yaml' belongs to no option; did you mean -c configs/vae.yaml?",
         ),
-        (["vae"], "'vae' belongs to no option; a configuration stands behind -c: -c vae"),
+        (["vae"], "'vae' belongs to no option; did you mean -c vae?"),
         (["VAE"], "'VAE' belongs to no option; did you mean --model VAE?"),
-        ([*VAE, "--model.latent_dim", "3", "4"], "'4' belongs to no option; each takes one value"),
-        ([*VAE, "-model.latent_dim", "3"], "'-model.latent_dim' is no option; did you mean --model.latent_dim?"),
-        ([*VAE, "data.name=mnist"], "'data.name=mnist' is no option; did you mean --data.name=mnist?"),
+        ([*VAE, "--model.latent_dim", "3", "4"], "'4' belongs to no option; each begins with -- and takes one value"),
+        (
+            [*VAE, "-model.latent_dim", "3"],
+            "'-model.latent_dim' belongs to no option; did you mean --model.latent_dim?",
+        ),
+        ([*VAE, "data.name=mnist"], "'data.name=mnist' belongs to no option; did you mean --data.name=mnist?"),
         ([*VAE, "--model.latent_dim"], "--model.latent_dim: its value is missing"),
-        (["-c"], "--config: its value is missing"),
+        (["-c"], "-c: its value is missing"),
         (
             ["runs/best.ckpt"],
-            "'runs/best.ckpt' belongs to no option; a checkpoint stands behind --ckpt_path: --ckpt_path runs",
+            "'runs/best.ckpt' belongs to no option; did you mean --ckpt_path runs/best.ckpt?",
         ),
-        ([*VAE, "--", "--data.name", "mnist"], "'--' is no option"),
+        ([*VAE, "--", "--data.name", "mnist"], "'--' belongs to no option"),
     ],
 )
 def test_what_belongs_to_no_option_says_what_may_be_meant(refuse, arguments, said):
     assert refuse("fit", *arguments).startswith(said)
 
 
-def test_wrong_type_in_a_file(refuse, config):
-    message = refuse("fit", "-c", config("{model: {class_path: VAE}, data: {batch_size: many}}"))
-    assert "batch_size" in message
-    assert "many" in message
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: {batch_size: many}", "data.batch_size: 'many' is not allowed; it must be a whole number"),
+        (
+            "model: {class_path: VAE, init_args: {optimizer: {class_path: Adam, init_args: {lr: fast}}}}",
+            "model.optimizer.lr: 'fast' is not allowed; it must be a number or Tensor",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: Timer}, {class_path: EarlyStopping, init_args: {patienc: 3}}, "
+            "{class_path: ModelSummary}]}",
+            "trainer.callbacks: 'patienc' is not known; did you mean 'patience'? Allowed: check_finite, ",
+        ),
+    ],
+)
+def test_a_file_is_answered_with_the_whole_key_and_its_own_class(refuse, config, text, said):
+    assert refuse("fit", *VAE, "-c", config(text)).startswith(said)
 
 
 def test_missing_config_file(refuse):

@@ -1,21 +1,15 @@
-"""Keys whose value is a class: which classes there are, which one a command line chooses, and what it takes."""
+"""Keys whose value is a class: which classes there are, and what each takes."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ae_lightning.command_line.unparsed_options import config_files
-from ae_lightning.command_line.yaml_text import load_yaml
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks import Network
 from ae_lightning.priors.base import Prior
@@ -40,47 +34,6 @@ GIVEN_BY_OTHERS = {"seed": "give seed_everything, which it follows", "spec": "th
 """Arguments of a model that its key cannot set, and what does."""
 
 DERIVED_ARGUMENTS = frozenset({"self", "params", "optimizer_", *GIVEN_BY_OTHERS})
-
-
-def named_classes(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the class names that the arguments choose, by key, over the defaults."""
-    classes = dict(DEFAULT_CLASSES)
-    for option, value in pairwise([*arguments, ""]):
-        for path in config_files([option, value]):
-            classes |= dict(classes_of("", read_yaml(Path(path))))
-        if option.startswith("--"):
-            key = option.removeprefix("--").removesuffix(".class_path")
-            if key in CLASS_KINDS:
-                classes[key] = value
-    return {key: name.rsplit(".", 1)[-1] for key, name in classes.items()}
-
-
-def classes_of(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield each key whose value names a class, and the name.
-
-    Args:
-        key: Where the value stands; empty for a whole configuration.
-        value: As YAML gives it.
-    """
-    if isinstance(value, str) and key in CLASS_KINDS:
-        yield key, value
-    if not isinstance(value, Mapping):
-        return
-    if isinstance(value.get("class_path"), str):
-        yield key, value["class_path"]
-    for name, inner in value.items():
-        if name == "init_args":
-            yield from classes_of(key, inner)
-        else:
-            yield from classes_of(f"{key}.{name}".lstrip("."), inner)
-
-
-def read_yaml(path: Path) -> Any:
-    """Return what a file holds; nothing where it cannot be read, of which the parser speaks."""
-    try:
-        return load_yaml(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
 
 
 def arguments_of(kind: type, class_name: str | None) -> set[str]:

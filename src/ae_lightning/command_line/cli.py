@@ -31,7 +31,7 @@ from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.checkpoints.loading import LINKED_KEYS
 from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
-from ae_lightning.command_line.config_errors import ParseError, explain, unreadable_file
+from ae_lightning.command_line.config_errors import ParseError, explain
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
 from ae_lightning.command_line.library_errors import PARTS, construct, trainer_explained, user_error_behind
@@ -95,8 +95,7 @@ class AutoencoderCLI(LightningCLI):
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # which command is called is known by now
         """Return which arguments of the Trainer's method the command line does not take, for the called command alone.
 
-        To make the options of the others, which nobody can give, would take longer than all else. Where the command is
-        misspelt, all are returned, to be named in the error.
+        To make the options of the others, which nobody can give, would take longer than all else.
         """
         known = super().subcommands()
         return {self._called: known[self._called]} if self._called in known else known
@@ -148,11 +147,8 @@ class AutoencoderCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except ParseError as failure:
-            known = self._subcommand_parsers.get(args[0]) if args else None
-            keys = [action.dest for action in known._actions] if known else []
-            raise ConfigError(explain(str(failure), args, keys)) from failure
-        except UnicodeDecodeError as failure:
-            raise ConfigError(unreadable_file(args)) from failure
+            keys = [action.dest for action in self._subcommand_parsers[args[0]]._actions]
+            raise (user_error_behind(failure) or ConfigError(explain(str(failure), args, keys))) from None
         settings = self.config[self.config.subcommand]
         require_possible(self.config.subcommand, settings, args)
         if settings.trainer.barebones:

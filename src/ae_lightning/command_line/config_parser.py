@@ -15,12 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from ae_lightning.command_line.class_keys import subclasses
 from ae_lightning.command_line.config_errors import ParseError
-from ae_lightning.command_line.jsonargparse_patches import (
-    defaults_left_behind,
-    files_checked,
-    read_plain_values_by,
-    short_names_resolved,
-)
+from ae_lightning.command_line.jsonargparse_patches import read_plain_values_by, reading_as_written
 from ae_lightning.command_line.unparsed_options import config_files
 from ae_lightning.command_line.yaml_text import check_structure, constructors_explained
 from ae_lightning.errors import ConfigError
@@ -83,8 +78,8 @@ class Parser(LightningArgumentParser):
         self.add_argument("-h", "--help", action=_Help)
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """Parse, every class that is named anew with its own defaults, and each short name standing for one class."""
-        with defaults_left_behind(), short_names_resolved(), files_checked(_require_config):
+        """Parse what was written, files that are configurations alone."""
+        with reading_as_written(_require_config):
             return super().parse_args(*args, **kwargs)
 
     def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:

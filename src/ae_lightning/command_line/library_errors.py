@@ -180,9 +180,8 @@ def _in_one_line(error: BaseException) -> str:
     return text if speaks and text else f"{type(error).__name__}: {text}"
 
 
-def user_error_behind(error: BaseException) -> UserError | None:
+def user_error_behind(error: BaseException | None) -> UserError | None:
     """Find the user's fault among the errors that led to this one: jsonargparse raises its own over a constructor's."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import fields
@@ -19,8 +20,7 @@ PLAIN = {
     "bool": "true or false",
     "str": "a text",
     **dict.fromkeys(("dict", "Mapping", "Augmentation"), "a mapping"),
-    "NoneType": "null",
-    "None": "null",
+    **dict.fromkeys(("NoneType", "None"), "null"),
     "timedelta": "a duration",
     "Path": "a path",
     **dict.fromkeys(LISTS, "a list"),
@@ -45,14 +45,10 @@ def in_words(kind: str) -> str:
     Returns:
         Such as `a number or auto`.
     """
-    return joined(_words(kind))
-
-
-def _words(kind: str) -> list[str]:
-    words = list(dict.fromkeys(word for part in _split(kind, ",") for word in _alternatives(part)))
-    if "a number" in words and "a whole number" in words:
-        words.remove("a whole number")
-    return words
+    try:
+        return joined(_words(ast.parse(re.sub(r"<\w+ '([^']+)'>", r"\1", kind), mode="eval").body))
+    except SyntaxError:
+        return kind
 
 
 def joined(words: Sequence[str]) -> str:
@@ -60,37 +56,28 @@ def joined(words: Sequence[str]) -> str:
     return " or ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
 
 
-def _alternatives(kind: str) -> list[str]:
+def _words(*kinds: ast.expr) -> list[str]:
+    words = list(dict.fromkeys(word for kind in kinds for word in _alternatives(kind)))
+    if "a number" in words and "a whole number" in words:
+        words.remove("a whole number")
+    return words
+
+
+def _alternatives(kind: ast.expr) -> list[str]:
     """Return each thing that a type takes by itself."""
-    kind = re.sub(r"^<class '(.+)'>$", r"\1", kind.strip())
-    parts = _split(kind, "|")
-    if len(parts) > 1:
-        return [word for part in parts for word in _alternatives(part)]
-    name, _, inside = kind.removesuffix("]").partition("[")
-    name = name.rpartition(".")[2]
+    if isinstance(kind, ast.Tuple):
+        return _words(*kind.elts)
+    if isinstance(kind, ast.BinOp):
+        return _words(kind.left, kind.right)
+    of = kind.slice if isinstance(kind, ast.Subscript) else None
+    name = ast.unparse(kind.value if isinstance(kind, ast.Subscript) else kind).rpartition(".")[2]
+    inside = of.elts if isinstance(of, ast.Tuple) else [of] if of is not None else []
     if name in ("Union", "Optional"):
-        others = ["null"] if name == "Optional" else []
-        return [word for part in _split(inside, ",") for word in _alternatives(part)] + others
+        return [*_words(*inside), *["null"] * (name == "Optional")]
     if name == "Literal":
-        return [value.strip("'\"") for value in _split(inside, ",")]
+        return [ast.unparse(value).strip("'\"") for value in inside]
     if name in LISTS and inside:
-        kinds = _split(inside.removesuffix(", ..."), ",")
-        number = f"{len(kinds)} " if len(kinds) > 1 else ""
+        kinds = [one for one in inside if ast.unparse(one) != "..."]
         each = joined([PLURALS.get(word, word) for word in _words(kinds[0])])
-        return [f"a list of {number}{each}"]
+        return [f"a list of {f'{len(kinds)} ' if len(kinds) > 1 else ''}{each}"]
     return PLAIN[name].split(" or ") if name in PLAIN else [name]
-
-
-def _split(kind: str, mark: str) -> list[str]:
-    """Split at the marks that are in no brackets and no quotes."""
-    found = [""]
-    depth, quote = 0, ""
-    for letter in kind:
-        if quote or letter in "'\"":
-            quote = "" if letter == quote else quote or letter
-        depth += (letter in "[{(") - (letter in "]})")
-        if letter == mark and depth == 0 and not quote:
-            found.append("")
-        else:
-            found[-1] += letter
-    return [part.strip() for part in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ MAX_DEPTH = 60
 
 MAX_NODES = 100_000
 """Values with every alias written out: nine lists of nine aliases each are 387 million."""
+
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -60,54 +63,37 @@ def check_structure(text: str) -> None:
         yaml.YAMLError: If it is not valid YAML, is deeper than `MAX_DEPTH`, holds more than `MAX_NODES` values,
             contains itself, or has a key twice.
     """
-    # Anchor, size and depth of every collection that is open; the first stands for the document.
-    opened: list[_Node] = [_Node(None)]
-    anchored: dict[str | None, _Node] = {}
-    for event in yaml.parse(text, Loader=_Parser):
-        if isinstance(event, yaml.CollectionStartEvent):
-            opened.append(_Node(event.anchor, is_mapping=isinstance(event, yaml.MappingStartEvent)))
-            _require(len(opened) - 1 <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
-            continue
-        if isinstance(event, yaml.CollectionEndEvent):
-            whole = opened.pop()
-            anchored[whole.anchor] = whole
-        elif isinstance(event, yaml.ScalarEvent):
-            _require(opened[-1].takes(event.value), f"the key {event.value!r} stands twice in one mapping")
-            whole = _Node(event.anchor)
-            anchored[whole.anchor] = whole
-        elif isinstance(event, yaml.AliasEvent):
-            _require(all(size.anchor != event.anchor for size in opened), f"&{event.anchor} contains itself")
-            whole = anchored.get(event.anchor, _Node(None))
-        else:
-            continue
-        opened[-1].add(whole)
-        _require(opened[-1].num_nodes <= MAX_NODES, f"it holds more than {MAX_NODES:,} values")
-        _require(len(opened) - 1 + whole.depth <= MAX_DEPTH, f"it is nested more than {MAX_DEPTH} levels deep")
+    depth = 0
+    for event in yaml.parse(text, Loader=_Parser):  # what makes nodes of them is recursive
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        _require(depth <= MAX_DEPTH, _TOO_DEEP)
+    root = yaml.compose(text, Loader=_Parser)
+    if root is not None:
+        _measure(root, (), {})
 
 
-class _Node:
-    """How many values something holds and how deep it is, itself counted; of a mapping, its keys as well."""
+def _measure(node: yaml.Node, above: tuple[yaml.Node, ...], known: dict[yaml.Node, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values a node holds, and how deep it is, itself counted.
 
-    def __init__(self, anchor: str | None, *, is_mapping: bool = False) -> None:
-        self.anchor = anchor
-        self.num_nodes = 1
-        self.depth = 1
-        self._is_mapping = is_mapping
-        self._num_inner = 0
-        self._keys: set[str] = set()
-
-    def takes(self, scalar: str) -> bool:
-        """Whether a scalar may come next: keys and values take turns, and no key comes twice."""
-        is_key = self._is_mapping and self._num_inner % 2 == 0
-        is_new = scalar not in self._keys
-        if is_key:
-            self._keys.add(scalar)
-        return is_new or not is_key
-
-    def add(self, inner: _Node) -> None:
-        self._num_inner += 1
-        self.num_nodes += inner.num_nodes
-        self.depth = max(self.depth, inner.depth + 1)
+    Args:
+        node: Of the graph: an alias is the node that it stands for.
+        above: The nodes that it lies in.
+        known: What has been measured; changed.
+    """
+    _require(node not in above, "an alias contains itself")
+    if node not in known:
+        inner = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            keys = Counter(key.value for key, _ in inner if isinstance(key, yaml.ScalarNode))
+            for key, times in keys.most_common(1):
+                _require(times == 1, f"the key {key!r} stands twice in one mapping")
+            inner = [one for pair in inner for one in pair]
+        sizes = [_measure(one, (*above, node), known) for one in inner]
+        known[node] = 1 + sum(num for num, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
+    num, depth = known[node]
+    _require(num <= MAX_NODES, f"it holds more than {MAX_NODES:,} values")
+    _require(len(above) + depth <= MAX_DEPTH, _TOO_DEEP)
+    return num, depth
 
 
 def _require(holds: bool, fault: str) -> None:
