@@ -34,7 +34,7 @@ from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
 from ae_lightning.command_line.config_errors import ParseError, explain
 from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
-from ae_lightning.command_line.library_errors import PARTS, construct, trainer_explained, user_error_behind
+from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
 from ae_lightning.command_line.loggers import loggers_of, resume_hints, run_hints
 from ae_lightning.command_line.parsed_settings import (
     has_progress_bar,
@@ -211,8 +211,8 @@ class AutoencoderCLI(LightningCLI):
             raise ConfigError(f"--ckpt_path: {path} holds weights alone; fit goes on from a checkpoint")
         takes_weights = path is not None
         refused: list[UserError] = []
-        for part, key in PARTS.items():
-            self.parser.add_instantiator(partial(construct, key, refused), part, subclasses=True)
+        for part in PARTS:
+            self.parser.add_instantiator(partial(construct, refused), part, subclasses=True)
         try:
             # A checkpoint's weights take the place of pretrained ones, which need not be fetched then.
             with plain_factories(), weights_follow() if takes_weights else nullcontext():
@@ -266,8 +266,7 @@ class AutoencoderCLI(LightningCLI):
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         recorder = RunRecorder(config, self.always_recorded)
-        with trainer_explained():
-            trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
+        trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:

@@ -23,17 +23,8 @@ from ae_lightning.errors import CheckpointError, ConfigError, UserError
 
 T = TypeVar("T")
 
-PARTS: dict[type, str] = {
-    Callback: "trainer.callbacks",
-    Logger: "trainer.logger",
-    Profiler: "trainer.profiler",
-    Strategy: "trainer.strategy",
-    Precision: "trainer.plugins",
-    ClusterEnvironment: "trainer.plugins",
-    CheckpointIO: "trainer.plugins",
-    LayerSync: "trainer.plugins",
-}
-"""Classes whose objects the configuration names, and the key that takes them."""
+PARTS = (Callback, Logger, Profiler, Strategy, Precision, ClusterEnvironment, CheckpointIO, LayerSync)
+"""Classes whose objects the configuration names."""
 
 KEYS_BY_ORIGIN = {
     "torch.optim.lr_scheduler": "model.scheduler",
@@ -61,8 +52,6 @@ _SPEAKING = (MisconfigurationException, ValueError, RuntimeError, ArithmeticErro
 _SILENT = (AssertionError, AttributeError, ImportError, LookupError, OSError, TypeError)
 """What they stumble over; it may be a fault of the program's own as well."""
 
-_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
-
 
 @contextmanager
 def refusals_explained() -> Iterator[None]:
@@ -71,51 +60,43 @@ def refusals_explained() -> Iterator[None]:
     Raises:
         CheckpointError: In place of what is raised while a checkpoint's state is taken over.
         ConfigError: In place of a MisconfigurationException, of an arithmetic or runtime error of their own, and of
-            what a callback, logger, profiler, strategy or plugin of Lightning's ends with.
+            what the Trainer's constructor, a callback, logger, profiler, strategy or plugin of Lightning's ends with.
     """
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        if _is_of_restoring(error):
+        # A Trainer that is to do less than has been done is a setting's fault.
+        if _is_within(error, "trainer.connectors.checkpoint_connector", "restore") and not _is_misconfigured(error):
             raise CheckpointError(f"the checkpoint's state cannot be restored ({_in_one_line(error)})") from error
-        key = _key_behind(error) if isinstance(error, _SPEAKING) else None
-        key = key or (_key_of_part_behind(error) if isinstance(error, (*_SPEAKING, *_SILENT)) else None)
+        key = _key_behind(error) if isinstance(error, (*_SPEAKING, *_SILENT)) else None
         if key is None:
             raise
         raise ConfigError(f"{key}: {_in_one_line(error)}") from error
 
 
-@contextmanager
-def trainer_explained() -> Iterator[None]:
-    """Say which of the Trainer's options holds what its constructor refuses.
-
-    Raises:
-        ConfigError: In place of what Lightning says of it.
-    """
-    try:
-        yield
-    except (MisconfigurationException, TypeError, ValueError, ZeroDivisionError, ModuleNotFoundError) as error:
-        raise ConfigError(f"{_key_of_trainer_in(str(error))}: {' '.join(str(error).split())}") from error
+def _is_misconfigured(error: Exception) -> bool:
+    return isinstance(error, MisconfigurationException)
 
 
-def _is_of_restoring(error: Exception) -> bool:
-    """Whether Lightning was taking over what a checkpoint holds."""
-    functions = [
-        frame.f_code.co_name
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__") == _RESTORING
-    ]
-    # A Trainer that is to do less than has been done is a setting's fault.
-    return not isinstance(error, MisconfigurationException) and any("restore" in name for name in functions)
+def _is_within(error: Exception, module: str, name: str) -> bool:
+    """Whether an error comes out of a function of a module of Lightning's whose name has that in it."""
+    return any(
+        _module_of(frame) == f"lightning.pytorch.{module}" and name in frame.f_code.co_name for frame in _frames(error)
+    )
 
 
 def _key_behind(error: Exception) -> str | None:
-    """Return the key of what raised an error itself; None for what it called."""
-    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    found = _key_of_origin(innermost) or ("trainer" if isinstance(error, MisconfigurationException) else None)
-    return _key_of_trainer_in(str(error)) if found == "trainer" else found
+    """Return the key of what raised an error, or called other libraries that did; None where that is the program."""
+    frames = _frames(error)
+    own = next((frame for frame in reversed(frames) if not _is_others(frame)), None)
+    key = None if own is None else _key_of_origin(_module_of(own))
+    if _is_misconfigured(error) or _is_within(error, "trainer.trainer", "__init__"):
+        key = key or "trainer"
+    elif key == "trainer" and not (own is frames[-1] and isinstance(error, _SPEAKING)):
+        return None
+    return _key_of_trainer_in(str(error)) if key == "trainer" else key
 
 
 def _key_of_trainer_in(message: str) -> str:
@@ -124,37 +105,33 @@ def _key_of_trainer_in(message: str) -> str:
     return next((f"trainer.{options[word]}" for word in re.findall(r"\w+", message) if word in options), "trainer")
 
 
-def _key_of_part_behind(error: Exception) -> str | None:
-    """Return the key of Lightning's part that an error came out of, if that called other libraries alone."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = next((frame for frame in reversed(frames) if not _is_others(frame)), None)
-    key = None if own is None else _key_of_origin(own)
-    return key if key != "trainer" else None
-
-
-def _key_of_origin(frame: FrameType) -> str | None:
-    origin = str(frame.f_globals.get("__name__"))
-    return next((key for beginning, key in KEYS_BY_ORIGIN.items() if origin.startswith(beginning)), None)
+def _key_of_origin(module: str) -> str | None:
+    return next((key for beginning, key in KEYS_BY_ORIGIN.items() if module.startswith(beginning)), None)
 
 
 def _is_others(frame: FrameType) -> bool:
-    """Whether code is neither this package's, nor Lightning's, nor a user's."""
-    name, file = str(frame.f_globals.get("__name__")), frame.f_code.co_filename
-    if name.startswith(("lightning.", "ae_lightning")):
+    """Whether code is neither this package's, nor a user's, nor of what a setting's key is known for."""
+    if _key_of_origin(_module_of(frame)) or _module_of(frame).startswith("ae_lightning"):
         return False
-    return file.startswith(
-        ("<frozen", sysconfig.get_path("stdlib"), *{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-    )
+    libraries = {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    return frame.f_code.co_filename.startswith(("<frozen", *libraries))
 
 
-def construct(key: str, refused: list[UserError], cls: type[T], *arguments: Any, **options: Any) -> T:
+def _frames(error: Exception) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
+
+
+def construct(refused: list[UserError], cls: type[T], *arguments: Any, **options: Any) -> T:
     """Make an object of a class that the configuration names, or say in one line what its constructor refuses.
 
     Args:
-        key: Of the configuration, for the error.
         refused: Where the error is noted: jsonargparse goes on and tries what else the key takes, and what it raises in
             the end need not lead back to it.
-        cls: What to make.
+        cls: What to make: one of `PARTS`, which tell the key.
         *arguments: Of its constructor.
         **options: Of its constructor.
 
@@ -170,6 +147,7 @@ def construct(key: str, refused: list[UserError], cls: type[T], *arguments: Any,
         is_lightnings = cls.__module__.startswith("lightning.")
         if not is_lightnings and not isinstance(error, (MisconfigurationException, ValueError, ImportError, OSError)):
             raise
+        key = next(_key_of_origin(part.__module__) for part in PARTS if issubclass(cls, part))
         refused.append(ConfigError(f"{key}: {cls.__name__}: {_in_one_line(error)}"))
         raise refused[-1] from error
 
