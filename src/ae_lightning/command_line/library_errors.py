@@ -80,7 +80,12 @@ def _is_misconfigured(error: Exception) -> bool:
     return isinstance(error, MisconfigurationException)
 
 
-def _is_within(error: Exception, module: str, name: str) -> bool:
+def _is_of_constructor(error: BaseException) -> bool:
+    """Whether the Trainer's constructor refuses what it was given, or what it makes of that."""
+    return _is_within(error, "trainer.trainer", "__init__")
+
+
+def _is_within(error: BaseException, module: str, name: str) -> bool:
     """Whether an error comes out of a function of a module of Lightning's whose name has that in it."""
     return any(
         _module_of(frame) == f"lightning.pytorch.{module}" and name in frame.f_code.co_name for frame in _frames(error)
@@ -92,7 +97,9 @@ def _key_behind(error: Exception) -> str | None:
     frames = _frames(error)
     own = next((frame for frame in reversed(frames) if not _is_others(frame)), None)
     key = None if own is None else _key_of_origin(_module_of(own))
-    if _is_misconfigured(error) or _is_within(error, "trainer.trainer", "__init__"):
+    if _is_of_constructor(error):
+        key = "trainer"
+    elif _is_misconfigured(error):
         key = key or "trainer"
     elif key == "trainer" and not (own is frames[-1] and isinstance(error, _SPEAKING)):
         return None
@@ -117,7 +124,7 @@ def _is_others(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(("<frozen", *libraries))
 
 
-def _frames(error: Exception) -> list[FrameType]:
+def _frames(error: BaseException) -> list[FrameType]:
     return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
@@ -154,7 +161,7 @@ def construct(refused: list[UserError], cls: type[T], *arguments: Any, **options
 
 def _in_one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    speaks = isinstance(error, (*_SPEAKING, ImportError, OSError))
+    speaks = isinstance(error, (*_SPEAKING, ImportError, OSError)) or _is_of_constructor(error)
     return text if speaks and text else f"{type(error).__name__}: {text}"
 
 
