@@ -86,6 +86,15 @@ def test_unknown_class_in_a_file_names_the_nearest(refuse, config):
     assert "did you mean 'MLP'?" in message
 
 
+def test_a_class_named_in_full_says_why_it_cannot_be_had(refuse, tmp_path):
+    (tmp_path / "own_of_errors.py").write_text("import not_there_at_all\n")
+    for key, given in (("model", "own_of_errors.Own"), ("trainer.callbacks", "own_of_errors.Own")):
+        assert refuse("fit", *VAE, f"--{key}", given).startswith(
+            f"{key}: Problem with given class_path {given!r}: No mod"
+        )
+    assert refuse("fit", *VAE, "--model.optimizer", "no.Such").startswith("model.optimizer: No module named 'no'")
+
+
 def test_unknown_data_set_names_the_nearest(refuse):
     assert "did you mean 'mnist'?" in refuse("fit", *VAE, "--data.name", "mnits")
 

@@ -29,10 +29,14 @@ MAX_VALUE_LENGTH = 200
 IN_PLAIN_WORDS = {
     r"Problems? parsing config:?": "not valid YAML:",
     r"Unexpected config: *(.*)": r"'\1' is no configuration; it must hold keys and their values",
+    r"Type typing\.Callable.+ expects a function or a callable class: ": "",
 }
-"""What the parser says of whole files."""
+"""What the parser says of whole files, and of what makes optimizers and schedulers."""
 
-OF_TYPES = r"^\s*(- )?(Expected |Does not validate |Subtypes: |Errors:|Given value).*"
+OF_TYPES = (
+    r"^\s*(- )?(Expected |Does not validate |Subtypes: |Errors:|Given value"
+    r"|Not a valid subclass|Subclass types expect|a class path |a dict with).*"
+)
 """Lines that the parser adds for each type that a key takes."""
 
 
@@ -83,11 +87,13 @@ def _of_key(message: str, given: Sequence[Given], keys: Sequence[str]) -> str:
     *_, said = re.split(r'Parser key "[^"]+":?', message)
     path = [key or asked for key, asked in re.findall(r'Parser key "([^"]+)"|--(\S+)\.help:', message)]
     option = re.search(r"[Oo]ption '([^']+)'|unrecognized arguments?: --([^\s=]+)", message)
+    # Of a class that is not within another the message tells only its argument.
+    outermost = "".join(one for one in path[:1] if one.split(".")[0] in {known.split(".")[0] for known in keys})
     last = re.sub(r"\.(class_path|init_args)\b", "", option[1] or option[2]) if option else "".join(path[-1:])
     found = [
         position
         for position, (key, _) in enumerate(given)
-        if key.startswith("".join(path[:1])) and f".{key}".endswith(f".{last}")
+        if key.startswith(outermost) and f".{key}".endswith(f".{last}")
     ]
     key = given[found[-1]].key if found else ".".join(dict.fromkeys([*path[:1], last]))
     if option:
@@ -102,7 +108,8 @@ def _wrong_class(key: str, values: Sequence[Any]) -> str | None:
     names = subclasses(CLASS_KINDS[key])
     given = [value for value in values if not value or not isinstance(value, dict | list)]
     shown = ["null" if value is None else str(value) for value in given]
-    unknown = [one for one in shown if one.rpartition(".")[2] not in names]
+    # Why a class that is named in full cannot be imported, the parser says.
+    unknown = [one for one in shown if "." not in one and one not in names]
     return unknown_name(key, unknown[-1], names) if unknown else None
 
 
@@ -122,7 +129,9 @@ def _as_said(key: str, said: str) -> str:
     for words, plain in IN_PLAIN_WORDS.items():
         said = re.sub(words, plain, said)
     own = re.sub(OF_TYPES, "", said, flags=re.MULTILINE).strip() or said
-    return f"{key or '-c'}: {' '.join(own.split()).removeprefix('- ')}"
+    # Each of several types may refuse a value alike.
+    lines = dict.fromkeys(line.strip().removeprefix("- ") for line in own.splitlines())
+    return f"{key or '-c'}: {' '.join(filter(None, lines))}"
 
 
 def _unknown_key(key: str, before: Sequence[Given], keys: Sequence[str], mapping: Sequence[str]) -> str:
