@@ -165,7 +165,7 @@ def test_a_server_that_never_comes_back_and_a_sync_that_is_killed(
     refused = workspace("sync")
     assert refused.code == 2
     assert len(refused.err.splitlines()) == 1
-    num_waiting = len(spool.waiting())
+    num_waiting = spool.num_waiting
     server.start()
     run_id = newest_run_id(server)
     assert found(server, run_id).status == "RUNNING"
@@ -173,10 +173,10 @@ def test_a_server_that_never_comes_back_and_a_sync_that_is_killed(
     shutil.copytree(spool.folder, copy)
 
     delivering = start_sync(workspace, program_environment)
-    wait_for(lambda: (spool.folder / "delivered").exists() or delivering.poll() is not None)
+    wait_for(lambda: spool.num_waiting < num_waiting or delivering.poll() is not None)
     delivering.kill()
     delivering.wait()
-    assert 0 < len(spool.waiting()) < num_waiting
+    assert 0 < spool.num_waiting < num_waiting
 
     assert "records delivered" in workspace("sync").out
     assert found(server, run_id) == undisturbed
@@ -235,7 +235,7 @@ def test_a_training_that_is_killed_in_an_outage_and_gone_on_with(fit, server, un
     ended = subprocess.run(command, cwd=workspace.folder, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     (spool,) = find_spools(workspace.folder / "mlruns" / "spool")
-    assert spool.waiting()
+    assert spool.num_waiting
     server.stop()
     server.start()
     fit(lambda epoch: None, "--resume", spool.origin.run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.mlflow_writes import Metrics
-from ae_lightning.tracking.spool import Spool, held
+from ae_lightning.tracking.mlflow_writes import Write
+from ae_lightning.tracking.spool import Spool
 from spool_outages import locked, log_a_bit, require_all, without_runs
 
 
@@ -44,7 +45,7 @@ def test_a_request_that_is_taken_after_all_doubles_nothing(tracker, workspace):
         # The writer's request waits for the lock; meanwhile what it wants to say goes to the disk.
         tracker._writer.flush(patience=1.5)
         assert time.perf_counter() - start < 5
-        assert len(find_spools(tracker.spool_root, tracker.run_id)[0].waiting()) == 2
+        assert find_spools(tracker.spool_root, tracker.run_id)[0].num_waiting == 2
     log_a_bit(tracker, workspace.folder, range(10, 12))
     tracker.finalize()
     require_all(workspace, tracker.run_id, 12)
@@ -135,16 +136,17 @@ def test_what_fails_each_time_is_set_aside_and_blocks_nothing(tracker, workspace
     (workspace.folder / "note.txt").write_text("kept")
     tracker.log_file(workspace.folder / "note.txt", "notes")
     tracker.log_metrics({"loss": 1.0}, 0)
-    with pytest.warns(UserWarning, match="takes everything but files of notes"):
+    with pytest.warns(UserWarning, match="takes everything but notes/note.txt"):
         tracker.finalize()
     assert all(spool.is_empty for spool in find_spools(tracker.spool_root, tracker.run_id))
     assert len(workspace.history(tracker.run_id, "loss")) == 1
     run = workspace.client.get_run(tracker.run_id)
     assert run.info.status == "FINISHED"
     assert not [tag for tag in run.data.tags if "probe" in tag]
-    (kept,) = (workspace.folder / "mlruns" / "spool").glob("*/files/*/note.txt")
+    (spool,) = find_spools(tracker.spool_root, tracker.run_id)
+    (kept,) = spool.files.rglob("note.txt")
     assert kept.read_text() == "kept"
-    assert b"Artifacts" in (kept.parents[2] / "refused").read_bytes()
+    assert spool.num_refused == 1
     again = workspace("sync", "--refused")
     assert again.code == 1
     assert "1 records at no attempt" in again.out
@@ -168,7 +170,7 @@ def test_a_spool_that_a_sync_has_gets_no_file_and_ends_nothing(tracker, workspac
     (workspace.folder / "note.txt").write_text("")
     Image.new("RGB", (4, 4)).save(workspace.folder / "picture.png")
     syncing = Spool(tracker._spool.folder, tracker._spool.origin)
-    with held(syncing):
+    with closing(syncing.hold()):
         with pytest.warns(UserWarning, match="no copy: another process"):
             tracker.log_file(workspace.folder / "note.txt", "notes")
         with pytest.warns(UserWarning, match="no copy: another process"):
@@ -189,13 +191,13 @@ def test_what_neither_store_nor_disk_takes_is_said_to_be_lost(tracker, workspace
     assert "the last 2 records" in said
     assert "lost" in said
     assert "sync" not in said
-    assert (tracker._spool.files / "000001" / "note.txt").read_text() == "kept"
+    assert (tracker._spool.files / "000001" / "notes" / "note.txt").read_text() == "kept"
     assert find_spools(tracker._spool.folder.parent) == []
 
 
 @pytest.mark.filterwarnings("ignore:MLflow at", "ignore:delivering to MLflow failed")
 def test_no_fault_ends_the_writer(tracker, workspace):
-    tracker._submit(Metrics([("loss", "no number", 1, 0)]))
+    tracker._submit(Write("metrics", [("loss", "no number", 1, 0)]))
     tracker._writer._work()
     tracker._submit(None)
     tracker._writer._work()

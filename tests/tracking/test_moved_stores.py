@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ae_lightning.tracking import checkpoint_folder, told_folder
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.mlflow_writes import Tags
+from ae_lightning.tracking.mlflow_writes import tags_of
 from ae_lightning.tracking.origin import Origin
-from ae_lightning.tracking.spool import Spool, held
+from ae_lightning.tracking.spool import Spool
 from ae_lightning.tracking.store import absolute_uri
 
 SERVER = "http://localhost:5000"
@@ -68,8 +69,8 @@ def test_what_waits_in_a_copy_is_for_the_copys_database(begun, tmp_path, monkeyp
     database.parent.mkdir(exist_ok=True)
     database.touch()
     origin = Origin(absolute_uri(f"sqlite:///{database}"), "a")
-    with held(Spool.new(begun / "mlruns" / "spool", origin)) as spool:
-        spool.append([Tags({"a": "b"})])
+    with closing(Spool.new(begun / "mlruns" / "spool", origin)) as spool:
+        spool.append([tags_of({"a": "b"})])
     copy = tmp_path / "deeper" / "copy"
     shutil.copytree(begun, copy)
     (found,) = find_spools(copy / "mlruns" / "spool")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ae_lightning.tracking import MLflowTracker, find_run
 from ae_lightning.tracking.answers import is_of_something_between, own_code
 from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, require_run
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.mlflow_writes import Metrics, Params, Status, Tags, Text
+from ae_lightning.tracking.mlflow_writes import Write, files_in, tags_of
 from ae_lightning.tracking.spool import Origin, Spool
 from proxies import proxy_of
 from spool_outages import log_a_bit
@@ -220,16 +220,19 @@ def without_folder(workspace, run_id, name):
     (root / name).unlink()
 
 
-def spool_of(workspace, run_id):
-    return Spool.new(workspace.folder / "mlruns" / "spool", Origin(workspace.uri, run_id))
+def spool_of(workspace, run_id, uri=None):
+    return Spool.new(workspace.folder / "mlruns" / "spool", Origin(uri or workspace.uri, run_id))
 
 
-def deliver(workspace, run_id, *writes):
+def text(content, name):
+    return Write("text", [(name, content)])
+
+
+def deliver(workspace, run_id, *writes, uri=None):
     """Deliver writes by way of a spool of their own, which is left behind if one of them is refused."""
-    spool = spool_of(workspace, run_id)
-    spool.append(writes)
-    spool.deliver_all(workspace.client)
-    spool.close()
+    with closing(spool_of(workspace, run_id, uri)) as spool:
+        spool.append(writes)
+        list(spool.deliver(workspace.client if uri is None else MlflowClient(uri)))
 
 
 def kept(workspace, run_id):
@@ -239,9 +242,9 @@ def kept(workspace, run_id):
 @pytest.mark.filterwarnings("ignore:MLflow takes everything")
 def test_what_is_newer_is_not_undone_by_trying_again(tracker, workspace):
     with without_folder(workspace, tracker.run_id, "a"):
-        deliver(workspace, tracker.run_id, Text("old", "a/1"), Text("old", "a/2"))
+        deliver(workspace, tracker.run_id, text("old", "a/1"), text("old", "a/2"))
     assert workspace.artifacts(tracker.run_id, "a") == set()
-    deliver(workspace, tracker.run_id, Text("new", "a/1"))
+    deliver(workspace, tracker.run_id, text("new", "a/1"))
     assert workspace("sync", REFUSED).code == 0
     assert kept(workspace, tracker.run_id) == {"1": "new", "2": "old"}
 
@@ -249,8 +252,8 @@ def test_what_is_newer_is_not_undone_by_trying_again(tracker, workspace):
 @pytest.mark.filterwarnings("ignore:MLflow takes everything")
 def test_what_is_older_does_not_replace_what_is_still_refused(tracker, workspace):
     with without_folder(workspace, tracker.run_id, "a"):
-        deliver(workspace, tracker.run_id, Text("first", "a/1"))
-        deliver(workspace, tracker.run_id, Text("second", "a/1"))
+        deliver(workspace, tracker.run_id, text("first", "a/1"))
+        deliver(workspace, tracker.run_id, text("second", "a/1"))
     assert workspace("sync", REFUSED).code == 0
     assert kept(workspace, tracker.run_id) == {"1": "second"}
 
@@ -261,8 +264,8 @@ def test_what_is_newer_counts_however_it_came(tracker, workspace):
     root = workspace.folder / "mlruns" / "spool"
     with without_folder(workspace, tracker.run_id, "a"):
         older = Spool(root.resolve() / f"{tracker.run_id}.1.1", Origin(workspace.uri, tracker.run_id))
-        older.append([Text("old", "a/1")])
-        older.deliver_all(workspace.client)
+        older.append([text("old", "a/1")])
+        list(older.deliver(workspace.client))
         older.close()
     assert [spool.num_refused for spool in find_spools(root)] == [1]
     tracker.begin()
@@ -273,11 +276,32 @@ def test_what_is_newer_counts_however_it_came(tracker, workspace):
 
 
 def test_places_are_what_the_last_one_counts_at(tmp_path):
-    assert Metrics([("a", 1.0, 1, 1)]).places(tmp_path) == frozenset()
-    assert Metrics([("a", 1.0, 1, 1)]).without({"status"}, tmp_path) is not None
-    assert Status("RUNNING").without({"status"}, tmp_path) is None
-    assert Params({"a": "1", "b": "2"}).without(Params({"a": "3"}).places(tmp_path), tmp_path) == Params({"b": "2"})
-    assert Params({"a": "1"}).without(Tags({"a": "3"}).places(tmp_path), tmp_path) == Params({"a": "1"})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1").write_text("")
+    for write, places in (
+        (Write("metrics", [("a", 1.0, 1, 1)]), set()),
+        (Write("model", [("key",)], "000001"), set()),
+        (Write("status", [("RUNNING", None)]), Write("status", [("FINISHED", 5)]).places),
+        (files_in(tmp_path), text("", "a/1").places),
+    ):
+        assert write.places == places
+    parameter = Write("params", [("a", "1", False)])
+    assert parameter.places < Write("params", [("a", "3", True), ("b", "2", False)]).places
+    assert not parameter.places & tags_of({"a": "3"}).places
+
+
+@pytest.mark.filterwarnings("ignore:MLflow takes everything")
+def test_a_newer_parameter_undoes_itself_alone(server, proxy, workspace):
+    """Of several that were refused together, the one that has been said anew is not said again."""
+    with tracking_through(proxy) as tracker:
+        proxy.refuses = lambda method, path: 404 if path.endswith("log-batch") else None
+        tracker.log_parameters({"a": "old", "b": "old"})
+    root = workspace.folder / "mlruns" / "spool"
+    assert [spool.num_refused for spool in find_spools(root)] == [2]
+    proxy.refuses = lambda method, path: None
+    deliver(workspace, tracker.run_id, Write("params", [("a", "new", False)]), uri=proxy.uri)
+    assert workspace("sync", REFUSED).code == 0
+    assert MlflowClient(server.uri).get_run(tracker.run_id).data.params == {"a": "new", "b": "old"}
 
 
 def test_one_bad_metric_spoils_no_other(tracker, workspace):

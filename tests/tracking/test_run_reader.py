@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ae_lightning.tracking.comparison import VARIANT_TAG, RunReader
-from ae_lightning.tracking.mlflow_write import Target
-from ae_lightning.tracking.mlflow_writes import Params
+from ae_lightning.tracking.mlflow_writes import Target, Write
 
 
 @pytest.mark.parametrize("num_runs", [0, 3, 4, 5])
@@ -37,6 +36,6 @@ def test_a_run_that_was_gone_on_with_has_the_settings_that_it_ended_with(workspa
     experiment = client.create_experiment("one")
     run_id = client.create_run(experiment, tags={VARIANT_TAG: "VAE"}).info.run_id
     for max_epochs in ("40", "100", "40"):
-        Params({"trainer.max_epochs": max_epochs}).deliver(Target(client, run_id, Path()))
+        Write("params", [("trainer.max_epochs", max_epochs, False)]).deliver(Target(client, run_id, Path()))
         (run,) = RunReader(workspace.uri).of_experiment("one")
         assert run.params["trainer.max_epochs"] == max_epochs

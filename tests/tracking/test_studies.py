@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from ae_lightning.tracking.leftover_spools import find_spools
-from ae_lightning.tracking.mlflow_writes import Status
+from ae_lightning.tracking.mlflow_writes import tags_of
 from ae_lightning.tracking.models import register_model
-from ae_lightning.tracking.spool import Origin, Spool, held
+from ae_lightning.tracking.spool import Origin, Spool
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs
 
@@ -29,7 +30,7 @@ def test_what_a_worker_says_while_another_delivers_for_it_is_not_lost(study_run,
     with without_runs(workspace.folder / "mlflow.db"):
         study_run.mark(study_run.run_id, {"order": "first"})
     (spool,) = find_spools(root)
-    with held(spool):
+    with closing(spool.hold()):
         study_run.mark(study_run.run_id, {"order": "second"})
         study_run.keep_folder(plots, "plots")
     assert len(find_spools(root)) == 2
@@ -58,7 +59,7 @@ def test_a_night_that_ends_in_an_outage_says_what_waits_where(workspace):
 def test_what_waits_for_another_store_is_left_to_it(study_run, workspace):
     root = workspace.folder / "mlruns" / "spool"
     other = Spool.new(root, Origin("sqlite:////elsewhere/mlflow.db", "0" * 32))
-    other.append([Status("RUNNING")])
+    other.append([tags_of({"a": "b"})])
     other.close()
     assert study_run.is_ready()
     assert not other.is_empty

@@ -9,7 +9,7 @@ import pytest
 from ae_lightning.command_line.report import ui_hint
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking import connect, shown_uri
-from ae_lightning.tracking.mlflow_writes import Status
+from ae_lightning.tracking.mlflow_writes import tags_of
 from ae_lightning.tracking.spool import Origin, Spool
 from ae_lightning.tracking.store import impatient, sending_files
 
@@ -39,7 +39,7 @@ def test_a_store_that_does_not_answer_is_named_without_its_password():
 
 def test_a_spool_is_its_owners_alone(tmp_path):
     spool = Spool.new(tmp_path, Origin("http://ada:secret@host", "0" * 32))
-    spool.append([Status("RUNNING")])
+    spool.append([tags_of({"a": "b"})])
     spool.close()
     assert spool.folder.stat().st_mode & 0o777 == 0o700
 
@@ -52,7 +52,7 @@ def test_a_folder_that_is_not_there_is_refused(bare_workspace):
 
 def test_a_spool_that_the_disk_does_not_take_is_named_in_one_line(tracker, workspace):
     spool = Spool.new(workspace.folder / "mlruns" / "spool", Origin(workspace.uri, tracker.run_id))
-    spool.append([Status("RUNNING")])
+    spool.append([tags_of({"a": "b"})])
     spool.close()
     (spool.folder / "delivered").mkdir()
     outcome = workspace("sync")

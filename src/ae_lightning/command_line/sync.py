@@ -8,16 +8,12 @@ from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError
 from ae_lightning.file_names import DEFAULT_SPOOL
 
-EXIT_KEPT = 1
-
 EPILOG = (
     "A run that ends while its MLflow store is away leaves on disk what the store did not take: metrics, pictures, the "
     "model, its status. All of it is delivered once, however often this command is run or cut short, and then removed. "
     "What MLflow took at no attempt, though it took other things, stays on disk until --refused tries it again. "
-    "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 something stays on disk (a "
-    "run is deleted in MLflow, and may be restored; another version of this package must deliver it; a token or "
-    "password is set for MLflow, and nobody named the store that would get it; MLflow took it at no attempt), 2 a "
-    "store does not answer, or the disk does not."
+    "Exit codes: 0 nothing is left but what a training that still runs delivers itself, 1 something stays on disk, and "
+    "a line says why, 2 a store does not answer, or the disk does not."
 )
 
 
@@ -40,7 +36,7 @@ def run(arguments: list[str]) -> int:
     # So that --help need not wait for torch.
     from ae_lightning.tracking.leftover_spools import deliver_all
 
-    return EXIT_KEPT if deliver_all(options.spool, options.tracking_uri, options.refused) else 0
+    return int(deliver_all(options.spool, options.tracking_uri, options.refused) > 0)
 
 
 def parser() -> CommandParser:

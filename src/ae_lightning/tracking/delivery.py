@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.tracking.answers import is_missing, own_code, reason_of
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+
+    from ae_lightning.tracking.mlflow_writes import Target, Write
 
 ATTEMPTS = 3
 SECONDS_BETWEEN_ATTEMPTS = 2.0
@@ -26,23 +27,23 @@ _HTTP_PASSING = (429, 502, 503, 504)
 _PROBE_TAG = "ae_lightning.probe"
 
 
-class StoreAwayError(Exception):
+class NotDeliveredError(Exception):
+    """What is to be delivered stays where it is, for the reason that it says."""
+
+
+class StoreAwayError(NotDeliveredError):
     """The store takes nothing now; it may later."""
+
+
+class RunGoneError(NotDeliveredError):
+    """The store answers, but the run is deleted or was never there."""
 
 
 class UndeliverableError(Exception):
     """The store takes other things, but not this one."""
 
 
-class RunGoneError(StoreAwayError):
-    """The store answers, but the run is deleted or was never there."""
-
-
-class OtherVersionError(Exception):
-    """What waits was written by another version of this package, and this one does not understand it."""
-
-
-def deliver(target: Target, write: MLflowWrite) -> None:
+def deliver(target: Target, write: Write) -> None:
     """Deliver a write; warn of one that MLflow itself refuses, though it has the run, and leave it out.
 
     Raises:
@@ -64,7 +65,7 @@ def deliver(target: Target, write: MLflowWrite) -> None:
             deliver(target, part)
 
 
-def deliver_or_give_up(target: Target, write: MLflowWrite) -> None:
+def deliver_or_give_up(target: Target, write: Write) -> None:
     """Deliver a write; try again where the store fails at it and yet takes something else.
 
     Raises:
@@ -74,12 +75,9 @@ def deliver_or_give_up(target: Target, write: MLflowWrite) -> None:
     """
     reason = ""
     for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS if attempt else 0)
         try:
             return deliver(target, write)
-        except RunGoneError:
-            raise
         except StoreAwayError as error:
             if _may_pass(error.__cause__):
                 raise

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ae_lightning.tracking.answers import knows_no_such_request
 from ae_lightning.tracking.keys import short_keys
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 from ae_lightning.tracking.runs import known_params
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 NOTE_TAG = "mlflow.note.content"
 """MLflow shows it as the description of a run."""
@@ -22,7 +24,7 @@ _SIGNATURE = "*Written by ae_lightning as long as this line stands; `config.yaml
 
 
 @dataclass(frozen=True)
-class DataSetUse(MLflowWrite):
+class DataSetUse:
     """The data that a run learns from and is judged on, as MLflow's own data set.
 
     Attributes:
@@ -39,7 +41,7 @@ class DataSetUse(MLflowWrite):
     shape: Sequence[int]
     num_samples: Mapping[str, int]
 
-    def deliver(self, target: Target) -> None:
+    def deliver(self, client: MlflowClient, run_id: str) -> None:
         """Log it as an input of the run: a store keeps one of all with the same name and digest."""
         import numpy as np
         from mlflow.data.schema import TensorDatasetSchema
@@ -60,20 +62,16 @@ class DataSetUse(MLflowWrite):
         )
         context = InputTag(MLFLOW_DATASET_CONTEXT, ", ".join(self.num_samples))
         try:
-            target.client.log_inputs(target.run_id, [DatasetInput(described, [context])])
+            client.log_inputs(run_id, [DatasetInput(described, [context])])
         except MlflowException as error:
             # Servers before MLflow 2.4 know no data sets; the description has its name.
             if not knows_no_such_request(error):
                 raise
-            target.client.get_run(target.run_id)
-
-    def __str__(self) -> str:
-        """Name it."""
-        return f"the data set {self.name}"
+            client.get_run(run_id)
 
 
 @dataclass(frozen=True)
-class Description(MLflowWrite):
+class Description:
     """Markdown that says what a run is and how it did. A text of a person's own stays.
 
     Attributes:
@@ -84,9 +82,9 @@ class Description(MLflowWrite):
     said: str
     keys: Sequence[str]
 
-    def deliver(self, target: Target) -> None:
+    def deliver(self, client: MlflowClient, run_id: str) -> None:
         """Write it with the parameters that MLflow has of the run by now."""
-        run = target.client.get_run(target.run_id)
+        run = client.get_run(run_id)
         if _SIGNATURE not in run.data.tags.get(NOTE_TAG, _SIGNATURE):
             return
         params = known_params(run.data)
@@ -94,12 +92,4 @@ class Description(MLflowWrite):
         rows = [f"| {name} | `{params[key][:200]}` |" for key, name in names.items()]
         parts = [f"**{run.info.run_name}**: {self.said}", "\n".join(["| parameter | |", "|---|---|", *rows])]
         text = "\n\n".join(parts if rows else parts[:1])[: MAX_NOTE_LENGTH - len(_SIGNATURE) - 2]
-        target.client.set_tag(target.run_id, NOTE_TAG, f"{text}\n\n{_SIGNATURE}")
-
-    def places(self, files: Path) -> Set[str]:
-        """Name it."""
-        return {"description"}
-
-    def __str__(self) -> str:
-        """Name it."""
-        return "the description"
+        client.set_tag(run_id, NOTE_TAG, f"{text}\n\n{_SIGNATURE}")

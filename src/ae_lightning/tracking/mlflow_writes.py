@@ -1,269 +1,196 @@
-"""What a run says to MLflow, as values, and how they are written down."""
+"""What a run says to MLflow, as values that can wait on a disk: saying it twice is saying it once.
+
+| kind | one item | |
+|---|---|---|
+| `metrics` | key, value, time in milliseconds, step | a store keeps one of all that are the same |
+| `params` | key, value, whether a run that does not say it has that value | MLflow keeps a first value for good |
+| `tags` | key, value | |
+| `text` | name of the artifact, text | |
+| `files` | name of the artifact | they lie in the staged folder as MLflow is to show them |
+| `model` | its key, by which one that was delivered in part is found again | it is the staged folder's `model` |
+| `status` | as MLflow calls it, time of the end in milliseconds or None | |
+| `data set` | the fields of a `DataSetUse` | |
+| `description` | the fields of a `Description` | |
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from dataclasses import asdict, astuple, dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ae_lightning.tracking.described_runs import DataSetUse, Description
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
 from ae_lightning.tracking.models import deliver_model
 from ae_lightning.tracking.runs import CONFIG_HASH_TAG, RESUMED_PREFIX, known_params
 from ae_lightning.tracking.store import sending_files
 
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
 MAX_METRICS_PER_BATCH = 1000
 MAX_PARAMS_PER_BATCH = 100
 MODEL_FOLDER = "model"
+_CRC_LENGTH = 8
 
-Point = tuple[str, float, int, int]
-"""Key, value, time in milliseconds, step."""
-
-
-@dataclass(frozen=True)
-class Metrics(MLflowWrite):
-    """Values of metrics. A store keeps one of all with the same key, value, time and step."""
-
-    points: Sequence[Point]
-
-    def deliver(self, target: Target) -> None:
-        """Write them in one request."""
-        from mlflow.entities import Metric
-
-        target.client.log_batch(target.run_id, metrics=[Metric(*point) for point in self.points])
-
-    def parts(self) -> Sequence[Metrics]:
-        """Return one for each metric."""
-        keys = dict.fromkeys(key for key, *_ in self.points)
-        return [Metrics([point for point in self.points if point[0] == key]) for key in keys]
-
-    def __str__(self) -> str:
-        """Count them."""
-        return f"{len(self.points)} metrics"
+Kind = Literal["metrics", "params", "tags", "text", "files", "model", "status", "data set", "description"]
 
 
 @dataclass(frozen=True)
-class _Named(MLflowWrite):
-    """Values by name."""
-
-    values: Mapping[str, str]
-
-    def places(self, files: Path) -> Set[str]:
-        """Name them."""
-        return {self._place(name) for name in self.values}
-
-    def without(self, places: Set[str], files: Path) -> MLflowWrite | None:
-        """Leave the others."""
-        rest = {name: value for name, value in self.values.items() if self._place(name) not in places}
-        return replace(self, values=rest) if rest else None
-
-    def parts(self) -> Sequence[MLflowWrite]:
-        """Return one for each name."""
-        return [replace(self, values={name: value}) for name, value in self.values.items()]
-
-    def _place(self, name: str) -> str:
-        return f"{type(self).__name__} {name}"
-
-
-@dataclass(frozen=True)
-class Params(_Named):
-    """Parameters. MLflow keeps a first value for good: another one is kept as the tag `resumed.KEY`.
+class Target:
+    """Where writes go.
 
     Attributes:
-        left_out: Names of those with the value that a run has that does not say it.
+        client: Of the store.
+        run_id: The run.
+        files: Folder with the staged folders.
     """
 
-    left_out: Sequence[str] = ()
-
-    def deliver(self, target: Target) -> None:
-        """Write those that are new, and tags for those that have changed."""
-        from mlflow.entities import Param, RunTag
-
-        client, run_id = target.client, target.run_id
-        data = client.get_run(run_id).data
-        # The last value counts: one that has been changed may be changed back.
-        last = known_params(data)
-        is_begun = CONFIG_HASH_TAG in data.tags
-        unsaid = {key: value for key, value in self.values.items() if key not in last and key not in self.left_out}
-        changed = {key: value for key, value in self.values.items() if last.get(key, value) != value}
-        if is_begun:
-            # It has not said them, and so had their defaults.
-            unsaid, changed = {}, {**unsaid, **changed}
-        new = [Param(key, value) for key, value in unsaid.items()]
-        for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
-            client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
-        client.log_batch(run_id, tags=[RunTag(RESUMED_PREFIX + key, value) for key, value in changed.items()])
-
-    def __str__(self) -> str:
-        """Count them."""
-        return f"{len(self.values)} parameters"
+    client: MlflowClient
+    run_id: str
+    files: Path
 
 
 @dataclass(frozen=True)
-class Tags(_Named):
-    """Tags of the run."""
-
-    def deliver(self, target: Target) -> None:
-        """Set them."""
-        from mlflow.entities import RunTag
-
-        target.client.log_batch(target.run_id, tags=[RunTag(*item) for item in self.values.items()])
-
-    def __str__(self) -> str:
-        """Count them."""
-        return f"{len(self.values)} tags"
-
-
-@dataclass(frozen=True)
-class Text(MLflowWrite):
-    """A text as an artifact."""
-
-    text: str
-    artifact_file: str
-
-    def deliver(self, target: Target) -> None:
-        """Write it over what is there."""
-        target.client.log_text(target.run_id, self.text, self.artifact_file)
-
-    def places(self, files: Path) -> Set[str]:
-        """Name the artifact."""
-        return {f"artifact {self.artifact_file}"}
-
-    def __str__(self) -> str:
-        """Name it."""
-        return self.artifact_file
-
-
-@dataclass(frozen=True)
-class Artifacts(MLflowWrite):
-    """Files as artifacts in a folder.
+class Write:
+    """Something to be said to MLflow of one run.
 
     Attributes:
-        folder: Name of the folder that they wait in.
-        artifact_folder: Where MLflow shows them.
+        kind: One of the table above.
+        items: What is said, in one request; the first value of each is its name.
+        staged: Name of the folder with its files; empty where it has none.
     """
 
-    folder: str
-    artifact_folder: str
+    kind: Kind
+    items: Sequence[Sequence[Any]]
+    staged: str = ""
 
     @property
-    def staged(self) -> str:
-        """Name of the folder with the files."""
-        return self.folder
-
-    def deliver(self, target: Target) -> None:
-        """Write them over what is there."""
-        # A store that is away is found out by a request without files, which gives up sooner.
-        target.client.get_run(target.run_id)
-        with sending_files():
-            target.client.log_artifacts(target.run_id, str(target.files / self.folder), self.artifact_folder)
-
-    def places(self, files: Path) -> Set[str]:
-        """Name the artifacts."""
-        own = files / self.folder
-        names = (path.relative_to(own) for path in own.rglob("*") if path.is_file())
-        return {f"artifact {PurePosixPath(self.artifact_folder, name)}" for name in names}
-
-    def __str__(self) -> str:
-        """Name the folder."""
-        return f"files of {self.artifact_folder}"
-
-
-@dataclass(frozen=True)
-class LoggedModel(MLflowWrite):
-    """An MLflow model.
-
-    Attributes:
-        folder: Name of the folder that holds it as `model`.
-        key: Its own, by which a model that was delivered in part is found again.
-    """
-
-    folder: str
-    key: str
+    def names(self) -> Sequence[str]:
+        """The names of the items, each once."""
+        return list(dict.fromkeys(str(name) for name, *_ in self.items))
 
     @property
-    def staged(self) -> str:
-        """Name of the folder with the model."""
-        return self.folder
+    def places(self) -> Set[str]:
+        """What it sets that another may set anew: there the last one counts."""
+        if self.kind in ("status", "description"):
+            return {self.kind}
+        whose = {"params": "parameter", "tags": "tag", "text": "artifact", "files": "artifact"}.get(self.kind)
+        return {f"{whose} {name}" for name in self.names} if whose else set()
 
     def deliver(self, target: Target) -> None:
-        """Make it a logged model of the run, or finish the one begun."""
-        deliver_model(target.client, target.run_id, target.files / self.folder / MODEL_FOLDER, self.key)
+        """Say it; to say it again changes nothing."""
+        from mlflow.entities import Metric, RunTag
+
+        client, run_id, folder = target.client, target.run_id, target.files / self.staged
+        match self.kind, self.items:
+            case "metrics", points:
+                client.log_batch(run_id, metrics=[Metric(*point) for point in points])
+            case "params", params:
+                _deliver_params(client, run_id, params)
+            case "tags", tags:
+                client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags])
+            case "text", [(artifact_file, text)]:
+                client.log_text(run_id, text, artifact_file)
+            case "files", _:
+                # A store that is away is found out by a request without files, which gives up sooner.
+                client.get_run(run_id)
+                with sending_files():
+                    client.log_artifacts(run_id, str(folder))
+            case "model", [(key,)]:
+                deliver_model(client, run_id, folder / MODEL_FOLDER, key)
+            case "status", [(status, None)]:
+                client.update_run(run_id, status=status)
+            case "status", [(status, time)]:
+                client.set_terminated(run_id, status, time)
+            case "data set", [fields]:
+                DataSetUse(*fields).deliver(client, run_id)
+            case "description", [fields]:
+                Description(*fields).deliver(client, run_id)
+            case _:
+                raise ValueError(f"{self.kind} are not made of {self.items}")
+
+    def parts(self) -> Sequence[Write]:
+        """Return the writes that say the same name by name, so that a bad one spoils no other."""
+        if self.staged:
+            return [self]
+        return [replace(self, items=[item for item in self.items if str(item[0]) == name]) for name in self.names]
 
     def __str__(self) -> str:
-        """Name it."""
-        return "the model"
+        """Name it in a message."""
+        if self.kind in ("metrics", "params", "tags"):
+            return f"{len(self.items)} {self.kind}"
+        return ", ".join(self.names) if self.kind in ("text", "files") else f"the {self.kind}"
 
 
-@dataclass(frozen=True)
-class Status(MLflowWrite):
-    """How the run stands.
-
-    Attributes:
-        status: As MLflow calls it.
-        time: Of the end, in milliseconds; None for a run that has not ended.
-    """
-
-    status: str
-    time: int | None = None
-
-    def deliver(self, target: Target) -> None:
-        """Set it."""
-        if self.time is None:
-            target.client.update_run(target.run_id, status=self.status)
-        else:
-            target.client.set_terminated(target.run_id, self.status, self.time)
-
-    def places(self, files: Path) -> Set[str]:
-        """Name it."""
-        return {"status"}
-
-    def __str__(self) -> str:
-        """Name it."""
-        return f"the status {self.status}"
+def tags_of(values: Mapping[str, str]) -> Write:
+    """Return the write of tags."""
+    return Write("tags", list(values.items()))
 
 
-_KINDS: dict[str, type[MLflowWrite]] = {
-    kind.__name__: kind
-    for kind in (Metrics, Params, Tags, Text, Artifacts, LoggedModel, Status, DataSetUse, Description)
-}
+def files_in(folder: Path) -> Write:
+    """Return the write of the files in a staged folder."""
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return Write("files", [(name,) for name in found], folder.name)
 
 
-def encoded(write: MLflowWrite) -> dict[str, Any]:
-    """Return a write in terms of JSON."""
-    return {"kind": type(write).__name__, **asdict(write)}
+def described(said: DataSetUse | Description) -> Write:
+    """Return the write of what a run says of itself."""
+    return Write("data set" if isinstance(said, DataSetUse) else "description", [astuple(said)])
 
 
-def decoded(record: Mapping[str, Any]) -> MLflowWrite:
-    """Return the write that was encoded.
+def _deliver_params(client: MlflowClient, run_id: str, params: Sequence[Sequence[Any]]) -> None:
+    """Write parameters that are new, and the tags `resumed.KEY` for those that have changed."""
+    from mlflow.entities import Param, RunTag
+
+    data = client.get_run(run_id).data
+    # The last value counts: one that has been changed may be changed back.
+    last = known_params(data)
+    unsaid = {key: value for key, value, is_left_out in params if key not in last and not is_left_out}
+    changed = {key: value for key, value, _ in params if last.get(key, value) != value}
+    if CONFIG_HASH_TAG in data.tags:
+        # It has begun and not said them, and so had their defaults.
+        unsaid, changed = {}, {**unsaid, **changed}
+    new = [Param(key, value) for key, value in unsaid.items()]
+    for start in range(0, len(new), MAX_PARAMS_PER_BATCH):
+        client.log_batch(run_id, params=new[start : start + MAX_PARAMS_PER_BATCH])
+    client.log_batch(run_id, tags=[RunTag(RESUMED_PREFIX + key, value) for key, value in changed.items()])
+
+
+def merged(writes: Iterable[Write]) -> Iterator[Write]:
+    """Join metrics that follow each other, as many as one request takes."""
+    for is_metrics, group in groupby(writes, lambda write: write.kind == "metrics"):
+        if not is_metrics:
+            yield from group
+            continue
+        points = [point for write in group for point in write.items]
+        for start in range(0, len(points), MAX_METRICS_PER_BATCH):
+            yield Write("metrics", points[start : start + MAX_METRICS_PER_BATCH])
+
+
+def line_of(write: Write) -> bytes:
+    """Return a write as a line of a file, behind its CRC: one that is cut short or altered is found."""
+    content = json.dumps(asdict(write)).encode()
+    return f"{zlib.crc32(content):0{_CRC_LENGTH}x} ".encode() + content + b"\n"
+
+
+def write_in(line: bytes) -> Write | None:
+    """Return the write of a line; None for one that is damaged, or whose files would lie elsewhere than beside it.
 
     Raises:
-        KeyError: If it is of a kind that this version does not know.
-        TypeError: If it has other fields.
-        ValueError: If its files would lie elsewhere than beside it.
+        TypeError: If another version of this package wrote it.
     """
-    values = dict(record)
-    write = _KINDS[values.pop("kind")](**values)
-    if write.staged and not re.fullmatch(r"[0-9]{6,}", write.staged):
-        raise ValueError(f"{write.staged!r} is no folder of a spool")
-    return write
-
-
-def merged(writes: Iterable[MLflowWrite]) -> Iterator[MLflowWrite]:
-    """Join metrics that follow each other, as many as one request takes."""
-    points: list[Point] = []
-    for write in writes:
-        if isinstance(write, Metrics):
-            points.extend(write.points)
-            continue
-        yield from _batches(points)
-        points = []
-        yield write
-    yield from _batches(points)
-
-
-def _batches(points: Sequence[Point]) -> Iterator[Metrics]:
-    for start in range(0, len(points), MAX_METRICS_PER_BATCH):
-        yield Metrics(points[start : start + MAX_METRICS_PER_BATCH])
+    crc, content = line[:_CRC_LENGTH], line[_CRC_LENGTH + 1 : -1]
+    if not line.endswith(b"\n") or crc != f"{zlib.crc32(content):0{_CRC_LENGTH}x}".encode():
+        return None
+    try:
+        write = Write(**json.loads(content))
+    except ValueError:
+        return None
+    if write.kind not in get_args(Kind):
+        raise TypeError(f"{write.kind} is of no kind that this version knows")
+    return write if re.fullmatch(r"([0-9]{6,})?", write.staged) else None

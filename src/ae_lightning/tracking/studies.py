@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,17 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.file_names import DEFAULT_SPOOL
-from ae_lightning.tracking.addresses import absolute_uri, is_same_store, shown_uri
+from ae_lightning.tracking.addresses import absolute_uri, shown_uri
 from ae_lightning.tracking.answers import reason_of
 from ae_lightning.tracking.asking import asking
-from ae_lightning.tracking.delivery import RunGoneError, StoreAwayError, deliver, require_run
+from ae_lightning.tracking.delivery import NotDeliveredError, RunGoneError, StoreAwayError, deliver, require_run
 from ae_lightning.tracking.given import given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import valid_key
-from ae_lightning.tracking.leftover_spools import deliver_left_behind, find_spools
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
-from ae_lightning.tracking.mlflow_writes import Artifacts, Metrics, Status, Tags, Text
+from ae_lightning.tracking.leftover_spools import deliver_left_behind, spools_of_store
+from ae_lightning.tracking.mlflow_writes import Target, Write, files_in, tags_of
 from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
-from ae_lightning.tracking.spool import Spool, SpoolInUseError, held, sync_command
+from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
 from ae_lightning.tracking.store import answers_explained, client_of, connect, find_or_create_experiment, impatient
 
 if TYPE_CHECKING:
@@ -83,22 +82,23 @@ class StudyRun:
 
     def keep_text(self, text: str, name: str) -> None:
         """Keep a text as an artifact."""
-        self._say(self.run_id, Text(text, name))
+        self._say(self.run_id, Write("text", [(name, text)]))
 
     def keep_folder(self, folder: Path, name: str) -> None:
         """Keep the files of a folder as artifacts in a folder."""
 
-        def copied(spool: Spool) -> Artifacts:
+        def copied(spool: Spool) -> Write:
             staged = spool.stage()
-            shutil.copytree(folder, spool.files / staged, dirs_exist_ok=True)
-            return Artifacts(staged, name)
+            shutil.copytree(folder, staged / name)
+            return files_in(staged)
 
         self._write(self.run_id, name, copied)
 
     def keep_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values of the study, at the number of a trial."""
         now = int(time.time() * 1000)
-        self._say(self.run_id, Metrics([(valid_key(name), value, now, step) for name, value in metrics.items()]))
+        points = [(valid_key(name), value, now, step) for name, value in metrics.items()]
+        self._say(self.run_id, Write("metrics", points))
 
     def keep_params(self, params: Mapping[str, Any]) -> None:
         """Log what the study is, where it is not there yet."""
@@ -121,9 +121,9 @@ class StudyRun:
 
     def mark(self, run_id: str, tags: Mapping[str, str], status: str | None = None) -> None:
         """Set tags of a run of the study, and its status where one is given."""
-        self._say(run_id, Tags({name: value[:500] for name, value in tags.items()}))
+        self._say(run_id, tags_of({name: value[:500] for name, value in tags.items()}))
         if status is not None:
-            self._say(run_id, Status(status, int(time.time() * 1000)))
+            self._say(run_id, Write("status", [(status, int(time.time() * 1000))]))
 
     def add_failed(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> None:
         """Add the run of a trial that failed before its own was opened."""
@@ -135,10 +135,9 @@ class StudyRun:
 
     def close(self, status: str = "FINISHED") -> None:
         """End the night, and warn of what still waits on disk."""
-        self._say(self.run_id, Status(status, int(time.time() * 1000)))
+        self._say(self.run_id, Write("status", [(status, int(time.time() * 1000))]))
         self._deliver_what_waits()
-        found = find_spools(self._spool_root)
-        own = [spool for spool in found if is_same_store(spool.origin.tracking_uri, self.tracking_uri)]
+        own = spools_of_store(self._spool_root, self.tracking_uri)
         command = sync_command(self._spool_root)
         if num_waiting := sum(not spool.is_empty for spool in own):
             rank_zero_warn(
@@ -162,11 +161,11 @@ class StudyRun:
         except (MlflowException, OSError, TrackingError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
 
-    def _say(self, run_id: str, write: MLflowWrite) -> None:
+    def _say(self, run_id: str, write: Write) -> None:
         """Deliver a write, or leave it on disk behind those that wait there."""
         self._write(run_id, str(write), lambda spool: write)
 
-    def _write(self, run_id: str, what: str, make: Callable[[Spool], MLflowWrite]) -> None:
+    def _write(self, run_id: str, what: str, make: Callable[[Spool], Write]) -> None:
         """Deliver what is made beside the files of a spool, or leave it there."""
         try:
             try:
@@ -178,17 +177,17 @@ class StudyRun:
         except OSError as error:
             rank_zero_warn(f"{self._spool_root} cannot be written, so MLflow does not get {what}: {error}")
 
-    def _write_to(self, spool: Spool, make: Callable[[Spool], MLflowWrite], may_deliver: bool) -> None:
-        with impatient(), held(spool):
+    def _write_to(self, spool: Spool, make: Callable[[Spool], Write], may_deliver: bool) -> None:
+        with impatient(), closing(spool.hold()):
             is_first = spool.is_empty
             write = make(spool)
             if not (may_deliver and is_first and self._is_delivered(spool, write)):
                 spool.append([write])
 
-    def _is_delivered(self, spool: Spool, write: MLflowWrite) -> bool:
+    def _is_delivered(self, spool: Spool, write: Write) -> bool:
         try:
             deliver(Target(self._client, spool.origin.run_id, spool.files), write)
-        except StoreAwayError as error:
+        except NotDeliveredError as error:
             rank_zero_warn(
                 f"MLflow at {shown_uri(self.tracking_uri)!r} takes nothing ({error}): {write} waits for it on disk"
             )

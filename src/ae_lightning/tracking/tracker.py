@@ -26,17 +26,7 @@ from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
 from ae_lightning.tracking.load_monitor import LoadMonitor
 from ae_lightning.tracking.metric_steps import MetricSteps
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
-from ae_lightning.tracking.mlflow_writes import (
-    MODEL_FOLDER,
-    Artifacts,
-    LoggedModel,
-    Metrics,
-    Params,
-    Status,
-    Tags,
-    Text,
-)
+from ae_lightning.tracking.mlflow_writes import MODEL_FOLDER, Target, Write, described, files_in, tags_of
 from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.new_runs import create_run
 from ae_lightning.tracking.origin import Origin
@@ -160,7 +150,7 @@ class MLflowTracker(MLFlowLogger):
             self._spool = Spool.new(self._spool_root, Origin(absolute_uri(self._tracking_uri), self._existing_run_id()))
         self._writer = Writer(self._mlflow_client, self._spool)
         if is_open_again and not self._is_guest and not self.is_waiting:
-            self._writer.submit(Status("RUNNING"))
+            self._writer.submit(Write("status", [("RUNNING", None)]))
         self._killed = False
         if not self.is_waiting:
             self._monitor.start(self._log_system)
@@ -171,7 +161,7 @@ class MLflowTracker(MLFlowLogger):
         self.open()
         if self.is_waiting:
             self.is_waiting = False
-            self._say(Status("RUNNING"))
+            self._say(Write("status", [("RUNNING", None)]))
             self._monitor.start(self._log_system)
 
     def begin(self) -> None:
@@ -248,8 +238,7 @@ class MLflowTracker(MLFlowLogger):
             params: By the command line's keys.
             left_out: Those that nobody misses: they are logged where the run has begun with another value.
         """
-        kept = {key: value[:MAX_PARAM_LENGTH] for key, value in params.items()}
-        self._say(Params(kept, sorted(left_out)))
+        self._say(Write("params", [(key, value[:MAX_PARAM_LENGTH], key in left_out) for key, value in params.items()]))
 
     @rank_zero_only
     def describe(self, *said: DataSetUse | Description) -> None:
@@ -258,10 +247,10 @@ class MLflowTracker(MLFlowLogger):
         Raises:
             TrackingError: If the store does not take it while the run begins.
         """
-        for write in said:
-            self._say(write)
+        for one in said:
+            self._say(described(one))
 
-    def _say(self, write: MLflowWrite) -> None:
+    def _say(self, write: Write) -> None:
         """Tell the store at once while the run begins, when a refusal still costs nothing; later, in its turn.
 
         Raises:
@@ -274,7 +263,7 @@ class MLflowTracker(MLFlowLogger):
         with answers_explained(self._tracking_uri):
             write.deliver(Target(self._asking, self._existing_run_id(), self._spool_root))
 
-    def _submit(self, write: MLflowWrite) -> None:
+    def _submit(self, write: Write) -> None:
         assert self._writer is not None, "open() comes first"
         self._writer.submit(write)
 
@@ -286,11 +275,12 @@ class MLflowTracker(MLFlowLogger):
         """
         self.take_over()
         now = int(time.time() * 1000)
-        self._submit(Metrics([(key, value, now, at) for key, value, at in self._steps.to_log(metrics, step or 0)]))
+        points = [(key, value, now, at) for key, value, at in self._steps.to_log(metrics, step or 0)]
+        self._submit(Write("metrics", points))
 
     def _log_system(self, metrics: Mapping[str, float], step: int | None) -> None:
         now = int(time.time() * 1000)
-        self._submit(Metrics([(name, float(value), now, step or 0) for name, value in metrics.items()]))
+        self._submit(Write("metrics", [(name, float(value), now, step or 0) for name, value in metrics.items()]))
 
     @rank_zero_only
     def flush(self) -> None:
@@ -305,14 +295,14 @@ class MLflowTracker(MLFlowLogger):
         Raises:
             TrackingError: If the store does not take it while the run begins.
         """
-        self._say(Text(text, artifact_file))
+        self._say(Write("text", [(artifact_file, text)]))
 
     @rank_zero_only
     def log_file(self, path: Path, artifact_folder: str) -> None:
         """Keep a copy of a file as an artifact of the run."""
-        staged = self._stage(lambda folder: shutil.copy(path, folder))
+        staged = self._stage(artifact_folder, lambda folder: shutil.copy(path, folder))
         if staged is not None:
-            self._submit(Artifacts(staged, artifact_folder))
+            self._submit(files_in(staged))
 
     @rank_zero_only
     def log_picture(self, path: Path, name: str, step: int) -> None:
@@ -325,29 +315,33 @@ class MLflowTracker(MLFlowLogger):
         """
         from ae_lightning.tracking.pictures import IMAGES_FOLDER, IMAGES_TAG, write_grid_picture
 
-        staged = self._stage(lambda folder: write_grid_picture(path, folder, name, step, self._start_time))
+        staged = self._stage(
+            IMAGES_FOLDER, lambda folder: write_grid_picture(path, folder, name, step, self._start_time)
+        )
         if staged is not None:
-            self._submit(Artifacts(staged, IMAGES_FOLDER))
-            self._submit(Tags({IMAGES_TAG: "True"}))
+            self._submit(files_in(staged))
+            self._submit(tags_of({IMAGES_TAG: "True"}))
 
-    def _stage(self, write: Callable[[Path], object]) -> str | None:
+    def _stage(self, artifact_folder: str, write: Callable[[Path], object]) -> Path | None:
         """Let files that are to be delivered be written to a folder of their own.
 
         Args:
+            artifact_folder: Where MLflow is to show them.
             write: Writes them to the folder that it is given.
 
         Returns:
-            The folder's name; None, with a warning, where the disk does not take them or a `sync` has the spool.
+            The folder of their own; None, with a warning, where the disk does not take them or a `sync` has the spool.
         """
         self.open()
         assert self._spool is not None
         try:
-            name = self._spool.stage()
-            write(self._spool.files / name)
+            staged = self._spool.stage()
+            (staged / artifact_folder).mkdir(parents=True, exist_ok=True)
+            write(staged / artifact_folder)
         except (OSError, SpoolInUseError) as error:
             rank_zero_warn(f"{self._spool.folder} cannot be written, so MLflow gets no copy: {error}")
             return None
-        return name
+        return staged
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -356,7 +350,7 @@ class MLflowTracker(MLFlowLogger):
         Raises:
             TrackingError: If the store does not take them while the run begins.
         """
-        self._say(Tags(dict(tags)))
+        self._say(tags_of(tags))
 
     @rank_zero_only
     def log_autoencoder(self, checkpoint: Path, inputs: Example, outputs: Example) -> None:
@@ -368,9 +362,9 @@ class MLflowTracker(MLFlowLogger):
             outputs: What it gives of them.
         """
         run_id = self._existing_run_id()
-        staged = self._stage(lambda folder: save_model(folder / MODEL_FOLDER, run_id, checkpoint, inputs, outputs))
+        staged = self._stage("", lambda folder: save_model(folder / MODEL_FOLDER, run_id, checkpoint, inputs, outputs))
         if staged is not None:
-            self._submit(LoggedModel(staged, model_key(run_id, checkpoint)))
+            self._submit(Write("model", [(model_key(run_id, checkpoint),)], staged.name))
 
     def mark_killed(self) -> None:
         """Say that the run ends because somebody ended it, not because it failed."""
@@ -384,7 +378,7 @@ class MLflowTracker(MLFlowLogger):
         self._monitor.stop()
         if not self._is_guest and not self.is_waiting:
             final = "KILLED" if self._killed else "FAILED" if status == "failed" else "FINISHED"
-            self._submit(Status(final, int(time.time() * 1000)))
+            self._submit(Write("status", [(final, int(time.time() * 1000))]))
         with said_if_slow(f"delivering to MLflow at {shown_uri(self._tracking_uri)} …"):
             self._writer.close()
         self._writer = None

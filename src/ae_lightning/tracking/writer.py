@@ -7,20 +7,21 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from ae_lightning.tracking.addresses import shown_uri
-from ae_lightning.tracking.delivery import StoreAwayError, deliver, require_run
-from ae_lightning.tracking.mlflow_write import MLflowWrite, Target
-from ae_lightning.tracking.mlflow_writes import Metrics, merged
+from ae_lightning.tracking.delivery import NotDeliveredError, deliver, require_run
+from ae_lightning.tracking.mlflow_writes import Target, Write, merged
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
 from ae_lightning.tracking.store import impatient
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+SECONDS_BETWEEN_REQUESTS = 1.0
 SECONDS_BETWEEN_PROBES = 5.0
 
 
@@ -33,33 +34,28 @@ class Writer:
     Args:
         client: Of the store.
         spool: Where writes wait while the store is away.
-        interval: Seconds between two requests.
     """
 
-    def __init__(self, client: MlflowClient, spool: Spool, interval: float = 1.0) -> None:
-        self._client = client
+    def __init__(self, client: MlflowClient, spool: Spool) -> None:
+        self._target = Target(client, spool.origin.run_id, spool.files)
         self._spool = spool
-        self._interval = interval
-        self._waiting: list[MLflowWrite] = []
-        self._lock = threading.Lock()
-        self._is_taken = threading.Condition(self._lock)
-        self._putting_away = threading.Lock()
+        # Training appends without the lock, which is held while the disk writes.
+        self._waiting: list[Write] = []
+        self._changed = threading.Condition()
         self._wake = threading.Event()
         self._is_stopped = False
         self._next_probe = 0.0
         # What waits from before was warned of before.
         self._has_warned = not spool.is_empty
-        self._disk_takes = True
         self._patience = ExitStack()
         self._patience.enter_context(impatient())
         self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
-    def submit(self, write: MLflowWrite) -> None:
+    def submit(self, write: Write) -> None:
         """Take a write and return at once."""
-        with self._lock:
-            self._waiting.append(write)
+        self._waiting.append(write)
 
     def flush(self, patience: float = 5.0) -> None:
         """Wait until what was submitted is in the store or on disk.
@@ -67,13 +63,10 @@ class Writer:
         Args:
             patience: Seconds that the store has; what it has not taken by then is put on disk.
         """
-        if not self._spool.is_empty:
-            self._put_away()
-            return
-        self._wake.set()
-        with self._lock:
-            is_done = self._is_taken.wait_for(lambda: not self._waiting, patience)
-        if not is_done:
+        with self._changed:
+            if self._spool.is_empty:
+                self._wake.set()
+                self._changed.wait_for(lambda: not self._waiting, patience)
             self._put_away()
 
     def close(self) -> None:
@@ -84,98 +77,84 @@ class Writer:
         self._thread.join()
         self._next_probe = 0.0
         self._work()
-        if not self._spool.is_empty and self._next_probe == 0.0:
+        if self._next_probe == 0.0 and not self._spool.is_empty:
+            # What a request failed at is on disk by now, and is tried once more from there.
             self._work()
         self._patience.close()
         if self._waiting:
             rank_zero_warn(
-                f"the last {len(self._waiting)} records of run {self._spool.origin.run_id} are lost: neither MLflow "
+                f"the last {len(self._waiting)} records of run {self._target.run_id} are lost: neither MLflow "
                 f"nor {self._spool.folder} takes them; their files stay there"
             )
         self._spool.close(keeps_files=bool(self._waiting))
 
     def _run(self) -> None:
         while not self._is_stopped:
-            self._wake.wait(self._interval)
+            self._wake.wait(SECONDS_BETWEEN_REQUESTS)
             self._wake.clear()
             self._work()
 
     def _work(self) -> None:
         try:
-            self._send_or_catch_up()
+            if self._spool.is_empty:
+                self._send()
+            else:
+                self._put_away()
+                self._catch_up()
         except Exception as error:
             # Whatever it is, the training goes on, and what comes after it is still to be delivered.
             rank_zero_warn(f"delivering to MLflow failed, and is tried again: {type(error).__name__}: {error}")
             with suppress(Exception):
                 self._put_away()
 
-    def _send_or_catch_up(self) -> None:
-        if self._spool.is_empty:
-            self._send()
-        else:
-            self._put_away()
-            self._catch_up()
-
     def _send(self) -> None:
-        target = Target(self._client, self._spool.origin.run_id, self._spool.files)
         while batch := self._next_batch():
             try:
                 for write in merged(batch):
-                    deliver(target, write)
-            except StoreAwayError as error:
-                self._put_away()
-                self._warn(error)
+                    deliver(self._target, write)
+            except NotDeliveredError as error:
+                if self._put_away():
+                    self._warn(error)
                 return
-            # What is on disk by now is delivered once more from there, and needs its files.
-            for write in self._remove(batch):
-                self._spool.forget(write)
+            with self._changed:
+                # What a flush has put on disk meanwhile is delivered once more from there, and needs its files.
+                if self._waiting and self._waiting[0] is batch[0]:
+                    del self._waiting[: len(batch)]
+                    for write in batch:
+                        self._spool.forget(write)
+                self._changed.notify_all()
 
-    def _next_batch(self) -> Sequence[MLflowWrite]:
+    def _next_batch(self) -> Sequence[Write]:
         """Return the first write that waits, or all metrics that come before anything else.
 
         Nothing goes before what a flush that lost its patience has put on disk.
         """
-        with self._putting_away, self._lock:
-            if not self._spool.is_empty:
-                return []
-            for number, write in enumerate(self._waiting):
-                if not isinstance(write, Metrics):
-                    return self._waiting[: max(1, number)]
-            return list(self._waiting)
+        with self._changed:
+            waiting = list(self._waiting) if self._spool.is_empty else []
+        return list(takewhile(lambda write: write.kind == "metrics", waiting)) or waiting[:1]
 
-    def _remove(self, batch: Sequence[MLflowWrite]) -> Sequence[MLflowWrite]:
-        """Let writes wait no longer, and return those that still did: they may have been put on disk meanwhile."""
-        with self._lock:
-            did_wait = bool(self._waiting) and self._waiting[0] is batch[0]
-            if did_wait:
-                del self._waiting[: len(batch)]
-            self._is_taken.notify_all()
-        return batch if did_wait else ()
-
-    def _put_away(self) -> None:
-        """Move what waits to the spool; what the disk does not take goes on waiting."""
-        with self._putting_away:
-            with self._lock:
-                batch = list(self._waiting)
-            if not batch:
-                return
+    def _put_away(self) -> bool:
+        """Move what waits to the spool, and return whether the disk takes it; what it does not goes on waiting."""
+        with self._changed:
+            batch = list(self._waiting)
             try:
-                self._spool.append(batch)
+                if batch:
+                    self._spool.append(batch)
             except (OSError, SpoolInUseError) as error:
-                self._disk_takes = False
                 rank_zero_warn(f"{self._spool.folder} cannot be written, {len(batch)} records wait in memory: {error}")
-                return
-            self._disk_takes = True
-            self._remove(batch)
+                return False
+            del self._waiting[: len(batch)]
+            self._changed.notify_all()
+        return True
 
     def _catch_up(self) -> None:
         """Deliver the spool if the store is back."""
         if time.monotonic() < self._next_probe:
             return
         try:
-            require_run(self._client, self._spool.origin.run_id)
-            num_delivered = self._spool.deliver_all(self._client)
-        except (StoreAwayError, OSError) as error:
+            require_run(self._target.client, self._target.run_id)
+            num_delivered = sum(self._spool.deliver(self._target.client))
+        except (NotDeliveredError, OSError) as error:
             self._next_probe = time.monotonic() + SECONDS_BETWEEN_PROBES
             self._warn(error)
             return
@@ -183,9 +162,9 @@ class Writer:
         uri = shown_uri(self._spool.origin.tracking_uri)
         rank_zero_info(f"MLflow at {uri!r} is back, and has {num_delivered} records that waited")
 
-    def _warn(self, error: StoreAwayError | OSError) -> None:
-        """Say once per outage where everything goes; that the disk does not take it is said already."""
-        if self._has_warned or not self._disk_takes:
+    def _warn(self, error: NotDeliveredError | OSError) -> None:
+        """Say once per outage where everything goes."""
+        if self._has_warned:
             return
         self._has_warned = True
         folder, uri = self._spool.folder, shown_uri(self._spool.origin.tracking_uri)
