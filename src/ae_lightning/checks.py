@@ -10,6 +10,9 @@ from ae_lightning.errors import ConfigError, unknown_name
 
 Name = TypeVar("Name", bound=str)
 
+MAX_SEED = 2**32 - 1
+"""NumPy takes none above."""
+
 
 def require_name(key: str, value: Name, allowed: Any) -> Name:
     """Return the value, or say which names the key takes; Python does not look at annotations.
@@ -106,6 +109,18 @@ def require_at_least(key: str, value: int, smallest: int = 1) -> int:
     if value < smallest:
         raise ConfigError(f"{key}: {value} is not allowed; it must be at least {smallest}")
     return value
+
+
+def require_seed(key: str, seed: int) -> int:
+    """Return a seed, or say which numbers the key takes.
+
+    Raises:
+        ConfigError: If it is out of range, or no integer.
+    """
+    _require_number(key, seed, whole=True)
+    if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"{key}: {seed} is not allowed; it must be a number from 0 to {MAX_SEED}")
+    return seed
 
 
 def require_share(key: str, value: float) -> float:

@@ -78,8 +78,11 @@ def test_num_val_must_leave_images_to_train_on(npz, num_val):
     [
         ({"num_val": -1}, "data.num_val: -1 is not allowed; it must be at least 0"),
         ({"batch_size": 0}, "data.batch_size: 0 is not allowed; it must be at least 1"),
-        ({"seed": -1}, "data.seed: -1 is not allowed; it must be at least 0"),
-        ({"split_seed": -1}, "data.split_seed: -1 is not allowed; it must be at least 0"),
+        ({"seed": -1}, "data.seed: -1 is not allowed; it must be a number from 0 to 4294967295"),
+        (
+            {"split_seed": 10**30},
+            "data.split_seed: 1000000000000000000000000000000 is not allowed; it must be a number",
+        ),
         ({"name": "digit"}, "did you mean 'digits'"),
         ({"path": "somewhere"}, "data.path is for"),
     ],

@@ -28,7 +28,7 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.callbacks.narration import Parts, narrated
-from ae_lightning.checks import bytes_of_gib, require_at_least
+from ae_lightning.checks import bytes_of_gib, require_at_least, require_seed
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.sample_keys import SampleKeys
 from ae_lightning.data.splits import Split, SplitName
@@ -111,9 +111,9 @@ class Evaluation(Callback):
             ("draw_every_n_epochs", draw_every_n_epochs, 0),
             ("num_images", num_images, 1),
             ("max_train_images", max_train_images, 1),
-            ("seed", seed, 0),
         ):
             require_at_least(f"evaluation.{key}", value, lowest)
+        require_seed("evaluation.seed", seed)
         self.every_n_epochs = every_n_epochs
         self.draw_every_n_epochs = draw_every_n_epochs
         self.num_images = num_images

@@ -30,6 +30,7 @@ from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.checkpoints.loading import LINKED_KEYS
+from ae_lightning.checks import require_seed
 from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
 from ae_lightning.command_line.config_errors import ParseError, explain
 from ae_lightning.command_line.config_parser import check_config_files
@@ -42,7 +43,6 @@ from ae_lightning.command_line.parsed_settings import (
     leave_bare,
     require_no_tracker,
     require_possible,
-    require_seed,
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, origins, write
@@ -128,7 +128,7 @@ class AutoencoderCLI(LightningCLI):
         if self._datamodule_class is DataModule:
             seeded.append("data.init_args.seed" if self.subclass_mode_data else "data.seed")
         for target in seeded:
-            parser.link_arguments("seed_everything", target, compute_fn=require_seed)
+            parser.link_arguments("seed_everything", target, compute_fn=partial(require_seed, "seed_everything"))
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)

@@ -77,21 +77,6 @@ def require_no_tracker(settings: Namespace) -> None:
         )
 
 
-MAX_SEED = 2**32 - 1
-"""NumPy takes none above."""
-
-
-def require_seed(seed: bool | int) -> int:
-    """Return the seed, which must be a number: every random draw is a function of it.
-
-    Raises:
-        ConfigError: If it is not.
-    """
-    if isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"seed_everything: {seed} is not allowed; it must be a number from 0 to {MAX_SEED}")
-    return seed
-
-
 LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
 """The Trainer's setting that may leave a command nothing to do."""
 

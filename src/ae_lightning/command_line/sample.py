@@ -41,17 +41,14 @@ def run(arguments: list[str]) -> int:
     from ae_lightning.callbacks.encoding import numpy_model
     from ae_lightning.checkpoints.data import data_of_checkpoint
     from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
-    from ae_lightning.checks import require_at_least
+    from ae_lightning.checks import require_at_least, require_seed
     from ae_lightning.command_line.launch import prepare
-    from ae_lightning.command_line.parsed_settings import MAX_SEED
     from ae_lightning.command_line.predictions import check_output
-    from ae_lightning.errors import ConfigError
 
     prepare()
     output = check_output(options.output, SUFFIXES)
     require_at_least("num", options.num)
-    if not 0 <= options.seed <= MAX_SEED:
-        raise ConfigError(f"seed: {options.seed} is not allowed; it must be a number from 0 to {MAX_SEED}")
+    require_seed("seed", options.seed)
     contents = read_checkpoint(options.ckpt_path)
     model = load_autoencoder(options.ckpt_path).eval()
     _require_pictures(model, output)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.checks import require_at_least, require_name
+from ae_lightning.checks import require_at_least, require_name, require_seed
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
@@ -162,8 +162,8 @@ class DataModule(ScaledData):
         self._cache = DataCache(None if cache is None else Path(cache).expanduser(), cache_gib)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
-        require_at_least("data.split_seed", split_seed, 0)
-        require_at_least("data.seed", seed, 0)
+        require_seed("data.split_seed", split_seed)
+        require_seed("data.seed", seed)
         if name == STREAM:
             check_stream_settings(num_val, split_seed, leave_out_class, on_device)
         self.augmenter = Augmenter(augment, seed)

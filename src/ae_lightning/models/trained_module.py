@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ae_lightning import __version__
-from ae_lightning.checks import require_at_least, require_factory, require_name
+from ae_lightning.checks import require_factory, require_name, require_seed
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.hyperparameters import plain_value
@@ -72,7 +72,7 @@ class TrainedModule(EvaluatedModule):
         scheduler_interval: SchedulerInterval,
         seed: int,
     ) -> None:
-        super().__init__(seed=require_at_least("model.seed", seed, 0))
+        super().__init__(seed=require_seed("model.seed", seed))
         require_factory("model.optimizer", optimizer, "torch.optim.Adam")
         if scheduler is not None:
             require_factory("model.scheduler", scheduler, "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max=10")
