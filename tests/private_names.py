@@ -42,6 +42,7 @@ _STOPPED = "callbacks/test_stopping.py::test_a_training_ends_at_the_next_moment_
 _YAML = "command_line/test_errors.py::test_invalid_yaml"
 _COMPLETED = "command_line/test_completion.py::test_bash_completes_commands_keys_names_and_words"
 _RUN = "command_line/test_run_folders.py::test_another_setting_is_written_down_beside_the_first"
+_PROFILED = "command_line/test_refused_parts.py::test_a_profiler_that_is_refused_leaves_no_traceback"
 _LOST = "sweep/test_storage.py::test_a_lost_trial_is_tried_again_once"
 _SPACE = "sweep/test_space.py::test_a_first_value_is_one_that_optuna_could_choose"
 
@@ -107,6 +108,8 @@ PRIVATE_NAMES = {
     "_get": PrivateName("lightning", "a setting of the command at hand", _RUN),
     "_instantiate_trainer": PrivateName("lightning", "a Trainer with one's own callbacks before the user's", _RUN),
     "_subcommand_parsers": PrivateName("lightning", "the parser of each command", _COMPLETED),
+    "_output_file": PrivateName("lightning", "what the destructor of a profiler looks for", _PROFILED),
+    "_stage": PrivateName("lightning", "what the destructor of a profiler looks for", _PROFILED),
     "_iteration_based_training": PrivateName(
         "lightning", "validation within an epoch", "reliability/test_killed_trainings.py"
     ),

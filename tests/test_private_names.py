@@ -14,8 +14,8 @@ SOURCES = TESTS.parent / "src" / "ae_lightning"
 OF_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 """Documented parts of named tuples, with underscores lest they be taken for fields."""
 
-SHARED = {"_trial_id"}
-"""Names of attributes of ours too."""
+SHARED = {"_stage", "_trial_id"}
+"""Names of attributes and functions of ours too."""
 
 
 def is_private(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 CALLBACK = "--trainer.callbacks+="
@@ -42,6 +44,15 @@ def test_one_line_names_the_key(workspace, options, said):
     assert last.startswith(f"ae_lightning: error: {said}")
     assert "Traceback" not in outcome.err
     assert "epoch 1/1" not in outcome.err
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_profiler_that_is_refused_leaves_no_traceback(workspace):
+    """It is thrown away half made."""
+    outcome = workspace.fit("--trainer.profiler", "lightning.pytorch.profilers.XLAProfiler")
+    assert outcome.code == 2
+    assert outcome.err.startswith("ae_lightning: error: trainer.profiler: XLAProfiler: Requirement 'torch_xla")
+    gc.collect()
 
 
 def test_a_run_that_ends_while_something_is_tried_is_closed(workspace):

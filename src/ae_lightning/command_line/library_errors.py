@@ -26,6 +26,9 @@ T = TypeVar("T")
 PARTS = (Callback, Logger, Profiler, Strategy, Precision, ClusterEnvironment, CheckpointIO, LayerSync)
 """Classes whose objects the configuration names."""
 
+# What a profiler's destructor looks for is not there where its constructor refuses: Python would print a traceback.
+Profiler._stage = Profiler._output_file = None
+
 KEYS_BY_ORIGIN = {
     "torch.optim.lr_scheduler": "model.scheduler",
     "lightning.pytorch.callbacks.model_checkpoint": "checkpoint",
