@@ -44,6 +44,7 @@ _COMPLETED = "command_line/test_completion.py::test_bash_completes_commands_keys
 _RUN = "command_line/test_run_folders.py::test_another_setting_is_written_down_beside_the_first"
 _PROFILED = "command_line/test_refused_parts.py::test_a_profiler_that_is_refused_leaves_no_traceback"
 _LOST = "sweep/test_storage.py::test_a_lost_trial_is_tried_again_once"
+_HEARTBEAT = "sweep/test_storage.py::test_a_heartbeat_survives_an_outage"
 _SPACE = "sweep/test_space.py::test_a_first_value_is_one_that_optuna_could_choose"
 
 _PLANES = "data/test_pixel_formats.py::test_colours_in_packed_planes_keep_16_bits"
@@ -131,6 +132,10 @@ PRIVATE_NAMES = {
     "_contains": PrivateName("optuna", "whether a first value is one that could be chosen", _SPACE),
     "_suggest": PrivateName(
         "optuna", "any distribution, by one call", "sweep/test_space.py::test_lists_survive_optuna"
+    ),
+    "_pop_waiting_trial_id": PrivateName("optuna", "a trial that is begun only once it has a heartbeat", _LOST),
+    "optuna.storages._heartbeat.get_heartbeat_thread": PrivateName(
+        "optuna", "the thread that gives a worker's signs of life", _HEARTBEAT
     ),
     "_storage": PrivateName("optuna", "a trial that waits again under its own number", _LOST),
     "_trial_id": PrivateName("optuna", "a trial that waits again under its own number", _LOST),

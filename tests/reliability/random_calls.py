@@ -33,7 +33,7 @@ from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.commands import COMMANDS, TRAINER_COMMANDS
 from ae_lightning.sweep import sweeping
 from ae_lightning.sweep.checking import fit_arguments
-from ae_lightning.sweep.classes import SeededSampler, build_pruner
+from ae_lightning.sweep.classes import build_pruner, build_sampler
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.study_file import ClassChoice, StudyFile, read_study
 from ae_lightning.sweep.trial_cli import QUIET, UNTRACKED, build_only
@@ -144,7 +144,7 @@ def run_command_lines(seeds, folder):
 def look_only(options):
     """What stands in for a sweep: everything is read and built that one trial needs, and nothing trained."""
     study = read_study(options.study, options.overrides)
-    SeededSampler(study.sampler, study.seed)
+    build_sampler(study.sampler, study.seed)
     build_pruner(study.pruner)
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
     build_only([*fit_arguments(study, suggest(study.space, trial)), *UNTRACKED, *QUIET])
@@ -169,7 +169,7 @@ def study(random, actions):
         text += nested(grammar.any_of((*fields, "extra", "<<")), grammar.any_of(ODD))
     options = []
     if grammar.happens(0.3):
-        name = grammar.any_of(("--timeout", "--trials", "--storage", "--workers", "--worker", "--pruner", "-c"))
+        name = grammar.any_of(("--timeout", "--trials", "--storage", "--workers", "--pruner", "-c"))
         options = grammar.given(name, grammar.text(grammar.any_of((int, str))))
     return text, options
 

@@ -12,8 +12,7 @@ from ae_lightning.sweep.classes import build_pruner
 from ae_lightning.sweep.failures import failure_of
 from ae_lightning.sweep.study_file import ClassChoice, read_study
 from ae_lightning.sweep.summary import TrialProgress
-from ae_lightning.sweep.training import pruning_of
-from ae_lightning.sweep.trial import mean_of
+from ae_lightning.sweep.training import mean_of, pruning_of
 from ae_lightning.sweep.trial_queue import REASON, put_back
 
 PARENT = "mlflow.parentRunId"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.sweep.gpu_shares import gpus_of_worker, share_of_gpus
+from ae_lightning.sweep.checking import share_of_gpus
+from ae_lightning.sweep.processes import gpus_of_worker
 
 
 @pytest.mark.parametrize(

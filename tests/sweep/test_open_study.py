@@ -16,6 +16,8 @@ from ae_lightning.sweep.study_file import read_study
 from ae_lightning.sweep.trial_queue import RUN_ID
 from mlflow_servers import serving
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is experimental")
+
 FIRST = {"model.latent_dim": 3, "model.optimizer.lr": 1e-3}
 
 

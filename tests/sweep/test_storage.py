@@ -8,13 +8,17 @@ import warnings
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.storages import fail_stale_trials
+from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.sweep.heartbeat import Heartbeat
 from ae_lightning.sweep.storage import PatientStorage, is_sqlite, lock_path, open_storage, retried, retry_once
-from ae_lightning.sweep.trial_queue import bury_lost, claim, counts, num_done, put_back, recover
+from ae_lightning.sweep.study_file import StudyFile
+from ae_lightning.sweep.trial_queue import claim, counts, is_wanted, num_done, put_back
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is experimental")
 
 GONE = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
@@ -60,6 +64,11 @@ def test_what_is_no_outage_is_not_tried_again(cause):
         retried(failing(1, internal(cause)), time.monotonic() + 10)
 
 
+def study_file(trials):
+    space = {"x": {"type": "float", "low": 0, "high": 1}}
+    return StudyFile(name="some", space=space, objectives={"val/mse": "minimize"}, trials=trials)
+
+
 def heart_study(tmp_path, patience=8):
     """A study whose storage has heartbeats, every second for a patience of 8 seconds."""
     with warnings.catch_warnings():
@@ -70,7 +79,7 @@ def heart_study(tmp_path, patience=8):
 
 
 def test_every_call_to_the_database_is_patient():
-    """A method of Optuna's that a later version adds, or calls past the public ones, must not be forgotten."""
+    """Those too that Optuna calls past the public ones."""
     reaching = {
         name
         for name, method in vars(optuna.storages.RDBStorage).items()
@@ -99,69 +108,70 @@ def test_a_change_whose_answer_was_lost_is_not_refused(tmp_path, monkeypatch):
 
 
 def test_a_heartbeat_survives_an_outage(tmp_path, monkeypatch):
+    """Also one that is longer than a call is repeated for: Optuna's thread, which makes the calls, goes on."""
     study = heart_study(tmp_path, patience=8)
-    trial = study.ask()
+    study._storage._backend._patience = 0.5
+    trial_id = claim(study, study_file(9))._trial_id
     beats = []
 
     def record(self, trial_id):
-        beats.append(trial_id)
-        if len(beats) == 2:
+        beats.append(time.monotonic())
+        if 0.5 < beats[-1] - start < 2:
             raise internal(GONE)
 
-    monkeypatch.setattr(type(study._storage), "record_heartbeat", record)
-    with Heartbeat(study._storage, trial._trial_id):
+    monkeypatch.setattr(optuna.storages.RDBStorage, "record_heartbeat", record)
+    start = time.monotonic()
+    with get_heartbeat_thread(trial_id, study._storage):
         time.sleep(3.5)
-    assert len(beats) >= 3
+    assert beats[-1] - start > 2
 
 
 def test_a_lost_trial_is_tried_again_once(tmp_path):
+    """It has a heartbeat from the moment it runs, though its worker dies before the first of its own."""
     study = heart_study(tmp_path, patience=8)
-    trial = claim(study, 1)
+    trial = claim(study, study_file(1))
     trial.suggest_float("x", 0, 1)
-    storage = study._storage
-    storage._backend.grace_period = 1
-    storage.record_heartbeat(trial._trial_id)
+    study._storage._backend.grace_period = 1
     time.sleep(2.5)
-    bury_lost(study, 60)
+    fail_stale_trials(study)
     assert [found.state for found in study.trials] == [TrialState.FAIL, TrialState.WAITING]
     assert [counts(found) for found in study.trials] == [False, True]
-    again = claim(study, 1)
+    again = claim(study, study_file(1))
     assert again.suggest_float("x", 0, 1) == trial.params["x"]
-    storage.record_heartbeat(again._trial_id)
-    assert claim(study, 1) is None
+    assert not is_wanted(study.trials, 1)
     time.sleep(2.5)
-    bury_lost(study, 60)
+    fail_stale_trials(study)
     assert [found.state for found in study.trials] == [TrialState.FAIL, TrialState.FAIL]
     assert num_done(study.trials) == 0
-    assert claim(study, 1).number == 2
+    assert claim(study, study_file(1)).number == 2
+
+
+def test_a_trial_that_waited_is_not_lost_by_its_last_workers_heartbeat(tmp_path):
+    study = heart_study(tmp_path, patience=8)
+    put_back(study, claim(study, study_file(1))._trial_id)
+    study._storage._backend.grace_period = 1
+    time.sleep(2.5)
+    again = claim(study, study_file(1))
+    fail_stale_trials(study)
+    assert (again.number, study.trials[0].state) == (0, TrialState.RUNNING)
 
 
 def test_a_trial_that_waits_is_begun_under_its_own_number():
     study = optuna.create_study()
-    trial = claim(study, 2)
+    trial = claim(study, study_file(2))
     x = trial.suggest_float("x", 0, 1)
     put_back(study, trial._trial_id)
-    again = claim(study, 2)
+    again = claim(study, study_file(2))
     assert (again.number, again.suggest_float("x", 0, 1)) == (0, x)
-    recover(study)
-    assert [found.state for found in study.trials] == [TrialState.WAITING]
 
 
-def test_more_workers_than_trials_begin_no_more_than_wanted(monkeypatch):
+def test_more_workers_than_trials_begin_no_more_than_wanted():
+    """The third worker looked before the second began."""
     study = optuna.create_study()
-    assert [claim(study, 2).number for _ in range(2)] == [0, 1]
-    assert claim(study, 2) is None
-    assert len(study.trials) == 2
-    # Another worker's trial appears between the look and the claim.
-    original = study.get_trials
-    looks = []
-
-    def late(*arguments, **options):
-        looks.append(1)
-        return original(*arguments, **options)[: 1 if len(looks) == 1 else None]
-
-    monkeypatch.setattr(study, "get_trials", late)
-    assert claim(study, 2) is None
+    assert is_wanted(study.trials, 2)
+    assert [claim(study, study_file(2)).number for _ in range(2)] == [0, 1]
+    assert not is_wanted(study.trials, 2)
+    assert claim(study, study_file(2)) is None
     assert study.trials[2].state == TrialState.FAIL
     assert not counts(study.trials[2])
 

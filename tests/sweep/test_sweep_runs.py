@@ -10,9 +10,9 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
-from ae_lightning.sweep.classes import SeededSampler
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.study_file import read_study
+from ae_lightning.sweep.trial_queue import claim
 
 PARENT = "mlflow.parentRunId"
 
@@ -164,8 +164,8 @@ def test_a_sampler_within_another_is_seeded_by_the_trial(tmp_path, write_study):
 
     def chosen(sampler):
         file = read_study(write_study(tmp_path, sampler=sampler, space={"x": space, "y": space}))
-        study = optuna.create_study(sampler=SeededSampler(file.sampler, file.seed))
-        return [suggest(file.space, study.ask()) for _ in range(3)]
+        study = optuna.create_study()
+        return [suggest(file.space, claim(study, file)) for _ in range(3)]
 
     assert [values["y"] for values in chosen(fixed)] == [0.5] * 3
     assert [values["x"] for values in chosen(fixed)] == [values["x"] for values in chosen("TPESampler")]

@@ -1,20 +1,31 @@
-"""Trials on more than one device."""
+"""Trials on more than one device, each in a process of its own."""
 
 from __future__ import annotations
 
+import math
 import sys
+from dataclasses import replace
 
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from optuna import TrialPruned
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.sweep import trial_process
-from ae_lightning.sweep.failures import KnownFailureError, failure_of
+from ae_lightning.sweep import trial as trial_module
+from ae_lightning.sweep.checking import Surroundings
+from ae_lightning.sweep.command import TASK_VARIABLE
+from ae_lightning.sweep.failures import failure_of
+from ae_lightning.sweep.open_study import open_study
+from ae_lightning.sweep.processes import TASK, environment_of
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import read_study
-from ae_lightning.sweep.training import Order
-from ae_lightning.sweep.trial_result import read_result, result_of, write_result
-from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
+from ae_lightning.sweep.trial import TrialRunner
+from ae_lightning.sweep.trial_queue import KIND, REASON, claim
+from ae_lightning.tracking.studies import StudyRun, open_study_run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is experimental")
 
 PARENT = "mlflow.parentRunId"
 
@@ -23,44 +34,104 @@ trap '' TERM
 while :; do sleep 0.1; done
 """
 
+TELLING = """#!{python}
+import json, os, optuna
+task = json.loads(os.environ["AE_LIGHTNING_SWEEP_TASK"])
+trial = optuna.Trial(optuna.load_study(study_name="small", storage=task["file"]["storage"]), task["trial_id"])
+trial.set_user_attr("reason", "so")
+trial.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+"""
+
 
 @pytest.fixture
-def order(write_study, tmp_path):
-    study = read_study(write_study(tmp_path))
-    return Order(study=study, values={}, tags={}, trial_id=0, repetition=0, seed=None)
+def runner(workspace, write_study):
+    """Runs trials on two devices."""
+    file = read_study(write_study(workspace.folder))
+    surroundings = Surroundings(workspace.uri, "digits", 0, 2, str(workspace.folder / "spool"))
+    run = open_study_run(workspace.uri, "digits", "small", None, surroundings.spool)
+    return TrialRunner(open_study(file, surroundings), file, surroundings, run, Stop())
 
 
-def test_a_night_that_ends_while_the_processes_start_interrupts_the_trial(order):
-    with pytest.raises(TrialInterrupted, match="timeout"):
-        trial_process.train_in_own_process(order, Stop(timeout=0))
+@pytest.fixture
+def run_on_two_devices(runner, tmp_path, monkeypatch):
+    """Run a trial with another program in place of Python, and return the trial as it is then."""
+
+    def run(program, stop):
+        path = tmp_path / "program"
+        path.write_text(program)
+        path.chmod(0o755)
+        trial = claim(runner.study, runner.file)
+        monkeypatch.setattr(sys, "executable", str(path))
+        ended = replace(runner, stop=stop)(trial)
+        left = runner.study.trials[trial.number]
+        assert ended is None or ended.state == left.state
+        return left
+
+    return run
 
 
-def test_processes_that_do_not_end_are_killed_and_the_trial_is_interrupted(order, tmp_path, monkeypatch):
-    program = tmp_path / "deaf"
-    program.write_text(DEAF)
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(trial_process, "SECONDS_FOR_A_TRAINING", 1.0)
-    with pytest.raises(TrialInterrupted, match="timeout"):
-        trial_process.train_in_own_process(order, Stop(timeout=1))
+def test_a_night_that_ends_while_the_processes_start_interrupts_the_trial(run_on_two_devices):
+    assert run_on_two_devices("#!/bin/sh\nsleep 100", Stop(timeout=0)).state == TrialState.WAITING
 
 
+def test_processes_that_do_not_end_are_killed_and_the_trial_is_interrupted(run_on_two_devices, monkeypatch):
+    monkeypatch.setattr(trial_module, "SECONDS_FOR_A_TRIAL", 1.0)
+    assert run_on_two_devices(DEAF, Stop(timeout=1)).state == TrialState.WAITING
+
+
+def test_processes_that_die_have_failed(run_on_two_devices):
+    left = run_on_two_devices("#!/bin/sh\nkill -9 $$", Stop())
+    assert (left.state, left.user_attrs[REASON]) == (TrialState.FAIL, "its processes ended with code -9")
+
+
+def test_a_process_that_finds_the_study_wrong_ends_the_night_and_no_trial(run_on_two_devices):
+    with pytest.raises(ConfigError, match="its process could not go on"):
+        run_on_two_devices("#!/bin/sh\nexit 2", Stop())
+
+
+def test_a_process_is_told_the_whole_study(runner, write_study, tmp_path):
+    settings = {"trainer.gradient_clip_val": math.inf, "data.path": "ä b"}
+    file = read_study(
+        write_study(tmp_path, settings=settings, configs=["vanilla"], pruner="MedianPruner", timeout="1h")
+    )
+    task = replace(runner, file=file).task(3)
+    assert TASK.validate_json(environment_of(task, 0, 1)[TASK_VARIABLE]) == task
+
+
+def test_what_a_process_has_told_stands(run_on_two_devices):
+    left = run_on_two_devices(TELLING.format(python=sys.executable), Stop())
+    assert (left.state, left.user_attrs[REASON]) == (TrialState.FAIL, "so")
+
+
+AWAY = StudyRun("http://127.0.0.1:9", "0" * 32, "1", "spool")
+
+
+@pytest.mark.filterwarnings("ignore:MLflow at")
 @pytest.mark.parametrize(
-    "error",
-    [ConfigError("model.latent_dim: 0"), KeyError("who"), TrackingError("MLflow is away"), TrialPruned("hopeless")],
+    ("error", "changes", "state"),
+    [
+        (ConfigError("model.latent_dim: 0"), {}, TrialState.FAIL),
+        (KeyError("who"), {}, TrialState.FAIL),
+        (TrackingError("refused"), {}, TrialState.FAIL),
+        (TrackingError("no connection"), {"run": AWAY}, TrialState.WAITING),
+        (TrialPruned("hopeless"), {}, TrialState.PRUNED),
+        (SIGTERMException(), {}, TrialState.WAITING),
+        (UpdateFinishedTrialError(), {}, TrialState.RUNNING),
+    ],
 )
-def test_why_a_training_ended_is_known_to_the_process_that_ordered_it(tmp_path, error):
+def test_why_a_training_ended_is_told_in_its_process(runner, monkeypatch, error, changes, state):
     """A failure keeps its kind, so that different ones are not taken for alike; an outage of MLflow is no failure."""
 
-    def training():
+    def train(*arguments):
         raise error
 
-    path = tmp_path / "order.json"
-    write_result(path, result_of(training))
-    kind = type(error) if isinstance(error, TrackingError | TrialPruned) else KnownFailureError
-    with pytest.raises(kind) as raised:
-        read_result(path, 0)
-    assert failure_of(raised.value) == failure_of(error)
+    monkeypatch.setattr(trial_module, "train", train)
+    ended = replace(runner, **changes)(claim(runner.study, runner.file), is_apart=True)
+    [left] = runner.study.trials
+    assert left.state == state
+    assert (ended is None) == (not state.is_finished())
+    if state == TrialState.FAIL:
+        assert failure_of(error) == (left.user_attrs[KIND], left.user_attrs[REASON])
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def children(process):
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children():
             with suppress(psutil.NoSuchProcess):
-                found += [child] if "--worker" in child.cmdline() else []
+                found += [child] if child.cmdline()[-1:] == ["sweep"] else []
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ReduceLROnPlateau
+from optuna import TrialPruned
 from torch.utils.data import DataLoader
 
 from ae_lightning.data.batch import Batch
@@ -16,7 +17,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.models.phases import Phase
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
-from ae_lightning.sweep.watching import TrialPruned, TrialWatch
+from ae_lightning.sweep.watching import TrialWatch
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vanilla import VanillaAE
 from phased_models import Begun

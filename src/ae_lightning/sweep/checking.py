@@ -11,12 +11,14 @@ from lightning.pytorch.accelerators import CUDAAccelerator
 
 from ae_lightning.command_line.class_keys import CLASS_KINDS
 from ae_lightning.errors import ConfigError, UserError, unknown_name
-from ae_lightning.sweep.classes import SeededSampler, build_pruner
-from ae_lightning.sweep.gpu_shares import share_of_gpus
+from ae_lightning.sweep.classes import build_pruner, build_sampler
 from ae_lightning.sweep.space import Parameter, arguments, choose
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_cli import QUIET, UNTRACKED, build_only, probe_metrics
 from ae_lightning.tracking import trackers
+
+ALL_DEVICES = ("auto", "-1")
+"""What `trainer.devices` says to take all there are."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def check_study(study: StudyFile, num_workers: int = 1) -> Surroundings:
     Raises:
         UserError: If a key, class, value or metric is wrong.
     """
-    SeededSampler(study.sampler, study.seed)
+    build_sampler(study.sampler, study.seed)
     build_pruner(study.pruner)
     surroundings = _look_around(study, _needed(study, {}), num_workers)
     for key, value in _to_check(study):
@@ -89,6 +91,30 @@ def _look_around(study: StudyFile, values: dict[str, Any], num_workers: int) -> 
         num_devices=num_devices,
         spool=str(tracker.spool_root),
     )
+
+
+def share_of_gpus(devices: str, num_taken: int, num_gpus: int, num_workers: int) -> int:
+    """Return how many GPUs each worker has for a trial.
+
+    Workers whose trials take one GPU each may be more than there are GPUs: they share them.
+
+    Args:
+        devices: `trainer.devices` as given.
+        num_taken: How many GPUs a trial takes where it sees all of them.
+        num_gpus: How many there are.
+        num_workers: How many workers there are.
+
+    Raises:
+        ConfigError: If trials on several GPUs each do not find room beside each other.
+    """
+    if devices in ALL_DEVICES:
+        return max(1, num_gpus // num_workers)
+    if num_taken > 1 and num_workers * num_taken > num_gpus:
+        raise ConfigError(
+            f"--workers: {num_workers} workers with {num_taken} devices each (trainer.devices) need "
+            f"{num_workers * num_taken} GPUs, and there are {num_gpus}"
+        )
+    return num_taken
 
 
 def _to_check(study: StudyFile) -> Iterator[tuple[str, Any]]:

@@ -10,12 +10,9 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError, refusal_explained, unknown_name
 from ae_lightning.sweep.study_file import ClassChoice, class_choice
@@ -32,71 +29,28 @@ SEEDED_ONCE = ("GridSampler", "QMCSampler")
 INNER = {"wrapped_pruner": True, "base_sampler": False, "independent_sampler": True}
 """Arguments of Optuna's that are samplers or pruners themselves, and whether null stands for none."""
 
-STOPPED = "`Study.stop`"
-"""What Optuna names where a sampler asks for the end of a study."""
 
-
-class SeededSampler(BaseSampler):
-    """A sampler made anew for each trial, from the study's seed and the trial's number.
+def build_sampler(choice: ClassChoice, seed: int, number: int = 0, key: str = "sampler") -> BaseSampler:
+    """Build the sampler of a trial.
 
     Whatever was drawn before, in this process or another, a trial of a number draws the same numbers. A study that is
     interrupted and continued is then the one that ran through, and two workers never draw alike.
 
     Args:
-        choice: The sampler's class and arguments.
+        choice: The class and its arguments.
         seed: Of the study.
+        number: Of the trial.
+        key: Of the class.
 
-    Attributes:
-        is_exhausted: Whether the sampler has found nothing left to try.
+    Raises:
+        ConfigError: If there is no such class, or it refuses its arguments.
     """
-
-    def __init__(self, choice: ClassChoice, seed: int) -> None:
-        self.is_exhausted = False
-        self._choice = choice
-        self._seed = seed
-        self._sampler = self._build(0)
-
-    def _build(self, number: int) -> BaseSampler:
-        return self._build_choice("sampler", self._choice, number)
-
-    def _build_choice(self, key: str, choice: ClassChoice, number: int) -> BaseSampler:
-        cls = find_class(key, choice.class_path, optuna.samplers, BaseSampler)  # type: ignore[type-abstract]
-        given = with_inner(key, choice, lambda place, inner: self._build_choice(place, inner, number))
-        if "seed" in inspect.signature(cls).parameters:
-            offset = 0 if cls.__name__ in SEEDED_ONCE else number * SEED_STRIDE
-            given.setdefault("seed", (self._seed + offset) % MAX_SEED)
-        return build(key, cls, given)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Start afresh from the trial's number."""
-        self._sampler = self._build(trial.number)
-        self._sampler.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Ask the sampler itself."""
-        return self._sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Ask the sampler itself."""
-        return self._sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Ask the sampler itself."""
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        """Tell the sampler itself; one that has nothing left to try ends the study."""
-        try:
-            self._sampler.after_trial(study, trial, state, values)
-        except RuntimeError as error:
-            # Optuna lets a study be stopped within its own loop alone, which a sweep does not use.
-            if STOPPED not in str(error):
-                raise
-            self.is_exhausted = True
+    cls = find_class(key, choice.class_path, optuna.samplers, BaseSampler)  # type: ignore[type-abstract]
+    given = with_inner(key, choice, lambda place, inner: build_sampler(inner, seed, number, place))
+    if "seed" in inspect.signature(cls).parameters:
+        offset = 0 if cls.__name__ in SEEDED_ONCE else number * SEED_STRIDE
+        given.setdefault("seed", (seed + offset) % MAX_SEED)
+    return build(key, cls, given)
 
 
 def build_pruner(choice: ClassChoice | None) -> BasePruner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.named_files import find_file, named_file, said_of
 
-TRAINING_OPTION = "--training"
-"""Starts a process that trains what the order in a file says, in place of a sweep."""
+TASK_VARIABLE = "AE_LIGHTNING_SWEEP_TASK"
+"""Of the environment: tells a process that a sweep has started what it is to do, in place of the command line."""
 
 EPILOG = (
     "Exit codes: 0 the best is new, 3 nothing better than on earlier nights, 1 five trials in a row failed alike, "
@@ -31,13 +31,11 @@ class Options:
         study: The study's YAML.
         overrides: Keys of the study that the command line sets.
         num_workers: How many processes work at the study on this machine.
-        worker: In a worker process, what its parent found out, as JSON; else None.
     """
 
     study: Path
     overrides: dict[str, Any]
     num_workers: int
-    worker: str | None
 
 
 def parser() -> CommandParser:
@@ -54,7 +52,6 @@ def parser() -> CommandParser:
     made.add_argument("--trials", type=int, help="how many trials the study is to have, over all nights")
     made.add_argument("--storage", help="where Optuna keeps the study; by default sqlite:///optuna.db")
     made.add_argument("--workers", type=int, default=1, help="processes on this machine; more than one want PostgreSQL")
-    made.add_argument("--worker", help=argparse.SUPPRESS)
     return made
 
 
@@ -75,11 +72,11 @@ def parse_options(arguments: list[str]) -> Options:
     overrides = {"timeout": given.timeout, "trials": given.trials, "storage": given.storage}
     study = find_file("study", given.config)
     sys.stderr.write(said_of("study", [given.config], [str(study)]))
-    return Options(study, overrides, given.workers, given.worker)
+    return Options(study, overrides, given.workers)
 
 
 def run(arguments: list[str]) -> int:
-    """Sweep, or train what a sweep ordered.
+    """Sweep, or do what the sweep that started this process wants.
 
     Args:
         arguments: Those behind `sweep`.
@@ -90,12 +87,12 @@ def run(arguments: list[str]) -> int:
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    if arguments[:1] == [TRAINING_OPTION]:
-        from ae_lightning.sweep.trial_process import train_for_parent
+    # torch and Optuna are imported where --help need not wait for them.
+    if not arguments and TASK_VARIABLE in os.environ:
+        from ae_lightning.sweep.sweeping import run_task
 
-        return train_for_parent(Path(arguments[1]))
+        return run_task(os.environ[TASK_VARIABLE])
     options = parse_options(arguments)
-    # So that --help need not wait for torch and Optuna.
     from ae_lightning.sweep.sweeping import run_sweep
 
     return run_sweep(options)

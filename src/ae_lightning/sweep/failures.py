@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ae_lightning.errors import NotFiniteError, UserError
 from ae_lightning.machine.resource_errors import is_out_of_memory
@@ -11,8 +11,7 @@ from ae_lightning.machine.resource_errors import is_out_of_memory
 NOT_FINITE = re.compile(r"\bnot finite\b|\bnan\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """Why a trial failed.
 
     Attributes:
@@ -24,28 +23,14 @@ class Failure:
     reason: str
 
 
-class KnownFailureError(Exception):
-    """Something failed in another process, which has said why.
-
-    Attributes:
-        failure: What it said.
-    """
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
-
-
 def failure_of(error: BaseException) -> Failure:
     """Say why a trial failed."""
-    if isinstance(error, KnownFailureError):
-        return error.failure
-    lines = str(error).strip().splitlines()
-    line = " ".join((lines[0] if lines else "").split())[:300]
+    line = " ".join(next(iter(str(error).strip().splitlines()), "").split())[:300]
+    kind, prefix = type(error).__name__, type(error).__name__
     if is_out_of_memory(error):
-        return Failure("out of memory", f"out of memory: {line}")
-    if isinstance(error, NotFiniteError) or (isinstance(error, ValueError) and NOT_FINITE.search(str(error))):
-        return Failure("not finite", f"not finite: {line}")
-    if isinstance(error, UserError):
-        return Failure(f"impossible: {line.split(':')[0]}", f"impossible: {line}")
-    return Failure(type(error).__name__, f"{type(error).__name__}: {line}")
+        kind = prefix = "out of memory"
+    elif isinstance(error, NotFiniteError) or (isinstance(error, ValueError) and NOT_FINITE.search(str(error))):
+        kind = prefix = "not finite"
+    elif isinstance(error, UserError):
+        kind, prefix = f"impossible: {line.split(':')[0]}", "impossible"
+    return Failure(kind, f"{prefix}: {line}")

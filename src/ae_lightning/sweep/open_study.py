@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import optuna
 from lightning_utilities.core.rank_zero import rank_zero_warn
-from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.classes import SeededSampler, build_pruner
+from ae_lightning.sweep.classes import build_pruner, build_sampler
 from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
-from ae_lightning.sweep.trial_queue import RUN_ID, recover
+from ae_lightning.sweep.trial_queue import RUN_ID, put_back
 from ae_lightning.tracking import gets_credentials
 from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
@@ -40,13 +37,11 @@ def open_study(file: StudyFile, surroundings: Surroundings | None = None) -> opt
     Raises:
         ConfigError: If the storage cannot be used, or holds a study of that name with other objectives.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     on_lost = partial(_lost, surroundings) if surroundings else retry_once
     storage = open_storage(file.storage, file.patience, is_shared=not is_sqlite(file.storage), on_lost_trial=on_lost)
     study = optuna.create_study(
         storage=storage,
-        sampler=SeededSampler(file.sampler, file.seed),
+        sampler=build_sampler(file.sampler, file.seed),
         pruner=build_pruner(file.pruner),
         study_name=file.name,
         directions=file.directions,
@@ -95,9 +90,7 @@ def _begin(study: optuna.Study, file: StudyFile) -> None:
     """Queue the first trials, once though several machines begin a study, and note what it is about."""
     for values in file.first:
         study.enqueue_trial({key: plain(value) for key, value in values.items()}, skip_if_exists=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(list(file.objectives))
+    study.set_metric_names(list(file.objectives))
     study.set_user_attr(OBJECTIVES, list(file.objectives))
 
 
@@ -126,7 +119,8 @@ def recover_with_runs(study: optuna.Study, run: StudyRun) -> None:
         study: One that has a single worker, which is this one.
         run: The study's MLflow run.
     """
-    for trial in recover(study):
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        put_back(study, trial._trial_id)
         close_runs(run, trial, {STATE_TAG: "interrupted", REASON_TAG: "killed"}, "KILLED")
 
 

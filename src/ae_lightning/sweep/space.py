@@ -37,7 +37,7 @@ class _Parameter(BaseModel):
     def distribution(self) -> BaseDistribution:
         """Return what Optuna chooses from."""
 
-    def suggest(self, trial: optuna.Trial, key: str) -> Any:
+    def suggest(self, trial: optuna.Trial | FrozenTrial, key: str) -> Any:
         """Let Optuna choose."""
         return trial._suggest(key, self.distribution())
 
@@ -97,7 +97,7 @@ class Choices(_Parameter):
         """Return what Optuna chooses from: it stores plain values only, so that lists and mappings go by their JSON."""
         return CategoricalDistribution([plain(choice) for choice in self.choices])
 
-    def suggest(self, trial: optuna.Trial, key: str) -> Any:
+    def suggest(self, trial: optuna.Trial | FrozenTrial, key: str) -> Any:
         """Let Optuna choose."""
         stored = super().suggest(trial, key)
         return next(choice for choice in self.choices if plain(choice) == stored)
@@ -136,7 +136,7 @@ def choose(space: Space, chooser: Chooser) -> dict[str, Any]:
     return values
 
 
-def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
+def suggest(space: Space, trial: optuna.Trial | FrozenTrial) -> dict[str, Any]:
     """Return the values that Optuna chooses for a trial."""
     return choose(space, lambda key, parameter: parameter.suggest(trial, key))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -9,23 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal
 
 from ae_lightning.machine.signals import ending_signals
 
-StopReason = Literal["timeout", "hung up", "interrupted", "terminated"]
-
-SECONDS_FOR_A_TRAINING = 45.0
-"""How long a training in processes of its own may take to end when it is asked to."""
-
-SECONDS_FOR_A_WORKER = 60.0
-"""The same of a worker: longer, as it may have to wait for its training, and then puts the trial back."""
-
-REASON_OF_SIGNAL: dict[int, StopReason] = {
-    signal.SIGHUP: "hung up",
-    signal.SIGINT: "interrupted",
-    signal.SIGTERM: "terminated",
-}
+REASONS: dict[int, str] = {signal.SIGHUP: "hung up", signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 class Stop:
@@ -33,29 +21,28 @@ class Stop:
 
     Args:
         timeout: Seconds until it is; None for never.
-        follows_parent: Also end when the process that started this one is gone.
+        follows_parent: Also end when the process that started this one is gone, as after SIGTERM.
+
+    Attributes:
+        exit_code: 128 and the signal that ended the sweep; 0 while none has.
     """
 
     def __init__(self, timeout: float | None = None, *, follows_parent: bool = False) -> None:
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self.exit_code = 0
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
         self._parent = os.getppid() if follows_parent else None
         self._numbers = ending_signals()
         self._signalled = threading.Event()
-        self._reason: StopReason | None = None
+        self._reason: str | None = None
 
     @property
-    def reason(self) -> StopReason | None:
+    def reason(self) -> str | None:
         """Why the sweep is to end; None while it is to go on."""
-        if self._reason is None and self._deadline is not None and time.monotonic() >= self._deadline:
+        if self._reason is None and time.monotonic() >= self._deadline:
             self._reason = "timeout"
-        if self._reason is None and self._parent is not None and os.getppid() != self._parent:
-            self._reason = "terminated"
+        if self._reason is None and self._parent not in (None, os.getppid()):
+            self._take(signal.SIGTERM)
         return self._reason
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds until the deadline; None where there is none."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def wait(self, seconds: float) -> None:
         """Wait, but not longer than until somebody ends the sweep."""
@@ -77,8 +64,9 @@ class Stop:
         for number in self._numbers:
             signal.signal(number, self._take)
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _take(self, number: int, frame: FrameType | None = None) -> None:
         if self._signalled.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._reason = self._reason or REASON_OF_SIGNAL[number]
+        if self._reason is None:
+            self._reason, self.exit_code = REASONS[number], 128 + number
         self._signalled.set()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import logging
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -29,23 +30,14 @@ from sqlalchemy.exc import (
 
 from ae_lightning.errors import ConfigError
 
+logger = logging.getLogger(__name__)
+
 MAX_RETRIES_OF_A_LOST_TRIAL = 1
 HEARTBEATS_PER_PATIENCE = 8
 GRACE_PER_PATIENCE = 1.5
 """A trial counts as lost only after an outage that would have ended its worker too."""
 
 MAX_PAUSE = 5.0
-PATIENT_METHODS = (
-    *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
-    *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs", "get_study_system_attrs"),
-    *("get_all_studies", "create_new_trial", "_create_new_trial", "set_trial_param", "_set_trial_param"),
-    *("get_trial_param", "set_trial_intermediate_value", "set_trial_user_attr"),
-    *("set_trial_system_attr", "get_trial_id_from_study_id_trial_number", "get_trial", "get_all_trials", "_get_trials"),
-    *("get_trial_user_attrs", "get_trial_system_attrs", "_get_best_trial_id", "record_heartbeat"),
-    *("_get_stale_trial_ids",),
-)
-"""The methods of RDBStorage that talk to the database, and those that Optuna's cache calls past the public ones."""
-
 StaleCallback = Callable[[Study, FrozenTrial], None]
 
 
@@ -62,15 +54,13 @@ class PatientStorage(RDBStorage):
     def __init__(self, url: str, patience: float, on_lost_trial: StaleCallback | None) -> None:
         self._patience = patience
         self._calls = threading.local()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            super().__init__(
-                url,
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=max(1, int(patience / HEARTBEATS_PER_PATIENCE)) if on_lost_trial else None,
-                grace_period=int(patience * GRACE_PER_PATIENCE) if on_lost_trial else None,
-                heartbeat_stale_trial_callback=on_lost_trial,
-            )
+        super().__init__(
+            url,
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=max(1, int(patience / HEARTBEATS_PER_PATIENCE)) if on_lost_trial else None,
+            grace_period=int(patience * GRACE_PER_PATIENCE) if on_lost_trial else None,
+            heartbeat_stale_trial_callback=on_lost_trial,
+        )
 
     def persist(self, call: Callable[[], Any]) -> Any:
         """Make a call, again and again until it is answered; calls within it are not repeated by themselves.
@@ -95,6 +85,9 @@ class PatientStorage(RDBStorage):
             nonlocal num_calls
             num_calls += 1
             try:
+                if state == TrialState.RUNNING and self.heartbeat_interval is not None:
+                    # Before it runs: by its last worker's heartbeat, or with none, it would be lost at once, or never.
+                    super(PatientStorage, self).record_heartbeat(trial_id)
                 return super(PatientStorage, self).set_trial_state_values(trial_id, state, values)
             except UpdateFinishedTrialError:
                 if num_calls > 1 and super(PatientStorage, self).get_trial(trial_id).state == state:
@@ -102,6 +95,13 @@ class PatientStorage(RDBStorage):
                 raise
 
         return bool(self.persist(call))
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Record that a trial's worker lives; Optuna's thread for it would die with the first call that fails."""
+        try:
+            self.persist(lambda: super(PatientStorage, self).record_heartbeat(trial_id))
+        except (StorageInternalError, SQLAlchemyError) as error:
+            logger.warning("heartbeat of trial %d: the storage does not answer (%s)", trial_id, error)
 
 
 def retried(call: Callable[[], Any], end: float) -> Any:
@@ -126,9 +126,7 @@ def _is_outage(error: Exception) -> bool:
     return not isinstance(cause, DataError | IntegrityError | ProgrammingError)
 
 
-def _patient(name: str) -> Callable[..., Any]:
-    original = getattr(RDBStorage, name)
-
+def _patient(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def method(self: PatientStorage, *args: Any, **kwargs: Any) -> Any:
         return self.persist(lambda: original(self, *args, **kwargs))
@@ -136,8 +134,10 @@ def _patient(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in PATIENT_METHODS:
-    setattr(PatientStorage, _name, _patient(_name))
+# Optuna's cache calls its methods past the public ones.
+for _name, _method in vars(RDBStorage).items():
+    if inspect.isfunction(_method) and not _name.startswith("__") and _name not in vars(PatientStorage):
+        setattr(PatientStorage, _name, _patient(_method))
 
 
 def open_storage(url: str, patience: float, *, is_shared: bool, on_lost_trial: StaleCallback) -> PatientStorage:
@@ -188,9 +188,7 @@ def _without_credentials(url: str) -> str:
 
 def retry_once(study: Study, trial: FrozenTrial) -> None:
     """Queue a lost trial again, with its parameters, if it is lost for the first time."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES_OF_A_LOST_TRIAL)(study, trial)
+    RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES_OF_A_LOST_TRIAL)(study, trial)
 
 
 def lock_path(url: str, name: str) -> Path:

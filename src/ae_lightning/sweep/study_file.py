@@ -135,6 +135,11 @@ class StudyFile(_Strict):
         return next((name for name in self.objectives if name not in MODEL_FACTS), "")
 
     @property
+    def searched(self) -> dict[str, Any]:
+        """What is searched, and how, as JSON takes it."""
+        return self.model_dump(mode="json", include={"sampler", "space"})
+
+    @property
     def metrics(self) -> list[str]:
         """Every metric that an objective or constraint names."""
         return list(dict.fromkeys([*self.objectives, *self.constraints]))

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from ae_lightning.sweep.exhausted_sampler import is_exhausted
 from ae_lightning.sweep.study_file import StudyFile
-from ae_lightning.sweep.trial_queue import REASON, best_trials, num_done
+from ae_lightning.sweep.trial_queue import REASON, best_trials, is_exhausted, num_done
 from ae_lightning.tracking.keys import short_keys
 
 

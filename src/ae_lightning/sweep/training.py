@@ -1,15 +1,15 @@
-"""One training of a trial: a `fit` that is watched."""
+"""What a trial trains: a `fit` from each of its seeds, watched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import optuna
 import yaml
 from lightning.pytorch.callbacks import Callback
-from pydantic import BaseModel, ConfigDict
 
 from ae_lightning.sweep.checking import fit_arguments
 from ae_lightning.sweep.stopping import Stop
@@ -20,57 +20,53 @@ from ae_lightning.sweep.watching import TrialWatch
 from ae_lightning.tracking import trackers
 
 
-class Order(BaseModel):
-    """What is to be trained; it can be handed to another process.
-
-    Attributes:
-        study: The study.
-        values: The trial's values by dotted key.
-        tags: Of its MLflow run.
-        trial_id: Of the trial in Optuna's storage.
-        repetition: Which of the trial's trainings this is.
-        seed: To train from; None for the configuration's own.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    study: StudyFile
-    values: dict[str, Any]
-    tags: dict[str, str]
-    trial_id: int
-    repetition: int
-    seed: int | None
-
-
-def train(order: Order, trial: optuna.Trial | None, stop: Stop) -> dict[str, float]:
-    """Train and judge what an order says.
+def train(
+    file: StudyFile,
+    seed: int,
+    values: dict[str, Any],
+    tags: Mapping[str, str],
+    stop: Stop,
+    trial: optuna.Trial | None,
+) -> dict[str, float]:
+    """Train and judge as often as a study says.
 
     Args:
-        order: The order.
-        trial: The trial in Optuna; None on every rank but the first, which alone reports and decides.
+        file: The study.
+        seed: Of the first training.
+        values: The trial's values by dotted key.
+        tags: Of its MLflow runs.
         stop: Says whether the night is over.
+        trial: The trial in Optuna; None on every rank but the first, which alone reports and decides.
 
     Returns:
-        Metrics by name.
+        The means of all metrics by name.
 
     Raises:
-        TrialEnded: If the trial was pruned or interrupted.
+        TrialPruned: If the pruner ended it.
+        SIGTERMException: If the night is over.
         UserError: If the values cannot be used.
     """
-    is_first = order.repetition == 0
-    is_pruned = order.study.pruner is not None and is_first
-    callbacks: list[Callback] = [TrialWatch(stop, order.study.watched, pruning_of(trial) if is_pruned else None)]
-    if trial is not None:
-        callbacks.append(RunNote(trial, is_first=is_first))
-    arguments = fit_arguments(order.study, order.values)
-    if order.seed is not None:
-        arguments.append(f"--seed_everything={order.seed}")
-    cli = run_fit(arguments, order.tags, callbacks, order.study.space)
-    if trial is not None and is_first:
-        trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
-        # What it was trained with: by the time it is published, the study may have been edited.
-        trial.set_user_attr(CONFIGURATION, yaml.safe_dump(cli.audible_config(), sort_keys=False))
-    return cli.metrics()
+    results = []
+    for repetition in range(file.seeds):
+        is_first = repetition == 0
+        is_pruned = file.pruner is not None and is_first
+        callbacks: list[Callback] = [TrialWatch(stop, file.watched, pruning_of(trial) if is_pruned else None)]
+        if trial is not None:
+            callbacks.append(RunNote(trial, is_first=is_first))
+        seeded = [f"--seed_everything={seed + repetition}"] if file.seeds > 1 else []
+        cli = run_fit([*fit_arguments(file, values), *seeded], tags, callbacks, file.space)
+        if trial is not None and is_first:
+            trial.set_user_attr(CHECKPOINT, cli.best_checkpoint())
+            # What it was trained with: by the time it is published, the study may have been edited.
+            trial.set_user_attr(CONFIGURATION, yaml.safe_dump(cli.audible_config(), sort_keys=False))
+        results.append(cli.metrics())
+    return mean_of(results)
+
+
+def mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each metric over trainings from several seeds, of those that all of them have."""
+    common = [name for name in results[0] if all(name in result for result in results)]
+    return {name: statistics.fmean(result[name] for result in results) for name in common}
 
 
 def pruning_of(trial: optuna.Trial | None) -> Callable[[float, int], bool]:
@@ -105,13 +101,10 @@ class RunNote(Callback):
 
     def __init__(self, trial: optuna.Trial, *, is_first: bool) -> None:
         self._trial = trial
-        self._is_first = is_first
-        self._is_noted = False
+        self._earlier = [] if is_first else trial.user_attrs.get(RUN_ID, [])
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Note it; the recorder, which comes first, has opened the run."""
-        if self._is_noted:
-            return
-        self._is_noted = True
-        earlier = [] if self._is_first else self._trial.user_attrs.get(RUN_ID, [])
-        self._trial.set_user_attr(RUN_ID, [*earlier, *(tracker.run_id for tracker in trackers(trainer))])
+        if stage == "fit":
+            own = [tracker.run_id for tracker in trackers(trainer)]
+            self._trial.set_user_attr(RUN_ID, [*self._earlier, *own])

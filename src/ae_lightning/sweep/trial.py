@@ -6,29 +6,31 @@ import gc
 import math
 import os
 import socket
-import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from optuna import TrialPruned
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, TrialState
 
-from ae_lightning.errors import ConfigError, NotFiniteError, TrackingError, unknown_name
+from ae_lightning.errors import ConfigError, NotFiniteError, TrackingError, UserError, unknown_name
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.failures import Failure, failure_of
-from ae_lightning.sweep.heartbeat import Heartbeat
+from ae_lightning.sweep.processes import SECONDS_FOR_A_TRIAL, Task, run_processes
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.stopping import Stop
 from ae_lightning.sweep.study_file import StudyFile
-from ae_lightning.sweep.training import Order, train
-from ae_lightning.sweep.trial_process import train_in_own_process
-from ae_lightning.sweep.trial_queue import KIND, REASON, RUN_ID, WORKER, put_back
-from ae_lightning.sweep.watching import TrialInterrupted, TrialPruned
+from ae_lightning.sweep.training import train
+from ae_lightning.sweep.trial_queue import EXHAUSTED, KIND, REASON, RUN_ID, WORKER, counts, put_back
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun
+
+STOPPED = "`Study.stop`"
+"""What Optuna names where a sampler asks for the end of a study."""
 
 RUN_STATUS = {"complete": "FINISHED", "pruned": "KILLED", "interrupted": "KILLED", "failed": "FAILED"}
 
@@ -51,51 +53,87 @@ class TrialRunner:
     run: StudyRun
     stop: Stop
 
-    def __call__(self, trial: optuna.Trial) -> FrozenTrial | None:
-        """Run a trial that was begun.
+    def __call__(self, trial: optuna.Trial, *, is_apart: bool = False) -> FrozenTrial | None:
+        """Run a trial that was begun, in processes of its own where it takes several devices.
+
+        Args:
+            trial: The trial.
+            is_apart: Whether this is such a process.
 
         Returns:
-            The trial as it ended; None if it was interrupted, and waits again.
+            The trial as it ended; None if it was interrupted, and waits again, or was taken for lost.
 
         Raises:
             StorageInternalError: If Optuna's storage does not answer.
+            ConfigError: If something is wrong that its process finds, such as a storage that does not answer there.
         """
-        with Heartbeat(trial.storage, trial._trial_id):
+        with get_heartbeat_thread(trial._trial_id, trial.storage):
             try:
                 trial.set_user_attr(WORKER, f"{socket.gethostname()}:{os.getpid()}")
-                return self._run_to_an_end(trial)
+                return self._run(trial, is_apart or self.surroundings.num_devices == 1)
             except UpdateFinishedTrialError:
                 # Taken for lost while the storage was away: it is finished already, and its retry counts.
                 self._mark(trial, "failed", "taken for lost")
                 return None
+            except (KeyboardInterrupt, SystemExit):
+                self._put_back(trial, "killed")
+                raise
             finally:
                 free_memory()
 
-    def _run_to_an_end(self, trial: optuna.Trial) -> FrozenTrial | None:
+    def follow(self, trial_id: int) -> None:
+        """Train as one of the ranks behind the first; what ends a training ends it on all, and the first one tells."""
+        with suppress(Exception, SIGTERMException):
+            self._train(self.study._storage.get_trial(trial_id), None)
+
+    def task(self, trial_id: int | None = None) -> Task:
+        """Return what a process is to do that works at the study, or runs a trial of it."""
+        run = self.run
+        return Task(self.file, self.surroundings, run.run_id, run.experiment_id, trial_id)
+
+    def _run(self, trial: optuna.Trial, is_here: bool) -> FrozenTrial | None:
         try:
-            return self._run(trial)
+            suggest(self.file.space, trial)
+            if is_here:
+                return self._judge(trial, self._train(trial, trial))
+            [code] = run_processes(self.task(trial._trial_id), 1, self.stop, SECONDS_FOR_A_TRIAL)
         except (StorageInternalError, UpdateFinishedTrialError):
             raise
         except TrialPruned as end:
             return self._tell(trial, TrialState.PRUNED, "pruned", str(end))
-        except (TrialInterrupted, SIGTERMException) as end:
-            # Lightning's own, which says nothing, comes where the trial's watch does not listen yet.
-            self._put_back(trial, str(end) or "terminated")
-            return None
+        except SIGTERMException:
+            # Another rank, or Lightning where the trial's watch does not listen yet, may have had the signal.
+            self._put_back(trial, self.stop.reason or "terminated")
         except TrackingError as error:
             if self.run.is_ready():
                 return self._fail(trial, failure_of(error))
             self._put_back(trial, str(error))
-            return None
         except Exception as error:
             return self._fail(trial, failure_of(error))
-        except BaseException:
-            self._put_back(trial, "killed")
-            raise
+        else:
+            return self._left_by_process(trial, code)
+        return None
 
-    def _run(self, trial: optuna.Trial) -> FrozenTrial:
-        values = suggest(self.file.space, trial)
-        metrics = mean_of([self._fit(trial, values, repetition) for repetition in range(self.file.seeds)])
+    def _left_by_process(self, trial: optuna.Trial, code: int) -> FrozenTrial | None:
+        left = trial.storage.get_trial(trial._trial_id)
+        if left.state != TrialState.RUNNING:
+            return left if left.state.is_finished() and counts(left) else None
+        if self.stop.reason is not None:
+            # It was asked to end before it listened, or took too long to.
+            self._put_back(trial, self.stop.reason)
+            return None
+        if code == UserError.exit_code:
+            self._put_back(trial, "its process could not go on")
+            raise ConfigError(f"trial {trial.number}: its process could not go on; what it said stands above")
+        reason = f"its processes ended with code {code}"
+        return self._fail(trial, Failure(reason, reason))
+
+    def _train(self, known: optuna.Trial | FrozenTrial, trial: optuna.Trial | None) -> dict[str, float]:
+        # On every rank: all find the values in the storage.
+        tags = self.run.tags_for(self.file.name, known.number)
+        return train(self.file, self.surroundings.seed, suggest(self.file.space, known), tags, self.stop, trial)
+
+    def _judge(self, trial: optuna.Trial, metrics: Mapping[str, float]) -> FrozenTrial:
         for name in self.file.metrics:
             require_finite(name, metrics)
         for name, limit in self.file.constraints.items():
@@ -103,19 +141,6 @@ class TrialRunner:
         for name in self.file.constraints.keys() - self.file.objectives.keys():
             trial.set_user_attr(name, metrics[name])
         return self._tell(trial, TrialState.COMPLETE, "complete", "", [metrics[name] for name in self.file.objectives])
-
-    def _fit(self, trial: optuna.Trial, values: Mapping[str, Any], repetition: int) -> dict[str, float]:
-        order = Order(
-            study=self.file,
-            values=dict(values),
-            tags=self.run.tags_for(self.file.name, trial.number),
-            trial_id=trial._trial_id,
-            repetition=repetition,
-            seed=self.surroundings.seed + repetition if self.file.seeds > 1 else None,
-        )
-        if self.surroundings.num_devices > 1:
-            return train_in_own_process(order, self.stop)
-        return train(order, trial, self.stop)
 
     def _tell(
         self,
@@ -125,9 +150,15 @@ class TrialRunner:
         reason: str,
         values: Sequence[float] | None = None,
     ) -> FrozenTrial:
-        told = self.study.tell(trial, values, state, skip_if_finished=True)
+        try:
+            trial.study.tell(trial, values, state, skip_if_finished=True)
+        except RuntimeError as error:
+            # The trial is told; a sampler that has nothing left to try wants to end a loop of Optuna's.
+            if STOPPED not in str(error):
+                raise
+            self.study.set_user_attr(EXHAUSTED, self.file.searched)
         self._mark(trial, word, reason)
-        return told
+        return trial.storage.get_trial(trial._trial_id)
 
     def _fail(self, trial: optuna.Trial, failure: Failure) -> FrozenTrial:
         trial.set_user_attr(REASON, failure.reason)
@@ -147,12 +178,6 @@ class TrialRunner:
         if not run_ids and word == "failed":
             tags |= self.run.tags_for(self.file.name, trial.number)
             self.run.add_failed(f"trial-{trial.number}", tags, trial.params)
-
-
-def mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each metric over trainings from several seeds, of those that all of them have."""
-    common = [name for name in results[0] if all(name in result for result in results)]
-    return {name: statistics.fmean(result[name] for result in results) for name in common}
 
 
 def require_finite(name: str, metrics: Mapping[str, float]) -> None:

@@ -23,19 +23,17 @@ UNTRACKED = ("--trainer.logger=false", "--trainer.enable_checkpointing=false", "
 """Settings of a look that is to leave nothing behind."""
 
 
-class UnsignalledCLI(AutoencoderCLI):
-    """Leaves the signals to the sweep: they end more than a trial."""
-
-    answers_signals: ClassVar[bool] = False
-
-
-class TrialCLI(UnsignalledCLI):
+class TrialCLI(AutoencoderCLI):
     """Trains, and judges the best checkpoint on the validation split.
+
+    The signals are left to the sweep: they end more than a trial.
 
     Args:
         tags: Tags of the MLflow run.
         tried: Keys that the study tries values of: the run says them all, so that its trials can be set side by side.
     """
+
+    answers_signals: ClassVar[bool] = False
 
     def __init__(self, *args: Any, tags: Mapping[str, str], tried: Collection[str] = (), **kwargs: Any) -> None:
         self.tags = tags
@@ -54,10 +52,10 @@ class TrialCLI(UnsignalledCLI):
     def fit(self, **kwargs: Any) -> None:
         """Train and judge."""
         self.trainer.fit(**kwargs)
-        best = self.best_checkpoint()
-        self.trainer.validate(
-            self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
-        )
+        self._judge(ckpt_path=self.best_checkpoint() or None, weights_only=True)
+
+    def _judge(self, **weights: Any) -> None:
+        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False, **weights)
 
     def audible_config(self) -> dict[str, Any]:
         """Return the resolved configuration as a `fit` of its own is to have it: showing its progress."""
@@ -74,7 +72,7 @@ class TrialCLI(UnsignalledCLI):
         }
 
 
-class BuildOnlyCLI(UnsignalledCLI):
+class BuildOnlyCLI(TrialCLI):
     """Parses and builds, and does nothing more."""
 
     def fit(self, **kwargs: Any) -> None:
@@ -86,7 +84,7 @@ class ProbeCLI(TrialCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Judge."""
-        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        self._judge()
 
 
 def build_only(arguments: Sequence[str]) -> BuildOnlyCLI:
@@ -95,7 +93,7 @@ def build_only(arguments: Sequence[str]) -> BuildOnlyCLI:
     Raises:
         UserError: If they cannot be used.
     """
-    return open_cli(BuildOnlyCLI, ["fit", *arguments])
+    return open_cli(partial(BuildOnlyCLI, tags={}), ["fit", *arguments])
 
 
 def probe_metrics(arguments: Sequence[str]) -> set[str]:

@@ -10,31 +10,20 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from optuna import TrialPruned
 from torch import Tensor
 
 from ae_lightning.errors import NotFiniteError
 from ae_lightning.models.trained_module import TrainedModule
 from ae_lightning.sweep.stopping import Stop
-from ae_lightning.tracking import trackers
-
-
-class TrialEnded(Exception):  # noqa: N818  (an end, not an error)
-    """A trial was ended before its training was done."""
-
-
-class TrialPruned(TrialEnded):
-    """The pruner finds the trial hopeless."""
-
-
-class TrialInterrupted(TrialEnded):
-    """The night is over."""
 
 
 class TrialWatch(Callback):
     """Reports a metric to the pruner whenever validation renews it, and ends the trial when it must.
 
     Args:
-        stop: Says whether the night is over; looked at after every batch, validation and epoch.
+        stop: Says whether the night is over; looked at after every batch, validation and epoch. The trial then ends as
+            after SIGTERM.
         metric: What the pruner goes by.
         should_prune: From the metric's value and the number of validations so far to whether the trial is hopeless;
             None to prune nothing.
@@ -55,21 +44,11 @@ class TrialWatch(Callback):
         """Take back the signals; the validation after training takes them over too."""
         self._stop.listen()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:
         """End the trial in the middle of an epoch if the night is over."""
         self._end_with_the_night(trainer)
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:
         """End the trial in the middle of a validation if the night is over."""
         self._end_with_the_night(trainer)
 
@@ -104,16 +83,10 @@ class TrialWatch(Callback):
         if trainer.strategy.broadcast(self._should_prune(float(value), self._num_validations)):
             raise TrialPruned(f"{self._metric} {float(value):.4g} after epoch {trainer.current_epoch + 1}")
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Tell a run that was ended from one that failed."""
-        if isinstance(exception, TrialEnded | SIGTERMException):
-            for tracker in trackers(trainer):
-                tracker.mark_killed()
-
     def _end_with_the_night(self, trainer: pl.Trainer) -> None:
         is_over = self._stop.reason is not None
         if trainer.world_size > 1:
             # Ranks that ended one by one would wait for each other.
             is_over = trainer.strategy.reduce_boolean_decision(is_over, all=False)
         if is_over:
-            raise TrialInterrupted(self._stop.reason or "interrupted")
+            raise SIGTERMException
