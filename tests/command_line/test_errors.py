@@ -119,6 +119,11 @@ def test_a_study_without_its_option(refuse):
     assert refuse("sweep", "conv") == "sweep: 'conv' belongs to no option; a study stands behind -c: -c conv"
 
 
+def test_two_dashes_are_no_value_of_another_command(refuse):
+    assert refuse("convert", "--output=--") == "convert: argument --output: '--' is no value"
+    assert refuse("sweep", "-c", "conv", "--storage=--") == "sweep: argument --storage: '--' is no value"
+
+
 @pytest.mark.parametrize(
     ("option", "value", "kind"),
     [

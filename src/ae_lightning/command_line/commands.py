@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn
@@ -86,6 +87,17 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, command: str, **arguments: Any) -> None:
         super().__init__(prog=f"ae_lightning {command}", allow_abbrev=False, **arguments)
         self.command = command
+
+    def parse_known_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
+        """Parse, and take no `--` for a value: argparse would make an empty list of it.
+
+        Raises:
+            ConfigError: If a value is `--`, or the command line is wrong otherwise.
+        """
+        option = next((one.removesuffix("=--") for one in args if re.fullmatch("--.+=--", one)), None)
+        if option is not None:
+            self.error(f"argument {option}: '--' is no value")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.
