@@ -150,7 +150,8 @@ def _unknown_key(key: str, before: Sequence[Given], keys: Sequence[str], mapping
     else:
         within = f"{group}." if group else ""
         known = {one.removeprefix(within).split(".")[0] for one in keys if one.startswith(within)} or {*mapping}
-    return unknown_name(group or "configuration", name, known) if known else _unknown_key(group, before, keys, ())
+    is_there = known or group in CLASS_KINDS  # of which some take nothing
+    return unknown_name(group or "configuration", name, known) if is_there else _unknown_key(group, before, keys, ())
 
 
 def _allowed(key: str, said: str) -> str | None:
