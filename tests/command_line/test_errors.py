@@ -99,6 +99,10 @@ def test_unknown_data_set_names_the_nearest(refuse):
     assert "did you mean 'mnist'?" in refuse("fit", *VAE, "--data.name", "mnits")
 
 
+def test_a_part_of_what_has_none_is_answered_with_what_there_may_be(refuse):
+    assert refuse("fit", *VAE, "--data.name.x", "3") == "data.name: 'x' is not known; it must be a text"
+
+
 def test_unknown_command_names_the_nearest(refuse):
     assert "did you mean 'fit'?" in refuse("fitt", *VAE)
 

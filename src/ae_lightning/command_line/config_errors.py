@@ -100,6 +100,9 @@ def _of_key(message: str, given: Sequence[Given], keys: Sequence[str]) -> str:
         mapping = next((names for name, names in MAPPINGS.items() if re.search(rf"Subtypes: .*\b{name}\b", said)), ())
         return _unknown_key(key, given[: found[-1]] if found else given, keys, mapping)
     values = [given[position].value for position in found]
+    part, allowed = re.search(r"NestedArg\(key='([^']+)'", said), _allowed(key, said)
+    if part and allowed and not found:
+        return f"{key}: {part[1]!r} is not known; it must be {allowed}"
     refused = _wrong_class(key, values) if key in CLASS_KINDS else _wrong_value(key, values, said)
     return refused or _as_said(key, said)
 
