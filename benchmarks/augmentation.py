@@ -7,11 +7,9 @@ The model is VanillaAE with `Conv`, batch 128. A step scales a batch of bytes, a
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,13 +21,13 @@ from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.machine.precision import choose_precision
-from ae_lightning.machine.speedups import keep_freed_memory
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.training.optimizers import use_fused
 from ae_lightning.variants.vanilla import VanillaAE
-from benchmarks.conditions import load, read_conditions
-from benchmarks.options import positive
+from benchmarks.conditions import begin, load
+from benchmarks.findings import write_findings
+from benchmarks.options import in_process_parser, positive
 from benchmarks.tables import markdown_table, write_conditions
 
 SHAPES = ((1, 28, 28), (3, 32, 32))
@@ -140,26 +138,20 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code, 0.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = in_process_parser(__doc__)
     parser.add_argument("--rounds", type=positive, default=5, help="of all that is measured (default: 5)")
     parser.add_argument("--steps", type=positive, default=20, help="of each kind in a round (default: 20)")
-    parser.add_argument("--threads", type=positive, default=1, help="of this process (default: 1)")
-    parser.add_argument("--markdown", type=Path, help="file for the table (default: standard output)")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()
-    conditions = read_conditions(options.threads)
+    conditions = begin(options.threads)
     found = {}
     for shape in SHAPES:
         for name, given in settings(shape[-1]).items():
             Console(stderr=True, highlight=False).print(f"{name}, {' × '.join(map(str, shape))}")
             found[name, shape] = measure(shape, given, options.rounds, options.steps)
     conditions["load_after"] = load()
+    named = [{"augmentation": name, "shape": shape, "rounds": rounds} for (name, shape), rounds in found.items()]
     text = f"{write_table(found)}\n\n{write_conditions(conditions)}\n"
-    if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
-    else:
-        Console(highlight=False).print(text, soft_wrap=True, markup=False)
+    write_findings(options, {"conditions": conditions, "found": named}, text)
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ae_lightning.machine.precision import choose_precision
+from ae_lightning.machine.speedups import keep_freed_memory
 
 PACKAGES = ("torch", "lightning", "mlflow")
 
@@ -34,6 +35,13 @@ def read_conditions(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def begin(threads: int) -> dict[str, Any]:
+    """Let this process compute as `fit` does, on so many threads, and return the conditions."""
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    return read_conditions(threads)
 
 
 def load() -> float:

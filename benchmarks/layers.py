@@ -9,12 +9,10 @@ what a better kernel could save; what a step takes beyond its layers is loss, op
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,11 +21,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from ae_lightning.machine.precision import choose_precision
-from ae_lightning.machine.speedups import keep_freed_memory
-from benchmarks.conditions import load, read_conditions
+from benchmarks.conditions import begin, load
 from benchmarks.findings import write_findings
 from benchmarks.models import NETWORKS, build_model
-from benchmarks.options import positive
+from benchmarks.options import in_process_parser, positive
 from benchmarks.tables import markdown_table, write_conditions
 
 SHAPE = (1, 28, 28)
@@ -71,6 +68,10 @@ class Profile:
         self._optimizer = torch.optim.Adam(self._model.parameters(), fused=True)
         self._is_mixed = choose_precision("cpu") == "bf16-mixed"
         self._autocast = torch.autocast("cpu", torch.bfloat16, enabled=self._is_mixed)
+        for module in self._model.modules():
+            # What a layer overwrites cannot be given to it again.
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
         self._x_BCHW = torch.rand(batch_size, *SHAPE).contiguous(memory_format=torch.channels_last)
 
     def step_seconds(self) -> float:
@@ -206,17 +207,12 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code, 0.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = in_process_parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=["vanilla", "vae", "resnet"])
     parser.add_argument("--batch-size", type=positive, default=128, help="images a step (default: 128)")
     parser.add_argument("--repeats", type=positive, default=20, help="of each measurement (default: 20)")
-    parser.add_argument("--threads", type=positive, default=1, help="of this process (default: 1)")
-    parser.add_argument("--output", type=Path, help="file for everything that was measured, as JSON")
-    parser.add_argument("--markdown", type=Path, help="file for the tables (default: standard output)")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()
-    conditions = read_conditions(options.threads)
+    conditions = begin(options.threads)
     tables, found = [], []
     for model in options.models:
         Console(stderr=True, highlight=False).print(model)

@@ -26,9 +26,26 @@ def driver_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count(), help="of each program that is measured (here: %(default)s)"
     )
+    _take_files(parser)
+    return parser
+
+
+def in_process_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser with the options of what is measured in the process itself.
+
+    Args:
+        description: What is measured.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=positive, default=1, help="of this process (default: 1)")
+    _take_files(parser)
+    return parser
+
+
+def _take_files(parser: argparse.ArgumentParser) -> None:
+    """Take the options that `write_findings` reads."""
     parser.add_argument("--output", type=Path, help="file for everything that was measured, as JSON")
     parser.add_argument("--markdown", type=Path, help="file for the tables (default: standard output)")
-    return parser
 
 
 def positive(text: str) -> int:

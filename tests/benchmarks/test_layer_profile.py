@@ -37,7 +37,10 @@ def test_what_multiplies_nothing_has_no_product():
 
 def test_every_layer_of_a_step_is_counted_once(tmp_path, capsys):
     output = tmp_path / "layers.json"
-    assert main(["--models", "mlp", "resnet", "--batch-size", "4", "--repeats", "1", "--output", str(output)]) == 0
+    assert (
+        main(["--models", "mlp", "resnet", "backbone", "--batch-size", "4", "--repeats", "1", "--output", str(output)])
+        == 0
+    )
     found = {row["model"]: row["layers"] for row in json.loads(output.read_text())["models"]}
     for name, rows in found.items():
         counted = Counter()
