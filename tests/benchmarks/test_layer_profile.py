@@ -37,10 +37,7 @@ def test_what_multiplies_nothing_has_no_product():
 
 def test_every_layer_of_a_step_is_counted_once(tmp_path, capsys):
     output = tmp_path / "layers.json"
-    assert (
-        main(["--models", "mlp", "resnet", "backbone", "--batch-size", "4", "--repeats", "1", "--output", str(output)])
-        == 0
-    )
+    assert main(["--models", "mlp", "resnet", "--batch-size", "4", "--repeats", "1", "--output", str(output)]) == 0
     found = {row["model"]: row["layers"] for row in json.loads(output.read_text())["models"]}
     for name, rows in found.items():
         counted = Counter()
@@ -50,3 +47,8 @@ def test_every_layer_of_a_step_is_counted_once(tmp_path, capsys):
         leaves = [module for module in model.modules() if next(module.children(), None) is None]
         assert counted == Counter(type(leaf).__name__ for leaf in leaves)
     assert "Linear, 32 → 2048" in capsys.readouterr().out
+
+
+def test_layers_that_overwrite_what_they_are_given_are_measured_too(capsys):
+    assert main(["--models", "backbone", "--batch-size", "4", "--repeats", "1"]) == 0
+    assert "| Conv2d, " in capsys.readouterr().out
