@@ -59,6 +59,11 @@ PRIVATE_NAMES = {
     "_on_before_step": PrivateName("lightning", "a player's step that the Trainer is not to count", _RESUMED),
     "_on_after_step": PrivateName("lightning", "a player's step that the Trainer is not to count", _RESUMED),
     "_HelpAction": PrivateName("argparse", "help in reading order, and by sections", _HELP),
+    "_MultiProcessingLauncher": PrivateName(
+        "lightning",
+        "how a strategy starts its ranks: by spawning or forking them",
+        "command_line/test_refused_parts.py::test_one_line_names_the_key",
+    ),
     "_actions": PrivateName("argparse", "a parser's keys: argparse names no way to go through them", _HELP),
     "_Tile": PrivateName(
         "PIL",

@@ -43,6 +43,7 @@ from ae_lightning.command_line.parsed_settings import (
     leave_bare,
     require_no_tracker,
     require_possible,
+    require_ranks_that_stay,
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, origins, write
@@ -267,6 +268,7 @@ class AutoencoderCLI(LightningCLI):
         # The recorder opens the run, whose id the checkpoints' folder bears.
         recorder = RunRecorder(config, self.always_recorded)
         trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
+        require_ranks_that_stay(trainer)
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:

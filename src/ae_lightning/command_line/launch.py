@@ -31,6 +31,7 @@ from ae_lightning.command_line.store_option import named_store
 from ae_lightning.command_line.unparsed_options import config_files, find_option, with_named_configs_found
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
+from ae_lightning.machine.distributed import lone_rank_forgotten
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder
@@ -57,6 +58,10 @@ def quiet() -> None:
         r"The dirpath has changed from",
         r"Checkpoint directory .* exists and is not empty",
         r"`weights_only` was not set, defaulting to",
+        # What ranks log is the same on each, or the first one's alone.
+        r"It is recommended to use `self.log\(.*sync_dist=True",
+        # Lightning calls it.
+        r"torch\.distributed\.nn\.functional\.all_gather is deprecated",
         # Of what MLflow imports, in a notebook: no bar of its own is shown.
         r"IProgress not found",
     ):
@@ -119,7 +124,7 @@ def open_cli(cli: Callable[..., CLI], arguments: Sequence[str], callbacks: Seque
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    with refusals_explained():
+    with refusals_explained(), lone_rank_forgotten():
         named = named_class(arguments)
         is_ours = named is None or issubclass(named, DataModule)
         # Our own data module shares the samples out among the ranks itself.
