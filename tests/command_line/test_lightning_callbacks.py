@@ -98,6 +98,25 @@ def test_a_bare_loop_only_trains(workspace):
     assert outcome.out == ""
     assert not list(workspace.folder.rglob("*.ckpt"))
     assert not (workspace.folder / "cache").exists()
+    assert "leaves out" not in outcome.err
+
+
+def test_what_a_bare_loop_leaves_out_is_said(workspace):
+    csv = ("--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "csv")
+    outcome = workspace.fit("--trainer.barebones", "true", *csv, "--trainer.enable_checkpointing", "true")
+    assert outcome.code == 0, outcome.err
+    assert "trainer.barebones leaves out trainer.logger, trainer.enable_checkpointing\n" in outcome.err
+    assert not (workspace.folder / "csv").exists()
+
+
+@pytest.mark.parametrize("logger", [(), ("--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "csv")])
+def test_a_trial_of_a_few_batches_leaves_nothing(workspace, logger):
+    """Neither a run nor a folder of one, as with Lightning alone."""
+    outcome = workspace.fit("--trainer.fast_dev_run", "2", *logger)
+    assert outcome.code == 0, outcome.err
+    assert "mse" in outcome.out
+    assert workspace.runs() == []
+    assert {path.name for path in workspace.folder.iterdir()} <= {"cache", "mlflow.db"}
 
 
 def test_the_learning_rate_that_is_found_trains_and_is_kept(workspace):

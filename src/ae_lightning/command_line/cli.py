@@ -48,7 +48,7 @@ from ae_lightning.command_line.parsed_settings import (
 )
 from ae_lightning.command_line.predictions import check_output, gather, origins, write
 from ae_lightning.command_line.report import announce, of_stage, print_report, tell_of_data
-from ae_lightning.command_line.resume import ResumePoint, newest_resume_point, stays_in_place
+from ae_lightning.command_line.resume import ResumePoint, is_rank_0, newest_resume_point, stays_in_place
 from ae_lightning.command_line.run_names import run_name
 from ae_lightning.command_line.store_option import hide_password, tracker_in
 from ae_lightning.data.datamodule import DataModule
@@ -153,7 +153,9 @@ class AutoencoderCLI(LightningCLI):
         settings = self.config[self.config.subcommand]
         require_possible(self.config.subcommand, settings, args)
         if settings.trainer.barebones:
-            leave_bare(settings.trainer)
+            left_out = leave_bare(settings.trainer)
+            if left_out and is_rank_0():
+                sys.stderr.write(f"trainer.barebones leaves out {', '.join(left_out)}\n")
         if settings.trainer.precision is None:
             trains = self.config.subcommand == "fit"
             settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
@@ -241,6 +243,9 @@ class AutoencoderCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings, config = self._get(self.config_init, "trainer"), self.plain_config()
+        if settings.fast_dev_run:
+            # Lightning tries everything and keeps nothing.
+            settings.logger = settings.enable_checkpointing = False
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
         callbacks: list[Callback] = []
         if not settings.barebones:

@@ -43,11 +43,19 @@ def has_progress_bar(settings: Mapping[str, Any]) -> bool:
     return any(isinstance(one, ProgressBar) for one in (callbacks if isinstance(callbacks, list) else [callbacks]))
 
 
-def leave_bare(trainer: Namespace) -> None:
-    """Turn off what the defaults turn on and Lightning's `barebones`, a loop that is timed alone, forbids."""
-    for name in ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"):
+def leave_bare(trainer: Namespace) -> list[str]:
+    """Turn off what the defaults turn on and Lightning's `barebones`, a loop that is timed alone, forbids.
+
+    Returns:
+        The settings that were asked for, and are turned off too.
+    """
+    named = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
+    asked = {"logger": any(one and tracker_in(one) is None for one in named)}
+    asked |= {name: trainer[name] for name in ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")}
+    for name in asked:
         trainer[name] = False
     trainer.log_every_n_steps = trainer.num_sanity_val_steps = 0
+    return [f"trainer.{name}" for name, is_asked in asked.items() if is_asked]
 
 
 def tracker_of(settings: Namespace) -> Namespace:
