@@ -144,7 +144,7 @@ def _check_trainer(command: str, trainer: Namespace) -> None:
 def require_ranks_that_stay(trainer: Trainer) -> None:
     """Refuse ranks that are all other processes than this one, and end with the training.
 
-    Nothing would be left here to judge, to record or to report. In a notebook Lightning has no others.
+    Nothing would be left here to judge, to record or to report. In a notebook or at a prompt Lightning has no others.
 
     Raises:
         ConfigError: If the strategy spawns or forks them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,11 +60,12 @@ class ProgramCLI(AutoencoderCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; in a notebook, its progress bar is a part of the page, and the model's summary none.
 
-        A notebook trains on one device where it does not say: a cell cannot be started again for each.
+        A notebook or a prompt trains on one device where it does not say: a cell cannot be started again for each.
         """
         settings = self._get(self.config_init, "trainer")
+        if hasattr(sys, "ps1") and settings["devices"] == "auto":
+            settings["devices"] = 1
         if is_in_notebook():
-            settings["devices"] = 1 if settings["devices"] == "auto" else settings["devices"]
             if settings.get("enable_progress_bar") is not False and not has_progress_bar(settings):
                 given = settings.get("callbacks") or []
                 settings["callbacks"] = [*(given if isinstance(given, list) else [given]), NotebookProgress()]
