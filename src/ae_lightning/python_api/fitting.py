@@ -21,7 +21,7 @@ from ae_lightning.python_api import options as named
 from ae_lightning.python_api.given_data import GivenData, given_data
 from ae_lightning.python_api.given_model import GivenModel, given_model, written_down
 from ae_lightning.python_api.result import Result
-from ae_lightning.python_api.training import ProgramCLI, interrupts_raised
+from ae_lightning.python_api.training import ProgramCLI, interrupts_raised, one_at_a_time
 from ae_lightning.samplers.base import Sampler
 
 TRACKER = "ae_lightning.tracking.MLflowTracker"
@@ -86,6 +86,7 @@ def fit(
 
     The same is trained, judged and recorded as by `python -m ae_lightning fit`: a run in MLflow with its configuration,
     measures and pictures, and checkpoints in `checkpoints/RUN_ID`. The state of the random generators is left as it is.
+    Trainings of several threads follow each other; those of several processes run side by side.
 
     Args:
         model: The name of a configuration, such as `"vae"`, or its file; a variant, such as `ael.VAE`; or a built
@@ -146,5 +147,11 @@ def _run(model: GivenModel, samples: GivenData, settings: dict[str, Any], callba
         file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         files = [path for path in (model.config, file) if path is not None]
         arguments = ["fit", *(argument for path in files for argument in ("-c", str(path)))]
-        with isolate_rng(), interrupts_raised(), resource_errors_explained(), arrays_given(samples.arrays):
+        with (
+            one_at_a_time(),
+            isolate_rng(),
+            interrupts_raised(),
+            resource_errors_explained(),
+            arrays_given(samples.arrays),
+        ):
             return Result.of_run(open_cli(cli, arguments, callbacks), samples.arrays)

@@ -97,6 +97,24 @@ def _described(spec: DataSpec) -> str:
     return f"{spec.kind}s of shape {spec.shape} with values {span}"
 
 
+_TRAINING = threading.RLock()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let a training wait for that of another thread, and say so.
+
+    Seeds, random state and what the parser knows are the process's: two at once would draw each other's weights.
+    """
+    if not _TRAINING.acquire(blocking=False):
+        sys.stderr.write("another thread trains: waiting for it, since both would draw from one random state\n")
+        _TRAINING.acquire()
+    try:
+        yield
+    finally:
+        _TRAINING.release()
+
+
 @contextmanager
 def interrupts_raised() -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt as in any other function: Lightning would end the process, and ignore the next.
