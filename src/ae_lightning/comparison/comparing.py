@@ -25,6 +25,7 @@ from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene
 from ae_lightning.judging.drawing.plane import to_plane
 from ae_lightning.judging.drawing.side_by_side import samples_side_by_side, side_by_side
+from ae_lightning.judging.drawing.style import own_style
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import Goal
 from ae_lightning.judging.pictures.latent_grid import latent_grid
@@ -126,6 +127,7 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
     return runs
 
 
+@own_style()
 def _illustrate(reader: RunReader, comparison: Comparison, goal: Goal) -> Illustrations:
     rows = [row for one in comparison.contests(by_latent_dim=True) for row in one.in_order(one.deciding(goal))]
     models = load_compared_models(rows, comparison.stage)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ae_lightning.judging.drawing.style import to_png
+from ae_lightning.judging.drawing.style import own_style, to_png
 from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, select_parts
 from ae_lightning.judging.picture_case import PictureCase
 
@@ -96,6 +96,7 @@ def _kinds(picture: Picture, with_pages: bool) -> dict[str, Maker]:
     return kinds
 
 
+@own_style()
 def _png(picture: Picture, case: PictureCase) -> bytes | None:
     figure = picture.draw(case)
     return None if figure is None else to_png(figure)

@@ -16,6 +16,7 @@ from ae_lightning.command_line.launch import open_cli, prepare
 from ae_lightning.data.arrays.given import arrays_given
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.resource_errors import resource_errors_explained
+from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.python_api import options as named
 from ae_lightning.python_api.given_data import GivenData, given_data
@@ -63,6 +64,7 @@ def fit(model: type[Autoencoder], x: Any, y: Any = None, **options: Any) -> Resu
 # fmt: on
 
 
+@torch_defaults()
 def fit(
     model: str | Path | type[Autoencoder] | Autoencoder,
     x: Any,

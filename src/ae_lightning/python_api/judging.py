@@ -14,7 +14,7 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.narration import NarratingBar
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.judging.drawing.style import to_png
+from ae_lightning.judging.drawing.style import own_style, to_png
 from ae_lightning.judging.measure import known_measures
 from ae_lightning.judging.picture import Picture, known_pictures, select_pictures
 from ae_lightning.judging.picture_case import PictureCase
@@ -36,6 +36,7 @@ class Judged:
     values: dict[str, float]
     case: PictureCase
 
+    @own_style()
     def draw(self, name: str) -> Figure:
         """Draw a picture that a notebook shows.
 

@@ -17,6 +17,7 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import ForeignData
 from ae_lightning.data.scaling import scaler_of
 from ae_lightning.errors import CheckpointError, TrackingError
+from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.python_api.given_data import ARRAYS
 from ae_lightning.python_api.result import Result
 from ae_lightning.tracking import (
@@ -34,6 +35,7 @@ MODELS = "models:/"
 """How addresses of MLflow's models begin."""
 
 
+@torch_defaults()
 def load(
     place: str | Path,
     x: Any = None,

@@ -21,6 +21,7 @@ from ae_lightning.data.scaling import Scaler
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.judging.chunks import chunks
 from ae_lightning.judging.numpy_model import Labels, Rows
+from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.python_api.judging import Judged, judged
 from ae_lightning.python_api.tables import measures_as_html, measures_as_text
@@ -112,6 +113,7 @@ class Result:
         return dict(self._measures)
 
     @property
+    @torch_defaults()
     def codes(self) -> NDArray[np.float32]:
         """Codes of the samples that `ael.fit` was given, shape (N, F), in their order; else of the train split.
 
@@ -131,6 +133,7 @@ class Result:
         """
         return seen_data(self._require_module())
 
+    @torch_defaults()
     def encode(self, x: Any, y: Any = None) -> NDArray[np.float32]:
         """Return the codes of samples, shape (N, F): of a distribution over codes, its mean.
 
@@ -144,6 +147,7 @@ class Result:
         stored = self._as_stored(x)
         return self._through(numpy_model(self.model).encode, stored, self._classes(y, len(stored)))
 
+    @torch_defaults()
     def reconstruct(self, x: Any, y: Any = None) -> NDArray[np.float32]:
         """Return what is decoded from samples' own codes, in the layout of `x`, as scaled: of bytes, from 0 to 1.
 
@@ -158,6 +162,7 @@ class Result:
         given = self._classes(y, len(stored))
         return _in_layout_of(np.shape(x), self._through(numpy_model(self.model).restore, stored, given))
 
+    @torch_defaults()
     def sample(self, num: int = 16, labels: Any = None, seed: int = 0) -> NDArray[np.float32]:
         """Draw new samples, shape (num, C, H, W) or (num, D), as scaled.
 
@@ -179,6 +184,7 @@ class Result:
             given = self._classes(wanted, num)
         return self.model.sample(num, seed, given).cpu().numpy()
 
+    @torch_defaults()
     def plot(self, picture: str) -> Figure:
         """Draw a picture of the test split.
 
@@ -195,6 +201,7 @@ class Result:
         """
         return self._judge(picture).draw(picture)
 
+    @torch_defaults()
     def _judge(self, picture: str | None) -> Judged:
         """Judge the test split by all measures, or for a picture by those that it needs; what it took is kept."""
         if picture not in self._judged:

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from rich.console import Console
 
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.parsed_settings import has_progress_bar
-from ae_lightning.errors import DataError
+from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.judging.measure import Measure
+from ae_lightning.machine.precision import is_double
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.python_api.notebook_progress import NotebookProgress, is_in_notebook
 from ae_lightning.spec import DataSpec
@@ -50,12 +52,14 @@ class ProgramCLI(AutoencoderCLI):
         """Build what there is not yet.
 
         Raises:
-            UserError: If a value that one of them was given cannot be used, or the model is for other samples.
+            UserError: If a value that one of them was given cannot be used, or the model is for other samples or has
+                weights of another type than those that are trained.
         """
         for kind, there in self._given.items():
             if there is not None:
                 self.parser.add_instantiator(_giving(there), kind, subclasses=True)
         super().instantiate_classes()
+        _require_float32(self.model, self.trainer.precision)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; in a notebook, its progress bar is a part of the page, and the model's summary none.
@@ -89,6 +93,13 @@ def _require_same_samples(built_for: DataSpec, spec: DataSpec) -> None:
             f"model: it was built for {_described(built_for)}, and these are {_described(spec)}; "
             "build it with ael.spec_of(x)"
         )
+
+
+def _require_float32(model: Autoencoder, precision: str) -> None:
+    others = {parameter.dtype for parameter in model.parameters()} - {torch.float32}
+    if others and not is_double(precision):
+        named = ", ".join(map(str, others))
+        raise ConfigError(f"model: it has weights in {named}; float32 is trained: model.float()")
 
 
 def _described(spec: DataSpec) -> str:

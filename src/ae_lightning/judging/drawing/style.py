@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -114,6 +115,21 @@ class Margins(NamedTuple):
     between_rows: float
 
 
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw as where nobody has chosen a style: one for dark pages hides texts, one for papers asks for LaTeX.
+
+    Fonts stay those that were chosen: names of classes may need them.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        fonts = {key: value for key, value in matplotlib.rcParams.items() if key.startswith("font.")}
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(fonts)
+        yield
+
+
 def new_figure(width: float, height: float, title: str) -> Figure:
     """Make an empty figure that can be drawn without a display.
 
@@ -166,6 +182,7 @@ def new_grid(
     return figure, list(grid.ravel())
 
 
+@own_style()
 def to_png(figure: Figure) -> bytes:
     """Render a figure.
 
