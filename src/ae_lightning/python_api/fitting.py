@@ -64,6 +64,7 @@ def fit(model: type[Autoencoder], x: Any, y: Any = None, **options: Any) -> Resu
 # fmt: on
 
 
+@one_at_a_time()
 @torch_defaults()
 def fit(
     model: str | Path | type[Autoencoder] | Autoencoder,
@@ -149,11 +150,5 @@ def _run(model: GivenModel, samples: GivenData, settings: dict[str, Any], callba
         file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         files = [path for path in (model.config, file) if path is not None]
         arguments = ["fit", *(argument for path in files for argument in ("-c", str(path)))]
-        with (
-            one_at_a_time(),
-            isolate_rng(),
-            interrupts_raised(),
-            resource_errors_explained(),
-            arrays_given(samples.arrays),
-        ):
+        with isolate_rng(), interrupts_raised(), resource_errors_explained(), arrays_given(samples.arrays):
             return Result.of_run(open_cli(cli, arguments, callbacks), samples.arrays)

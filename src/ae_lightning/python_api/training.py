@@ -59,7 +59,8 @@ class ProgramCLI(AutoencoderCLI):
             if there is not None:
                 self.parser.add_instantiator(_giving(there), kind, subclasses=True)
         super().instantiate_classes()
-        _require_float32(self.model, self.trainer.precision)
+        if self._given[Autoencoder] is not None and not is_double(self.trainer.precision):
+            _require_float32(self.model)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; in a notebook, its progress bar is a part of the page, and the model's summary none.
@@ -95,9 +96,9 @@ def _require_same_samples(built_for: DataSpec, spec: DataSpec) -> None:
         )
 
 
-def _require_float32(model: Autoencoder, precision: str) -> None:
-    others = {parameter.dtype for parameter in model.parameters()} - {torch.float32}
-    if others and not is_double(precision):
+def _require_float32(model: Autoencoder) -> None:
+    others = {weights.dtype for weights in model.parameters() if weights.is_floating_point()} - {torch.float32}
+    if others:
         named = ", ".join(map(str, others))
         raise ConfigError(f"model: it has weights in {named}; float32 is trained: model.float()")
 
@@ -115,7 +116,8 @@ _TRAINING = threading.RLock()
 def one_at_a_time() -> Iterator[None]:
     """Let a training wait for that of another thread, and say so.
 
-    Seeds, random state and what the parser knows are the process's: two at once would draw each other's weights.
+    Seeds, random state, default types and what the parser knows are the process's: two at once would draw each other's
+    weights.
     """
     if not _TRAINING.acquire(blocking=False):
         sys.stderr.write("another thread trains: waiting for it, since both would draw from one random state\n")
