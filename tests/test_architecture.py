@@ -57,7 +57,7 @@ LAYERS = {
     "data": {"draws", "labels", "training"},
     "networks": set(),
     "losses": set(),
-    "judging": {"labels"},
+    "judging": {"labels", "machine"},
     "hyperparameters": set(),
     "models": {
         *("data", "draws", "hyperparameters", "judging", "losses", "machine", "networks", "priors", "samplers"),
@@ -79,7 +79,7 @@ LAYERS = {
         *("samplers", "tracking", "training", "variants"),
     },
     "comparison": {
-        *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "networks"),
+        *("models", "callbacks", "checkpoints", "command_line", "data", "judging", "machine", "networks"),
         *("tracking", "variants"),
     },
     "python_api": {

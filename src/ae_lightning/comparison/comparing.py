@@ -25,10 +25,10 @@ from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene
 from ae_lightning.judging.drawing.plane import to_plane
 from ae_lightning.judging.drawing.side_by_side import samples_side_by_side, side_by_side
-from ae_lightning.judging.drawing.style import own_style
 from ae_lightning.judging.goals import DECIDING
 from ae_lightning.judging.measure import Goal
 from ae_lightning.judging.pictures.latent_grid import latent_grid
+from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from ae_lightning.variants import find_variants
@@ -127,7 +127,7 @@ def _chosen(reader: RunReader, options: argparse.Namespace) -> Sequence[TrackedR
     return runs
 
 
-@own_style()
+@matplotlib_defaults()
 def _illustrate(reader: RunReader, comparison: Comparison, goal: Goal) -> Illustrations:
     rows = [row for one in comparison.contests(by_latent_dim=True) for row in one.in_order(one.deciding(goal))]
     models = load_compared_models(rows, comparison.stage)

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ae_lightning.judging.drawing.style import own_style, to_png
+from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.judging.named_part import Choice, Guard, Part, known_parts, select_parts
 from ae_lightning.judging.picture_case import PictureCase
+from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +97,7 @@ def _kinds(picture: Picture, with_pages: bool) -> dict[str, Maker]:
     return kinds
 
 
-@own_style()
+@matplotlib_defaults()
 def _png(picture: Picture, case: PictureCase) -> bytes | None:
     figure = picture.draw(case)
     return None if figure is None else to_png(figure)

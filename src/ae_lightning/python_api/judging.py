@@ -14,10 +14,11 @@ from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.narration import NarratingBar
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.errors import ConfigError, unknown_name
-from ae_lightning.judging.drawing.style import own_style, to_png
+from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.judging.measure import known_measures
 from ae_lightning.judging.picture import Picture, known_pictures, select_pictures
 from ae_lightning.judging.picture_case import PictureCase
+from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.models.autoencoder import Autoencoder
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Judged:
     values: dict[str, float]
     case: PictureCase
 
-    @own_style()
+    @matplotlib_defaults()
     def draw(self, name: str) -> Figure:
         """Draw a picture that a notebook shows.
 

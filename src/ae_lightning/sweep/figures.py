@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as still
 
-from ae_lightning.judging.drawing.style import own_style
+from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.sweep.study_file import StudyFile
 
 Target = Callable[[FrozenTrial], float]
@@ -36,7 +36,7 @@ MIN_TRIALS = 2
 """Complete trials that a plot needs to show anything."""
 
 
-@own_style()
+@matplotlib_defaults()
 def write_figures(study: optuna.Study, file: StudyFile, folder: Path) -> None:
     """Write every plot that the study has trials enough for, as NAME.html and NAME.png."""
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])

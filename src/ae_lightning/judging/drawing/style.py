@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.chunks import sample_positions
+from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,21 +115,6 @@ class Margins(NamedTuple):
     between_rows: float
 
 
-@contextmanager
-def own_style() -> Iterator[None]:
-    """Draw as where nobody has chosen a style: one for dark pages hides texts, one for papers asks for LaTeX.
-
-    Fonts stay those that were chosen: names of classes may need them.
-    """
-    import matplotlib
-
-    with matplotlib.rc_context():
-        fonts = {key: value for key, value in matplotlib.rcParams.items() if key.startswith("font.")}
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(fonts)
-        yield
-
-
 def new_figure(width: float, height: float, title: str) -> Figure:
     """Make an empty figure that can be drawn without a display.
 
@@ -182,7 +167,7 @@ def new_grid(
     return figure, list(grid.ravel())
 
 
-@own_style()
+@matplotlib_defaults()
 def to_png(figure: Figure) -> bytes:
     """Render a figure.
 
