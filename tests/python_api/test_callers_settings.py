@@ -35,10 +35,8 @@ def default_dtype(dtype):
 
 SETTINGS = {
     "float64": lambda: default_dtype(torch.float64),
-    "bfloat16": lambda: default_dtype(torch.bfloat16),
     "another device": lambda: torch.device("meta"),
     "inference mode": torch.inference_mode,
-    "no gradients": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
 }
 
