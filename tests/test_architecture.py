@@ -68,7 +68,7 @@ LAYERS = {
     },
     "checkpoints": {"data", "hyperparameters", "models", "networks", "samplers"},
     "serving": {"checkpoints", "data", "models"},
-    "tracking": {"data"},
+    "tracking": {"data", "machine"},
     "callbacks": {
         *("models", "checkpoints", "data", "draws", "hyperparameters", "judging", "machine"),
         *("networks", "priors", "samplers", "serving", "tracking", "training", "variants"),

@@ -115,6 +115,7 @@ def test_a_trial_of_a_few_batches_leaves_nothing(workspace, logger):
     outcome = workspace.fit("--trainer.fast_dev_run", "2", *logger)
     assert outcome.code == 0, outcome.err
     assert "mse" in outcome.out
+    assert "trainer.fast_dev_run tries everything and keeps nothing: no run, no checkpoint\n" in outcome.err
     assert workspace.runs() == []
     assert {path.name for path in workspace.folder.iterdir()} <= {"cache", "mlflow.db"}
 

@@ -28,7 +28,7 @@ except ael.UserError as error:
 
 
 @pytest.mark.slow
-def test_a_notebook_trains_on_one_device_and_says_so(tmp_path):
+def test_a_notebook_trains_on_one_device_and_refuses_two(tmp_path):
     cells = [nbformat.v4.new_code_cell(source) for source in (TRAINS, ON_ONE, ON_TWO)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import matplotlib
 import matplotlib.style
@@ -41,29 +41,32 @@ SETTINGS = {
 }
 
 
-def made(setting):
+def made():
     """Everything that a program may ask for, as values."""
-    with setting():
-        result = ael.fit("vae", SAMPLES, CLASSES, network="MLP", latent_dim=2, **QUICK)
-        loaded = ael.load(result.checkpoint, SAMPLES, CLASSES)
-        parts = [result.codes, result.encode(SAMPLES[:3]), result.reconstruct(SAMPLES[:3]), result.sample(2)]
-        drawn = to_png(result.plot("reconstructions"))
-        return result.measures, [part.tobytes() for part in [*parts, loaded.codes, loaded.sample(2)]], drawn
+    result = ael.fit("vae", SAMPLES, CLASSES, network="MLP", latent_dim=2, **QUICK)
+    loaded = ael.load(result.checkpoint, SAMPLES, CLASSES)
+    parts = [result.codes, result.encode(SAMPLES[:3]), result.reconstruct(SAMPLES[:3]), result.sample(2)]
+    drawn = to_png(result.plot("reconstructions"))
+    return result.measures, [part.tobytes() for part in [*parts, loaded.codes, loaded.sample(2)]], drawn
+
+
+def settings_now():
+    enabled = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+    return torch.get_default_dtype(), torch.get_default_device(), enabled
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory, work_in):
     with work_in(tmp_path_factory.mktemp("plain")):
-        return made(nullcontext)
+        return made()
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_settings_of_torch_are_left_out_and_left_alone(workspace, plain, setting):
     with setting():
-        before = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
-    assert made(setting) == plain
-    with setting():
-        assert (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()) == before
+        before = settings_now()
+        assert made() == plain
+        assert settings_now() == before
 
 
 def test_how_matrices_are_multiplied_is_what_it_was_again():
@@ -91,7 +94,7 @@ def test_a_style_of_matplotlib_is_left_out_and_left_alone(workspace, plain):
     """A page for dark screens has white texts, and a paper's are set by LaTeX, which need not be there."""
     with matplotlib.rc_context({"text.usetex": True}), matplotlib.style.context("dark_background"):
         before = dict(matplotlib.rcParams)
-        assert made(nullcontext) == plain
+        assert made() == plain
         assert dict(matplotlib.rcParams) == before
 
 

@@ -43,7 +43,6 @@ from ae_lightning.command_line.parsed_settings import (
     leave_bare,
     require_no_tracker,
     require_possible,
-    require_ranks_that_stay,
     tracker_of,
 )
 from ae_lightning.command_line.predictions import check_output, gather, origins, write
@@ -55,6 +54,7 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.file_names import WEIGHTS_SUFFIX
+from ae_lightning.machine.launched_ranks import require_ranks_that_stay
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
@@ -244,7 +244,8 @@ class AutoencoderCLI(LightningCLI):
         """Build the Trainer with the callbacks that every run has, as far as its settings allow them."""
         settings, config = self._get(self.config_init, "trainer"), self.plain_config()
         if settings.fast_dev_run:
-            # Lightning tries everything and keeps nothing.
+            if is_rank_0():
+                sys.stderr.write("trainer.fast_dev_run tries everything and keeps nothing: no run, no checkpoint\n")
             settings.logger = settings.enable_checkpointing = False
         fitting = SamplerFitting(self._get(self.config_init, "sampler"))
         callbacks: list[Callback] = []

@@ -31,7 +31,7 @@ from ae_lightning.command_line.store_option import named_store
 from ae_lightning.command_line.unparsed_options import config_files, find_option, with_named_configs_found
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import ConfigError
-from ae_lightning.machine.distributed import lone_rank_forgotten
+from ae_lightning.machine.launched_ranks import lone_rank_forgotten
 from ae_lightning.machine.resource_errors import resource_errors_explained
 from ae_lightning.machine.signals import be_first_rank, die_with_first_rank, is_started_by_rank_0
 from ae_lightning.models.autoencoder import Autoencoder

@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from ae_lightning.checks import require_at_least
 from ae_lightning.command_line.checkpoint_config import LIGHTNING_KEYWORDS
@@ -139,24 +137,6 @@ def _check_trainer(command: str, trainer: Namespace) -> None:
     if limit is not None and trainer[limit] == 0:
         # Whether a 0 was read as a whole number or as a share hangs on which union of both types Python made first.
         raise ConfigError(f"trainer.{limit}: {trainer[limit]:g} is not allowed; it leaves no images")
-
-
-def require_ranks_that_stay(trainer: Trainer) -> None:
-    """Refuse ranks that are all other processes than this one, and end with the training.
-
-    Nothing would be left here to judge, to record or to report. In a notebook or at a prompt Lightning has no others.
-
-    Raises:
-        ConfigError: If the strategy spawns or forks them.
-    """
-    if not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
-        return
-    if not trainer.strategy.launcher.is_interactive_compatible:
-        raise ConfigError("trainer.strategy: spawned ranks are not allowed; ddp starts the program once for each")
-    raise ConfigError(
-        "trainer.strategy: forked ranks are not allowed; ddp starts the program once for each, and a notebook trains "
-        "with --trainer.devices 1"
-    )
 
 
 def _check_monitors(settings: Namespace) -> None:

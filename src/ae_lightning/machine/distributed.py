@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -12,9 +11,6 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 T = TypeVar("T")
-
-_RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
-"""Variables by which Lightning tells its ranks where they meet, and which of them each is."""
 
 
 def has_peers() -> bool:
@@ -60,28 +56,6 @@ def copy_from_first_rank(module: nn.Module) -> None:
         sent = tensor.detach().contiguous()
         torch.distributed.broadcast(sent, src=0)
         tensor.copy_(sent)
-
-
-@contextmanager
-def lone_rank_forgotten() -> Iterator[None]:
-    """Let what one rank does by itself, as under `ddp` on one device, leave no process group and no variables of one.
-
-    Lightning keeps them until the process ends. A program that this process starts next would inherit a port that is
-    listened on already, and a rank that it has not. Several ranks keep theirs: a script's next training goes on with
-    them.
-    """
-    had_group = has_peers()
-    before = {name: os.environ.get(name) for name in _RENDEZVOUS}
-    try:
-        yield
-    finally:
-        if not has_peers() or torch.distributed.get_world_size() == 1:
-            if has_peers() and not had_group:
-                torch.distributed.destroy_process_group()
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ae_lightning.collector import resting
 from ae_lightning.errors import TrackingError
+from ae_lightning.machine.environment import put_back, variables
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
 from ae_lightning.tracking.answers import is_away, reason_of
 from ae_lightning.tracking.asking import asked
@@ -232,8 +233,7 @@ def module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]
     """Let MLflow's module-level functions use a store; left so, the process's next run would go there too."""
     import mlflow
 
-    variables = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
-    environment = {name: os.environ.get(name) for name in variables}
+    environment = variables(("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"))
     was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
     before = mlflow.get_tracking_uri() if was_set else None
     mlflow.set_tracking_uri(absolute_uri(tracking_uri))
@@ -242,7 +242,4 @@ def module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]
         yield
     finally:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
-        for name, value in environment.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        put_back(environment)
