@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
+# Tests start some hundred programs, which would each compile the package anew where nothing may be written down.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The lowest versions have wheels for Python 3.11 and 3.12.
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= $(shell python3.11 --version >/dev/null 2>&1 && echo python3.11 || echo $(PYTHON))

@@ -6,8 +6,12 @@ import os
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.call import _call_callback_hooks
 
-from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus
+from ae_lightning.callbacks.loss_watch import LossWatch
+from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, leave_out_empty_hooks
 from ae_lightning.networks import Conv
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vanilla import VanillaAE
@@ -26,6 +30,20 @@ def test_hooks_within_hooks_are_profiled_by_nobody():
 def test_an_error_passes_through():
     with pytest.raises(KeyError), NoProfiler().profile("hook"):
         raise KeyError
+
+
+class UsersOwn(Callback):
+    """What anybody may write, and call the hooks of."""
+
+
+def test_lightning_passes_over_hooks_in_which_nothing_is_done():
+    watch, users = LossWatch(), UsersOwn()
+    leave_out_empty_hooks([watch, users])
+    assert watch.on_before_backward is None
+    assert watch.on_train_batch_end.__func__ is LossWatch.on_train_batch_end
+    assert users.on_before_backward.__func__ is Callback.on_before_backward
+    trainer = Trainer(callbacks=[watch], logger=False, enable_checkpointing=False)
+    _call_callback_hooks(trainer, "on_before_backward", torch.zeros(()))
 
 
 def test_the_answer_for_gpus_stays_the_same(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -99,9 +100,8 @@ class LossWatch(Callback):
         if not steps:
             return
         self._last = steps[-1]
-        losses = torch.stack([step.loss for step in steps])
-        is_finite = losses.isfinite().tolist()
-        broken = next((step for step, is_fine in zip(steps, is_finite, strict=True) if not is_fine), None)
+        losses = torch.stack([step.loss for step in steps]).tolist()
+        broken = next((step for step, loss in zip(steps, losses, strict=True) if not math.isfinite(loss)), None)
         if _any_rank(trainer, broken is not None):
             raise self._error(trainer, "train/loss is not finite", broken)
 

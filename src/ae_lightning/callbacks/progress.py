@@ -28,7 +28,7 @@ class TrainingProgress(ProgressBar):
         refreshes_per_second: How often the bar is drawn at most.
     """
 
-    def __init__(self, refreshes_per_second: float = 4.0) -> None:
+    def __init__(self, refreshes_per_second: float = 2.0) -> None:
         super().__init__()
         self._console = Console(stderr=True)
         self._interval = 1 / refreshes_per_second

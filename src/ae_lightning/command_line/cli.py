@@ -54,11 +54,11 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.file_names import WEIGHTS_SUFFIX
+from ae_lightning.machine import speedups
 from ae_lightning.machine.launched_ranks import require_ranks_that_stay
 from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
-from ae_lightning.machine.speedups import NoProfiler, answer_at_once_for_gpus, compile_networks, keep_freed_memory
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.samplers.base import Sampler
@@ -162,9 +162,9 @@ class AutoencoderCLI(LightningCLI):
         if self.config.subcommand == "fit":
             allow_tf32()
         if uses_cpu(settings.trainer.accelerator):
-            answer_at_once_for_gpus()
+            speedups.answer_at_once_for_gpus()
             if settings.keep_memory:
-                keep_freed_memory()
+                speedups.keep_freed_memory()
 
     def before_instantiate_classes(self) -> None:
         """Turn `--resume` into a run to go on with and its last checkpoint.
@@ -230,7 +230,7 @@ class AutoencoderCLI(LightningCLI):
         if is_double(self.trainer.precision):
             take_double(self.model)
         if self._get(self.config, "compile"):
-            compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
+            speedups.compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
 
     def _going_on(self) -> GoingOn | None:
         if self.config.get("subcommand") != "fit":
@@ -269,12 +269,13 @@ class AutoencoderCLI(LightningCLI):
             **kwargs,
             "logger": loggers_of(settings, names, checkpoint),
             "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()],
-            "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
+            "profiler": settings.get("profiler") or (None if settings.barebones else speedups.NoProfiler()),
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         recorder = RunRecorder(config, self.always_recorded)
         trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         require_ranks_that_stay(trainer)
+        speedups.leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:

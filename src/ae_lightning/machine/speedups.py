@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import nn
@@ -18,6 +20,12 @@ KEPT_BYTES = 1 << 30
 """Buffers up to this size stay with the process when they are freed, and so much free memory at the heap's end."""
 
 _NOTHING = nullcontext()
+
+_HOOKS_OF_A_STEP = (
+    *("on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward"),
+    *("on_before_optimizer_step", "on_train_batch_end"),
+)
+"""What Lightning calls of every callback in every training step."""
 
 
 def keep_freed_memory() -> bool:
@@ -42,6 +50,21 @@ class NoProfiler(PassThroughProfiler):
     def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
         """Return a context that does nothing."""
         return _NOTHING
+
+
+def leave_out_empty_hooks(callbacks: Iterable[Callback]) -> None:
+    """Let Lightning pass over the hooks of a training step in which a callback of this package does nothing.
+
+    It calls six of each callback in every step, and passes over what is not callable.
+
+    Args:
+        callbacks: Those of this package are changed; others are their owners'.
+    """
+    for callback in callbacks:
+        if type(callback).__module__.partition(".")[0] == __package__.partition(".")[0]:
+            for name in _HOOKS_OF_A_STEP:
+                if getattr(type(callback), name) is getattr(Callback, name):
+                    setattr(callback, name, None)
 
 
 def answer_at_once_for_gpus() -> None:

@@ -81,8 +81,9 @@ class Player:
 def weighted_sum(terms: Mapping[str, Term], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
     means = {name: term.mean() for name, term in terms.items()}
-    total = torch.stack([weights.get(name, 1.0) * mean for name, mean in means.items()]).sum()
-    return total, means
+    # A product with 1 and a sum of one are operations of their own, forward and backward, that change nothing.
+    weighed = [mean if weights.get(name, 1.0) == 1 else weights[name] * mean for name, mean in means.items()]
+    return weighed[0] if len(weighed) == 1 else torch.stack(weighed).sum(), means
 
 
 @contextmanager

@@ -208,7 +208,8 @@ class TrainedModule(EvaluatedModule):
             return self._step_players(batch, draws)
         loss, means = self.training_loss(batch, draws)
         self.log_training_terms(loss, means, batch)
-        return loss * self.share_of_global_batch(batch)
+        share = self.share_of_global_batch(batch)
+        return loss if share == 1 else loss * share
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Note how far training is, and begin the phases that are due.
