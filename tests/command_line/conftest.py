@@ -77,4 +77,6 @@ def refuse(bare_workspace, capfd):
 
 
 def snapshot(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    # Python itself may keep there what it has compiled of a module.
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    return {path: path.read_bytes() for path in files}
