@@ -54,7 +54,7 @@ LAYERS = {
     "priors": {"draws"},
     "labels": set(),
     "samplers": {"judging", "labels", "losses"},
-    "data": {"draws", "labels", "training"},
+    "data": {"draws", "labels", "machine", "training"},
     "networks": set(),
     "losses": set(),
     "judging": {"labels", "machine"},

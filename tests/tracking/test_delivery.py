@@ -17,7 +17,7 @@ from ae_lightning.tracking.spool import Spool
 from spool_outages import locked, log_a_bit, require_all, without_runs
 
 
-def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace, monkeypatch):
+def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace, monkeypatch, capsys):
     monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_PROBES", 0.1)
     log_a_bit(tracker, workspace.folder, range(5))
     tracker.flush()
@@ -34,6 +34,7 @@ def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace
         time.sleep(0.05)
     assert len(workspace.history(tracker.run_id, "loss")) == 20
     tracker.finalize()
+    assert "is back, and has" in capsys.readouterr().err
     require_all(workspace, tracker.run_id, 20)
 
 

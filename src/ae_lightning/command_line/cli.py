@@ -23,6 +23,7 @@ from ae_lightning.callbacks.describing import RunDescription
 from ae_lightning.callbacks.evaluation import Evaluation
 from ae_lightning.callbacks.loss_watch import LossWatch
 from ae_lightning.callbacks.monitors import MonitorCheck
+from ae_lightning.callbacks.processor_watch import ProcessorWatch
 from ae_lightning.callbacks.progress import TrainingProgress
 from ae_lightning.callbacks.recording import RunRecorder, closing_runs, config_hash, log_best_model
 from ae_lightning.callbacks.sampler_fitting import SamplerFitting
@@ -37,6 +38,7 @@ from ae_lightning.command_line.config_parser import check_config_files
 from ae_lightning.command_line.jsonargparse_patches import plain_factories
 from ae_lightning.command_line.library_errors import PARTS, construct, user_error_behind
 from ae_lightning.command_line.loggers import loggers_of, resume_hints, run_hints
+from ae_lightning.command_line.machine_settings import settle_machine
 from ae_lightning.command_line.parsed_settings import (
     has_progress_bar,
     is_distributed,
@@ -54,11 +56,11 @@ from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.file_names import WEIGHTS_SUFFIX
-from ae_lightning.machine import speedups
 from ae_lightning.machine.launched_ranks import require_ranks_that_stay
-from ae_lightning.machine.precision import allow_tf32, choose_precision, is_double, take_double, uses_cpu
+from ae_lightning.machine.precision import is_double, take_double
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
+from ae_lightning.machine.speedups import NoProfiler, compile_networks, leave_out_empty_hooks
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
 from ae_lightning.samplers.base import Sampler
@@ -156,15 +158,7 @@ class AutoencoderCLI(LightningCLI):
             left_out = leave_bare(settings.trainer)
             if left_out and is_rank_0():
                 sys.stderr.write(f"trainer.barebones leaves out {', '.join(left_out)}\n")
-        if settings.trainer.precision is None:
-            trains = self.config.subcommand == "fit"
-            settings.trainer.precision = choose_precision(settings.trainer.accelerator) if trains else "32-true"
-        if self.config.subcommand == "fit":
-            allow_tf32()
-        if uses_cpu(settings.trainer.accelerator):
-            speedups.answer_at_once_for_gpus()
-            if settings.keep_memory:
-                speedups.keep_freed_memory()
+        settle_machine(settings, trains=self.config.subcommand == "fit")
 
     def before_instantiate_classes(self) -> None:
         """Turn `--resume` into a run to go on with and its last checkpoint.
@@ -230,7 +224,7 @@ class AutoencoderCLI(LightningCLI):
         if is_double(self.trainer.precision):
             take_double(self.model)
         if self._get(self.config, "compile"):
-            speedups.compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
+            compile_networks(self.trainer.strategy.root_device, self.model.encoder, self.model.decoder)
 
     def _going_on(self) -> GoingOn | None:
         if self.config.get("subcommand") != "fit":
@@ -251,7 +245,15 @@ class AutoencoderCLI(LightningCLI):
         callbacks: list[Callback] = []
         if not settings.barebones:
             evaluation = self._get(self.config_init, "evaluation")
-            callbacks = [MonitorCheck(), fitting, evaluation, Throughput(), LossWatch(), RunDescription()]
+            callbacks = [
+                MonitorCheck(),
+                fitting,
+                evaluation,
+                Throughput(),
+                ProcessorWatch(),
+                LossWatch(),
+                RunDescription(),
+            ]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         checkpoint = self._checkpoint(config) if self.subcommand == "fit" else None
@@ -269,13 +271,13 @@ class AutoencoderCLI(LightningCLI):
             **kwargs,
             "logger": loggers_of(settings, names, checkpoint),
             "plugins": [*(plugins if isinstance(plugins, list) else [plugins]), SoundCheckpointIO()],
-            "profiler": settings.get("profiler") or (None if settings.barebones else speedups.NoProfiler()),
+            "profiler": settings.get("profiler") or (None if settings.barebones else NoProfiler()),
         }
         # The recorder opens the run, whose id the checkpoints' folder bears.
         recorder = RunRecorder(config, self.always_recorded)
         trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         require_ranks_that_stay(trainer)
-        speedups.leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)
         if self._requeue_signal is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import psutil
 import torch
 
 from ae_lightning.errors import ConfigError, DataError
+from ae_lightning.machine.control_groups import MEMBERSHIP, MOUNT, Group, groups_of, lines_of
 
 COPIES = 2
 """Of images that are divided: those in one piece, and their parts."""
@@ -17,9 +17,6 @@ COPIES = 2
 OnDevice = bool | Literal["auto"]
 SHARE_OF_FREE_MEMORY = 0.25
 """What a split may take of a GPU's free memory where the user leaves it open: the model and its step need the rest."""
-
-MOUNT = Path("/sys/fs/cgroup")
-MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def require_memory(num_bytes: int, what: str) -> None:
@@ -92,41 +89,22 @@ def memory_left(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> int | Non
     """Return how many bytes the groups of this process still grant, the fewest of them.
 
     Args:
-        mount: Where the control groups are, of version 2 or 1.
+        mount: Where the control groups are.
         membership: The file that says which groups the process is in.
 
     Returns:
         None where there are no groups, or none has a limit.
     """
-    found = (_left_in(folder, files) for folder, files in _groups(mount, membership))
+    found = map(_left_in, groups_of("memory", mount, membership))
     return min((left for left in found if left is not None), default=None)
 
 
-def _groups(mount: Path, membership: Path) -> Iterator[tuple[Path, _Files]]:
-    """Yield the folder of each group that the process is in, and of each group around that one."""
-    for line in _lines(membership):
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top, files = (mount / "memory", _V1) if controllers else (mount, _V2)
-        # In a container the path may be that of the machine, of which only the top is there.
-        group = PurePosixPath(path.lstrip("/"))
-        for around in (group, *group.parents):
-            yield top / around, files
-
-
-def _left_in(folder: Path, files: _Files) -> int | None:
+def _left_in(group: Group) -> int | None:
+    files = _V1 if group.version == 1 else _V2
     try:
-        limit, usage = (int((folder / name).read_text()) for name in (files.limit, files.usage))
+        limit, usage = (int((group.folder / name).read_text()) for name in (files.limit, files.usage))
     except (OSError, ValueError):  # no such group, or its limit is the word `max`
         return None
-    counts = dict(line.split(" ", 1) for line in _lines(folder / "memory.stat"))
+    counts = dict(line.split(" ", 1) for line in lines_of(group.folder / "memory.stat"))
     given_back = sum(int(counts.get(name, 0)) for name in files.given_back)
     return max(0, limit - max(0, usage - given_back))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from pydantic import TypeAdapter
 
+from ae_lightning.machine.processors import num_granted
 from ae_lightning.sweep.checking import Surroundings
 from ae_lightning.sweep.command import TASK_VARIABLE
 from ae_lightning.sweep.stopping import Stop
@@ -109,7 +110,7 @@ def environment_of(task: Task, index: int, number: int) -> dict[str, str]:
     environment = {**os.environ, TASK_VARIABLE: json.dumps(TASK.dump_python(task), default=str)}
     if number == 1:
         return environment
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // number)))
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, num_granted() // number)))
     if num_gpus := torch.cuda.device_count():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(num_gpus)))
         own = gpus_of_worker(index, task.surroundings.num_devices, visible.split(","))

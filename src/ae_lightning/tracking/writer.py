@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from contextlib import ExitStack, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.delivery import NotDeliveredError, deliver, require_run
@@ -160,7 +161,8 @@ class Writer:
             return
         self._has_warned = False
         uri = shown_uri(self._spool.origin.tracking_uri)
-        rank_zero_info(f"MLflow at {uri!r} is back, and has {num_delivered} records that waited")
+        # Only the first rank has a writer. A logger of this level is heard by nobody.
+        sys.stderr.write(f"MLflow at {uri!r} is back, and has {num_delivered} records that waited\n")
 
     def _warn(self, error: NotDeliveredError | OSError) -> None:
         """Say once per outage where everything goes."""

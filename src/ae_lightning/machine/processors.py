@@ -1,0 +1,60 @@
+"""How many processors this process may use: torch counts those that it sees, and not what a container grants."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from ae_lightning.machine.control_groups import MEMBERSHIP, MOUNT, Group, groups_of, lines_of
+
+
+def num_seen() -> int:
+    """Return the number of processors that this process may run on, as the system schedules it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def num_granted(mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> int:
+    """Return how many of them it may keep busy, at least 1: a container's or a job's quota may be less.
+
+    Args:
+        mount: Where the control groups are.
+        membership: The file that says which groups the process is in.
+    """
+    quotas = (_quota(group) for group in groups_of("cpu", mount, membership))
+    return max(1, math.floor(min([num_seen(), *(quota for quota in quotas if quota is not None)])))
+
+
+def _quota(group: Group) -> float | None:
+    names = ("cpu.max",) if group.version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    words = [word for name in names for line in lines_of(group.folder / name) for word in line.split()]
+    # Without a limit the quota is the word `max`, or −1.
+    is_limited = len(words) == 2 and words[0].isdecimal()
+    return int(words[0]) / int(words[1]) if is_limited else None
+
+
+def use_no_more_threads_than_granted() -> str | None:
+    """Let torch compute in no more threads than this process is granted processors.
+
+    More of them do not only wait: while they wait for each other they use up what is granted. Whoever sets
+    OMP_NUM_THREADS has chosen.
+
+    Returns:
+        What was changed, in a line; None if nothing.
+    """
+    granted = num_granted()
+    if torch.get_num_threads() <= granted or "OMP_NUM_THREADS" in os.environ:
+        return None
+    torch.set_num_threads(granted)
+    return f"{granted} of {num_seen()} processors are granted to this process: it computes in as many threads"
+
+
+def seconds_waited() -> float | None:
+    """Return how long this process's threads were ready to run while others ran; None where the system tells not."""
+    try:
+        told = [path.read_text().split() for path in Path("/proc/self/task").glob("*/schedstat")]
+    except OSError:  # a thread that has just ended
+        return None
+    return sum(int(waited) for _, waited, _ in told) / 1e9 if told else None
