@@ -13,7 +13,12 @@ import pytest
 import torch
 
 from ae_lightning.machine import processors
-from ae_lightning.machine.processors import num_granted, seconds_waited, use_no_more_threads_than_granted
+from ae_lightning.machine.processors import (
+    num_granted,
+    seconds_waited,
+    share_granted_processors,
+    use_no_more_threads_than_granted,
+)
 
 NUM_SEEN = 64
 
@@ -78,6 +83,17 @@ def test_torch_takes_as_many_threads_as_are_granted_and_says_so(two_threads, mon
     assert use_no_more_threads_than_granted().startswith("1 of ")
     assert torch.get_num_threads() == 1
     assert use_no_more_threads_than_granted() is None
+
+
+@pytest.mark.parametrize(("num_ranks", "share"), [(1, None), (2, "3"), (16, "1")])
+def test_ranks_share_what_is_granted(two_threads, monkeypatch, num_ranks, share):
+    monkeypatch.setattr(processors, "num_seen", lambda: NUM_SEEN)
+    monkeypatch.setattr(processors, "num_granted", lambda: 6)
+    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "")
+    del os.environ["OMP_NUM_THREADS"]
+    share_granted_processors(num_ranks)
+    assert os.environ.get("OMP_NUM_THREADS") == share
+    assert torch.get_num_threads() == int(share or 2)
 
 
 def test_whoever_sets_the_number_of_threads_has_chosen(two_threads, monkeypatch):

@@ -58,6 +58,7 @@ from ae_lightning.errors import ConfigError, UserError
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.machine.launched_ranks import require_ranks_that_stay
 from ae_lightning.machine.precision import is_double, take_double
+from ae_lightning.machine.processors import share_granted_processors
 from ae_lightning.machine.signals import SIGTERM, Interrupted, Requests
 from ae_lightning.machine.slurm_requeueing import requeued_after, take_over_requeueing
 from ae_lightning.machine.speedups import NoProfiler, compile_networks, leave_out_empty_hooks
@@ -277,6 +278,7 @@ class AutoencoderCLI(LightningCLI):
         recorder = RunRecorder(config, self.always_recorded)
         trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         require_ranks_that_stay(trainer)
+        share_granted_processors(trainer.num_devices)
         leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)

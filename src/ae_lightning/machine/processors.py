@@ -51,6 +51,19 @@ def use_no_more_threads_than_granted() -> str | None:
     return f"{granted} of {num_seen()} processors are granted to this process: it computes in as many threads"
 
 
+def share_granted_processors(num_ranks: int) -> None:
+    """Let each rank of this machine compute in its share of the processors granted: Lightning deals out those seen.
+
+    Args:
+        num_ranks: How many there are; those that Lightning starts find their share in the environment.
+    """
+    granted = num_granted()
+    if num_ranks > 1 and granted < num_seen() and "OMP_NUM_THREADS" not in os.environ:
+        share = max(1, granted // num_ranks)
+        os.environ["OMP_NUM_THREADS"] = str(share)
+        torch.set_num_threads(share)
+
+
 def seconds_waited() -> float | None:
     """Return how long this process's threads were ready to run while others ran; None where the system tells not."""
     try:
