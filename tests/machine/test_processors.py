@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from ae_lightning.machine.processors import (
     num_granted,
     seconds_waited,
     share_granted_processors,
-    use_no_more_threads_than_granted,
 )
 
 NUM_SEEN = 64
@@ -77,30 +74,41 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def test_torch_takes_as_many_threads_as_are_granted_and_says_so(two_threads, monkeypatch):
-    monkeypatch.setattr(processors, "num_granted", lambda: 1)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert use_no_more_threads_than_granted().startswith("1 of ")
-    assert torch.get_num_threads() == 1
-    assert use_no_more_threads_than_granted() is None
-
-
-@pytest.mark.parametrize(("num_ranks", "share"), [(1, None), (2, "3"), (16, "1")])
-def test_ranks_share_what_is_granted(two_threads, monkeypatch, num_ranks, share):
+@pytest.fixture
+def six_granted(two_threads, monkeypatch):
     monkeypatch.setattr(processors, "num_seen", lambda: NUM_SEEN)
     monkeypatch.setattr(processors, "num_granted", lambda: 6)
-    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "")
-    del os.environ["OMP_NUM_THREADS"]
-    share_granted_processors(num_ranks)
-    assert os.environ.get("OMP_NUM_THREADS") == share
-    assert torch.get_num_threads() == int(share or 2)
+    # `conftest.py` has set it, so that it is put back.
+    monkeypatch.delenv("OMP_NUM_THREADS")
 
 
-def test_whoever_sets_the_number_of_threads_has_chosen(two_threads, monkeypatch):
-    monkeypatch.setattr(processors, "num_granted", lambda: 1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert use_no_more_threads_than_granted() is None
-    assert torch.get_num_threads() == 2
+def test_torch_takes_as_many_threads_as_are_granted_and_says_so(six_granted):
+    assert share_granted_processors(1) is None
+    torch.set_num_threads(8)
+    assert share_granted_processors(1) == "granted are 6 of 64 processors: this process computes in 6 threads"
+    assert torch.get_num_threads() == 6
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize(("num_ranks", "share", "said"), [(2, 3, "3 threads"), (16, 1, "1 thread")])
+def test_ranks_share_what_is_granted(six_granted, num_ranks, share, said):
+    assert share_granted_processors(num_ranks).endswith(f"each rank computes in {said}")
+    assert os.environ["OMP_NUM_THREADS"] == str(share)
+    assert torch.get_num_threads() == share
+
+
+def test_whoever_sets_the_number_of_threads_has_chosen(six_granted, monkeypatch):
+    torch.set_num_threads(8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert share_granted_processors(1) is share_granted_processors(2) is None
+    assert torch.get_num_threads() == 8
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_where_all_that_is_seen_is_granted_nothing_is_changed(six_granted, monkeypatch, num_ranks):
+    monkeypatch.setattr(processors, "num_granted", lambda: NUM_SEEN)
+    assert share_granted_processors(num_ranks) is None
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 def hash_on(processor, begun, leave):
@@ -125,33 +133,3 @@ def test_threads_that_share_a_processor_wait_for_each_other():
     for thread in threads:
         thread.join()
     assert waited > 0.05
-
-
-TRAINING = """
-import os
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-import numpy as np
-import ae_lightning as ael
-from ae_lightning.callbacks import processor_watch
-processor_watch.SECONDS = 0.5
-x = np.random.default_rng(0).random((1500, 1, 28, 28), np.float32)
-ael.fit("vanilla", x, trainer={"max_epochs": 1}, evaluation={"measures": ["mse"], "pictures": []}, tracking=False)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not tell how long threads wait")
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_a_training_whose_threads_wait_says_so_once(tmp_path, num_threads):
-    environment = {**os.environ, "OMP_NUM_THREADS": str(num_threads)}
-    done = subprocess.run(
-        [sys.executable, "-c", TRAINING],
-        check=False,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("this training's 2 threads wait for one") == num_threads - 1

@@ -45,7 +45,7 @@ class ProcessorWatch(Callback):
         """Watch where several threads compute, and the system tells how long they wait."""
         computes_here = trainer.strategy.root_device.type == "cpu" and torch.get_num_threads() > 1
         self._is_due = computes_here and seconds_waited() is not None
-        self._elapsed = self._waited = 0.0
+        self._last, self._elapsed, self._waited = None, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the clock."""
@@ -60,13 +60,16 @@ class ProcessorWatch(Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock: measures and pictures are made by more threads, which may wait for each other."""
-        self._look()
-        self._last = None
+        self._stop()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop the clock, likewise; where there was a validation it is stopped already."""
-        self._look()
-        self._last = None
+        """Stop the clock, likewise; after a validation it is stopped already."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._last is not None:
+            self._look()
+            self._last = None
 
     def _look(self) -> None:
         if not self._is_due or (waited := seconds_waited()) is None:

@@ -246,15 +246,8 @@ class AutoencoderCLI(LightningCLI):
         callbacks: list[Callback] = []
         if not settings.barebones:
             evaluation = self._get(self.config_init, "evaluation")
-            callbacks = [
-                MonitorCheck(),
-                fitting,
-                evaluation,
-                Throughput(),
-                ProcessorWatch(),
-                LossWatch(),
-                RunDescription(),
-            ]
+            watches = [Throughput(), ProcessorWatch(), LossWatch()]
+            callbacks = [MonitorCheck(), fitting, evaluation, *watches, RunDescription()]
         if self.answers_signals:
             callbacks.insert(0, self.stopping)
         checkpoint = self._checkpoint(config) if self.subcommand == "fit" else None
@@ -278,7 +271,9 @@ class AutoencoderCLI(LightningCLI):
         recorder = RunRecorder(config, self.always_recorded)
         trainer = self._instantiate_trainer({**settings, **kwargs}, [recorder, *callbacks])
         require_ranks_that_stay(trainer)
-        share_granted_processors(trainer.num_devices)
+        shared = share_granted_processors(trainer.num_devices)
+        if shared and is_rank_0():
+            sys.stderr.write(f"{shared}\n")
         leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         recorder.watch(trainer, self.model, self.datamodule)
         self._requeue_signal = take_over_requeueing(trainer)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 from jsonargparse import Namespace
 
-from ae_lightning.command_line.resume import is_rank_0
 from ae_lightning.machine.precision import allow_tf32, choose_precision, uses_cpu
-from ae_lightning.machine.processors import use_no_more_threads_than_granted
 from ae_lightning.machine.speedups import answer_at_once_for_gpus, keep_freed_memory
 
 
 def settle_machine(settings: Namespace, *, trains: bool) -> None:
-    """Choose the precision where nobody did, and let torch use memory and processors as it may.
+    """Choose the precision where nobody did, and let torch use tensor cores and memory as it may.
 
     Args:
         settings: The command's; the precision is filled in.
@@ -24,9 +20,6 @@ def settle_machine(settings: Namespace, *, trains: bool) -> None:
         settings.trainer.precision = choose_precision(accelerator) if trains else "32-true"
     if trains:
         allow_tf32()
-    changed = use_no_more_threads_than_granted()
-    if changed and is_rank_0():
-        sys.stderr.write(f"{changed}\n")
     if uses_cpu(accelerator):
         answer_at_once_for_gpus()
         if settings.keep_memory:

@@ -35,33 +35,29 @@ def _quota(group: Group) -> float | None:
     return int(words[0]) / int(words[1]) if is_limited else None
 
 
-def use_no_more_threads_than_granted() -> str | None:
-    """Let torch compute in no more threads than this process is granted processors.
+def share_granted_processors(num_ranks: int) -> str | None:
+    """Let torch compute in no more threads than there are processors granted, which the ranks of this machine share.
 
-    More of them do not only wait: while they wait for each other they use up what is granted. Whoever sets
-    OMP_NUM_THREADS has chosen.
+    More of them do not only wait: while they wait for each other they use up what is granted. Lightning deals out the
+    processors that it sees, unless the environment says another number. Whoever sets OMP_NUM_THREADS has chosen.
+
+    Args:
+        num_ranks: How many there are on this machine.
 
     Returns:
         What was changed, in a line; None if nothing.
     """
-    granted = num_granted()
-    if torch.get_num_threads() <= granted or "OMP_NUM_THREADS" in os.environ:
+    granted, seen = num_granted(), num_seen()
+    share = max(1, granted // num_ranks)
+    if granted >= seen or "OMP_NUM_THREADS" in os.environ:
         return None
-    torch.set_num_threads(granted)
-    return f"{granted} of {num_seen()} processors are granted to this process: it computes in as many threads"
-
-
-def share_granted_processors(num_ranks: int) -> None:
-    """Let each rank of this machine compute in its share of the processors granted: Lightning deals out those seen.
-
-    Args:
-        num_ranks: How many there are; those that Lightning starts find their share in the environment.
-    """
-    granted = num_granted()
-    if num_ranks > 1 and granted < num_seen() and "OMP_NUM_THREADS" not in os.environ:
-        share = max(1, granted // num_ranks)
+    if num_ranks > 1:
         os.environ["OMP_NUM_THREADS"] = str(share)
-        torch.set_num_threads(share)
+    elif torch.get_num_threads() <= share:
+        return None
+    torch.set_num_threads(share)
+    who = "each rank" if num_ranks > 1 else "this process"
+    return f"granted are {granted} of {seen} processors: {who} computes in {share} thread{'s' * (share > 1)}"
 
 
 def seconds_waited() -> float | None:
