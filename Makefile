@@ -37,9 +37,11 @@ help:  ## show what there is
 
 setup: $(INSTALLED)  ## create .venv and install the package with its development extra
 
+# Of the twenty thousand modules most are never imported: what is, is compiled once it is.
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-compile --editable ".[dev]"
+	$(BIN)/python -c "import ae_lightning.command_line.launch, mlflow"
 	touch $@
 
 # Convolutions of 8 × 8 pixels are too small to share: on a busy machine, two threads wait for each other longer than they

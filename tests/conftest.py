@@ -19,7 +19,16 @@ from quick_options import QUICK
 # Before torch is imported, and for programs started too: on images this small more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Collecting imports all libraries; see `pytest_collection_finish`.
+gc.disable()
+
 MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector begin here: what is imported by now stays, and is long to look through."""
+    gc.freeze()
+    gc.enable()
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connect(f"sqlite:///{folder / 'mlflow.db'}")
     except ModuleNotFoundError as error:  # a machine that is lent for the tests of devices may lack it
         pytest.skip(str(error))
-    # What is imported by now stays. To look through it after every trial of a sweep takes half as long as the trial.
+    # Now MLflow stays too. To look through it after every trial of a sweep takes half as long as the trial.
     gc.collect()
     gc.freeze()
     return folder / "mlflow.db"
@@ -154,7 +163,7 @@ def workspace(tmp_path: Path, empty_store: Path) -> Iterator[Workspace]:
         yield workspace
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def open_workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Callable[[], object]:
     """Make working directories for runs that the tests of a module share."""
 

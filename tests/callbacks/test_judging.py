@@ -18,6 +18,8 @@ from ae_lightning.judging.chunks import CHUNK_SIZE, chunk_size, num_within
 from ae_lightning.judging.measures.compression import OPERATING_BITS
 from ae_lightning.variants.vae import VAE
 
+pytestmark = pytest.mark.slow
+
 MEASURES = {
     "mse",
     "psnr",
@@ -174,7 +176,6 @@ def test_unlabelled_images_have_no_label_metrics(workspace):
     assert names(workspace, "val") == TERMS | with_pca({"mse", "psnr", "active_units"})
 
 
-@pytest.mark.slow
 def test_every_measure_can_run_during_fit(workspace):
     outcome = workspace.fit(
         *("--evaluation.training_measures", "all", "--evaluation.every_n_epochs", "1"),

@@ -11,6 +11,8 @@ import torch
 
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 SGD = ("--model.optimizer", "SGD", "--model.optimizer.lr", "1e-4")
 
 NOTED = """

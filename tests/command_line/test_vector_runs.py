@@ -12,6 +12,8 @@ from sklearn.datasets import load_breast_cancer
 from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.data import DataModule
 
+pytestmark = pytest.mark.slow
+
 MEASURES = {
     *("mse", "kmeans_accuracy", "kmeans_nmi", "kmeans_ari", "gmm_accuracy", "nearest_centroid_accuracy"),
     *("class_gaussian_accuracy", "active_units", "linear_probe_accuracy", "knn_accuracy", "retrieval_map", "hash_map"),
@@ -73,7 +75,6 @@ def test_everything_that_vectors_allow_is_measured_and_drawn(trained):
     require_judged(trained, trained.fitted, {"loss", "reconstruction", "kl"})
 
 
-@pytest.mark.slow
 def test_a_plain_autoencoder_is_judged_likewise(trained, workspace):
     data = ("--data.name", "npz", "--data.path", trained.folder / "cancer.npz")
     with pytest.warns(UserWarning, match="not for these data"):

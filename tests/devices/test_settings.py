@@ -66,6 +66,7 @@ def test_compiled_networks_keep_their_names_and_values():
     torch.testing.assert_close(network(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_compiling_is_tried_on_the_device_that_trains():
     network = torch.nn.Linear(4, 3)

@@ -14,6 +14,8 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.training import build_trainer
 
+pytestmark = pytest.mark.slow
+
 
 class TestConditionalVAE(VariantSuite):
     variant = ConditionalVAE
@@ -30,7 +32,6 @@ def test_without_a_class_it_says_so():
         model.reconstruct(torch.rand(2, 1, 8, 8))
 
 
-@pytest.mark.slow
 def test_a_sample_is_of_the_class_asked_for_once_trained():
     """Of 50 samples a class, 5 nearest training digits name the one asked for in at least 80 %."""
     torch.manual_seed(0)

@@ -14,6 +14,8 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.training import batch_of, build_trainer, draws_for, generate_batch
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"spec": DataSpec((1, 8, 8)), "network": MLP(hidden=[16]), "latent_dim": 3}
 
 

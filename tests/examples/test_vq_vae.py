@@ -15,6 +15,8 @@ from ae_lightning.spec import DataSpec
 from ae_lightning.testing import VariantSuite
 from ae_lightning.testing.training import build_trainer
 
+pytestmark = pytest.mark.slow
+
 
 class TestVQVAE(VariantSuite):
     variant = VQVAE

@@ -16,6 +16,8 @@ from ae_lightning.judging.drawing.plane import to_plane
 from ae_lightning.judging.pictures.interpolations import MAX_BACKGROUND, Paths, interpolations_page, straight_lines
 from ae_lightning.judging.pictures.latent_traversals import Traversals, latent_traversals_page
 
+pytestmark = pytest.mark.slow
+
 MAX_BYTES = 8_000_000
 EMBEDDED = r"data:image\u002fwebp;base64,"
 HOSTILE = '</script><b>5</b> & "six"'

@@ -5,8 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import ae_lightning as ael
+
+pytestmark = pytest.mark.slow
 
 SAMPLES = np.random.default_rng(0).random((90, 8, 8), dtype=np.float32)
 

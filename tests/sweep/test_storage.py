@@ -107,6 +107,7 @@ def test_a_change_whose_answer_was_lost_is_not_refused(tmp_path, monkeypatch):
     assert study.trials[0].value == 1.0
 
 
+@pytest.mark.slow
 def test_a_heartbeat_survives_an_outage(tmp_path, monkeypatch):
     """Also one that is longer than a call is repeated for: Optuna's thread, which makes the calls, goes on."""
     study = heart_study(tmp_path, patience=8)

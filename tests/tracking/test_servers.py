@@ -11,6 +11,8 @@ from mlflow.tracking import MlflowClient
 from ae_lightning.tracking import MLflowTracker
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def running_server(server):
@@ -63,7 +65,6 @@ def test_an_experiment_of_a_server_cannot_be_used_through_its_database(trained, 
     assert "'digits' was created by a server" in line
 
 
-@pytest.mark.slow
 def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_the_run(client, server, workspace):
     address = server.uri.replace("://", "://me:hunter2@")
     assert workspace.fit("--trainer.logger.tracking_uri", address, "--trainer.logger.experiment_name", "mine").code == 0
@@ -80,7 +81,6 @@ def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_t
     assert workspace.runs() == []
 
 
-@pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, workspace):
     tracker = MLflowTracker(experiment_name="outage", tracking_uri=running_server.uri, system_metrics=False)
     tracker.open()
@@ -99,7 +99,6 @@ def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, clien
     assert not tracker.undelivered
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:MLflow")
 def test_a_server_that_dies_does_not_end_a_training(running_server, workspace, monkeypatch):
     (workspace.folder / "stopping.py").write_text(STOPPING)
