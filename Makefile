@@ -56,7 +56,7 @@ test-slow: $(INSTALLED)  ## the slow tests
 	$(BIN)/python -m pytest -m slow $(WORKERS)
 
 test-lowest: setup-lowest  ## a few tests beside the lowest versions of all direct dependencies but torch
-	$(LOWEST)/bin/python -m pytest -m "not slow" $(WORKERS) $(SMOKE)
+	$(LOWEST)/bin/python -m pytest $(WORKERS) $(SMOKE)
 
 setup-lowest: $(LOWEST)/.installed  ## create .venv-lowest for them
 

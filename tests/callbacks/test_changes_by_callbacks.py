@@ -7,6 +7,8 @@ import yaml
 
 from ae_lightning.checkpoints.loading import read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 # Written into the working directory.
 CHANGING = """
 import torch
@@ -42,7 +44,6 @@ def config_of(workspace):
     return yaml.safe_load(workspace.artifact(workspace.run().info.run_id, "config.yaml").read_text())
 
 
-@pytest.mark.slow
 def test_a_batch_size_that_is_found_is_what_is_recorded(changing):
     outcome = changing.fit("--trainer.callbacks", "changing.Small")
     assert outcome.code == 0, outcome.err

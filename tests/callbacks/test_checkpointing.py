@@ -8,6 +8,8 @@ import torch
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.data import DataModule
 
+pytestmark = pytest.mark.slow
+
 # Written into the working directory: spoils what was learnt, so that the last epoch is not the best.
 SPOILING = """
 import torch
@@ -45,7 +47,6 @@ def epoch_of(path):
     return torch.load(path, weights_only=True)["epoch"]
 
 
-@pytest.mark.slow
 def test_the_best_has_the_lowest_validation_loss(spoilt):
     losses = [metric.value for metric in spoilt.history(spoilt.run().info.run_id, "val/loss")]
     assert len(losses) == 3

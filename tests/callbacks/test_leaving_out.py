@@ -10,6 +10,8 @@ from ae_lightning.errors import ConfigError, TrackingError
 from ae_lightning.judging.measures.ssim import StructuralSimilarity
 from ae_lightning.judging.pictures.reconstructions import Reconstructions
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = ("--evaluation.measures", "[mse, ssim, active_units]", "--evaluation.pictures", "[reconstructions, samples]")
 
 

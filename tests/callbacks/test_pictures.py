@@ -15,6 +15,8 @@ from ae_lightning.judging.picture import known_pictures, select_pictures
 from ae_lightning.judging.pictures.code_histograms import MAX_PRIOR_BYTES, num_prior_codes
 from ae_lightning.judging.pictures.reconstructions import Reconstructions
 
+pytestmark = pytest.mark.slow
+
 CHEAP = {"reconstructions", "worst_reconstructions", "latent_scatter", "latent_grid", "samples"}
 OF_SOME_RUNS = {"augmented", "novelty", "compression", "features"}
 OF_CONVOLUTIONS = {"filters", "activations"}
@@ -42,7 +44,6 @@ def pictures(workspace, folder="plots"):
     return {name.removesuffix(".png") for name in found if name.endswith(".png")}
 
 
-@pytest.mark.slow
 def test_all_pictures_and_pages_are_kept_after_training(trained):
     run_id = trained.run().info.run_id
     assert pictures(trained) == IN_EVERY_RUN
@@ -63,7 +64,6 @@ def test_pictures_stand_in_the_charts_image_grid(trained):
     assert grids == during | {(f"test~{name}", "step", "0") for name in IN_EVERY_RUN}
 
 
-@pytest.mark.slow
 def test_the_plane_has_a_grid_and_a_network_without_convolutions_no_filters(workspace):
     assert workspace.fit("--model.latent_dim", "3", "--evaluation.pictures", "all").code == 0
     assert pictures(workspace) == IN_EVERY_RUN - OF_CONVOLUTIONS - {"latent_grid"}
@@ -86,7 +86,6 @@ def test_classes_and_features_are_drawn_by_names_that_do_nothing_to_a_terminal()
         assert case.class_names == case.feature_names == shown
 
 
-@pytest.mark.slow
 def test_unlabelled_images_of_one_dimensional_codes_are_drawn_too(workspace):
     pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8, 3), dtype=np.uint8)
     np.savez(workspace.folder / "images.npz", x_train=pixels[:70], x_test=pixels[70:])

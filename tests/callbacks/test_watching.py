@@ -15,6 +15,8 @@ import pytest
 from ae_lightning.callbacks import narration
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(open_workspace):
@@ -92,7 +94,6 @@ def test_a_bar_names_each_measure_and_picture_as_it_is_made(workspace, monkeypat
     assert re.search(r"judged in \d+\.\d s, of which .* \d+\.\d s", shown)
 
 
-@pytest.mark.slow
 def test_a_stream_that_is_no_terminal_is_told_what_is_judged_once_in_a_while(workspace, monkeypatch):
     monkeypatch.setattr(narration, "SECONDS_BETWEEN_LINES", 0.0)
     outcome = workspace.fit(*JUDGED, "--trainer.max_epochs", "1", "--evaluation.every_n_epochs", "0")

@@ -10,6 +10,8 @@ from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.loading import read_checkpoint
 from quick_options import QUICK
 
+pytestmark = pytest.mark.slow
+
 MOONS = ("--data", "two_moons.TwoMoons", "--data.num_points", "60")
 
 

@@ -10,6 +10,8 @@ from ae_lightning.variants.vae import VAE
 from quick_options import JUDGED_QUICKLY
 from small_trainings import SMALL
 
+pytestmark = pytest.mark.slow
+
 # Written into the working directory: keeps the weights that each epoch begins with, and copies the model as others do.
 KEEPING = """
 import copy
@@ -34,7 +36,6 @@ def state_of(workspace, name="best.ckpt"):
     return load_state(str(workspace.folder / "checkpoints" / workspace.run().info.run_id / name))
 
 
-@pytest.mark.slow
 def test_an_average_kept_all_along_is_what_is_judged_and_kept(workspace):
     """The best checkpoint holds the average, the trained weights beside it; the run's measures are the average's."""
     outcome = workspace.fit("--trainer.callbacks+=EMAWeightAveraging", "--trainer.max_epochs", "2")

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PICTURES = ("--evaluation.pictures", "[reconstructions]")
 
 
@@ -72,7 +74,6 @@ def test_a_copy_goes_on_by_itself(original, copy, tmp_path, monkeypatch, elsewhe
     assert changed[f"checkpoints/{run_id}/best.ckpt"] != before[f"checkpoints/{run_id}/best.ckpt"]
 
 
-@pytest.mark.slow
 def test_a_moved_one_goes_on_and_is_compared(copy, tmp_path, work_in):
     run_id = copy.run().info.run_id
     folder = tmp_path / "moved"
@@ -88,7 +89,6 @@ def test_a_moved_one_goes_on_and_is_compared(copy, tmp_path, work_in):
     assert not copy.folder.exists()
 
 
-@pytest.mark.slow
 def test_a_copy_whose_checkpoints_name_the_original_store_keeps_to_its_own(original, tmp_path, work_in, forget):
     with work_in(original.folder):
         outcome = original.fit("--trainer.logger.tracking_uri", original.uri, "--seed_everything", "1")

@@ -13,6 +13,8 @@ import yaml
 from ae_lightning.machine.run_lock import RunLock
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = ("--trainer.logger", "false")
 PICTURES = ("--evaluation.pictures", "[reconstructions]")
 FILES = {
@@ -99,7 +101,6 @@ class Breaking(Callback):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_one_that_was_broken_off_is_gone_on_with(workspace, is_moved):
     (workspace.folder / "breaking.py").write_text(BREAKING)

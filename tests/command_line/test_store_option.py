@@ -17,6 +17,8 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.versions import STATE_KEY
 from quick_options import JUDGED_QUICKLY
 
+pytestmark = pytest.mark.slow
+
 URI = "sqlite:///elsewhere/mlflow.db"
 TRACKED = (
     f"trainer: {{logger: {{class_path: ae_lightning.tracking.MLflowTracker, init_args: {{tracking_uri: {URI}}}}}}}"

@@ -14,6 +14,8 @@ import ae_lightning as ael
 from ae_lightning.judging.drawing.style import to_png
 from ae_lightning.machine.torch_defaults import torch_defaults
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = np.random.default_rng(0).random((90, 8, 8), dtype=np.float32)
 CLASSES = np.arange(90) % 3
 QUICK = {

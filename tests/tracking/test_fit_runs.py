@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 # Written into the working directory: notes the run's status in MLflow while it trains.
 WATCHING = """
 from pathlib import Path
@@ -182,7 +184,6 @@ def test_a_run_gone_on_with_is_running_again(workspace):
     assert workspace.run().info.status == "FINISHED"
 
 
-@pytest.mark.slow
 def test_a_run_gone_on_with_after_its_last_epoch_logs_its_model_no_second_time(workspace):
     assert workspace.fit().code == 0
     (before,) = workspace.client.search_logged_models([workspace.run().info.experiment_id])
@@ -263,7 +264,6 @@ def test_a_run_leaves_the_environment_as_it_was(workspace):
     assert not changed & {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"}
 
 
-@pytest.mark.slow
 def test_two_directories_in_one_process_keep_their_own_runs(open_workspace):
     with open_workspace() as first:
         assert first.fit().code == 0

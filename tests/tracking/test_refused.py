@@ -24,6 +24,8 @@ from ae_lightning.tracking.spool import Origin, Spool
 from proxies import proxy_of
 from spool_outages import log_a_bit
 
+pytestmark = pytest.mark.slow
+
 REFUSED = "--refused"
 
 
