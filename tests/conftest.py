@@ -7,28 +7,29 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ae_lightning.collector import forget_what_is_there, resting
 from quick_options import QUICK
 
 # Before torch is imported, and for programs started too: on images this small more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Collecting imports all libraries; see `pytest_collection_finish`.
-gc.disable()
-
 MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector begin here: what is imported by now stays, and is long to look through."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from all that collecting imports, as a program does."""
+    with resting():
+        result = yield
+    forget_what_is_there()
+    return result
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
     # Now MLflow stays too. To look through it after every trial of a sweep takes half as long as the trial.
     gc.collect()
-    gc.freeze()
+    forget_what_is_there()
     return folder / "mlflow.db"
 
 

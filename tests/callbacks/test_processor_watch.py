@@ -15,7 +15,6 @@ import numpy as np
 import ae_lightning as ael
 from ae_lightning.callbacks import processor_watch
 processor_watch.SECONDS = 0.001  # looks after every step, however fast a machine takes them
-processor_watch.MAX_SHARE = 0.01
 x = np.random.default_rng(0).random((1500, 1, 28, 28), np.float32)
 ael.fit("vanilla", x, trainer={"max_epochs": 2}, evaluation={"measures": ["mse"], "pictures": []}, tracking=False)
 """

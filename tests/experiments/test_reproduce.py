@@ -117,7 +117,10 @@ def test_a_program_that_is_killed_has_a_shells_exit_code():
 
 
 @pytest.mark.slow
-def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatch, number, send):
     long = tiny("--trainer.max_epochs", "4000")
     started = subprocess.Popen(
         [sys.executable, "-c", f"{PROGRAM}; sys.exit(run_missing([{long!r}]))"],
@@ -125,8 +128,8 @@ def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatc
         start_new_session=True,
     )
     wait_for(workspace.folder, "checkpoints/*/last.ckpt")
-    os.killpg(started.pid, signal.SIGINT)
-    assert started.wait(60) == 128 + signal.SIGINT
+    send(started.pid, number)
+    assert started.wait(60) == 128 + number
     assert workspace.run().info.status == "KILLED"
     monkeypatch.setattr("os.environ", program_environment)
     epochs = 1 + max(point.step for point in workspace.history(workspace.run().info.run_id, "epoch"))

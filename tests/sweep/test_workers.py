@@ -167,18 +167,18 @@ def assert_shared_out(study, num_trials):
 
 
 def test_four_workers_share_a_study_though_two_are_killed_and_the_database_is_away(start, database, workspace):
-    process = start(4, trials=40)
+    process = start(4, trials=60)
     wait_for(lambda: num_finished(database) >= 8, process)
     kill_one(process, database)
-    wait_for(lambda: num_finished(database) >= 14, process)
+    wait_for(lambda: num_finished(database) >= 16, process)
     kill_one(process, database)
-    wait_for(lambda: num_finished(database) >= 20, process)
+    wait_for(lambda: num_finished(database) >= 24, process)
     database.stop()
-    time.sleep(15)
+    time.sleep(30)
     database.start()
     assert process.wait(600) == 0, (workspace.folder / "log").read_text()
     study = load(database)
-    assert_shared_out(study, 40)
+    assert_shared_out(study, 60)
     lost = [trial for trial in study.trials if trial.state == TrialState.FAIL]
     retried = [trial for trial in study.trials if "failed_trial" in trial.system_attrs]
     assert len(lost) >= 2
