@@ -8,6 +8,8 @@ import pytest
 
 from ae_lightning.command_line.resume import split_resume
 
+pytestmark = pytest.mark.slow
+
 # Training stops for good only while the file is there: going on has the same configuration.
 BREAKING = """
 from pathlib import Path
@@ -90,7 +92,6 @@ def test_a_run_by_its_id_goes_on_with_its_own_configuration(workspace):
     assert judged[0].value != judged[1].value
 
 
-@pytest.mark.slow
 def test_the_configuration_of_a_run_that_was_gone_on_with_begins_another(workspace):
     assert workspace.fit("--trainer.max_epochs", "1").code == 0
     first = workspace.run().info.run_id
@@ -136,7 +137,6 @@ trainer:
 """
 
 
-@pytest.mark.slow
 def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace, tmp_path_factory, monkeypatch):
     assert workspace.fit("--checkpoint.mode", "max", "--model.optimizer.lr", "1e-9").code == 0
     run_id = workspace.run().info.run_id
@@ -151,7 +151,6 @@ def test_a_run_that_is_gone_on_with_elsewhere_stays_where_it_was_begun(workspace
     assert workspace.run().data.tags["ae_lightning.checkpoints"] == f"checkpoints/{run_id}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("by_id", [True, False])
 def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
     (workspace.folder / "several.yaml").write_text(SEVERAL)
@@ -168,7 +167,6 @@ def test_the_tracker_may_be_one_of_several_loggers(workspace, by_id):
     assert steps(workspace, run_id) == [10, 21]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [(), ("--trainer.precision", "64-true")])
 def test_a_run_goes_on_on_a_machine_that_chooses_another_precision(broken, monkeypatch, chosen):
     """Where the machine chose; a precision that the user chose stays part of what is looked for."""

@@ -21,6 +21,8 @@ from mlflow.entities import Metric
 from ae_lightning.tracking.comparison import VARIANT_TAG
 from quick_options import QUICK
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = "import sys; from experiments.reproduce import Training, run_missing"
 LOGGED = (
     *("mse", "psnr", "ssim", "kmeans_accuracy", "gmm_accuracy", "nearest_centroid_accuracy", "class_gaussian_accuracy"),
@@ -45,7 +47,6 @@ def test_the_command_line_takes_a_training(bare_workspace, training):
     assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("group", dict.fromkeys(training.group for training in all_trainings()))
 def test_a_training_of_every_experiment_ends_on_small_images(workspace, group):
     training = next(training for training in all_trainings() if training.group == group)
@@ -60,7 +61,6 @@ def test_a_training_of_every_experiment_ends_on_small_images(workspace, group):
     assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.slow
 def test_what_is_done_is_left_alone_and_what_fails_stops_no_other(workspace, program_environment, monkeypatch, capfd):
     monkeypatch.setattr("os.environ", program_environment)
     wrong = Training("tried", "wrong", ("--model.latent_dim", "0"))
@@ -116,7 +116,6 @@ def test_a_program_that_is_killed_has_a_shells_exit_code():
     assert run_to_its_end([sys.executable, "-c", "raise SystemExit(3)"]) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)], ids=["Ctrl-C", "SIGTERM"]
 )

@@ -25,7 +25,7 @@ from ae_lightning.sweep.trial import TrialRunner
 from ae_lightning.sweep.trial_queue import KIND, REASON, claim
 from ae_lightning.tracking.studies import StudyRun, open_study_run
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is experimental")
+pytestmark = [pytest.mark.filterwarnings("ignore:.*is experimental"), pytest.mark.slow]
 
 PARENT = "mlflow.parentRunId"
 
@@ -134,7 +134,6 @@ def test_why_a_training_ended_is_told_in_its_process(runner, monkeypatch, error,
         assert failure_of(error) == (left.user_attrs[KIND], left.user_attrs[REASON])
 
 
-@pytest.mark.slow
 def test_no_rank_samples_a_trial_of_its_own(sweep, study_of, workspace, quick):
     """Two trials on two ranks each are two trials in Optuna and two runs in MLflow, the second one pruned."""
     settings = {**quick, "trainer.accelerator": "cpu", "trainer.devices": 2, "trainer.strategy": "ddp"}
