@@ -29,10 +29,17 @@ def test_it_is_trained_and_restored_from_its_checkpoint(trained):
     tested = trained("test", "--ckpt_path", trained.checkpoint(), *QUICK[-6:])
     assert tested.code == 0, tested.err
     assert "TwoMoons: 8; 60 train, 15 val, 15 test; 2 classes" in tested.err
-    predicted = trained("predict", "--ckpt_path", trained.checkpoint(), "--output", "codes.npz")
+    # In batches of 4, the last of which has 3.
+    options = ("--ckpt_path", trained.checkpoint(), "--data.batch_size", "4", "--output", "codes.npz")
+    predicted = trained("predict", *options)
     assert predicted.code == 0, predicted.err
     with np.load(trained.folder / "codes.npz") as arrays:
         assert arrays["indices"].tolist() == list(range(15))
+        codes = arrays["codes"]
+    whole = trained("predict", *options[:-2], "--data.batch_size", "15", "--output", "whole.npz")
+    assert whole.code == 0, whole.err
+    with np.load(trained.folder / "whole.npz") as arrays:
+        np.testing.assert_allclose(codes, arrays["codes"], atol=1e-5)
 
 
 def test_a_configuration_file_names_it_as_well(workspace):

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 from two_moons import TwoMoons
 
 from ae_lightning.callbacks.evaluation import Evaluation
-from ae_lightning.data.foreign import as_batch, in_order, pair, seen_data
+from ae_lightning.data.foreign import as_batch, pair, seen_data
+from ae_lightning.data.loader_order import in_order
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.networks import MLP
 from ae_lightning.testing.training import build_trainer
 from ae_lightning.variants.vae import VAE
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:::lightning", "ignore:not for these data", "ignore:.*no data module of this"
+    "ignore:::lightning",
+    "ignore:not for these data",
+    "ignore:.*no data module of this",
+    "ignore:.*on_after_batch_transfer",
 )
 
 
@@ -136,6 +152,77 @@ def test_a_stream_is_read_as_it_comes():
     assert torch.cat([pair(given)[0] for given in in_order(mixed)]).flatten().tolist() == list(range(9))
 
 
+class EveryOther(Sampler):
+    """Draws every second sample, mixed."""
+
+    def __iter__(self):
+        return iter((2 * torch.randperm(4)).tolist())
+
+
+class Pairs(Sampler):
+    """Draws batches, mixed."""
+
+    def __iter__(self):
+        return iter([[8, 6], [0, 2], [4]])
+
+
+NINE = TensorDataset(torch.arange(9.0).view(9, 1))
+EVEN = SubsetRandomSampler([8, 2, 0, 6, 4])
+
+
+@pytest.mark.parametrize(
+    ("loader", "expected"),
+    [
+        (DataLoader(NINE, 2, sampler=EVEN), [0, 2, 4, 6, 8]),
+        (DataLoader(NINE, batch_sampler=BatchSampler(EVEN, 2, drop_last=True)), [0, 2, 4, 6, 8]),
+        (DataLoader(NINE, batch_size=None, sampler=BatchSampler(RandomSampler(NINE), 4, drop_last=False)), [*range(9)]),
+        (DataLoader(NINE, batch_sampler=Pairs()), [0, 2, 4, 6, 8]),
+        (DataLoader(NINE, 3, sampler=EveryOther()), [0, 2, 4, 6]),
+        (DataLoader(NINE, 3, sampler=WeightedRandomSampler([0, 1, 5, 0, 0, 0, 0, 0, 1], 90)), [1, 2, 8]),
+        (DataLoader(NINE, 3, sampler=RandomSampler(NINE, replacement=True, num_samples=30)), [*range(9)]),
+    ],
+)
+def test_what_a_sampler_may_draw_is_read_once_and_by_position(loader, expected):
+    before = torch.get_rng_state()
+    assert torch.cat([pair(given)[0] for given in in_order(loader)]).flatten().tolist() == expected
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Divided(pl.LightningDataModule):
+    """Divides one data set by samplers."""
+
+    def setup(self, stage):
+        self.x = torch.rand(20, 3, generator=torch.Generator().manual_seed(0))
+
+    def train_dataloader(self):
+        return DataLoader(self.x, batch_size=8, sampler=SubsetRandomSampler(range(12)))
+
+    def val_dataloader(self):
+        return DataLoader(self.x, batch_size=8, sampler=SubsetRandomSampler(range(12, 20)))
+
+
+def test_no_split_has_samples_of_another():
+    data = Divided()
+    train, val = (seen_data(data).split(name).x for name in ("train", "val"))
+    assert torch.equal(train, data.x[:12])
+    assert torch.equal(val, data.x[12:])
+    assert seen_data(data).spec.num_train == 12
+
+
+def test_what_the_judge_does_not_see_is_said():
+    with pytest.warns(match=r"^data: Unlabelled has on_after_batch_transfer: a model trains on what that makes"):
+        assert float(seen_data(Unlabelled()).split("train").x.max()) > 0.5
+
+
+def test_a_data_module_that_nobody_needs_is_not_kept():
+    data = TwoMoons(num_points=20)
+    assert seen_data(data) is seen_data(data)
+    gone = weakref.ref(data)
+    del data
+    gc.collect()
+    assert gone() is None
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -157,7 +244,7 @@ def test_what_is_no_class_is_no_label():
 
 
 def test_ranks_take_turns():
-    first, second = (as_batch((torch.zeros(3, 8), None), 2, rank, 2, with_labels=False) for rank in (0, 1))
-    assert first.indices.tolist() == [12, 14, 16]
-    assert second.indices.tolist() == [13, 15, 17]
+    first, second = (as_batch((torch.zeros(3, 8), None), 8, rank, 2, with_labels=False) for rank in (0, 1))
+    assert first.indices.tolist() == [16, 18, 20]
+    assert second.indices.tolist() == [17, 19, 21]
     assert (first.offset, second.offset, second.global_size) == (0, 3, 6)

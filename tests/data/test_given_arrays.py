@@ -19,12 +19,20 @@ X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
         (X[..., None].repeat(3, axis=3), (4, 3, 2, 3), torch.uint8),
         (torch.zeros(4, 3, 8, 8, dtype=torch.bfloat16), (4, 3, 8, 8), torch.float32),
         (X.astype(np.uint16), (4, 1, 2, 3), torch.uint16),
+        (X > 9, (4, 1, 2, 3), torch.uint8),
         ([[1, 2], [3, 4]], (2, 2), torch.float32),
     ],
 )
 def test_samples_are_kept_as_sources_keep_them(x, shape, dtype):
     stored = as_stored("x", x)
     assert (tuple(stored.shape), stored.dtype) == (shape, dtype)
+
+
+def test_images_of_truth_values_are_black_and_white():
+    given = X > 9
+    assert torch.equal(as_stored("x", given)[:, 0], torch.from_numpy(given) * 255)
+    assert given.max() == 1
+    assert as_stored("x", [[True, False]]).tolist() == [[1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,7 @@ def test_what_is_held_out_follows_the_seed():
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
+        ((X > 9).astype(np.uint8)[None], "x holds bytes of 0 and 1 alone, and white is 255; give x.astype(bool)"),
         ((X, [0.5] * 4), "y has dtype float64 and shape (4,); labels are whole numbers or words"),
         ((X, [-2, 0, 0, 0]), "y has the negative label -2; −1 alone is allowed"),
         ((X, [1, 2]), "there are 2 labels for 4 samples"),

@@ -105,6 +105,13 @@ def test_draws_have_the_codes_moments(codes: np.ndarray) -> None:
     assert not np.array_equal(drawn, mixture.sample(20_000, seed=6))
 
 
+def test_any_part_of_the_draws_is_of_all_components(codes: np.ndarray) -> None:
+    mixture = fit_mixture(codes, 3, seed=0)
+    drawn = mixture.components(mixture.sample(900, seed=5))
+    shares = [np.bincount(part, minlength=3) / 300 for part in drawn.reshape(3, 300)]
+    np.testing.assert_allclose(shares, [np.bincount(drawn, minlength=3) / 900] * 3, atol=0.1)
+
+
 def test_far_away_the_order_of_components_survives(codes: np.ndarray) -> None:
     far = codes[:2] + np.float32(1e5)
     scores = fit_mixture(codes, 3, seed=0).log_responsibilities(far)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pca_of_splits import pca_counterpart
@@ -38,6 +40,16 @@ def test_codes_and_reconstructions_are_scikit_learns(num: int, shape: tuple[int,
     assert coded.codes.dtype == coded.reconstructions.dtype == np.float32
     np.testing.assert_array_equal(coded.labels, evaluated.labels)
     assert coded.x is evaluated.x
+
+
+def test_values_far_from_0_have_the_same_components() -> None:
+    train, evaluated = split(60_000, (1, 2, 3), 0), split(30, (1, 2, 3), 1)
+    far_train, far = (replace(one, x=one.x + np.float32(4096), value_range=None) for one in (train, evaluated))
+    error, far_error = (
+        mse(coded.x, coded.reconstructions)
+        for coded in (pca_counterpart(*one, latent_dim=3, seed=0)[1] for one in ((train, evaluated), (far_train, far)))
+    )
+    assert far_error == pytest.approx(error, rel=0.01)
 
 
 def test_more_dimensions_never_reconstruct_worse() -> None:

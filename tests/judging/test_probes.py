@@ -86,6 +86,15 @@ def test_faiss_finds_the_neighbours_that_scikit_learn_finds(monkeypatch: pytest.
     np.testing.assert_array_equal(nearest(train, queries, 5), expected)
 
 
+def test_faiss_finds_the_neighbours_of_codes_far_from_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It multiplies matrices where there are many queries alone.
+    codes = np.random.default_rng(0).normal(size=(5000, 64)).astype(np.float32) + np.float32(10_000)
+    train, queries = codes[:3000], codes[3000:]
+    expected = nearest(train.astype(np.float64), queries.astype(np.float64), 5)
+    monkeypatch.setattr(knn, "MAX_SMALL_SET", 100)
+    assert (nearest(train, queries, 5) == expected).mean() > 0.99
+
+
 def test_large_sets_are_sampled(monkeypatch: pytest.MonkeyPatch, blobs: Blobs) -> None:
     monkeypatch.setattr(knn, "MAX_QUERIES", 20)
     monkeypatch.setattr(linear_probe, "MAX_PROBE_CODES", 40)

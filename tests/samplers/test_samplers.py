@@ -79,6 +79,13 @@ def test_codes_that_have_collapsed_are_drawn_where_they_are(sampler):
     assert np.isfinite(sampler.draw(5, seed=0)).all()
 
 
+@pytest.mark.parametrize("codes", [np.full((1, 3), 2), np.full((40, 3), 0.1), np.zeros((40, 3))])
+def test_the_kernels_of_codes_that_are_all_the_same_have_no_width(codes):
+    sampler = KernelDensity()
+    sampler.fit(codes.astype(np.float32), seed=0)
+    np.testing.assert_array_equal(sampler.draw(5, seed=0), codes[[0] * 5].astype(np.float32))
+
+
 @each([GaussianMixture(num_components=2), KernelDensity(0.1)])
 def test_clusters_are_drawn_as_often_and_as_wide_as_they_are(sampler):
     codes, labels = clusters(2000)

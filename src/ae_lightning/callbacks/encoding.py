@@ -8,6 +8,7 @@ from functools import partial
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.data.foreign import SeenData
@@ -50,6 +51,11 @@ def encode_split(
     size = _size_at_once(model)
     in_chunks = partial(_on_all_ranks, trainer, len(x), size)
     given = split.labels_or_missing() if model.needs_labels else None
+    if model.conditional:
+        rank_zero_warn(
+            f"{type(model).__name__} is given the class of each sample: measures of classes tell what its codes say of "
+            "it all the same, and compression counts no bits for it"
+        )
 
     def encode(chosen: Tensor) -> Tensor:
         return model.encode(_on(model, x[chosen]), None if given is None else _on(model, given[chosen]))

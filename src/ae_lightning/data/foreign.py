@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import lightning.pytorch as pl
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 
 from ae_lightning.data.batch import Batch
 from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.loader_order import in_order
 from ae_lightning.data.opened_data import fingerprint_of, some_of
 from ae_lightning.data.splits import Split, SplitName
 from ae_lightning.errors import ConfigError, DataError
@@ -32,11 +31,16 @@ PROMISE = (
     "positions that predict writes are promised for data.name's own sources alone"
 )
 
+ON_THE_WAY = (
+    "data: {name} has {hook}: a model trains on what that makes of batches, and measures, pictures and PCA look at "
+    "what the loaders give; what all are to see belongs there"
+)
+
 
 class ForeignData:
     """Any LightningDataModule that yields `(x, y)`, as measures and pictures look at data.
 
-    Each loader is read once, in its own order where that can be had, and what was read is kept in memory.
+    Each loader is read once, in the order of its data set where that can be had, and what was read is kept in memory.
 
     Args:
         module: Yields floating-point `x` as the model is to see it, alone or beside `y`; where `y` holds whole numbers,
@@ -55,6 +59,7 @@ class ForeignData:
         self._splits: dict[SplitName, Split | None] = {}
         self._set_up: set[str] = set()
         self._is_example = False
+        self._num_seen: dict[str, int] = {}
 
     @property
     def dataset_name(self) -> str:
@@ -137,15 +142,28 @@ class ForeignData:
             trainer = module.trainer
             if self._is_example or isinstance(batch, Batch) or trainer is None:
                 return batch
-            number = num_batches_before(trainer)
-            ours = as_batch(batch, number, trainer.global_rank, trainer.world_size, with_labels=with_labels)
+            first = self._num_seen_before(trainer)
+            ours = as_batch(batch, first, trainer.global_rank, trainer.world_size, with_labels=with_labels)
+            self._num_seen[str(trainer.state.stage)] = first + len(ours.x)
             return ours._replace(views=(ours.x,) * (num_views - 1))
 
         module.on_before_batch_transfer = note  # type: ignore[method-assign]
         module.on_after_batch_transfer = convert  # type: ignore[method-assign]
 
+    def _num_seen_before(self, trainer: pl.Trainer) -> int:
+        """Return how many samples of this rank came before a batch: batches may be of different sizes."""
+        return self._num_seen.get(str(trainer.state.stage), 0) if num_batches_before(trainer) else 0
+
+    def _say_what_is_not_seen(self) -> None:
+        """Warn of a module that changes batches after its loaders: asked without a Trainer, its hooks may fail."""
+        for hook in ("on_before_batch_transfer", "on_after_batch_transfer"):
+            if getattr(type(self.module), hook) is not getattr(pl.LightningDataModule, hook):
+                rank_zero_warn(ON_THE_WAY.format(name=self.dataset_name, hook=hook))
+
     def _read(self, name: SplitName) -> Split | None:
         if name not in self._splits:
+            if not self._splits:
+                self._say_what_is_not_seen()
             loader = self._loader(name)
             self._splits[name] = None if loader is None else read_split(loader, f"data: {self.dataset_name}", name)
         return self._splits[name]
@@ -194,14 +212,6 @@ def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
     return Split(torch.cat(rows).contiguous(), joined if known else None)
 
 
-def in_order(loader: Iterable[Any]) -> Iterable[Any]:
-    """Return a loader of the same samples without shuffling, where it is torch's over a data set with positions."""
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
-        return loader
-    size = loader.batch_size or getattr(loader.batch_sampler, "batch_size", None) or 1
-    return DataLoader(loader.dataset, size, num_workers=loader.num_workers, collate_fn=loader.collate_fn)
-
-
 def pair(given: Any, whose: str = "data") -> tuple[Tensor, Tensor | None]:
     """Return the samples of a batch of others, and their classes, int64, where it has some.
 
@@ -223,12 +233,12 @@ def pair(given: Any, whose: str = "data") -> tuple[Tensor, Tensor | None]:
     return x if x.dtype == torch.float64 else x.float(), y.long() if is_class and isinstance(y, Tensor) else None
 
 
-def as_batch(given: Any, number: int, rank: int, world_size: int, *, with_labels: bool) -> Batch:
+def as_batch(given: Any, first: int, rank: int, world_size: int, *, with_labels: bool) -> Batch:
     """Return a batch of others as ours.
 
     Args:
         given: On the device.
-        number: How many batches came before it.
+        first: How many of this process's samples came before it.
         rank: This process's.
         world_size: How many processes there are; each is taken to have a batch of this size.
         with_labels: Whether the model needs labels; where there are none they are all missing.
@@ -241,23 +251,25 @@ def as_batch(given: Any, number: int, rank: int, world_size: int, *, with_labels
     if x.ndim == 4:
         x = x.to(memory_format=torch.channels_last)
     # as Lightning's distributed sampler deals them out: one after the other
-    indices = (number * size + torch.arange(size, device=x.device)) * world_size + rank
+    indices = (first + torch.arange(size, device=x.device)) * world_size + rank
     return Batch(x, labels, indices, offset=rank * size, global_size=world_size * size)
 
 
 SeenData = DataModule | ForeignData
 """Data as measures and pictures look at them."""
 
-_KNOWN: WeakKeyDictionary[pl.LightningDataModule, ForeignData] = WeakKeyDictionary()
+_SEEN_AS = "_ae_lightning_seen_as"
 
 
 def seen_data(module: pl.LightningDataModule) -> SeenData:
     """Return a data module as measures look at it: our own itself, any other through `ForeignData`, always the same."""
     if isinstance(module, DataModule):
         return module
-    if module not in _KNOWN:
-        _KNOWN[module] = ForeignData(module)
-    return _KNOWN[module]
+    # Kept in the module, so that both are gone together.
+    if _SEEN_AS not in vars(module):
+        vars(module)[_SEEN_AS] = ForeignData(module)
+    seen: ForeignData = vars(module)[_SEEN_AS]
+    return seen
 
 
 def data_of(trainer: pl.Trainer) -> SeenData | None:

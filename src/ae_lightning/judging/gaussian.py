@@ -28,12 +28,14 @@ class Whitening:
     Attributes:
         mean: Shape (d,).
         forward: From centred codes, as rows, to white ones, shape (d, d).
-        back: Its inverse. ``back.T @ back`` is the total covariance.
+        back: Its inverse. ``back.T @ back`` is the total covariance of codes that vary.
+        varies: Whether the codes are not all the same.
     """
 
     mean: NDArray[np.float64]
     forward: NDArray[np.float64]
     back: NDArray[np.float64]
+    varies: bool
 
     @classmethod
     def of(cls, train_codes: NDArray[np.float32]) -> Whitening:
@@ -43,9 +45,9 @@ class Whitening:
         values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
         largest = values[-1]
         # What is below the codes' own precision is rounding.
-        varies = largest > (np.finfo(np.float32).eps * np.abs(mean).max()) ** 2
+        varies = bool(largest > (np.finfo(np.float32).eps * np.abs(mean).max()) ** 2)
         roots = np.sqrt(values.clip(min=_LEAST_EIGENVALUE * largest)) if varies else np.ones_like(values)
-        return cls(mean, vectors / roots, (vectors * roots).T)
+        return cls(mean, vectors / roots, (vectors * roots).T, varies)
 
     def apply(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Move and whiten codes, shape (M, d)."""

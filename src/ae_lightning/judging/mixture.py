@@ -68,7 +68,8 @@ class CodeMixture:
     def sample(self, num: int, seed: int) -> NDArray[np.float32]:
         """Draw codes, shape (num, d), the same ones for a seed."""
         drawn, _ = self._fitted.set_params(random_state=seed).sample(num)
-        return self._whitening.undo(drawn)
+        # scikit-learn gives those of one Gaussian after those of another.
+        return self._whitening.undo(np.random.default_rng(seed).permutation(drawn))
 
     def _in_chunks(
         self, codes: NDArray[np.float32], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]

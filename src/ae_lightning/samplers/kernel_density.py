@@ -54,8 +54,9 @@ class KernelDensity(Sampler):
         return scott if self.bandwidth == get_args(Rule)[0] else scott * (4 / (num_values + 2)) ** power
 
     def fit_codes(self, codes: Rows, seed: int, labels: Labels | None) -> dict[str, NDArray[Any]]:
-        """Return codes, their classes, and the root of the noise's covariance."""
-        root = Whitening.of(codes).back.T
+        """Return codes, their classes, and the root of the noise's covariance; 0 where all codes are the same."""
+        whitening = Whitening.of(codes)
+        root = whitening.back.T * whitening.varies
         chosen = sample_positions(len(codes), MAX_KEPT, seed)
         kept = slice(None) if chosen is None else chosen
         labels = np.full(len(codes), MISSING_LABEL) if labels is None else labels

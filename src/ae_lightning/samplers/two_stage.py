@@ -49,7 +49,8 @@ class TwoStage(Sampler):
         x_NF = np.asarray((codes - mean) / scale, np.float32)
         # It is fitted amid an evaluation, whose tensors have no gradient, and leaves no trace in the random state.
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            # That of the CPU alone, which is what is put back.
+            torch.default_generator.manual_seed(seed)
             decoder, log_std = self._train(torch.from_numpy(x_NF))
         layers = [layer for layer in decoder if isinstance(layer, nn.Linear)]
         state = {"mean": mean, "scale": scale, "std": np.array(np.exp(log_std))}

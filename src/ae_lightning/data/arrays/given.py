@@ -82,8 +82,8 @@ def gather_arrays(x: Any, y: Any = None, x_test: Any = None, y_test: Any = None)
     """Take arrays for a data set.
 
     Args:
-        x: Samples to train on: images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16 or floating
-            point, or vectors (N, D) of any real type; a NumPy array, a tensor, or what NumPy makes an array of.
+        x: Samples to train on: images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16, floating point
+            or truth values, or vectors (N, D) of any real type; a NumPy array, a tensor, or what NumPy makes one of.
         y: Their classes, shape (N,): whole numbers, −1 where missing, or words; None where there are none.
         x_test: Samples to test on; None to hold out a fifth of the others.
         y_test: Their classes; where `y` is given, so must these be.
@@ -96,6 +96,12 @@ def gather_arrays(x: Any, y: Any = None, x_test: Any = None, y_test: Any = None)
     if x_test is not None and (y is None) != (y_test is None):
         raise DataError("y and y_test: give both of them or neither")
     samples, test = as_stored("x", x), None if x_test is None else as_stored("x_test", x_test)
+    parts = [samples] if test is None else [samples, test]
+    if (
+        all(part.ndim == 4 and part.dtype == torch.uint8 for part in parts)
+        and max(int(part.max()) for part in parts) == 1
+    ):
+        raise DataError("x holds bytes of 0 and 1 alone, and white is 255; give x.astype(bool), or x * 255")
     given = {name: _as_labels(name, values) for name, values in (("y", y), ("y_test", y_test)) if values is not None}
     if len({labels.dtype.kind == "U" for labels in map(np.asarray, given.values())}) > 1:
         raise DataError("y and y_test: one has words, the other whole numbers")
@@ -114,6 +120,8 @@ def gather_arrays(x: Any, y: Any = None, x_test: Any = None, y_test: Any = None)
 def as_stored(name: str, x: Any) -> Tensor:
     """Return samples as data modules keep them: shape (N, C, H, W) or (N, D); uint8, uint16 or float32.
 
+    Images of truth values are black and white.
+
     Args:
         name: Begins messages.
         x: As `gather_arrays` takes them.
@@ -126,7 +134,10 @@ def as_stored(name: str, x: Any) -> Tensor:
     if array.dtype.kind == "i" and array.ndim > 2:
         raise DataError(f"{name} has dtype {array.dtype}; if its values are bytes, give {name}.astype('uint8')")
     check_sample_header(name, header)
-    return torch.from_numpy(with_channels_first(converted(array, header.kept_as, name)))
+    values = converted(array, header.kept_as, name)
+    if array.dtype.kind == "b" and array.ndim > 2:
+        values *= 255
+    return torch.from_numpy(with_channels_first(values))
 
 
 def positions(name: str, labels: Any, class_names: Sequence[str] | None) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ae_lightning.data.augmentation import Range
 from ae_lightning.errors import ConfigError
 
 Interval = tuple[float, float]
@@ -124,14 +125,26 @@ def colour(key: str, value: Any) -> tuple[float, ...]:
     raise ConfigError(f"{key}: {value!r} is not allowed; it must be a number, or a list of one a channel")
 
 
-def require_channels(key: str, values: tuple[float, ...], num_channels: int) -> None:
+def require_colour(key: str, values: tuple[float, ...], num_channels: int, value_range: Range | None) -> None:
     """Refuse a colour that is of other images.
 
+    Args:
+        key: For the error.
+        values: From ``colour``.
+        num_channels: Of the images.
+        value_range: Of the images; None where they have no bounds.
+
     Raises:
-        ConfigError: If it has another number of channels.
+        ConfigError: If it has another number of channels, or lies outside of the images' range.
     """
     if len(values) not in (1, num_channels):
         raise ConfigError(f"{key}: it has {len(values)} values, and these images {num_channels} channels")
+    if value_range is not None and not value_range[0] <= min(values) <= max(values) <= value_range[1]:
+        given = values[0] if len(values) == 1 else list(values)
+        low, high = value_range
+        raise ConfigError(
+            f"{key}: {given!r} is not allowed; the values of these images, as scaled, lie from {low:g} to {high:g}"
+        )
 
 
 def as_pixel(values: tuple[float, ...], like: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ae_lightning.data.augmentations.arguments import (
     colour,
     numbers,
     positive_interval,
-    require_channels,
+    require_colour,
     uniform,
 )
 from ae_lightning.draws import Draws
@@ -91,8 +91,8 @@ class RandomAffine(Augmentation[AffineMaps]):
         self._center = None if center is None else numbers(f"{self.key}.center", center, (2,))
 
     def require_takes(self, shape: tuple[int, int, int], value_range: Range | None) -> None:
-        """Refuse images of other channels than the fill is of."""
-        require_channels(f"{self.key}.fill", self._fill, shape[0])
+        """Refuse images of other channels or values than the fill is of."""
+        require_colour(f"{self.key}.fill", self._fill, shape[0], value_range)
 
     def draw(self, draws: Draws, shape: tuple[int, int, int]) -> AffineMaps:
         """Draw each parameter from its range."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ae_lightning.checks import require_name
 from ae_lightning.data.augmentation import Augmentation, Range
-from ae_lightning.data.augmentations.arguments import Numbers, as_pixel, colour, require_channels, sides, whole
+from ae_lightning.data.augmentations.arguments import Numbers, as_pixel, colour, require_colour, sides, whole
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
 
@@ -62,8 +62,8 @@ class RandomCrop(Augmentation[Corners]):
         self._fill = colour(f"{self.key}.fill", fill)
 
     def require_takes(self, shape: tuple[int, int, int], value_range: Range | None) -> None:
-        """Refuse images that are too small, or of other channels than the fill is of."""
-        require_channels(f"{self.key}.fill", self._fill, shape[0])
+        """Refuse images that are too small, or of other channels or values than the fill is of."""
+        require_colour(f"{self.key}.fill", self._fill, shape[0], value_range)
         for side, wanted, (before, after) in zip(shape[1:], self._size, self._padded(shape), strict=True):
             if before + side + after < wanted:
                 raise ConfigError(

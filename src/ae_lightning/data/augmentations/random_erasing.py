@@ -16,7 +16,7 @@ from ae_lightning.data.augmentations.arguments import (
     colour,
     interval,
     positive_interval,
-    require_channels,
+    require_colour,
 )
 from ae_lightning.data.augmentations.rectangles import Rectangles, covered, draw_rectangles
 from ae_lightning.draws import Draws
@@ -72,9 +72,9 @@ class RandomErasing(Augmentation[Erased]):
         self._value = None if value == "random" else colour(f"{self.key}.value", value)
 
     def require_takes(self, shape: tuple[int, int, int], value_range: Range | None) -> None:
-        """Refuse images of other channels than the colour is of."""
+        """Refuse images of other channels or values than the colour is of."""
         if self._value is not None:
-            require_channels(f"{self.key}.value", self._value, shape[0])
+            require_colour(f"{self.key}.value", self._value, shape[0], value_range)
 
     def draw(self, draws: Draws, shape: tuple[int, int, int]) -> Erased:
         """Draw a rectangle of each image, and whether it is hidden."""
