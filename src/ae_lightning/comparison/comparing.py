@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.text import Text
 
+from ae_lightning.command_line.launch import prepare
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.command_line.report import ui_hint
 from ae_lightning.comparison.compared_models import ComparedModel, load_compared_models
@@ -31,7 +32,6 @@ from ae_lightning.judging.pictures.latent_grid import latent_grid
 from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
-from ae_lightning.variants import find_variants
 from ae_lightning.whole_files import replacing
 
 REPORT, TABLE, NUMBERS = "report.html", "table.md", "table.csv"
@@ -48,7 +48,7 @@ def compare(options: argparse.Namespace) -> None:
     Raises:
         UserError: If there is nothing to compare, or the runs or the folder cannot be used.
     """
-    find_variants()
+    prepare()
     folder = _make_folder(options.output)
     reader = RunReader(options.tracking_uri or tracking_uri_from_environment())
     runs = _chosen(reader, options)
@@ -134,9 +134,7 @@ def _illustrate(reader: RunReader, comparison: Comparison, goal: Goal) -> Illust
     return Illustrations(
         images=_images(models.found),
         scatters={model.label: _scatter(model) for model in models.found},
-        grids={
-            model.label: latent_grid(model.decoded_grid) for model in models.found if model.decoded_grid is not None
-        },
+        grids=_grids(models.found),
         curves=training_curves(comparison, rows, reader.history),
         left_out=models.left_out,
     )
@@ -157,6 +155,17 @@ def _images(models: Sequence[ComparedModel]) -> dict[str, Figure]:
         "Samples": samples_side_by_side(encoded.x, samples),
         "Worst reconstructions, the same images for all": side_by_side(*shown, worst=True),
     }
+
+
+def _grids(models: Sequence[ComparedModel]) -> dict[str, Figure]:
+    """Draw the grids of those models that have one."""
+    drawn = {}
+    for model in models:
+        if model.decoded_grid is not None:
+            of_class = "" if model.grid_class is None else f", of class {model.grid_class}"
+            title = f"Decoded images over the latent space{of_class}"
+            drawn[model.label] = latent_grid(model.decoded_grid, title=title)
+    return drawn
 
 
 def _scatter(model: ComparedModel) -> Scene:
