@@ -21,7 +21,7 @@ from ae_lightning.comparison.report import Illustrations, to_html
 from ae_lightning.comparison.table import Comparison, compare_runs
 from ae_lightning.comparison.terminal import to_terminal
 from ae_lightning.comparison.training import training_curves
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene
 from ae_lightning.judging.drawing.plane import to_plane
@@ -55,7 +55,7 @@ def compare(options: argparse.Namespace) -> None:
     comparison = compare_runs(runs, options.stage)
     if not comparison.rows:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
-    goal = ranked_by(comparison, options.goal)
+    goal = ranked_by(comparison, options.goal, "--goal")
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison, goal)
     head = f"# {escaped(title)}\n\n"
@@ -84,17 +84,24 @@ def compare(options: argparse.Namespace) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def ranked_by(comparison: Comparison, wanted: Goal | None) -> Goal:
+def ranked_by(comparison: Comparison, wanted: Goal | None, key: str) -> Goal:
     """Return what rows are ranked by: what is wanted, by default the first goal of which something was measured.
 
+    Args:
+        comparison: The numbers.
+        wanted: The goal as given; None for the default.
+        key: What gave it, for the error.
+
     Raises:
-        ConfigError: If nothing of what is wanted was measured.
+        ConfigError: If there is no such goal, or nothing of it was measured.
     """
+    if wanted is not None and wanted not in DECIDING:
+        raise ConfigError(unknown_name(key, str(wanted), DECIDING))
     contests = comparison.contests(by_latent_dim=False)
     measured = [goal for goal in DECIDING if any(contest.deciding(goal) for contest in contests)]
     if wanted is not None and wanted not in measured:
         names = ", ".join(DECIDING[wanted])
-        raise ConfigError(f"--goal {wanted}: no run has {names}; measured were: {', '.join(measured) or 'none'}")
+        raise ConfigError(f"{key} {wanted}: no run has {names}; measured were: {', '.join(measured) or 'none'}")
     return wanted or [*measured, *DECIDING][0]
 
 
