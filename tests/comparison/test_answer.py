@@ -56,6 +56,29 @@ def test_a_difference_within_the_spread_of_seeds_is_no_win(others, first):
     assert contest.ranks("kmeans_accuracy")["VAE-2"] == (1 if "within" in first else 2)
 
 
+def test_the_spread_of_pca_is_no_autoencoders():
+    """Its gain differs by what each variant's own corruption is."""
+    runs = [
+        tracked("DenoisingAE", {"denoising_psnr_gain": 9.5, "pca_denoising_psnr_gain": 9.0}),
+        tracked("VanillaAE", {"denoising_psnr_gain": 3.5, "pca_denoising_psnr_gain": 3.0}),
+    ]
+    (contest,) = compare_runs(runs).contests(by_latent_dim=True)
+    assert str(contest.rows[-1].values["denoising_psnr_gain"]) == "6.0000 ± 4.2426"
+    assert contest.ranks("denoising_psnr_gain")["VanillaAE-2"] == 3
+
+
+def test_the_spread_of_what_has_not_finished_is_no_spread_of_seeds():
+    killed = {"status": "KILLED", "trainer__max_epochs": "40"}
+    runs = [
+        tracked("VAE", {"val/mse": 0.1}),
+        tracked("VanillaAE", {"val/mse": 0.15}),
+        tracked("SparseAE", {"val/mse": 0.9}, **killed),
+        tracked("SparseAE", {"val/mse": 0.1}, **killed, seed_everything="1"),
+    ]
+    (contest,) = compare_runs(runs, "val").contests(by_latent_dim=True)
+    assert contest.ranks("mse") == {"VAE-2, max_epochs 3": 1, "VanillaAE-2, max_epochs 3": 2}
+
+
 def test_equal_values_share_a_place_and_the_next_one_counts_them():
     runs = [tracked("VAE", measured(0.1, 0.4)), tracked("VanillaAE", measured(0.1, 0.3))]
     (contest,) = compare_runs(runs).contests(by_latent_dim=True)

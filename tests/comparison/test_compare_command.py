@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 
+import numpy as np
 import pytest
+import torch
 
+from ae_lightning.checkpoints.loading import load_autoencoder
 from ae_lightning.comparison.compared_models import load_compared_models
 from ae_lightning.comparison.table import compare_runs
+from ae_lightning.judging.pictures.latent_grid import grid_codes
 from ae_lightning.judging.pixels import mse
 from ae_lightning.tracking import run_page
 from ae_lightning.tracking.comparison import RunReader
@@ -237,9 +242,33 @@ def test_a_variant_that_fixes_its_latent_dim_has_a_row_like_any_other(workspace)
     (workspace.folder / "own.py").write_text(OWN)
     outcome = workspace("fit", *QUICK, "--data.name", "digits", "--model", "own.Own")
     assert outcome.code == 0, outcome.err
+    # The installed program is another process, which does not look in the working directory by itself.
+    sys.path.remove(str(workspace.folder))
+    del sys.modules["own"]
     outcome = workspace("compare", "--output", "report")
     assert outcome.code == 0, outcome.err
     assert "## latent_dim 3\n\n| place | run |" in (workspace.folder / "report" / "table.md").read_text()
+    assert "cannot be imported" not in page(workspace)
+
+
+def test_a_grid_is_decoded_as_of_the_first_class_and_left_out_of_maps(workspace):
+    assert workspace.fit("--model", "conditional_vae.ConditionalVAE").code == 0
+    checkpoint = workspace.checkpoint()
+    outcome = workspace.fit("--model", "vq_vae.VQVAE", "--model.network", "Conv", "--model.network.filters", "[4, 8]")
+    assert outcome.code == 0, outcome.err
+    outcome = workspace("compare", "--output", "report")
+    assert outcome.code == 0, outcome.err
+    text = page(workspace)
+    assert text.count('<img alt="ConditionalVAE-2') == 1
+    assert '<img alt="VQVAE-2' not in text
+    rows = compare_runs(RunReader(workspace.uri).of_experiment("digits")).rows
+    found = load_compared_models(rows, "test")
+    assert found.left_out == {}
+    (conditional,) = [model for model in found.found if model.label.startswith("ConditionalVAE-2")]
+    assert conditional.grid_class == "0"
+    with torch.no_grad():
+        decoded = load_autoencoder(checkpoint).eval().decode(torch.from_numpy(grid_codes()), torch.zeros(900).long())
+    np.testing.assert_allclose(conditional.decoded_grid, decoded, atol=1e-6)
 
 
 def test_no_name_of_others_reaches_the_terminal_or_a_page_as_more_than_a_text(workspace):

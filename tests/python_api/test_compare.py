@@ -28,6 +28,31 @@ def test_results_and_runs_are_set_side_by_side(small, untracked):
     assert [row["run_ids"] for row in of_experiment.rows] == [[result.run_id], []]
 
 
+def test_a_training_that_is_named_twice_is_no_second_seed(small, untracked):
+    result, workspace = small
+    again = ael.load(untracked.checkpoint)
+    given = [result, result.run_id, untracked, result, untracked, again, result.run_id]
+    compared = ael.compare(given, tracking_uri=workspace.uri)
+    assert {row["variant"]: len(row["run_ids"]) for row in compared.rows} == {"VAE": 1, "VanillaAE": 1, "PCA": 0}
+    assert "±" not in repr(compared)
+    (row,) = [row for row in ael.compare([result.run_id] * 2, tracking_uri=workspace.uri).rows if row["run_ids"]]
+    assert row["run_ids"] == [result.run_id]
+
+
+@pytest.mark.parametrize(
+    ("goal", "said"),
+    [
+        ("clusters", "goal: 'clusters' is not known; did you mean 'cluster'? Allowed: classify, cluster, compress, "),
+        ("other", "goal: 'other' is not known; "),
+        ("detect", "goal detect: no run has novelty_auroc, "),
+    ],
+)
+def test_what_cannot_be_ranked_by_is_said(small, goal, said):
+    with pytest.raises(ael.UserError) as raised:
+        ael.compare([small[0]], goal=goal)
+    assert str(raised.value).startswith(said)
+
+
 @pytest.mark.parametrize(
     ("runs", "said"),
     [

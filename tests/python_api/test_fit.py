@@ -116,6 +116,18 @@ def test_a_data_module_of_others_is_the_one_that_was_given(quick_fit):
     assert result.codes.shape == (80, 2)
 
 
+def test_scalars_of_numpy_are_numbers_like_any_other(quick_fit, faces):
+    trainer = {"max_epochs": np.int64(1), "gradient_clip_val": np.float64(0.5), "enable_model_summary": False}
+    switches = {"keep_memory": np.True_, "compile": np.False_, "tracking": np.False_}
+    result = quick_fit("vanilla", faces, network=ael.Linear(), seed=np.int64(3), trainer=trainer, **switches)
+    assert result.run_id is None
+    config = result.config
+    found = config["seed_everything"], config["keep_memory"], config["compile"], config["trainer"]["gradient_clip_val"]
+    assert found == (3, True, False, 0.5)
+    model = ael.VanillaAE(spec=ael.spec_of(faces), network=ael.Linear(), seed=np.int64(4))
+    assert quick_fit(model, faces, tracking=False).config["seed_everything"] == 4
+
+
 @pytest.fixture
 def _interruptible():
     """Let Ctrl-C be answered: what is started in the background has it ignored."""
@@ -136,12 +148,34 @@ def test_signals_are_left_to_the_program(quick_fit, faces):
     assert {number: signal.getsignal(number) for number in before} == before
 
 
+@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.parametrize("judge", [lambda result: result.measures, lambda result: result.plot("reconstructions")])
+def test_signals_are_left_to_the_program_while_it_judges(small, faces, names, monkeypatch, judge):
+    result = ael.load(small[0].checkpoint, faces, names, tracking_uri="sqlite:///nowhere.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(result.model), "encode", lambda *arguments: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            judge(result)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert judge(result)
+
+
+BAD_SEEDS = ("3", True, -1, 1.5)
+
+
+@pytest.mark.parametrize("seed", BAD_SEEDS)
+def test_samples_take_the_seeds_that_a_training_takes(small, seed):
+    with pytest.raises(ael.UserError, match=r"^seed: .* is not allowed; it "):
+        small[0].sample(2, seed=seed)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"latent_dimm": 3}, "model: 'latent_dimm' is not known; did you mean 'latent_dim'?"),
         ({"trainer": {"logger": object()}}, "trainer.logger: object cannot be written down with the run"),
         ({"y_test": [1]}, "y_test: there is no x_test"),
+        *(({"seed": seed}, f"seed: {seed!r} is not allowed; it ") for seed in BAD_SEEDS),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(quick_fit, workspace, faces, options, said):

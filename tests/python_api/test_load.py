@@ -51,6 +51,7 @@ def test_the_command_line_says_what_to_give(small):
     [
         ("nowhere", "'nowhere' is no file, and MLflow at 'sqlite:///mlflow.db' has no such run"),
         ("no/where.ckpt", "checkpoint no/where.ckpt: there is no such file or folder"),
+        ("~nosuchuser/x", "checkpoint ~nosuchuser/x: there is no such file or folder"),
     ],
 )
 def test_what_is_not_there_is_said_and_nothing_is_made(bare_workspace, place, said):

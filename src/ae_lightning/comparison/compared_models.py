@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -25,10 +24,10 @@ from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.case import Case
 from ae_lightning.judging.chunks import chunk_size, num_within
 from ae_lightning.judging.drawing.side_by_side import NUM_COLUMNS
+from ae_lightning.judging.drawing.style import class_name
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import NumpyModel
 from ae_lightning.judging.pictures.latent_grid import grid_codes, grid_side
-from ae_lightning.models.autoencoder import Autoencoder
 
 NUM_IMAGES = 2000
 """Images of the split that every autoencoder reconstructs, as far as memory allows."""
@@ -52,19 +51,20 @@ class ComparedModel:
 
     Attributes:
         label: What the report calls it.
-        latent_dim: Length of a code.
         encoded: Samples, codes, reconstructions and labels.
         class_names: Names of the data set's classes, if it has any.
         samples: What it draws, shape (N, C, H, W); None where samples are no images.
-        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None in other dimensions, of PCA, and
-            where samples are no images.
+        decoded_grid: What the grid of 2-D codes decodes to, shape (N, C, H, W); None where codes are no such vectors,
+            of PCA, and where samples are no images.
+        grid_class: What the class is called of which the grid is; None of a model that is given no classes.
     """
 
     label: str
     encoded: EncodedSplit
     class_names: tuple[str, ...] | None
     samples: NDArray[np.float32] | None
-    decoded_grid: NDArray[np.float32] | None
+    decoded_grid: NDArray[np.float32] | None = None
+    grid_class: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,9 @@ def _load(row: Row, stage: str, seen: SeenImages) -> _Loaded:
     encoded = _encode(functions, images.numpy(), split, model.spec.value_range)
     key = encoded.x.shape, blake2b(encoded.x.data).digest()
     encoded = replace(encoded, x=seen.setdefault(key, encoded.x))
-    decoded = _decoded_grid(model) if encoded.holds_images else None
-    compared = ComparedModel(row.label, encoded, data.class_names, _samples(functions, encoded), decoded)
+    compared = ComparedModel(row.label, encoded, data.class_names, _samples(functions, encoded))
+    if encoded.holds_images and model.has_vector_codes and encoded.codes.shape[1] == 2:
+        compared = _with_grid(compared, functions)
     return _Loaded(compared, functions, data)
 
 
@@ -153,7 +154,7 @@ def _baseline(label: str, loaded: _Loaded) -> ComparedModel:
     encoded = replace(
         beside.encoded, codes=pca.encode(beside.encoded.x), reconstructions=pca.restore(beside.encoded.x), latents=None
     )
-    return ComparedModel(label, encoded, beside.class_names, _samples(pca, encoded), decoded_grid=None)
+    return ComparedModel(label, encoded, beside.class_names, _samples(pca, encoded))
 
 
 def _samples(model: NumpyModel, encoded: EncodedSplit) -> NDArray[np.float32] | None:
@@ -176,13 +177,13 @@ def _encode(
     )
 
 
-@torch.no_grad()
-def _decoded_grid(model: Autoencoder) -> NDArray[np.float32] | None:
-    if model.latent_dim != 2:
-        return None
-    codes_BL = torch.from_numpy(grid_codes(grid_side(chunk_size(model.spec.shape))))
-    decoded: NDArray[np.float32] = model.decode(codes_BL).numpy()
-    return decoded
+def _with_grid(compared: ComparedModel, model: NumpyModel) -> ComparedModel:
+    """Decode a grid of codes too; of a model that is given classes, as of the first: so does the picture of a run."""
+    codes = grid_codes(grid_side(chunk_size(compared.encoded.x.shape[1:])))
+    if not model.num_given:
+        return replace(compared, decoded_grid=model.decode(codes))
+    decoded = model.decode(codes, np.zeros(len(codes), np.int64))
+    return replace(compared, decoded_grid=decoded, grid_class=class_name(0, compared.class_names))
 
 
 def _seeing_the_same(models: Sequence[ComparedModel]) -> list[ComparedModel]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.text import Text
 
+from ae_lightning.command_line.launch import prepare
 from ae_lightning.command_line.outputs import refusal_of_output, require_writable
 from ae_lightning.command_line.report import ui_hint
 from ae_lightning.comparison.compared_models import ComparedModel, load_compared_models
@@ -20,7 +21,7 @@ from ae_lightning.comparison.report import Illustrations, to_html
 from ae_lightning.comparison.table import Comparison, compare_runs
 from ae_lightning.comparison.terminal import to_terminal
 from ae_lightning.comparison.training import training_curves
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import ConfigError, unknown_name
 from ae_lightning.judging.drawing.interactive import Scene
 from ae_lightning.judging.drawing.latent_scene import latent_scene
 from ae_lightning.judging.drawing.plane import to_plane
@@ -31,7 +32,6 @@ from ae_lightning.judging.pictures.latent_grid import latent_grid
 from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.tracking import shown_uri, tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
-from ae_lightning.variants import find_variants
 from ae_lightning.whole_files import replacing
 
 REPORT, TABLE, NUMBERS = "report.html", "table.md", "table.csv"
@@ -48,14 +48,14 @@ def compare(options: argparse.Namespace) -> None:
     Raises:
         UserError: If there is nothing to compare, or the runs or the folder cannot be used.
     """
-    find_variants()
+    prepare()
     folder = _make_folder(options.output)
     reader = RunReader(options.tracking_uri or tracking_uri_from_environment())
     runs = _chosen(reader, options)
     comparison = compare_runs(runs, options.stage)
     if not comparison.rows:
         raise ConfigError(f"compare: none of the {len(runs)} runs found has measures of the {options.stage} split")
-    goal = ranked_by(comparison, options.goal)
+    goal = ranked_by(comparison, options.goal, "--goal")
     title = "Comparison: " + ", ".join(dict.fromkeys(reader.experiment_name(run.experiment_id) for run in runs))
     illustrations = _illustrate(reader, comparison, goal)
     head = f"# {escaped(title)}\n\n"
@@ -84,17 +84,24 @@ def compare(options: argparse.Namespace) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def ranked_by(comparison: Comparison, wanted: Goal | None) -> Goal:
+def ranked_by(comparison: Comparison, wanted: Goal | None, key: str) -> Goal:
     """Return what rows are ranked by: what is wanted, by default the first goal of which something was measured.
 
+    Args:
+        comparison: The numbers.
+        wanted: The goal as given; None for the default.
+        key: What gave it, for the error.
+
     Raises:
-        ConfigError: If nothing of what is wanted was measured.
+        ConfigError: If there is no such goal, or nothing of it was measured.
     """
+    if wanted is not None and wanted not in DECIDING:
+        raise ConfigError(unknown_name(key, str(wanted), DECIDING))
     contests = comparison.contests(by_latent_dim=False)
     measured = [goal for goal in DECIDING if any(contest.deciding(goal) for contest in contests)]
     if wanted is not None and wanted not in measured:
         names = ", ".join(DECIDING[wanted])
-        raise ConfigError(f"--goal {wanted}: no run has {names}; measured were: {', '.join(measured) or 'none'}")
+        raise ConfigError(f"{key} {wanted}: no run has {names}; measured were: {', '.join(measured) or 'none'}")
     return wanted or [*measured, *DECIDING][0]
 
 
@@ -134,9 +141,7 @@ def _illustrate(reader: RunReader, comparison: Comparison, goal: Goal) -> Illust
     return Illustrations(
         images=_images(models.found),
         scatters={model.label: _scatter(model) for model in models.found},
-        grids={
-            model.label: latent_grid(model.decoded_grid) for model in models.found if model.decoded_grid is not None
-        },
+        grids=_grids(models.found),
         curves=training_curves(comparison, rows, reader.history),
         left_out=models.left_out,
     )
@@ -157,6 +162,17 @@ def _images(models: Sequence[ComparedModel]) -> dict[str, Figure]:
         "Samples": samples_side_by_side(encoded.x, samples),
         "Worst reconstructions, the same images for all": side_by_side(*shown, worst=True),
     }
+
+
+def _grids(models: Sequence[ComparedModel]) -> dict[str, Figure]:
+    """Draw the grids of those models that have one."""
+    drawn = {}
+    for model in models:
+        if model.decoded_grid is not None:
+            of_class = "" if model.grid_class is None else f", of class {model.grid_class}"
+            title = f"Decoded images over the latent space{of_class}"
+            drawn[model.label] = latent_grid(model.decoded_grid, title=title)
+    return drawn
 
 
 def _scatter(model: ComparedModel) -> Scene:

@@ -101,8 +101,8 @@ class Contest:
         """Return the places of the rows that have finished and have a measure, by label.
 
         Two rows are told apart where their intervals of mean ± spread do not touch. A row of one seed is taken to
-        spread as the widest of the others does; PCA's values are the same every time. A row that is not told apart
-        from the first of a place shares it.
+        spread as the widest of the other autoencoders that have finished does; PCA's values are the same every time,
+        but for what depends on the run beside it. A row that is not told apart from the first of a place shares it.
 
         Args:
             measure: Of a term of an objective, or where neither way is better, there are no places.
@@ -158,10 +158,12 @@ class Contest:
         return list(dict.fromkeys(name for row in self.rows for name in row.values))
 
     def _spreads(self, measure: str) -> dict[str, float]:
-        """Return by how much a measure varies with the seed, by label."""
-        known = {row.label: row.values[measure].spread for row in self.rows if measure in row.values}
-        widest = max((spread for spread in known.values() if spread is not None), default=0.0)
-        spreads = {row.label: 0.0 if row.is_baseline else widest for row in self.rows}
+        """Return by how much a measure varies with the seed, by label, of the rows that contest it."""
+        rows = [row for row in self.rows if _contests(row, measure)]
+        of_seeds = (row.values[measure].spread for row in rows if not row.is_baseline)
+        widest = max((spread for spread in of_seeds if spread is not None), default=0.0)
+        spreads = {row.label: 0.0 if row.is_baseline else widest for row in rows}
+        known = {row.label: row.values[measure].spread for row in rows}
         return spreads | {label: spread for label, spread in known.items() if spread is not None}
 
 

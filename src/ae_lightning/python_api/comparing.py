@@ -66,13 +66,13 @@ def compare(
     `python -m ae_lightning compare` writes the report with pictures and curves.
 
     Args:
-        runs: Results and ids of runs in MLflow; or the name of an experiment, for every run of it; by default the
-            experiment with the newest run.
+        runs: Results and ids of runs in MLflow, each taken once; or the name of an experiment, for every run of it;
+            by default the experiment with the newest run.
         goal: What they are ranked by, such as `"cluster"`; by default the first that something was measured for.
         tracking_uri: MLflow's store; by default the one that `MLFLOW_TRACKING_URI` names, else `mlflow.db`.
 
     Raises:
-        ConfigError: If there is nothing to compare, or a run or experiment is not there.
+        ConfigError: If there is nothing to compare, a run or experiment is not there, or there is no such goal.
         TrackingError: If MLflow does not answer.
     """
     find_variants()
@@ -80,22 +80,30 @@ def compare(
     comparison = compare_runs(found)
     if not comparison.rows:
         raise ConfigError(f"compare: none of the {len(found)} runs has measures of the test split")
-    return RunComparison(comparison, ranked_by(comparison, goal))
+    return RunComparison(comparison, ranked_by(comparison, goal, "goal"))
 
 
 def _tracked(runs: str | Sequence[Result | str] | None, uri: str) -> list[TrackedRun]:
     several = [] if runs is None or isinstance(runs, str) else list(runs)
+    # What is named twice is no second seed.
+    once: dict[object, Result | str] = {}
     for one in several:
         if not isinstance(one, Result | str):
             raise ConfigError(f"runs: {type(one).__name__} is not taken; give results of ael.fit, or ids of runs")
+        once.setdefault(_training_of(one), one)
     if runs is not None and not isinstance(runs, str):
-        named = [one for one in several if isinstance(one, str)]
+        named = [one for one in once.values() if isinstance(one, str)]
         by_id = {run.run_id: run for run in _reader(uri).by_id(named)} if named else {}
-        return [by_id[one] if isinstance(one, str) else of_result(one) for one in several]
+        return [by_id[one] if isinstance(one, str) else of_result(one) for one in once.values()]
     found = _reader(uri).of_experiment(runs)
     if not found:
         raise ConfigError(f"compare: MLflow at {shown_uri(uri)!r} has no such runs; `fit` makes them")
     return found
+
+
+def _training_of(one: Result | str) -> object:
+    """Return what all names of a training have in common."""
+    return one if isinstance(one, str) else one.run_id or (one.checkpoint and one.checkpoint.resolve()) or id(one)
 
 
 def _reader(uri: str) -> RunReader:

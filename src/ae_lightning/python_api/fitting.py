@@ -12,6 +12,7 @@ import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ae_lightning.checks import require_seed
 from ae_lightning.command_line.launch import open_cli, prepare
 from ae_lightning.data.arrays.given import arrays_given
 from ae_lightning.hyperparameters import plain_value
@@ -127,18 +128,19 @@ def fit(
         seed = 0 if chosen.built is None else chosen.built.seed
     groups = {"trainer": trainer, "evaluation": evaluation, "checkpoint": checkpoint}
     settings: dict[str, Any] = {
-        "seed_everything": seed,
-        "keep_memory": keep_memory,
-        "compile": compile,
+        # YAML knows no numbers of NumPy.
+        "seed_everything": int(require_seed("seed", seed)),
+        "keep_memory": written_down("keep_memory", keep_memory),
+        "compile": written_down("compile", compile),
         "model": chosen.settings,
         "data": samples.settings,
         **{key: written_down(key, value) for key, value in groups.items() if value is not None},
     }
     if sampler is not None:
         settings["sampler"] = written_down("sampler", plain_value("sampler", sampler))
-    if tracking is not True:
-        arguments = None if tracking is False else written_down("tracking", tracking)
-        logger = False if arguments is None else {"class_path": TRACKER, "init_args": arguments}
+    arguments = written_down("tracking", tracking)
+    if arguments is not True:
+        logger = False if arguments in (None, False) else {"class_path": TRACKER, "init_args": arguments}
         settings["trainer"] = {"logger": logger, **settings.get("trainer", {})}
     return _run(chosen, samples, settings, callbacks)
 

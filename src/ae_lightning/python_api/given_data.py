@@ -84,7 +84,7 @@ def given_data(
         name = "folder" if x.is_dir() else "table" if x.suffix.lower() in TABLES else "npz"
         return GivenData({"name": name, "path": str(x), **own})
     if isinstance(x, str):
-        return GivenData({"name": x, **own})
+        return GivenData({"name": str(x), **own})
     return GivenData({"name": ARRAYS, **own}, gather_arrays(x, y, x_test, y_test))
 
 

@@ -14,7 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ae_lightning.checkpoints.loading import LINKED_KEYS
 from ae_lightning.errors import ConfigError
-from ae_lightning.hyperparameters import class_path, plain_value
+from ae_lightning.hyperparameters import class_path, plain_scalars, plain_value
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.named_files import find_file
 from ae_lightning.parts import Recipe
@@ -75,13 +75,14 @@ def written_down(key: str, value: Any) -> Any:
 
     Args:
         key: Of the setting, for the error.
-        value: Plain, or what stands for it: an array of numbers, a recipe.
+        value: Plain, or what stands for it: a number of NumPy, an array of numbers, a path, a recipe.
 
     Raises:
         ConfigError: If a configuration cannot hold it.
     """
     if isinstance(value, Recipe):
         value = plain_value(key, value)
+    value = plain_scalars(value)
     if isinstance(value, np.ndarray | torch.Tensor):
         value = value.tolist()
     if isinstance(value, Mapping):

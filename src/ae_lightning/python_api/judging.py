@@ -20,6 +20,7 @@ from ae_lightning.judging.picture import Picture, known_pictures, select_picture
 from ae_lightning.judging.picture_case import PictureCase
 from ae_lightning.machine.matplotlib_defaults import matplotlib_defaults
 from ae_lightning.models.autoencoder import Autoencoder
+from ae_lightning.python_api.training import interrupts_raised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,6 +94,7 @@ def judged(model: Autoencoder, module: LightningDataModule, settings: Mapping[st
 
     Raises:
         ConfigError: If there is no such picture.
+        KeyboardInterrupt: After Ctrl-C.
     """
     chosen: dict[str, Any] = {"pictures": []}
     if picture is not None:
@@ -108,7 +110,8 @@ def judged(model: Autoencoder, module: LightningDataModule, settings: Mapping[st
         enable_model_summary=False,
         callbacks=[looking, NarratingBar()],
     )
-    trainer.test(model, datamodule=module, verbose=False)
+    with interrupts_raised():
+        trainer.test(model, datamodule=module, verbose=False)
     assert looking.case is not None
     return Judged(
         of_stage("test", {name: float(value) for name, value in trainer.callback_metrics.items()}), looking.case

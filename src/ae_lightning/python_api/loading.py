@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ def load(
 def _find_checkpoint(place: str | Path, tracking_uri: str) -> Path:
     if str(place).startswith(MODELS):
         return checkpoint_of_model(tracking_uri, str(place))
-    path = Path(place).expanduser()
+    path = Path(place)
+    # What follows the tilde may be no user's name: then it is a path like any other.
+    with suppress(RuntimeError):
+        path = path.expanduser()
     if path.is_file():
         return path
     if path.is_dir():

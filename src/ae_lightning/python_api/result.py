@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ae_lightning.callbacks.encoding import numpy_model
-from ae_lightning.checks import require_at_least
+from ae_lightning.checks import require_at_least, require_seed
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.data.arrays.given import GivenArrays, as_stored, positions
 from ae_lightning.data.arrays.samples import channel_axis
@@ -172,10 +172,11 @@ class Result:
             seed: Fixes them.
 
         Raises:
-            ConfigError: If the model is given no classes.
+            ConfigError: If the model is given no classes, or `num` or `seed` is out of range.
             DataError: If a label names no class.
         """
         require_at_least("num", num)
+        require_seed("seed", seed)
         given: Tensor | None = None
         if labels is not None:
             if not self.model.needs_labels:
