@@ -38,6 +38,8 @@ from ae_lightning.versions import STATE_KEY
 
 TEST_EPOCH_TAG = "ae_lightning.test_epoch"
 
+_SOMEBODY_ENDED_IT = (KeyboardInterrupt, SIGTERMException, Interrupted)
+
 OF_A_TRAINER = ("max_epochs", "precision", "accumulate_grad_batches", "gradient_clip_val")
 """What a run records of a Trainer that no configuration describes."""
 
@@ -136,7 +138,7 @@ class RunRecorder(Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
+        if isinstance(exception, _SOMEBODY_ENDED_IT):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
         if not self._is_recorded and not any(tracker.is_waiting for tracker in trackers(trainer)):
@@ -226,15 +228,25 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 
 @contextmanager
 def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
-    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
+    """Close the MLflow run if something fails between the Trainer's own tasks, or in its way to end one; else leave it.
+
+    A task that ends well within leaves it open too: it is not finished before the one that follows is.
+    """
     # Where Lightning tries something first, such as a rate, it puts others in their place meanwhile.
-    loggers = list(trainer.loggers)
+    loggers, own = list(trainer.loggers), trackers(trainer)
+    for tracker in own:
+        tracker.stays_open = True
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        for tracker in own if isinstance(error, _SOMEBODY_ENDED_IT) else []:
+            tracker.mark_killed()
         for logger in loggers:
             logger.finalize("failed")
         raise
+    finally:
+        for tracker in own:
+            tracker.stays_open = False
 
 
 @rank_zero_only
