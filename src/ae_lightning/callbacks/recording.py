@@ -301,8 +301,13 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
 @cache
 def installed_packages() -> dict[str, str]:
     """Return the version of each installed package: a process reads the hundreds of files once."""
-    found = (distribution.metadata for distribution in distributions())
-    return {metadata["Name"]: metadata["Version"] for metadata in found}
+    installed: dict[str, str] = {}
+    for metadata in (distribution.metadata for distribution in distributions()):
+        # A folder that an installation has left half removed has no name.
+        if metadata["Name"]:
+            # Of two, Python imports the first on its path.
+            installed.setdefault(metadata["Name"], metadata["Version"])
+    return installed
 
 
 def git_tags() -> dict[str, str]:
@@ -310,12 +315,14 @@ def git_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return {}
-    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain")))}
+    changes = _git("status", "--porcelain")
+    return {"mlflow.source.git.commit": commit, **({} if changes is None else {"git.dirty": str(bool(changes))})}
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> str | None:
+    """Return what git says; None where it fails, or is not done in ten seconds."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

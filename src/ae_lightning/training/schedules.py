@@ -96,8 +96,8 @@ def num_batches_of_epoch(trainer: pl.Trainer) -> int:
     """
     if math.isinf(trainer.num_training_batches):
         raise ConfigError(
-            "trainer.limit_train_batches: the train loader does not say how many batches an epoch has, which phases and "
-            "warm-ups are counted by; give their number"
+            "trainer.limit_train_batches: the train loader does not say how many batches an epoch has, which phases "
+            "and warm-ups are counted by; give their number"
         )
     return int(trainer.num_training_batches)
 
