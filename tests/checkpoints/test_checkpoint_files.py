@@ -7,6 +7,7 @@ import os
 import pytest
 import torch
 
+from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.checkpoints import files as checkpoint_files
 from ae_lightning.checkpoints.files import find_damage, newest_sound, write_checkpoint
 from ae_lightning.checkpoints.loading import load_state
@@ -90,6 +91,18 @@ def test_the_one_before_stays_and_is_used_when_the_newest_is_damaged(written):
     assert found == written.with_name("previous.ckpt")
     assert holds_content(found)
     assert "last.ckpt is damaged" in said[0]
+
+
+def test_what_is_damaged_takes_the_place_of_no_sound_one(written):
+    previous = written.with_name("previous.ckpt")
+    SoundCheckpointIO().save_checkpoint({**CONTENT, "epoch": 4}, written)
+    written.write_bytes(written.read_bytes()[:-300])
+    going_on = SoundCheckpointIO()
+    going_on.save_checkpoint({**CONTENT, "epoch": 5}, written)
+    assert load_state(written)["epoch"] == 5
+    assert holds_content(previous)
+    going_on.save_checkpoint({**CONTENT, "epoch": 6}, written)
+    assert load_state(previous)["epoch"] == 5
 
 
 def test_no_sound_checkpoint_at_all(written):

@@ -57,6 +57,30 @@ def test_where_the_run_was_tracked_is_not_told(trained, exported):
     assert trained.run().info.run_id.encode() not in content
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("--trainer.callbacks+=EMAWeightAveraging",), "best.ckpt"),
+        # Validated, and written, after ten batches: two of the four that the third step has.
+        (("--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "10"), "best.ckpt"),
+    ],
+    ids=["averaged weights", "gradients being accumulated"],
+)
+def test_what_training_alone_goes_on_with_is_left_out(workspace, options, name):
+    outcome = workspace.fit(*options)
+    assert outcome.code == 0, outcome.err
+    before = load_state(workspace.checkpoint(name))
+    outcome = workspace("export", "--ckpt_path", workspace.checkpoint(name), "--output", "model.safetensors")
+    assert outcome.code == 0, outcome.err
+    after = load_file(workspace.folder / "model.safetensors")
+    assert before["state_dict"].keys() == after.keys()
+    assert all(torch.equal(after[key], tensor) for key, tensor in before["state_dict"].items())
+    with safe_open(workspace.folder / "model.safetensors", "pt") as file:
+        kept = json.loads(file.metadata()["ae_lightning"]).keys()
+    assert before.keys() & {"current_model_state", "training_progress"}
+    assert not kept & {"current_model_state", "averaging_state", "training_progress"}
+
+
 def test_the_codes_are_those_of_the_checkpoint(trained, exported):
     x_BCHW = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     codes = [load_autoencoder(path).eval().encode(x_BCHW) for path in (trained.checkpoint(), exported)]

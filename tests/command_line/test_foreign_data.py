@@ -51,6 +51,64 @@ def test_a_configuration_file_names_it_as_well(workspace):
     assert "TwoMoons: 8; 60 train" in outcome.err
 
 
+STREAM = """
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+class Samples(IterableDataset):
+    def __init__(self, seed):
+        self.seed = seed
+
+    def __iter__(self):
+        return iter(torch.randn(40, 8, generator=torch.Generator().manual_seed(self.seed)))
+
+class Stream(pl.LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(Samples(0), batch_size=16)
+
+    def val_dataloader(self):
+        return DataLoader(Samples(1), batch_size=16)
+
+    def test_dataloader(self):
+        return DataLoader(Samples(2), batch_size=16)
+"""
+
+
+@pytest.mark.parametrize("options", [("--trainer.max_epochs", "2"), ("--trainer.max_steps", "6")])
+def test_a_loader_that_does_not_say_its_length_is_trained_on(workspace, monkeypatch, options):
+    # With a bar, as on a terminal.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    (workspace.folder / "streams.py").write_text(STREAM)
+    step_scheduler = ("--model.scheduler", "StepLR", "--model.scheduler.step_size", "1")
+    arguments = ("--model", "VAE", "--data", "streams.Stream", *QUICK, *step_scheduler, "--trainer.max_epochs", "-1")
+    outcome = workspace("fit", *arguments, "--model.scheduler_interval", "step", *options)
+    assert outcome.code == 0, outcome.err
+    run = workspace.run()
+    # Three batches an epoch, of 16, 16 and 8.
+    assert [point.step for point in workspace.history(run.info.run_id, "val/loss")] == [2, 5]
+    assert "test/loss" in run.data.metrics
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--model", "StackedAE", "--model.network", "MLP", "--model.network.hidden", "[6]"),
+        ("--model", "VAE", "--model.beta", "{start: 0, end: 1, warmup_epochs: 1}"),
+    ],
+    ids=["phases", "warm-up"],
+)
+def test_where_its_length_is_needed_the_setting_that_gives_it_is_named(workspace, options):
+    (workspace.folder / "streams.py").write_text(STREAM)
+    arguments = ("--data", "streams.Stream", *QUICK, *options)
+    outcome = workspace("fit", *arguments)
+    assert outcome.code == 2, outcome.err
+    assert "error: trainer.limit_train_batches: the train loader does not say how many batches" in outcome.err
+    assert "Traceback" not in outcome.err
+    outcome = workspace("fit", *arguments, "--trainer.limit_train_batches", "3")
+    assert outcome.code == 0, outcome.err
+
+
 OWN = """
 from ae_lightning.data import DataModule
 

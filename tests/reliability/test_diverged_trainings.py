@@ -35,6 +35,17 @@ class Breaking(Callback):
 """
 NUM_STEPS_PER_EPOCH = 11
 
+# Written into the working directory.
+MASKED = """
+import torch
+from ae_lightning import VAE
+
+class Masked(VAE):
+    def __init__(self, masked_by: float, **options):
+        super().__init__(**options)
+        self.register_buffer("mask", torch.full((2, 2), masked_by).triu(1))
+"""
+
 
 @pytest.fixture
 def diverging(workspace):
@@ -91,6 +102,18 @@ def test_weights_that_broke_in_the_last_step_before_a_checkpoint_reach_none(work
     assert "weights are not finite after step 21 (epoch 2)" in outcome.err
     assert load_state(workspace.checkpoint("last.ckpt"))["epoch"] == 0
     assert workspace.run().info.status == "FAILED"
+
+
+@pytest.mark.parametrize(("value", "code"), [("-.inf", 0), (".nan", 1)])
+def test_an_infinity_may_be_meant_where_no_step_changes_it(workspace, value, code):
+    (workspace.folder / "masking.py").write_text(MASKED)
+    outcome = workspace.fit("--model", "masking.Masked", f"--model.masked_by={value}")
+    assert outcome.code == code, outcome.err
+    if code:
+        assert "weights are not finite, before any step" in outcome.err
+    else:
+        mask = load_state(workspace.checkpoint("last.ckpt"))["state_dict"]["mask"]
+        assert mask.tolist() == [[0, float("-inf")], [0, 0]]
 
 
 def test_weights_that_broke_in_the_last_step_before_a_judged_validation(workspace, diverging):

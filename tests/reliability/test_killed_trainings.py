@@ -12,6 +12,19 @@ import torch
 VAE = ("--model", "VAE")
 STEPS_PER_EPOCH = 41
 
+# Written into the working directory: ends the program, or fails, where its best checkpoint is read after the training.
+ENDING = """
+import os
+from ae_lightning import VAE
+
+class Ending(VAE):
+    def on_load_checkpoint(self, checkpoint):
+        super().on_load_checkpoint(checkpoint)
+        if self._trainer is None and "ENDS_BY" in os.environ:
+            os.kill(os.getpid(), int(os.environ["ENDS_BY"]))
+            raise RuntimeError("broken on purpose")
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -69,6 +82,28 @@ def test_ended_in_an_evaluation_and_gone_on_with(training, in_peace, evaluation)
     assert started.workspace.run().info.status == "KILLED"
     started.finish("--resume")
     in_peace(*VAE).require_same(started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "status"),
+    [
+        (signal.SIGTERM, 143, "KILLED"),
+        (signal.SIGINT, 130, "KILLED"),
+        (signal.SIGKILL, -signal.SIGKILL, "RUNNING"),
+        (0, 2, "FAILED"),
+    ],
+)
+def test_ended_between_training_and_test_and_gone_on_with(training, in_peace, number, code, status):
+    options, files = ("--model", "ending.Ending"), {"ending.py": ENDING}
+    started = training(*options, files=files)
+    started.start(environment={"ENDS_BY": str(int(number))})
+    assert started.end() == code, started.err
+    assert started.workspace.run().info.status == status
+    assert started.steps() == list(range(5 * STEPS_PER_EPOCH))
+    started.finish("--resume")
+    assert started.workspace.run().info.status == "FINISHED"
+    in_peace(*options, files=files).require_same(started)
 
 
 @pytest.mark.slow

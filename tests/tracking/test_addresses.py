@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from sqlalchemy import make_url
 
 from ae_lightning.command_line.report import resume_hint, ui_hint
-from ae_lightning.tracking import gets_credentials, is_same_store, is_server
+from ae_lightning.tracking import gets_credentials, is_same_store, is_server, shown_uri
 
 
 @pytest.fixture
@@ -55,6 +56,64 @@ def test_no_other_store_is_a_server(monkeypatch, uri):
 
 
 @pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://ml:secret@db/mlflow", "postgresql://db/mlflow"),
+        ("postgresql://ml:sec/ret@db/mlflow", "postgresql://db/mlflow"),
+        ("postgresql://ml:12/secret@db:5432/mlflow", "postgresql://db:5432/mlflow"),
+        ("mysql+pymysql://ml:s?ec#ret@db/mlflow", "mysql+pymysql://db/mlflow"),
+        ("postgresql://ml:sec@ret@db/mlflow", "postgresql://db/mlflow"),
+        (
+            "postgresql://ml:secret@db:5432/mlflow?application_name=a@b",
+            "postgresql://db:5432/mlflow?application_name=a@b",
+        ),
+        ("postgresql://db/mlflow?password=secret", "postgresql://db/mlflow"),
+        (
+            "postgresql://db/mlflow?sslpassword=secret&PASSWORD=secret&sslmode=require",
+            "postgresql://db/mlflow?sslmode=require",
+        ),
+        ("postgresql://db/mlflow?sslmode=require&password=se#cret", "postgresql://db/mlflow?sslmode=require"),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dml%3BPWD%3Dsecret", "mssql+pyodbc:///"),
+        ("https://ada:secret@host/mlflow", "https://host/mlflow"),
+        ("https://ada:sec/ret@host/mlflow", "https://host/mlflow"),
+        (
+            "no http://ada:sec/ret@host and no postgresql://ml:s/ecret@db either",
+            "no http://host and no postgresql://db either",
+        ),
+    ],
+)
+def test_no_message_shows_what_may_be_a_password(uri, shown):
+    assert shown_uri(uri) == shown
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("http://host:5000/team@x", "HTTPS://host/a:b@x", "http://[::1]:5000/team@x", "http://host:5000/?at=a@b"),
+        *(
+            "sqlite:///mlflow.db",
+            "sqlite:////home/a:b@c/mlflow.db",
+            "postgresql://db:5432/mlflow",
+            "models:/digits@best",
+        ),
+        "http://host:5000 did not answer ada@host",
+    ],
+)
+def test_what_is_no_password_is_shown(uri):
+    assert shown_uri(uri) == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql://ml:se/c?r#et@db/mlflow", "postgresql+psycopg2://ml:5432/secret@db:1/x?sslmode=require"]
+)
+def test_what_sqlalchemy_takes_for_a_password_is_not_shown(uri):
+    url, shown = make_url(uri), make_url(shown_uri(uri))
+    assert url.password not in shown_uri(uri)
+    assert (shown.username, shown.password) == (None, None)
+    assert (shown.host, shown.port, shown.database, shown.query) == (url.host, url.port, url.database, url.query)
+
+
+@pytest.mark.parametrize(
     ("uri", "other"),
     [
         ("http://host", "HTTP://HOST:80/"),
@@ -64,6 +123,7 @@ def test_no_other_store_is_a_server(monkeypatch, uri):
         ("postgresql://host/db", "postgresql+psycopg://ada@host:5432/db"),
         ("sqlite:///mlflow.db", "sqlite:///./mlflow.db"),
         ("http://[::1", "http://[::1"),
+        ("postgresql://db/mlflow?sslmode=require", "postgresql://ml:pa/s?s@db/mlflow?password=x&sslmode=require"),
     ],
 )
 def test_spellings_of_one_store(uri, other):

@@ -51,6 +51,16 @@ def test_steps_that_are_repeated_are_not_written_again(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_test_that_comes_out_otherwise_is_written_at_its_step(tmp_path):
+    judged = {"test/a": 0.1, "test/b": float("nan"), "test/c": 1e-17}
+    first = FolderLogger(tmp_path, "VAE-2")
+    first.log_metrics(judged, 11)
+    FolderLogger(tmp_path, "VAE-2", first.folder).log_metrics({**judged, "val/a": 2.0}, 11)
+    assert rows(first.folder)[3:] == [(11, "val/a", 2.0)]
+    FolderLogger(tmp_path, "VAE-2", first.folder).log_metrics({**judged, "test/a": 0.2, "val/a": 3.0}, 11)
+    assert rows(first.folder)[4:] == [(11, "test/a", 0.2)]
+
+
 def test_no_text_takes_the_place_of_another(tmp_path):
     logger = FolderLogger(tmp_path, "VAE-2")
     for text in ("a", "b", "a", "c", "b"):

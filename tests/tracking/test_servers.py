@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def test_everything_is_on_the_server(trained, client):
     assert "test/mse" in run.data.metrics
     assert {"config.yaml", "plots"} <= {found.path for found in client.list_artifacts(run.info.run_id)}
     assert client.search_logged_models([run.info.experiment_id])
+
+
+def test_what_a_model_was_brought_to_is_gone_with_the_program(trained, client, server, tmp_path, program_environment):
+    (model,) = client.search_logged_models([newest_run(client).info.experiment_id])
+    script = "import sys; from ae_lightning.tracking import checkpoint_of_model as of; print(of(*sys.argv[1:]).stat())"
+    loading = [sys.executable, "-c", script, server.uri, f"models:/{model.model_id}"]
+    environment = {**program_environment, "TMPDIR": str(tmp_path), "MLFLOW_TRACKING_URI": server.uri}
+    done = subprocess.run(loading, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("os.stat_result"), done.stderr
+    assert list(tmp_path.rglob("*.ckpt")) == []
 
 
 def test_the_hint_leads_to_the_server(trained, client, server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 
 import mlflow
@@ -10,6 +11,10 @@ import pytest
 
 from ae_lightning.errors import TrackingError
 from ae_lightning.tracking import connect
+from ae_lightning.tracking.addresses import DEFAULT_TRACKING_URI
+from ae_lightning.tracking.comparison import RunReader
+from ae_lightning.tracking.mlflow_writes import Target, Write
+from ae_lightning.tracking.store import answers_explained
 
 START = "start the server"
 OTHERWISE = "set MLFLOW_TRACKING_URI or --trainer.logger.tracking_uri to another store"
@@ -88,3 +93,23 @@ def test_an_address_of_no_store(bare_workspace, uri, reason):
 def test_a_file_that_is_no_database(bare_workspace):
     (bare_workspace.folder / "mlflow.db").write_text("no database at all, and long enough to be looked at")
     assert "mlflow.db is no SQLite database; move it away" in refusal(bare_workspace.uri)
+
+
+def test_a_bucket_whose_library_is_missing_says_so_in_a_line(workspace, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    experiment = workspace.client.create_experiment("away", artifact_location="s3://bucket/runs")
+    outcome = workspace.fit("--trainer.logger.experiment_name", "away")
+    assert outcome.code == 2, outcome.err
+    (line,) = (line for line in outcome.err.splitlines() if line.startswith("ae_lightning: error: "))
+    assert line.startswith(f"ae_lightning: error: MLflow at '{DEFAULT_TRACKING_URI}': ")
+    assert "boto3" in line
+    assert workspace.run().info.experiment_id == experiment
+    assert workspace.run().info.status == "FAILED"
+    with pytest.raises(TrackingError, match="boto3"):
+        RunReader(workspace.uri).keep([workspace.folder / "mlflow.db"], experiment, [], "")
+
+
+def test_a_fault_of_our_own_is_none_of_the_stores(workspace):
+    target = Target(workspace.client, "0" * 32, workspace.folder)
+    with pytest.raises(ValueError, match="status are not made of"), answers_explained(workspace.uri):
+        Write("status", []).deliver(target)

@@ -144,7 +144,7 @@ class RunCheckpoint(ModelCheckpoint):
         Raises:
             CheckpointError: If a checkpoint would hold what could not be read again.
         """
-        if not trainer.val_dataloaders and self.monitor == "val/loss":
+        if not sum(trainer.num_val_batches) and self.monitor == "val/loss":
             self.monitor = None
         self._is_trial = True
         readable(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -86,7 +86,8 @@ class LossWatch(Callback):
             NotFiniteError: If some are not, or a loss before was not.
         """
         self._look_at_losses(trainer)
-        is_broken = not all_finite(checkpoint["state_dict"])
+        buffers = {name for name, _ in pl_module.named_buffers(remove_duplicate=False)}
+        is_broken = not all_finite(checkpoint["state_dict"], buffers)
         if _any_rank(trainer, is_broken):
             raise self._error(trainer, "weights are not finite", self._last)
 
@@ -152,12 +153,17 @@ def listed(indices: list[int]) -> str:
     return f"{named} and {more} more (all in the run's {ARTIFACT})" if more > 0 else named
 
 
-def all_finite(state: Mapping[str, Any]) -> bool:
-    """Whether all numbers of a state are finite; waits for each device once."""
+def all_finite(state: Mapping[str, Any], buffers: Collection[str] = ()) -> bool:
+    """Whether all numbers of a state are finite; waits for each device once.
+
+    Args:
+        state: By name.
+        buffers: What no step changes: an infinity in it may be meant, as in a mask.
+    """
     found: dict[torch.device, list[Tensor]] = defaultdict(list)
-    for value in state.values():
+    for name, value in state.items():
         if isinstance(value, Tensor) and value.is_floating_point():
-            found[value.device].append(value.isfinite().all())
+            found[value.device].append((~value.isnan() if name in buffers else value.isfinite()).all())
     return all(bool(torch.stack(flags).all()) for flags in found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -163,7 +164,8 @@ class TrainingProgress(ProgressBar):
             auto_refresh=False,
             transient=True,
         )
-        self._task = self._progress.add_task(description, total=total, status="")
+        known = None if math.isinf(total) else total
+        self._task = self._progress.add_task(description, total=known, status="")
         self._progress.start()
 
     def _draw(self, completed: int, trainer: pl.Trainer, loss: Tensor | None = None) -> None:

@@ -38,6 +38,8 @@ from ae_lightning.versions import STATE_KEY
 
 TEST_EPOCH_TAG = "ae_lightning.test_epoch"
 
+_SOMEBODY_ENDED_IT = (KeyboardInterrupt, SIGTERMException, Interrupted)
+
 OF_A_TRAINER = ("max_epochs", "precision", "accumulate_grad_batches", "gradient_clip_val")
 """What a run records of a Trainer that no configuration describes."""
 
@@ -136,7 +138,7 @@ class RunRecorder(Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Tell a run that somebody ended from one that failed; a new one says how it came about all the same."""
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException | Interrupted):
+        if isinstance(exception, _SOMEBODY_ENDED_IT):
             for tracker in trackers(trainer):
                 tracker.mark_killed()
         if not self._is_recorded and not any(tracker.is_waiting for tracker in trackers(trainer)):
@@ -226,15 +228,25 @@ def hyperparameters(trainer: pl.Trainer, model: pl.LightningModule) -> dict[str,
 
 @contextmanager
 def closing_runs(trainer: pl.Trainer) -> Iterator[None]:
-    """Close the MLflow run as failed if something fails between the Trainer's own tasks, or in its way to end one."""
+    """Close the MLflow run if something fails between the Trainer's own tasks, or in its way to end one; else leave it.
+
+    A task that ends well within leaves it open too: it is not finished before the one that follows is.
+    """
     # Where Lightning tries something first, such as a rate, it puts others in their place meanwhile.
-    loggers = list(trainer.loggers)
+    loggers, own = list(trainer.loggers), trackers(trainer)
+    for tracker in own:
+        tracker.stays_open = True
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        for tracker in own if isinstance(error, _SOMEBODY_ENDED_IT) else []:
+            tracker.mark_killed()
         for logger in loggers:
             logger.finalize("failed")
         raise
+    finally:
+        for tracker in own:
+            tracker.stays_open = False
 
 
 @rank_zero_only
@@ -289,8 +301,13 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
 @cache
 def installed_packages() -> dict[str, str]:
     """Return the version of each installed package: a process reads the hundreds of files once."""
-    found = (distribution.metadata for distribution in distributions())
-    return {metadata["Name"]: metadata["Version"] for metadata in found}
+    installed: dict[str, str] = {}
+    for metadata in (distribution.metadata for distribution in distributions()):
+        # A folder that an installation has left half removed has no name.
+        if metadata["Name"]:
+            # Of two, Python imports the first on its path.
+            installed.setdefault(metadata["Name"], metadata["Version"])
+    return installed
 
 
 def git_tags() -> dict[str, str]:
@@ -298,12 +315,14 @@ def git_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return {}
-    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain")))}
+    changes = _git("status", "--porcelain")
+    return {"mlflow.source.git.commit": commit, **({} if changes is None else {"git.dirty": str(bool(changes))})}
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> str | None:
+    """Return what git says; None where it fails, or is not done in ten seconds."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -41,7 +41,7 @@ class Stopping(Callback):
         self._is_training = False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take back the signals, which the Trainer has just taken over."""
+        """Take over the signals: the Trainer restores its state before it does so itself."""
         self.requests.listen()
         if trainer.world_size > 1:
             self._agreement = _Agreement()
@@ -62,7 +62,7 @@ class Stopping(Callback):
         self.requests.listen()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take back the signals, which the Trainer took once more; from here on a request waits for a step's end."""
+        """Take back the signals from the Trainer; from here on a request waits for a step's end."""
         self.requests.listen()
         self._is_training = True
         self.requests.wait_for_safe_moments(True)

@@ -25,15 +25,16 @@ _LENGTH_BYTES = 2
 _CHUNK_BYTES = 1 << 20
 
 
-def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+def write_checkpoint(checkpoint: dict[str, Any], path: Path, *, keeps_previous: bool = True) -> None:
     """Write a checkpoint under a temporary name, sync it to the disk, and rename it.
 
-    A process that is killed at any moment leaves the file that was there before. What was `last.ckpt` stays as
-    `previous.ckpt`: should the new one be damaged later, it is there to go on from.
+    A process that is killed at any moment leaves the file that was there before. What was `last.ckpt`, if it is sound,
+    stays as `previous.ckpt`: should the new one be damaged later, it is there to go on from.
 
     Args:
         checkpoint: What `torch.save` takes.
         path: The file; its folder is made where it is missing.
+        keeps_previous: Whether what was `last.ckpt` is sound.
 
     Raises:
         OSError: If the disk does not take it; what was there before stays.
@@ -46,7 +47,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         seal(temporary)
         # The one before is given up for one that is on the disk.
         sync(temporary)
-        if path.name == LAST_CHECKPOINT and path.exists():
+        if keeps_previous and path.name == LAST_CHECKPOINT and path.exists():
             _keep_as(path, path.with_name(PREVIOUS_CHECKPOINT))
 
 

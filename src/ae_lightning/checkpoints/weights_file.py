@@ -15,7 +15,13 @@ from ae_lightning.whole_files import replacing
 _CONTENTS = "ae_lightning"
 """Metadata: all of the checkpoint that is no tensor, as JSON."""
 
-_LEFT_OUT = frozenset({"state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", STATE_KEY})
+_LEFT_OUT = frozenset(
+    {
+        *("state_dict", "optimizer_states", "lr_schedulers", "callbacks", "loops", "training_progress", STATE_KEY),
+        # Of Lightning's WeightAveraging, which has put the average into the state_dict.
+        *("current_model_state", "averaging_state"),
+    }
+)
 """What only training goes on with, and the run's own configuration, which may name servers and passwords."""
 
 

@@ -34,7 +34,7 @@ from ae_lightning.training.plateaus import monitored, step_schedulers
 from ae_lightning.training.restored_optimizers import Built, build_both, restore_under
 from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
-from ae_lightning.training.unfinished_schedules import require_long_enough, unfinished_schedules
+from ae_lightning.training.unfinished_schedules import require_possible_schedules, unfinished_schedules
 from ae_lightning.versions import STATE_KEY
 
 SchedulerInterval = Literal["epoch", "step"]
@@ -220,11 +220,12 @@ class TrainedModule(EvaluatedModule):
         # A single image comes first in an epoch, if at all: a last batch is never smaller.
         if batch_idx == 0 and len(batch.x) == 1:
             self.require_trains_on_one()
-        num_batches = int(self.trainer.num_training_batches)
+        num_batches = self.trainer.num_training_batches
+        # Of a loader that does not say how many it has, nothing that is refused without counts by parts of an epoch.
         self.training_epoch = self.current_epoch + batch_idx / num_batches
         if len(self._phases) > 1:
-            number, shares = self.current_epoch * num_batches + batch_idx, [phase.share for phase in self._phases]
-            self.phase = phase_of(number, num_training_batches(self.trainer), shares)
+            num_in_all, shares = num_training_batches(self.trainer), [phase.share for phase in self._phases]
+            self.phase = phase_of(int(self.current_epoch * num_batches + batch_idx), num_in_all, shares)
         if self.phase >= self._num_begun:
             self._outdated = self._measured
             self._num_begun = self.phase + 1
@@ -276,7 +277,7 @@ class TrainedModule(EvaluatedModule):
         self.zero_grad()
         restore_gradients(self.trainer, self, self._accumulated)
         self._accumulated = {}
-        require_long_enough(self.trainer)
+        require_possible_schedules(self.trainer, vars(self))
         for line in unfinished_schedules(self.trainer, vars(self)):
             rank_zero_warn(line)
 

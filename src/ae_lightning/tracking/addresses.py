@@ -22,9 +22,21 @@ def tracking_uri_from_environment() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
+_USER = re.compile(
+    # Before the path, as HTTP and most others have it; else, as SQLAlchemy reads a database's, up to the first @ after
+    # a colon, whatever is in between. A server's port is none.
+    r"(?<=://)(?:[^/?#\s]*@|(?:(?<!http://)(?<!https://)|(?!\[|[^:/?#\s]*:\d*[/?#]))[^:/\s]*:[^@\s]*@)",
+    re.IGNORECASE,
+)
+_SECRETS = re.compile(
+    r"([?&])(?:\w*(?:password|passwd|pwd|token|secret|odbc_connect)=[^&\s]*(?:&|(?![^&\s])))+", re.IGNORECASE
+)
+
+
 def shown_uri(tracking_uri: str) -> str:
     """Return a URI, or a text with URIs in it, as messages show it: without users and passwords."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "", tracking_uri)
+    without_user = _USER.sub("", tracking_uri)
+    return _SECRETS.sub(lambda found: found[1] if found[0].endswith("&") else "", without_user)
 
 
 def is_server(tracking_uri: str) -> bool:
@@ -46,7 +58,7 @@ def _place(tracking_uri: str) -> tuple[str, ...]:
     if database_of(tracking_uri) is not None:
         return (absolute_uri(tracking_uri),)
     try:
-        parts = urlsplit(tracking_uri)
+        parts = urlsplit(tracking_uri if is_server(tracking_uri) else shown_uri(tracking_uri))
         port = parts.port
     except ValueError:
         return (tracking_uri,)

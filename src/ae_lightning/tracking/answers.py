@@ -73,6 +73,13 @@ def knows_no_such_request(error: MlflowException) -> bool:
     return own_code(error) in ("", "ENDPOINT_NOT_FOUND") and error.error_code == "ENDPOINT_NOT_FOUND"
 
 
+def is_of_mlflows_client(error: BaseException) -> bool:
+    """Whether an error comes out of a call of MLflow's, whatever library raised it there, and not of our own code."""
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = max((at for at, module in enumerate(modules) if module.partition(".")[0] == "ae_lightning"), default=-1)
+    return any(module.partition(".")[0] == "mlflow" for module in modules[own + 1 : own + 2])
+
+
 def _is_of_a_proxy(error: MlflowException) -> bool:
     frame = _innermost(error)
     return frame is not None and frame.f_globals.get("__name__") == _CLIENT

@@ -15,7 +15,7 @@ from ae_lightning.tracking.addresses import shown_uri
 from ae_lightning.tracking.answers import own_code, reason_of
 from ae_lightning.tracking.described_runs import MAX_NOTE_LENGTH, NOTE_TAG
 from ae_lightning.tracking.given import given_experiment, given_run, require_given
-from ae_lightning.tracking.runs import checkpoint_folder, known_params, mlflow_run
+from ae_lightning.tracking.runs import checkpoint_folder, every_experiment, known_params, mlflow_run
 from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class RunReader:
             TrackingError: If the store does not answer.
         """
         with self._explained():
-            return self._search(self._client.search_experiments(), filter_string)
+            return self._search([*every_experiment(self._client)], filter_string)
 
     def by_id(self, run_ids: Sequence[str]) -> list[TrackedRun]:
         """Return runs in the order in which they are named, each once.
@@ -209,17 +209,16 @@ def chosen_experiments(client: MlflowClient, tracking_uri: str, name: str | None
     Raises:
         ConfigError: If there is none of that name.
     """
-    experiments = list(client.search_experiments())
     name = name or given_experiment(tracking_uri)
     if name is None:
         wanted, newest = f"tags.`{VARIANT_TAG}` != ''", ["attributes.start_time DESC"]
-        ids = [found.experiment_id for found in experiments]
+        ids = [found.experiment_id for found in every_experiment(client)]
         runs = client.search_runs(ids, wanted, order_by=newest, max_results=1)
-        return [found for found in experiments if runs and found.experiment_id == runs[0].info.experiment_id]
-    chosen = [found for found in experiments if found.name == name]
-    if not chosen:
-        raise ConfigError(unknown_name("--experiment", name, [found.name for found in experiments]))
-    return chosen
+        return [client.get_experiment(run.info.experiment_id) for run in runs]
+    chosen = client.get_experiment_by_name(name)
+    if chosen is None or chosen.lifecycle_stage != "active":
+        raise ConfigError(unknown_name("--experiment", name, [found.name for found in every_experiment(client)]))
+    return [chosen]
 
 
 def metrics_of(run: TrackedRun, stage: Literal["val", "test"]) -> dict[str, float]:

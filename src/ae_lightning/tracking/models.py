@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ae_lightning.errors import TrackingError
-from ae_lightning.tracking.addresses import absolute_uri
+from ae_lightning.tracking.addresses import absolute_uri, database_of
 from ae_lightning.tracking.store import answers_explained, connect, module_functions_at, sending_files
 
 if TYPE_CHECKING:
@@ -171,6 +173,8 @@ def set_alias(tracking_uri: str, registered_name: str, alias: str, version: str)
 def checkpoint_of_model(tracking_uri: str, model_uri: str) -> Path:
     """Return the checkpoint within a logged or registered model, brought here from where the store has it.
 
+    What does not lie on this machine is there until the program ends.
+
     Args:
         tracking_uri: The store.
         model_uri: Such as `models:/digits/3`, `models:/digits@best` or `models:/m-…`.
@@ -182,9 +186,13 @@ def checkpoint_of_model(tracking_uri: str, model_uri: str) -> Path:
     from mlflow.models import Model
 
     connect(tracking_uri)
-    uri = absolute_uri(tracking_uri)
+    uri, brought = absolute_uri(tracking_uri), None
+    if database_of(tracking_uri) is None:
+        # MLflow would make a folder of its own, and nobody would remove it.
+        brought = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, brought, ignore_errors=True)
     with answers_explained(tracking_uri):
-        folder = Path(download_artifacts(artifact_uri=model_uri, tracking_uri=uri, registry_uri=uri))
+        folder = Path(download_artifacts(model_uri, dst_path=brought, tracking_uri=uri, registry_uri=uri))
         flavor = Model.load(str(folder)).flavors.get("python_function", {})
     if flavor.get("loader_module") != "ae_lightning.serving":
         raise TrackingError(f"{model_uri} is no autoencoder of this package")

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ae_lightning.errors import ConfigError
+from ae_lightning.tracking.metric_steps import TEST_PREFIX
 from ae_lightning.whole_files import replacing
 
 METRICS_FILE = "metrics.csv"
@@ -64,7 +65,7 @@ class FolderLogger(Logger):
         self._directory = directory
         self._run_name = run_name
         self._folder = folder
-        self._known_steps: dict[str, int] | None = None
+        self._known: dict[str, tuple[int, str]] | None = None
 
     @property
     def name(self) -> str:
@@ -97,23 +98,26 @@ class FolderLogger(Logger):
         """
         if self._folder is None:
             self._folder = new_run_folder(self._directory, self._run_name)
-        if self._known_steps is None:
-            self._known_steps = _last_steps(self._folder / METRICS_FILE)
+        if self._known is None:
+            self._known = _last_values(self._folder / METRICS_FILE)
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """They are all in `config.yaml`."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Write metrics down, but those of steps that a run that is gone on with repeats."""
+        """Write metrics down, but those that a run that is gone on with repeats: of a test, those that are the same."""
         path = self.folder / METRICS_FILE
-        assert self._known_steps is not None
         at = step or 0
-        known = self._known_steps
-        new = [(at, name, float(value)) for name, value in metrics.items() if at > known.get(name, -1)]
+        new = [(at, name, float(value)) for name, value in metrics.items() if self._is_new(at, name, float(value))]
         with path.open("a", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerows([_COLUMNS, *new] if file.tell() == 0 else new)
+
+    def _is_new(self, step: int, name: str, value: float) -> bool:
+        assert self._known is not None
+        known_step, known_value = self._known.get(name, (-1, ""))
+        return step > known_step or (name.startswith(TEST_PREFIX) and repr(value) != known_value)
 
     @rank_zero_only
     def flush(self) -> None:
@@ -149,15 +153,15 @@ class FolderLogger(Logger):
         """A folder has no tags."""
 
 
-def _last_steps(path: Path) -> dict[str, int]:
-    """Return the last step of each metric in a file of them, from which half a line at its end is removed."""
-    steps: dict[str, int] = {}
+def _last_values(path: Path) -> dict[str, tuple[int, str]]:
+    """Return the last step and value of each metric in a file, from which half a line at its end is removed."""
+    known: dict[str, tuple[int, str]] = {}
     if not path.exists():
-        return steps
+        return known
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     os.truncate(path, len(whole))
     for row in csv.reader(whole.decode("utf-8", "replace").splitlines()):
         if len(row) == len(_COLUMNS) and row[0].isdecimal():
-            steps[row[1]] = int(row[0])
-    return steps
+            known[row[1]] = (int(row[0]), row[2])
+    return known

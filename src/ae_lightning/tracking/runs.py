@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,15 @@ from ae_lightning.tracking.asking import asking
 from ae_lightning.tracking.store import answers_explained, connect
 
 if TYPE_CHECKING:
+    from mlflow.entities import Experiment, RunData
     from mlflow.entities import Run as MlflowRun
-    from mlflow.entities import RunData
     from mlflow.tracking import MlflowClient
 
 CONFIG_HASH_TAG = "ae_lightning.config_hash"
 CHECKPOINT_FOLDER_TAG = "ae_lightning.checkpoints"
 RESUMED_PREFIX = "resumed."
+EXPERIMENTS_PER_PAGE = 1000
+"""What a store answers with at once; there may be more."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ def known_params(data: RunData) -> dict[str, str]:
     return {**data.params, **changed_on_resuming(data.tags)}
 
 
+def every_experiment(client: MlflowClient) -> Iterator[Experiment]:
+    """Yield the experiments of a store, page by page."""
+    token: str | None = None
+    while token != "":
+        page = client.search_experiments(max_results=EXPERIMENTS_PER_PAGE, page_token=token)
+        yield from page
+        token = page.token or ""
+
+
 def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
     """Return the runs with a configuration that are not FINISHED, the newest first.
 
@@ -83,7 +94,7 @@ def unfinished_runs(tracking_uri: str, config_hash: str) -> list[Run]:
     """
     client = asking(connect(tracking_uri), tracking_uri)
     with answers_explained(tracking_uri):
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        experiments = [experiment.experiment_id for experiment in every_experiment(client)]
         found = client.search_runs(
             experiments,
             filter_string=f"tags.`{CONFIG_HASH_TAG}` = '{config_hash}' and attributes.status != 'FINISHED'",

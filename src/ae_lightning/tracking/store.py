@@ -15,7 +15,7 @@ from ae_lightning.collector import resting
 from ae_lightning.errors import TrackingError
 from ae_lightning.machine.environment import put_back, variables
 from ae_lightning.tracking.addresses import absolute_uri, database_of, is_server, shown_uri
-from ae_lightning.tracking.answers import is_away, reason_of
+from ae_lightning.tracking.answers import is_away, is_of_mlflows_client, reason_of
 from ae_lightning.tracking.asking import asked
 from ae_lightning.tracking.database import holds_no_run, opening
 from ae_lightning.tracking.moved_stores import bring_home
@@ -165,13 +165,15 @@ def answers_explained(tracking_uri: str) -> Iterator[None]:
     """Say in one line what a store answers that is no answer.
 
     Raises:
-        TrackingError: In place of what MLflow's client raises.
+        TrackingError: In place of what MLflow's client raises, or a library that it keeps artifacts with.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, MlflowException | OSError) and not is_of_mlflows_client(error):
+            raise
         raise TrackingError(f"MLflow at {shown_uri(tracking_uri)!r}: {reason_of(error)}") from error
 
 

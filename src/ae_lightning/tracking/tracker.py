@@ -62,6 +62,7 @@ class MLflowTracker(MLFlowLogger):
         is_waiting: The run given has not been taken over yet.
         keeps_status: Leave the status of the run given as it is: it is judged, not trained on.
         takes_given_run: Log to the run of `MLFLOW_RUN_ID`, where no other is named.
+        stays_open: More is to come of the run, such as its test: what ends well does not close it yet.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class MLflowTracker(MLFlowLogger):
         self.keeps_status = False
         self.is_waiting = False
         self.takes_given_run = True
+        self.stays_open = False
 
     @property
     def tracking_uri(self) -> str:
@@ -374,6 +376,10 @@ class MLflowTracker(MLFlowLogger):
     def finalize(self, status: str = "success") -> None:
         """Deliver what waits, or leave it on disk, and close the run: FINISHED, FAILED, or KILLED after a signal."""
         if self._writer is None:
+            return
+        if self.stays_open and status == "success":
+            # It may be killed before more comes, and takes no step again by which this would be logged.
+            self._writer.flush()
             return
         self._monitor.stop()
         if not self._is_guest and not self.is_waiting:

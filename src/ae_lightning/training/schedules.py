@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,11 +76,11 @@ def num_training_batches(trainer: pl.Trainer) -> int:
     """Return how many batches the whole training has, as far as the Trainer's settings tell.
 
     Raises:
-        ConfigError: If they set no end, which phases are shares of.
+        ConfigError: If they set no end, which phases are shares of, or nothing tells how many an epoch has.
     """
     limits = []
     if trainer.max_epochs not in (None, -1):
-        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
+        limits.append(int(trainer.max_epochs * num_batches_of_epoch(trainer)))
     if trainer.max_steps != -1:
         limits.append(_batches_of_steps(trainer.max_steps, trainer))
     if not limits:
@@ -87,8 +88,22 @@ def num_training_batches(trainer: pl.Trainer) -> int:
     return min(limits)
 
 
+def num_batches_of_epoch(trainer: pl.Trainer) -> int:
+    """Return how many batches an epoch has, which phases and warm-ups are counted by.
+
+    Raises:
+        ConfigError: If the train loader does not say it, and no setting does.
+    """
+    if math.isinf(trainer.num_training_batches):
+        raise ConfigError(
+            "trainer.limit_train_batches: the train loader does not say how many batches an epoch has, which phases "
+            "and warm-ups are counted by; give their number"
+        )
+    return int(trainer.num_training_batches)
+
+
 def _batches_of_steps(num_steps: int, trainer: pl.Trainer) -> int:
     """Return how many batches so many steps take: the last batch of an epoch is a step, however few are accumulated."""
-    per_epoch, per_step = int(trainer.num_training_batches), int(trainer.accumulate_grad_batches)
+    per_epoch, per_step = num_batches_of_epoch(trainer), int(trainer.accumulate_grad_batches)
     num_epochs, more_steps = divmod(num_steps, -(-per_epoch // per_step))
     return num_epochs * per_epoch + min(more_steps * per_step, per_epoch)

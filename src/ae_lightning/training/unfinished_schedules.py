@@ -10,18 +10,21 @@ import lightning.pytorch as pl
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from ae_lightning.errors import ConfigError
-from ae_lightning.training.schedules import Annealing, num_training_batches
+from ae_lightning.training.schedules import Annealing, num_batches_of_epoch, num_training_batches
 
 
-def require_long_enough(trainer: pl.Trainer) -> None:
-    """Refuse a schedule that has an end of its own, and it lies before the training's.
+def require_possible_schedules(trainer: pl.Trainer, attributes: Mapping[str, Any]) -> None:
+    """Refuse a schedule that has an end of its own, and it lies before the training's; and a warm-up without a measure.
 
     Args:
         trainer: At the start of the training.
+        attributes: Of the model, by name: annealings among them are looked at.
 
     Raises:
         ConfigError: If there is one.
     """
+    if any(isinstance(value, Annealing) and value.start != value.end for value in attributes.values()):
+        num_batches_of_epoch(trainer)
     for config in trainer.lr_scheduler_configs:
         total = getattr(config.scheduler, "total_steps", None)
         num = _num_epochs(trainer) if config.interval == "epoch" else _num_steps(trainer)
@@ -37,10 +40,10 @@ def _num_epochs(trainer: pl.Trainer) -> int | None:
 
 
 def _num_steps(trainer: pl.Trainer) -> int | None:
-    """Return how many steps a training takes, the last batches of an epoch being one however many they are."""
-    epochs = _num_epochs(trainer)
-    per_epoch = math.ceil(trainer.num_training_batches / int(trainer.accumulate_grad_batches))
-    limits = [] if epochs is None else [int(epochs * per_epoch)]
+    """Return how many steps a training takes, the last batches of an epoch being one; None where nothing tells."""
+    epochs, num_batches = _num_epochs(trainer), trainer.num_training_batches
+    per_step = int(trainer.accumulate_grad_batches)
+    limits = [] if epochs is None or math.isinf(num_batches) else [epochs * math.ceil(num_batches / per_step)]
     limits += [] if trainer.max_steps == -1 else [trainer.max_steps]
     return min(limits, default=None)
 
@@ -55,7 +58,7 @@ def unfinished_schedules(trainer: pl.Trainer, attributes: Mapping[str, Any]) -> 
     try:
         num_batches = num_training_batches(trainer)
     except ConfigError:
-        # A training without an end may reach anything.
+        # A training without an end, or of epochs of any length, may reach anything.
         return
     num_epochs = num_batches / max(1, int(trainer.num_training_batches))
     for name, value in attributes.items():
