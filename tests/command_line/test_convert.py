@@ -16,6 +16,7 @@ from ae_lightning.command_line.convert import parser
 from ae_lightning.data import DataModule
 from ae_lightning.data.source_settings import SourceSettings
 from ae_lightning.data.store.description import StreamDescription
+from full_disks import room_for
 
 
 def names(folder):
@@ -61,6 +62,10 @@ def test_a_converted_set_is_trained_on_and_judged(workspace):
         (("--data.name", "folder", "--data.path", ".", "--data.follow_links", "maybe", "--output", "new"), "maybe"),
         (("--data.name", "stream", "--data.path", "taken", "--output", "new"), "taken is a stream already"),
         (("--data.name", "digits", "--output", "file/new"), "convert: --output: file/new cannot be written"),
+        (("--data.name", "digits", "--output", "~nobody-here/new"), "argument --output: ~nobody-here/new begins with"),
+        (("--data.name", "folder", "--data.path", "~nobody-here", "--output", "new"), "data.path: ~nobody-here begins"),
+        (("--data.name", "digits", "--data.root", "~nobody-here", "--output", "new"), "data.root: ~nobody-here begins"),
+        (("--data.name", "folder", "--data.splits", "!!bool foo", "--output", "new"), "{train: DIR, test: DIR}, not"),
     ],
 )
 def test_what_cannot_be_converted_is_said_in_one_line(bare_workspace, options, words):
@@ -93,6 +98,45 @@ def test_what_a_source_takes_can_be_said(bare_workspace):
     assert outcome.err.startswith("FakeData: 3 × 4 × 5; 25 train, 2 val, 3 test; ")
     outcome = bare_workspace("convert", *options, "--data.dataset_options", "30")
     assert (outcome.code, outcome.err.splitlines()[-1].rpartition(": ")[2]) == (2, "letters}, not 30")
+
+
+OWN = """
+import torch
+from ae_lightning.data.source import Source
+from ae_lightning.data.splits import DataSet, Split
+
+class Ones(Source):
+    name = "ones"
+
+    def read(self, place):
+        split = Split(torch.ones(20, 1, 4, 4, dtype=torch.uint8))
+        return DataSet(split, split, None)
+
+class Missing(Ones):
+    def read(self, place):
+        open("measured.csv")
+"""
+
+
+def test_a_source_in_the_working_directory_is_found(bare_workspace):
+    """As by the installed program, whose path of modules does not begin with that."""
+    (bare_workspace.folder / "own_sources.py").write_text(OWN)
+    outcome = bare_workspace("convert", "--data.name", "own_sources.Ones", "--output", "stored")
+    assert outcome.out == "18 train, 2 val, 20 test in stored\n", outcome.err
+    # What it misses is not taken for the output.
+    with pytest.raises(FileNotFoundError, match=r"measured\.csv"):
+        bare_workspace("convert", "--data.name", "own_sources.Missing", "--output", "new")
+    assert not list(bare_workspace.folder.glob("*new*"))
+
+
+def test_a_disk_that_is_full_is_told_of_the_output(bare_workspace):
+    with room_for(2000):
+        outcome = bare_workspace("convert", "--data.name", "digits", "--output", "stored")
+    assert (outcome.code, outcome.err.splitlines()[1:]) == (
+        2,
+        ["ae_lightning: error: convert: --output: stored cannot be written (File too large)"],
+    )
+    assert names(bare_workspace.folder) == []
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from ae_lightning.errors import ConfigError
 from ae_lightning.sweep import open_study as open_study_module
 from ae_lightning.sweep.checking import Surroundings
-from ae_lightning.sweep.open_study import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study
+from ae_lightning.sweep.open_study import PARENT_RUN, _lost, agree_on_constraints, open_run, open_study, queue_first
 from ae_lightning.sweep.study_file import read_study
 from ae_lightning.sweep.trial_queue import RUN_ID
 from mlflow_servers import serving
@@ -36,6 +36,21 @@ def test_the_first_trials_are_queued_once(file, begun_elsewhere):
     begun_elsewhere.enqueue_trial(FIRST)
     trials = open_study(file).trials
     assert [(trial.state, trial.system_attrs["fixed_params"]) for trial in trials] == [(TrialState.WAITING, FIRST)]
+
+
+def test_first_trials_that_are_added_later_are_queued_where_the_study_has_room(workspace, write_study):
+    second, third = {"model.latent_dim": 5}, {"model.latent_dim": 7}
+
+    def night(trials, *first):
+        file = read_study(write_study(workspace.folder, first=list(first), trials=trials))
+        study = open_study(file)
+        queue_first(study, file)
+        return [trial.system_attrs.get("fixed_params") for trial in study.trials]
+
+    assert night(3, FIRST) == [FIRST]
+    assert night(2, third, FIRST, second) == [FIRST, third]
+    assert night(2, third, FIRST, second) == [FIRST, third]
+    assert night(9, third, FIRST, second) == [FIRST, third, second]
 
 
 def test_other_objectives_that_were_noted_meanwhile_are_seen(file, begun_elsewhere, monkeypatch):

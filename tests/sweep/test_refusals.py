@@ -47,7 +47,13 @@ def refuse(sweep, workspace):
         ({"constraints": {"val/mse": {"maximum": 1}}}, "did you mean 'max'?"),
         ({"sampler": "TPESampeler"}, "did you mean 'TPESampler'?"),
         ({"sampler": {"class_path": "TPESampler", "init_args": {"sede": 3}}}, "did you mean 'seed'?"),
-        ({"sampler": "json.JSONDecoder"}, "is no BaseSampler"),
+        ({"sampler": "json.JSONDecoder"}, "is no subclass of optuna.samplers._base.BaseSampler"),
+        ({"sampler": "nsgaii"}, "did you mean 'NSGAIISampler'?"),
+        ({"sampler": ".own.Sampler"}, "sampler: '.own.Sampler' cannot be imported: TypeError: "),
+        (
+            {"sampler": {"class_path": "GridSampler", "init_args": {"search_space": [1, 2]}}},
+            "sampler.init_args: GridSampler cannot use a value ('list' object has no attribute 'items')",
+        ),
         (
             {
                 "sampler": {
@@ -82,6 +88,40 @@ def refuse(sweep, workspace):
 )
 def test_a_wrong_key_or_value(refuse, changes, said):
     assert said in refuse(**changes)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("class Sampler(", "SyntaxError: "),
+        ("Sampler = Samplar", "NameError: name 'Samplar' is not defined"),
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+    ],
+)
+def test_why_a_class_of_ones_own_cannot_be_imported(refuse, workspace, source, said):
+    (workspace.folder / "own_broken_sampler.py").write_text(source)
+    path = "own_broken_sampler.Sampler"
+    assert f"sampler: {path!r} cannot be imported: {said}" in refuse(sampler=path)
+
+
+OWN_CALLBACK = """
+from lightning.pytorch.callbacks import Callback
+
+class Calibrated(Callback):
+    def on_validation_start(self, trainer, pl_module):
+        open("measured.csv")
+"""
+
+
+def test_a_file_that_the_users_own_class_misses_is_not_taken_for_the_lock(sweep, workspace, quick):
+    (workspace.folder / "own_calibration.py").write_text(OWN_CALLBACK)
+    with pytest.raises(FileNotFoundError, match=r"measured\.csv"):
+        sweep(settings={**quick, "trainer.callbacks": "own_calibration.Calibrated"})
+
+
+def test_a_lock_that_cannot_be_written_is(refuse):
+    message = refuse("--storage", "sqlite:////proc/nowhere/optuna.db")
+    assert message == "storage: /proc/nowhere/optuna.db.small.lock cannot be written (No such file or directory)"
 
 
 @pytest.mark.parametrize(

@@ -270,3 +270,33 @@ def test_a_constraint_decides_over_the_objective_and_stays_what_it_was(sweep, st
     assert again.code == 2
     assert "ae_lightning: error: constraints.latent_dim: earlier trials of the study" in again.err
     assert len(study.trials) == 2
+
+
+OWN_DATA = """
+from pathlib import Path
+from lightning.pytorch.callbacks import Callback
+from ae_lightning.data import DataModule
+
+class Measured(DataModule):
+    def __init__(self, seed: int = 0):
+        super().__init__(name="digits", seed=seed)
+        self.save_hyperparameters(logger=False)
+
+    def read(self):
+        open("measured.csv").close()
+        return super().read()
+
+class Removing(Callback):
+    def on_fit_end(self, trainer, pl_module):
+        Path("measured.csv").unlink()
+"""
+
+
+@pytest.mark.slow
+def test_data_that_went_away_are_not_taken_for_mlflow(sweep, workspace, quick):
+    (workspace.folder / "own_leaving_data.py").write_text(OWN_DATA)
+    (workspace.folder / "measured.csv").touch()
+    own = {"data": "own_leaving_data.Measured", "trainer.callbacks": "own_leaving_data.Removing"}
+    with pytest.warns(UserWarning, match=r"the best model is not registered: .*measured\.csv"):
+        outcome = sweep(trials=1, settings={**quick, **own})
+    assert outcome.code == 0, outcome.err

@@ -74,6 +74,32 @@ def test_an_experiment_gets_the_view_with_its_first_run_and_keeps_it(tracker, wo
     assert len(shared_view()) < 5000, "longer tags are refused by older databases"
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_ends_the_server_too(tracker, workspace, program_environment):
+    tracker.set_tags({"ae_lightning.variant": "VAE"})
+    tracker.finalize()
+    port = free_port()
+    # No proxy has a way to this machine's own addresses.
+    environment = {**program_environment, "http_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
+    command = [sys.executable, "-m", "ae_lightning", "ui", "--port", str(port)]
+    program = subprocess.Popen(command, cwd=workspace.folder, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout.readline().startswith("ae_lightning: http://127.0.0.1:")
+        assert listens(port)
+        program.send_signal(signal.SIGHUP)
+        program.send_signal(signal.SIGHUP)
+        assert program.wait(60) == 129
+    finally:
+        program.kill()
+        program.communicate()
+    assert not listens(port)
+
+
 @pytest.mark.slow
 def test_the_links_open_on_the_measures(workspace, browser, program_environment):
     judged = ("--evaluation.measures", "[mse,kmeans]", "--evaluation.pictures", "[reconstructions]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,24 +36,36 @@ def run(arguments: list[str]) -> int:
         UserError: If the samples or the settings cannot be used, or the output exists or cannot be written.
     """
     options = vars(parser().parse_args(arguments))
-    output: Path = options.pop("output").expanduser()
+    output: Path = options.pop("output")
     # So that --help need not wait for torch.
     from rich.console import Console
 
+    from ae_lightning.command_line.launch import prepare
     from ae_lightning.data.datamodule import DataModule
     from ae_lightning.data.source import STREAM
     from ae_lightning.data.store.conversion import convert
 
+    prepare()
     data = DataModule(**{key.removeprefix("data."): value for key, value in options.items()})
     if data.name == STREAM:
         raise ConfigError(f"convert: {data.path} is a stream already")
     if output.exists():
         raise ConfigError(f"convert: --output: {output} exists already; it is not overwritten")
-    with refusal_of_output("convert: --output", output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output, overwrites=False) as folder:
+    refused = partial(refusal_of_output, "convert: --output", output)
+    with ExitStack() as writing:
+        with refused():
+            output.parent.mkdir(parents=True, exist_ok=True)
+            folder = writing.enter_context(replacing(output, overwrites=False))
             folder.mkdir()
-            description = convert(data, folder, tell=partial(_tell, Console(stderr=True)))
+
+        def begin(line: str) -> None:
+            _tell(Console(stderr=True), line)
+            # Not before: a source, which may be the user's own, opens other files.
+            writing.enter_context(refused())
+
+        description = convert(data, folder, tell=begin)
+        with refused():
+            writing.close()
     sizes = ", ".join(f"{count:,} {name}" for name, count in description.num_samples.items())
     skipped = f"; {description.num_skipped:,} damaged files left out" if description.num_skipped else ""
     _tell(Console(), f"{sizes} in {output}{skipped}")
@@ -71,10 +84,17 @@ def parser() -> CommandParser:
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    made.add_argument("--output", metavar="DIR", type=Path, required=True, help="the folder to make")
+    made.add_argument("--output", metavar="DIR", type=_place, required=True, help="the folder to make")
     for key, settings in _DATA_KEYS.items():
         made.add_argument(f"--data.{key}", **settings)
     return made
+
+
+def _place(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text} begins with what is no user's name") from error
 
 
 def _truth(text: str) -> bool:
@@ -94,8 +114,10 @@ def _options(text: str) -> dict[str, Any]:
 def _mapping(text: str, example: str) -> dict[str, Any]:
     import yaml
 
+    from ae_lightning.command_line.yaml_text import load_yaml
+
     try:
-        read = yaml.safe_load(text)
+        read = load_yaml(text)
     except yaml.YAMLError:
         read = None
     if not isinstance(read, dict):

@@ -38,6 +38,7 @@ def run(arguments: list[str]) -> int:
     """
     options = parser().parse_args(arguments)
     # So that --help need not wait for mlflow.
+    from ae_lightning.machine.signals import ending_signals
     from ae_lightning.tracking.addresses import is_server, shown_uri, tracking_uri_from_environment
     from ae_lightning.tracking.pages import experiment_page, first_page
     from ae_lightning.tracking.web_server import address, require_free, serving
@@ -51,7 +52,9 @@ def run(arguments: list[str]) -> int:
     if is_server(uri):
         _show(f"{page.name}: {link}", link, opens=options.open)
         return 0
-    signal.signal(signal.SIGTERM, _end)
+    # Ctrl-C is Python's own. The server, in a session of its own, does not hear of a terminal that is closed.
+    for number in ending_signals() - {signal.SIGINT}:
+        signal.signal(number, _end)
     sys.stderr.write(f"MLflow's server starts on {shown_uri(uri)}\n")
     try:
         with serving(uri, options.port) as process:
@@ -69,6 +72,8 @@ def _show(text: str, link: str, *, opens: bool) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    # Once: a closed terminal may say so several times, and the server is given time to end.
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -105,10 +106,18 @@ def share_of_gpus(devices: str, num_taken: int, num_gpus: int, num_workers: int)
         num_workers: How many workers there are.
 
     Raises:
-        ConfigError: If trials on several GPUs each do not find room beside each other.
+        ConfigError: If trials on several GPUs each do not find room beside each other, or name one by a number that it
+            does not have among a worker's own.
     """
     if devices in ALL_DEVICES:
         return max(1, num_gpus // num_workers)
+    numbers = re.findall(r"\d+", devices) if re.search(r"[\[,]", devices) else []
+    if any(int(number) >= num_taken for number in numbers):
+        own = list(range(num_taken))
+        raise ConfigError(
+            f"trainer.devices: {devices} is not allowed with --workers {num_workers}, each of which sees its own GPUs "
+            f"alone and counts them from 0; give {num_taken} or {own}"
+        )
     if num_taken > 1 and num_workers * num_taken > num_gpus:
         raise ConfigError(
             f"--workers: {num_workers} workers with {num_taken} devices each (trainer.devices) need "

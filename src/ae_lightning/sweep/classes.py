@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from ae_lightning.errors import ConfigError, refusal_explained, unknown_name
+from ae_lightning.parts import import_part
 from ae_lightning.sweep.study_file import ClassChoice, class_choice
 
 Kind = TypeVar("Kind")
@@ -90,17 +90,18 @@ def find_class(key: str, path: str, module: ModuleType, kind: type[Kind]) -> typ
     """Find a class by its name in a module of Optuna's, or by its full path.
 
     Raises:
-        ConfigError: If there is none, or it is of another kind.
+        ConfigError: If there is none, it cannot be imported, or it is of another kind.
     """
-    folder, _, name = path.rpartition(".")
-    try:
-        found = getattr(import_module(folder) if folder else module, name)
-    except (ImportError, AttributeError) as error:
-        known = [name for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, kind)]
-        raise ConfigError(unknown_name(key, path, [name for name in known if name != kind.__name__])) from error
-    if not (isinstance(found, type) and issubclass(found, kind)):
-        raise ConfigError(f"{key}: {path!r} is no {kind.__name__}")
-    return found
+    if "." in path:
+        return import_part(key, path, kind)
+    known = {
+        name: cls
+        for name, cls in vars(module).items()
+        if isinstance(cls, type) and issubclass(cls, kind) and not inspect.isabstract(cls)
+    }
+    if path not in known:
+        raise ConfigError(unknown_name(key, path, known))
+    return known[path]
 
 
 def build(key: str, cls: type[Kind], given: dict[str, Any]) -> Kind:
@@ -115,4 +116,7 @@ def build(key: str, cls: type[Kind], given: dict[str, Any]) -> Kind:
             raise ConfigError(unknown_name(f"{key}.init_args", name, known))
     with refusal_explained(key), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return cls(**given)
+        try:
+            return cls(**given)
+        except AttributeError as error:  # a list where GridSampler wants a mapping
+            raise ConfigError(f"{key}.init_args: {cls.__name__} cannot use a value ({error})") from error

@@ -17,7 +17,7 @@ from ae_lightning.sweep.space import plain
 from ae_lightning.sweep.storage import is_sqlite, open_storage, retry_once
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.summary import as_parameters
-from ae_lightning.sweep.trial_queue import RUN_ID, put_back
+from ae_lightning.sweep.trial_queue import RUN_ID, counts, put_back
 from ae_lightning.tracking import gets_credentials
 from ae_lightning.tracking.addresses import is_same_store, shown_uri
 from ae_lightning.tracking.studies import REASON_TAG, STATE_TAG, StudyRun, open_study_run
@@ -86,10 +86,19 @@ def agree_on_constraints(study: optuna.Study, file: StudyFile) -> None:
     study.set_user_attr(CONSTRAINTS, wanted)
 
 
+def queue_first(study: optuna.Study, file: StudyFile) -> None:
+    """Queue those of the first trials that are not there yet: a study may be given more of them on a later night.
+
+    As many as it may still have: one above `trials` would be begun and given up, and be there then.
+    """
+    for values in file.first:
+        if file.trials is None or sum(map(counts, study.get_trials(deepcopy=False))) < file.trials:
+            study.enqueue_trial({key: plain(value) for key, value in values.items()}, skip_if_exists=True)
+
+
 def _begin(study: optuna.Study, file: StudyFile) -> None:
     """Queue the first trials, once though several machines begin a study, and note what it is about."""
-    for values in file.first:
-        study.enqueue_trial({key: plain(value) for key, value in values.items()}, skip_if_exists=True)
+    queue_first(study, file)
     study.set_metric_names(list(file.objectives))
     study.set_user_attr(OBJECTIVES, list(file.objectives))
 

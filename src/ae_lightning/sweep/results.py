@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.loading import read_checkpoint
 from ae_lightning.errors import UserError
-from ae_lightning.serving import example
+from ae_lightning.serving import Inputs, Outputs, example
 from ae_lightning.sweep.figures import write_figures
 from ae_lightning.sweep.study_file import StudyFile
 from ae_lightning.sweep.trial_queue import CHECKPOINT, CONFIGURATION, RUN_ID, best_trials, num_done
@@ -97,20 +97,21 @@ class Publisher:
             # Trained on another machine, which registers it itself, or with checkpoints turned off.
             return
         try:
+            # Before MLflow is asked: the data may be the user's own, and what they raise is none of its answers.
+            shown = example(str(checkpoint), data_of_checkpoint(read_checkpoint(checkpoint)))
             with self.run.refusal_survived("the best model"):
-                self._register(best[0], checkpoint)
+                self._register(best[0], checkpoint, shown)
                 self.study.set_user_attr(REGISTERED, best[0].number)
-        except UserError as error:
+        except (UserError, OSError) as error:
             rank_zero_warn(f"the best model is not registered: {error}")
 
-    def _register(self, trial: FrozenTrial, checkpoint: Path) -> None:
-        contents = read_checkpoint(checkpoint)
+    def _register(self, trial: FrozenTrial, checkpoint: Path, shown: tuple[Inputs, Outputs]) -> None:
         version = register_model(
             self.run.tracking_uri,
             self.run.experiment_id,
             trial.user_attrs[RUN_ID][0],
             checkpoint,
-            *example(str(checkpoint), data_of_checkpoint(contents)),
+            *shown,
             registered_name=self.file.name,
         )
         set_alias(self.run.tracking_uri, self.file.name, ALIAS, version)

@@ -209,13 +209,15 @@ def sole_sweep(url: str, name: str) -> Iterator[None]:
     """Keep this machine from sweeping a study twice at a time.
 
     Raises:
-        ConfigError: If it does already.
+        ConfigError: If it does already, or the lock cannot be written.
     """
     path = lock_path(url, name)
     try:
-        with FileLock(path, timeout=0):
-            yield
+        lock = FileLock(path, timeout=0).acquire()
     except Timeout as error:
         raise ConfigError(f"study {name!r} is being swept by another process already (lock {path})") from error
     except OSError as error:
         raise ConfigError(f"storage: {path} cannot be written ({error.strerror})") from error
+    # Outside the `try`: what fails in a whole sweep is not the lock.
+    with lock:
+        yield

@@ -16,7 +16,7 @@ from ae_lightning.errors import ConfigError
 from ae_lightning.machine.signals import is_started_by_rank_0
 from ae_lightning.sweep.checking import check_study
 from ae_lightning.sweep.command import Options
-from ae_lightning.sweep.open_study import agree_on_constraints, open_run, open_study, recover_with_runs
+from ae_lightning.sweep.open_study import agree_on_constraints, open_run, open_study, queue_first, recover_with_runs
 from ae_lightning.sweep.processes import SECONDS_FOR_A_WORKER, TASK, run_processes
 from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import check_continues
@@ -67,6 +67,7 @@ def sweep(num_workers: int, file: StudyFile) -> int:
         study = open_study(file, surroundings)
         check_continues(file.space, study.get_trials(deepcopy=False))
         agree_on_constraints(study, file)
+        queue_first(study, file)
         earlier = frozenset(trial.number for trial in best_trials(study))
         study_run = open_run(study, file, surroundings)
         publisher = Publisher(study, file, study_run)
