@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ae_lightning.errors import ConfigError, unknown_name
@@ -97,6 +98,18 @@ def bytes_of_gib(key: str, gib: float) -> int:
         ConfigError: If it is 0 or less, or no number.
     """
     return int(min(require_positive(key, gib) * 2**30, sys.maxsize))
+
+
+def expanded(key: str, path: str | Path) -> Path:
+    """Return a path with a user's home in place of `~` or `~NAME`.
+
+    Raises:
+        ConfigError: If there is no user of that name.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{key}: {path} begins with what is no user's name") from error
 
 
 def require_at_least(key: str, value: int, smallest: int = 1) -> int:

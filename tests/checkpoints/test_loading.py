@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 
 from ae_lightning import __version__
 from ae_lightning.checkpoints.checked_safetensors import digest_of
-from ae_lightning.checkpoints.loading import describe, load_state, require_training_state
+from ae_lightning.checkpoints.loading import describe, load_autoencoder, load_state, require_training_state
 from ae_lightning.checkpoints.weights_file import write_weights
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.errors import CheckpointError
@@ -56,6 +57,17 @@ def refusal(outcome):
 def test_fit_does_not_go_on_from_weights_alone(bare_workspace, trained):
     trained.save_checkpoint("weights.ckpt", weights_only=True)
     assert "weights.ckpt: holds weights alone" in refusal(bare_workspace("fit", "--ckpt_path", "weights.ckpt"))
+
+
+def test_why_a_variant_of_ones_own_cannot_be_imported_is_said(bare_workspace, trained):
+    trained.save_checkpoint("own.ckpt")
+    state = torch.load("own.ckpt", weights_only=True)
+    state["hyper_parameters"]["_class_path"] = "broken.OwnAE"
+    torch.save(state, "own.ckpt")
+    (bare_workspace.folder / "broken.py").write_text("class OwnAE:\n    gamma = gama\n")
+    sys.path.insert(0, str(bare_workspace.folder))
+    with pytest.raises(CheckpointError, match=r"'broken.OwnAE' cannot be imported: NameError: name 'gama' is not def"):
+        load_autoencoder("own.ckpt")
 
 
 @pytest.mark.parametrize("name", ["old.ckpt", "old.safetensors"])

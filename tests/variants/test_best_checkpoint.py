@@ -35,7 +35,7 @@ class ValidationLosses(pl.Callback):
         self.in_last_phase.append(pl_module.in_last_phase)
 
 
-def train(variant, folder):
+def train(variant, folder, **settings):
     """Return the losses, and the epoch of the best checkpoint."""
     torch.manual_seed(0)
     options = {"output_activation": "identity", "optimizer": ADAM, "scheduler": RISING}
@@ -47,6 +47,7 @@ def train(variant, folder):
         callbacks=[losses, RunCheckpoint(directory=str(folder))],
         logger=False,
         num_sanity_val_steps=0,
+        **settings,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
@@ -69,3 +70,9 @@ def test_without_phases_the_best_may_be_an_early_one(tmp_path):
     losses, epoch = train(VanillaAE, tmp_path)
     assert losses.losses[epoch] == min(losses.losses)
     assert epoch < NUM_EPOCHS / 2
+
+
+def test_the_best_is_found_where_not_every_epoch_is_validated(tmp_path):
+    losses, epoch = train(VanillaAE, tmp_path, check_val_every_n_epoch=2)
+    assert len(losses.losses) == NUM_EPOCHS // 2
+    assert epoch == 2 * losses.losses.index(min(losses.losses)) + 1 != NUM_EPOCHS - 1

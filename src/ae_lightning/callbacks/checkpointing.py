@@ -13,6 +13,7 @@ from torch import Tensor
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.checkpoints.files import newest_sound
 from ae_lightning.checkpoints.readable import readable
+from ae_lightning.data.foreign import data_of
 from ae_lightning.errors import ConfigError
 from ae_lightning.file_names import OTHER_RUNS, RUNS_IN_MLFLOW
 from ae_lightning.machine.run_lock import RunLock
@@ -144,7 +145,7 @@ class RunCheckpoint(ModelCheckpoint):
         Raises:
             CheckpointError: If a checkpoint would hold what could not be read again.
         """
-        if not sum(trainer.num_val_batches) and self.monitor == "val/loss":
+        if self.monitor == "val/loss" and not _has_validation(trainer):
             self.monitor = None
         self._is_trial = True
         readable(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))
@@ -204,6 +205,14 @@ class RunCheckpoint(ModelCheckpoint):
                 self._is_told = True
         for logger in run_loggers(trainer):
             logger.flush()
+
+
+def _has_validation(trainer: pl.Trainer) -> bool:
+    """Whether a training is validated; as its data say, where the loaders for that are not made yet."""
+    if trainer.val_dataloaders is not None:
+        return sum(trainer.num_val_batches) > 0
+    data = data_of(trainer)
+    return trainer.enable_validation and (data is None or "val" in data.split_names)
 
 
 def averages_at_the_end(trainer: pl.Trainer) -> bool:

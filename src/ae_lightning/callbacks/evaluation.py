@@ -28,7 +28,7 @@ from ae_lightning.callbacks.encoding import (
     overlay_images,
 )
 from ae_lightning.callbacks.narration import Parts, narrated
-from ae_lightning.checks import bytes_of_gib, require_at_least, require_seed
+from ae_lightning.checks import bytes_of_gib, expanded, require_at_least, require_seed
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.sample_keys import SampleKeys
 from ae_lightning.data.splits import Split, SplitName
@@ -129,7 +129,7 @@ class Evaluation(Callback):
         self._max_bytes = bytes_of_gib("evaluation.max_gib", max_gib)
         self.pca = pca
         self.seed = seed
-        self._cache = Cache(None if cache is None else Path(cache).expanduser())
+        self._cache = Cache(None if cache is None else expanded("evaluation.cache", cache))
         self._fit_samples: FitSamples | None = None
         self._shown: PictureCase | None = None
         self._has_told = False

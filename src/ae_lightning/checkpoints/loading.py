@@ -236,8 +236,9 @@ def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
     module_name, _, name = class_path.rpartition(".")
     try:
         found = getattr(import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} cannot be imported") from error
+    except Exception as error:  # a user's module may raise anything while it is imported
+        fault = f"{type(error).__name__}: {first_line(error)}"
+        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} cannot be imported: {fault}") from error
     if not (isinstance(found, type) and issubclass(found, Autoencoder)):
         raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} is no autoencoder")
     return found

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ae_lightning.checks import require_at_least, require_name, require_seed
+from ae_lightning.checks import expanded, require_at_least, require_name, require_seed
 from ae_lightning.data.augmentation_settings import Given
 from ae_lightning.data.augmenting import Augmenter
 from ae_lightning.data.holding_out import MAX_DEFAULT_VAL, TrainValDivider
@@ -159,7 +159,7 @@ class DataModule(ScaledData):
             missing=missing,
         )
         check_source(name, self.settings)
-        self._cache = DataCache(None if cache is None else Path(cache).expanduser(), cache_gib)
+        self._cache = DataCache(None if cache is None else expanded("data.cache", cache), cache_gib)
         require_at_least("data.batch_size", batch_size)
         require_at_least("data.num_val", 0 if num_val is None else num_val, 0)
         require_seed("data.split_seed", split_seed)

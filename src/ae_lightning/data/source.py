@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from ae_lightning.checks import expanded
 from ae_lightning.data.memory import OnDevice
 from ae_lightning.data.source_settings import SourceSettings
 from ae_lightning.data.splits import DataSet
@@ -120,21 +121,13 @@ def check_source(name: str, settings: SourceSettings) -> None:
     takes = STREAM_TAKES if source is None else source.takes
     if "path" in takes and not settings.path:
         raise ConfigError(f"data.path must say where the samples are when data.name is {name}")
-    _expanded("data.path", settings.path or "")
+    expanded("data.path", settings.path or "")
     for key in settings.given:
         # A checkpoint of images of several sizes brings this one to whatever it is judged on.
         if key not in takes and key != "resize":
             raise ConfigError(f"data.{key} is for {takers_of(key)} only; data.name is {name}")
     if source is not None:
         source.check(settings)
-
-
-def _expanded(key: str, path: str | Path) -> Path:
-    """Return a path with the user's home in place of `~`, which names nobody's where there is no such user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"{key}: {path} begins with what is no user's name") from error
 
 
 def check_stream_settings(
@@ -185,5 +178,5 @@ def load_data(
     check_source(name, settings)
     if name == STREAM:
         raise ConfigError("data.name stream stays on disk: it is not read into memory")
-    path, cache = _expanded("data.path", settings.path or "."), cache or DataCache(None)
-    return find_source(name).read(Place(_expanded("data.root", root), path, split_seed, settings, cache)).with_keys()
+    path, cache = expanded("data.path", settings.path or "."), cache or DataCache(None)
+    return find_source(name).read(Place(expanded("data.root", root), path, split_seed, settings, cache)).with_keys()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
-from ae_lightning.callbacks.recording import num_parameters
+from ae_lightning.callbacks.recording import closing_runs, num_parameters
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.launch import open_cli
 from ae_lightning.tracking import trackers
@@ -51,7 +51,8 @@ class TrialCLI(AutoencoderCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Train and judge."""
-        self.trainer.fit(**kwargs)
+        with closing_runs(self.trainer):
+            self.trainer.fit(**kwargs)
         self._judge(ckpt_path=self.best_checkpoint() or None, weights_only=True)
 
     def _judge(self, **weights: Any) -> None:
