@@ -35,8 +35,13 @@ def test_of_a_package_that_is_there_twice_the_version_is_the_one_that_python_imp
     assert packages_of(first, second)["numpy"] == "99.1"
 
 
-def test_a_package_without_a_name_is_left_out(packages_of):
-    found = packages_of({"gone-1.0": None})
+@pytest.mark.parametrize("finder", ["of Python", "of importlib_metadata"])
+@pytest.mark.parametrize("metadata", [None, "Version: 1.0\n"])
+def test_a_package_without_a_name_is_left_out(packages_of, metadata, finder):
+    if finder == "of importlib_metadata":
+        # Once a library has imported it, it finds packages beside Python's own, and raises more.
+        pytest.importorskip("importlib_metadata")
+    found = packages_of({"gone-1.0": metadata})
     assert all(isinstance(name, str) for name in found)
     assert "torch" in found
 

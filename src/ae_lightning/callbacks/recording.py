@@ -302,11 +302,13 @@ def environment(trainer: pl.Trainer) -> dict[str, Any]:
 def installed_packages() -> dict[str, str]:
     """Return the version of each installed package: a process reads the hundreds of files once."""
     installed: dict[str, str] = {}
-    for metadata in (distribution.metadata for distribution in distributions()):
-        # A folder that an installation has left half removed has no name.
-        if metadata["Name"]:
-            # Of two, Python imports the first on its path.
-            installed.setdefault(metadata["Name"], metadata["Version"])
+    for distribution in distributions():
+        # A folder that an installation has left half removed has no name, or no metadata at all.
+        with suppress(FileNotFoundError, KeyError):
+            metadata = distribution.metadata
+            if metadata["Name"]:
+                # Of two, Python imports the first on its path.
+                installed.setdefault(metadata["Name"], metadata["Version"])
     return installed
 
 
