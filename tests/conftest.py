@@ -116,6 +116,10 @@ def working_in(folder: Path) -> Iterator[Workspace]:
         # Rich would break lines at the width of whatever terminal the tests run in.
         patch.setenv("COLUMNS", "200")
         yield Workspace(folder)
+        # Another folder may have a module of the same name.
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
+                del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
