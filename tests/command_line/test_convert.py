@@ -62,7 +62,7 @@ def test_a_converted_set_is_trained_on_and_judged(workspace):
         (("--data.name", "folder", "--data.path", ".", "--data.follow_links", "maybe", "--output", "new"), "maybe"),
         (("--data.name", "stream", "--data.path", "taken", "--output", "new"), "taken is a stream already"),
         (("--data.name", "digits", "--output", "file/new"), "convert: --output: file/new cannot be written"),
-        (("--data.name", "digits", "--output", "~nobody-here/new"), "argument --output: ~nobody-here/new begins with"),
+        (("--data.name", "digits", "--output", "~nobody-here/new"), "convert: --output: ~nobody-here/new begins with"),
         (("--data.name", "folder", "--data.path", "~nobody-here", "--output", "new"), "data.path: ~nobody-here begins"),
         (("--data.name", "digits", "--data.root", "~nobody-here", "--output", "new"), "data.root: ~nobody-here begins"),
         (("--data.name", "folder", "--data.splits", "!!bool foo", "--output", "new"), "{train: DIR, test: DIR}, not"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -19,10 +18,11 @@ from ae_lightning.checkpoints.files import find_damage
 from ae_lightning.checkpoints.plain_weights import fault_of
 from ae_lightning.checkpoints.sampler_file import read_sampler
 from ae_lightning.checkpoints.weights_file import read_weights
-from ae_lightning.errors import CheckpointError, UserError, first_line
+from ae_lightning.errors import CheckpointError, ConfigError, UserError, first_line
 from ae_lightning.file_names import WEIGHTS_SUFFIX
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.networks.backbone import weights_follow
+from ae_lightning.parts import import_part
 from ae_lightning.versions import FIRST_VERSION, STATE_KEY, require_readable
 
 DATA_KEY = "DataModule"
@@ -232,16 +232,10 @@ def import_variant(contents: CheckpointContents) -> type[Autoencoder]:
     Raises:
         CheckpointError: If it cannot be imported, or is no autoencoder.
     """
-    class_path = str(contents.model["class_path"])
-    module_name, _, name = class_path.rpartition(".")
     try:
-        found = getattr(import_module(module_name), name)
-    except Exception as error:  # a user's module may raise anything while it is imported
-        fault = f"{type(error).__name__}: {first_line(error)}"
-        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} cannot be imported: {fault}") from error
-    if not (isinstance(found, type) and issubclass(found, Autoencoder)):
-        raise CheckpointError(f"checkpoint {contents.path}: {class_path!r} is no autoencoder")
-    return found
+        return import_part(f"checkpoint {contents.path}", str(contents.model["class_path"]), Autoencoder)
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _settings(path: str | Path, name: str, value: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ae_lightning.checks import expanded
 from ae_lightning.command_line.commands import CommandParser
 from ae_lightning.command_line.outputs import refusal_of_output
 from ae_lightning.errors import ConfigError
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
         UserError: If the samples or the settings cannot be used, or the output exists or cannot be written.
     """
     options = vars(parser().parse_args(arguments))
-    output: Path = options.pop("output")
+    output = expanded("convert: --output", options.pop("output"))
     # So that --help need not wait for torch.
     from rich.console import Console
 
@@ -84,17 +85,10 @@ def parser() -> CommandParser:
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    made.add_argument("--output", metavar="DIR", type=_place, required=True, help="the folder to make")
+    made.add_argument("--output", metavar="DIR", type=Path, required=True, help="the folder to make")
     for key, settings in _DATA_KEYS.items():
         made.add_argument(f"--data.{key}", **settings)
     return made
-
-
-def _place(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{text} begins with what is no user's name") from error
 
 
 def _truth(text: str) -> bool:

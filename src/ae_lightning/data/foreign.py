@@ -154,10 +154,13 @@ class ForeignData:
         """Return how many samples of this rank came before a batch: batches may be of different sizes."""
         return self._num_seen.get(str(trainer.state.stage), 0) if num_batches_before(trainer) else 0
 
+    def _overrides(self, hook: str) -> bool:
+        return getattr(type(self.module), hook) is not getattr(pl.LightningDataModule, hook)
+
     def _say_what_is_not_seen(self) -> None:
         """Warn of a module that changes batches after its loaders: asked without a Trainer, its hooks may fail."""
         for hook in ("on_before_batch_transfer", "on_after_batch_transfer"):
-            if getattr(type(self.module), hook) is not getattr(pl.LightningDataModule, hook):
+            if self._overrides(hook):
                 rank_zero_warn(ON_THE_WAY.format(name=self.dataset_name, hook=hook))
 
     def _read(self, name: SplitName) -> Split | None:
@@ -170,7 +173,7 @@ class ForeignData:
 
     def _loader(self, name: SplitName) -> Iterable[Any] | None:
         hook = f"{name}_dataloader"
-        if getattr(type(self.module), hook) is getattr(pl.LightningDataModule, hook):
+        if not self._overrides(hook):
             return None
         if not self._set_up:
             self.module.prepare_data()
