@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from ae_lightning.checkpoints.files import find_damage, write_checkpoint
+from ae_lightning.checkpoints.files import LAST_CHECKPOINT, find_damage, write_checkpoint
 from ae_lightning.checkpoints.loading import load_state
 from ae_lightning.checkpoints.readable import readable
 
@@ -30,7 +30,8 @@ class SoundCheckpointIO(TorchCheckpointIO):
             OSError: If the disk does not take it.
         """
         path = Path(path)
-        is_sound = path in self._written or find_damage(path) is None
+        # No other is kept as the previous one; to look at a file is to read it.
+        is_sound = path.name != LAST_CHECKPOINT or path in self._written or find_damage(path) is None
         write_checkpoint(readable(checkpoint), path, keeps_previous=is_sound)
         self._written.add(path)
 
