@@ -102,13 +102,16 @@ class Training:
 
     def wait_for_ranks(self):
         """The processes of the ranks that the first has started."""
-        self._wait(self._ranks)
-        return self._ranks()
+        ranks = []
+        self._wait(lambda: ranks.extend(self._ranks()) or ranks)
+        return ranks
 
     def _ranks(self):
-        # Others come and go: the program asks git where it is.
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "fit" in child.cmdline()]
+        # By their environment: a program that the first starts, as git, has the first's own command line for a moment.
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "LOCAL_RANK" in child.environ():
+                    yield child
 
     def _wait(self, condition):
         deadline = time.monotonic() + PATIENCE
