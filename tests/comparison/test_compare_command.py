@@ -221,12 +221,33 @@ def test_images_that_rows_have_in_common_are_held_once(in_pictures):
     assert len({id(model.encoded.x) for model in models.values()}) == 1
 
 
-def test_pca_in_the_pictures_is_the_one_that_was_measured(in_pictures):
+def require_the_pca_that_was_measured(comparison, models, label):
     """The test split is no larger than what pictures look at."""
-    comparison, models = in_pictures
-    encoded = models["PCA-2"].encoded
-    (row,) = [row for row in comparison.rows if row.label == "PCA-2"]
+    encoded = models[label].encoded
+    (row,) = [row for row in comparison.rows if row.label == label]
     assert mse(encoded.x, encoded.reconstructions) == pytest.approx(row.values["mse"].mean, rel=1e-4)
+
+
+def test_pca_in_the_pictures_is_the_one_that_was_measured(in_pictures):
+    require_the_pca_that_was_measured(*in_pictures, "PCA-2")
+
+
+LONGER = """
+import torch
+from ae_lightning import VanillaAE
+
+class Longer(VanillaAE):
+    def features(self, latent):
+        return torch.cat([latent, latent.square()], 1)
+"""
+
+
+def test_pca_has_as_many_numbers_as_a_latent_where_codes_have_more(workspace):
+    (workspace.folder / "longer.py").write_text(LONGER)
+    assert workspace.fit("--model", "longer.Longer", *JUDGED).code == 0
+    comparison = compare_runs(RunReader(workspace.uri).of_experiment("digits"))
+    models = {model.label: model for model in load_compared_models(comparison.rows, "test").found}
+    require_the_pca_that_was_measured(comparison, models, "PCA-2")
 
 
 OWN = """

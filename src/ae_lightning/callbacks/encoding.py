@@ -8,7 +8,6 @@ from functools import partial
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from ae_lightning.data.foreign import SeenData
@@ -23,7 +22,7 @@ from ae_lightning.models.autoencoder import Autoencoder
 
 
 def encode_split(
-    trainer: pl.Trainer,
+    trainer: pl.Trainer | None,
     model: Autoencoder,
     data: SeenData,
     split_name: SplitName,
@@ -36,7 +35,7 @@ def encode_split(
     The device holds one chunk at a time; what it makes of the chunks is put together on the CPU.
 
     Args:
-        trainer: Knows the ranks.
+        trainer: Knows the ranks; None where there are none.
         model: In eval mode.
         data: Holds the split.
         split_name: `train`, `val` or `test`.
@@ -51,11 +50,6 @@ def encode_split(
     size = _size_at_once(model)
     in_chunks = partial(_on_all_ranks, trainer, len(x), size)
     given = split.labels_or_missing() if model.needs_labels else None
-    if model.conditional:
-        rank_zero_warn(
-            f"{type(model).__name__} is given the class of each sample: measures of classes tell what its codes say of "
-            "it all the same, and compression counts no bits for it"
-        )
 
     def encode(chosen: Tensor) -> Tensor:
         return model.encode(_on(model, x[chosen]), None if given is None else _on(model, given[chosen]))
@@ -125,15 +119,15 @@ def _on(model: Autoencoder, tensor: Tensor) -> Tensor:
 
 
 def _on_all_ranks(
-    trainer: pl.Trainer, num_rows: int, size: int, function: Callable[[Tensor], Tensor]
+    trainer: pl.Trainer | None, num_rows: int, size: int, function: Callable[[Tensor], Tensor]
 ) -> Iterator[Tensor]:
     """Apply a function to positions, rank r taking every world_size-th from r; yield results in order, in blocks."""
-    num_ranks = trainer.world_size
+    rank, num_ranks = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
     for block in torch.split(torch.arange(num_rows), size * num_ranks):
         # The last block may not go round: the last position is taken again, so that all ranks gather as many.
-        own = torch.arange(-(-len(block) // num_ranks)) * num_ranks + trainer.global_rank
+        own = torch.arange(-(-len(block) // num_ranks)) * num_ranks + rank
         result = function(block[own.clamp(max=len(block) - 1)])
-        if num_ranks > 1:
+        if trainer is not None and num_ranks > 1:
             result = trainer.strategy.all_gather(result.contiguous()).transpose(0, 1).flatten(0, 1)[: len(block)]
         yield result
 

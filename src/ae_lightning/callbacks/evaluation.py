@@ -181,6 +181,11 @@ class Evaluation(Callback):
         with whole_parameters(trainer.strategy.model), narrated(trainer, "judging", done) as parts:
             num_train_images = self._num_held(data, "train", num_train_images)
             num_images = self._num_held(data, stage, num_images)
+            if model.conditional:
+                rank_zero_warn(
+                    f"{type(model).__name__} is given the class of each sample: measures of classes tell what its "
+                    "codes say of it all the same, and compression counts no bits for it"
+                )
             with parts.part("codes of the train split"):
                 train = encode_split(trainer, model, data, "train", num_images=num_train_images, reconstruct=False)
             with parts.part(f"codes of the {stage} split"):

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from ae_lightning.callbacks.encoding import fixed_sample, numpy_model
+from ae_lightning.callbacks.encoding import encode_split, fixed_sample, numpy_model
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from ae_lightning.checkpoints.loading import load_autoencoder, read_checkpoint
 from ae_lightning.comparison.contest import Row
 from ae_lightning.data.foreign import SeenData
-from ae_lightning.data.splits import Split
 from ae_lightning.errors import CheckpointError, UserError
 from ae_lightning.judging.baseline import Baseline
 from ae_lightning.judging.case import Case
@@ -129,11 +128,9 @@ def _load(row: Row, stage: str, seen: SeenImages) -> _Loaded:
     checkpoint = best if best.is_file() else folder / LAST_CHECKPOINT
     data = data_of_checkpoint(read_checkpoint(checkpoint))
     model = load_autoencoder(checkpoint).eval()
-    split = data.split("test" if stage == "test" else "val")
-    split = fixed_sample(split, min(NUM_IMAGES, num_within(MAX_BYTES, split.x.shape[1:])))
-    images = data.scale(split.x)
+    num_images = min(NUM_IMAGES, num_within(MAX_BYTES, data.spec.shape))
+    encoded = encode_split(None, model, data, "test" if stage == "test" else "val", num_images=num_images)
     functions = numpy_model(model)
-    encoded = _encode(functions, images.numpy(), split, model.spec.value_range)
     key = encoded.x.shape, blake2b(encoded.x.data).digest()
     encoded = replace(encoded, x=seen.setdefault(key, encoded.x))
     compared = ComparedModel(row.label, encoded, data.class_names, _samples(functions, encoded))
@@ -162,19 +159,6 @@ def _samples(model: NumpyModel, encoded: EncodedSplit) -> NDArray[np.float32] | 
         return None
     given = model.classes_in_turn(NUM_SAMPLES)
     return model.decode(model.draw_samples(NUM_SAMPLES, 0, given), given)
-
-
-def _encode(
-    model: NumpyModel, x: NDArray[np.float32], split: Split, value_range: tuple[float, float] | None
-) -> EncodedSplit:
-    given = split.labels_or_missing().numpy()
-    return EncodedSplit(
-        x=np.ascontiguousarray(x),
-        codes=model.encode(x, given),
-        reconstructions=model.restore(x, given),
-        labels=None if split.labels is None else given,
-        value_range=value_range,
-    )
 
 
 def _with_grid(compared: ComparedModel, model: NumpyModel) -> ComparedModel:
