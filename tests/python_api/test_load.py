@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ae_lightning as ael
+from ae_lightning.tracking.addresses import absolute_uri
 
 
 def model_of(workspace):
@@ -31,6 +32,16 @@ def test_it_is_what_the_training_returned(small, faces, place):
         _ = loaded.codes
 
 
+def test_a_model_is_looked_for_in_the_store_that_is_named(small, tmp_path, monkeypatch):
+    result, workspace = small
+    address, uri = model_of(workspace), absolute_uri(workspace.uri)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    assert ael.load(address, tracking_uri=uri).run_id == result.run_id
+    with pytest.raises(ael.UserError, match="has no such model"):
+        ael.load(address)
+
+
 def test_the_arrays_can_be_given_again(small, faces, names):
     result, _ = small
     loaded = ael.load(result.checkpoint, faces, names)
@@ -50,6 +61,7 @@ def test_the_command_line_says_what_to_give(small):
     ("place", "said"),
     [
         ("nowhere", "'nowhere' is no file, and MLflow at 'sqlite:///mlflow.db' has no such run"),
+        ("models:/no/1", "models:/no/1: MLflow at 'sqlite:///mlflow.db' has no such model"),
         ("no/where.ckpt", "checkpoint no/where.ckpt: there is no such file or folder"),
         ("~nosuchuser/x", "checkpoint ~nosuchuser/x: there is no such file or folder"),
     ],

@@ -94,6 +94,8 @@ def load(
 
 def _find_checkpoint(place: str | Path, tracking_uri: str) -> Path:
     if str(place).startswith(MODELS):
+        if not is_made(tracking_uri):
+            raise TrackingError(f"{place}: MLflow at {shown_uri(tracking_uri)!r} has no such model")
         return checkpoint_of_model(tracking_uri, str(place))
     path = Path(place)
     # What follows the tilde may be no user's name: then it is a path like any other.

@@ -191,7 +191,8 @@ def checkpoint_of_model(tracking_uri: str, model_uri: str) -> Path:
         # MLflow would make a folder of its own, and nobody would remove it.
         brought = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, brought, ignore_errors=True)
-    with answers_explained(tracking_uri):
+    # Of a model that is in no registry, MLflow asks the store that its module-level functions use, whatever is named.
+    with answers_explained(tracking_uri), module_functions_at(tracking_uri):
         folder = Path(download_artifacts(model_uri, dst_path=brought, tracking_uri=uri, registry_uri=uri))
         flavor = Model.load(str(folder)).flavors.get("python_function", {})
     if flavor.get("loader_module") != "ae_lightning.serving":

@@ -231,7 +231,7 @@ def find_or_create_experiment(client: MlflowClient, tracking_uri: str, name: str
 
 
 @contextmanager
-def module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]:
+def module_functions_at(tracking_uri: str, experiment_id: str | None = None) -> Iterator[None]:
     """Let MLflow's module-level functions use a store; left so, the process's next run would go there too."""
     import mlflow
 
@@ -239,7 +239,8 @@ def module_functions_at(tracking_uri: str, experiment_id: str) -> Iterator[None]
     was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
     before = mlflow.get_tracking_uri() if was_set else None
     mlflow.set_tracking_uri(absolute_uri(tracking_uri))
-    mlflow.set_experiment(experiment_id=experiment_id)
+    if experiment_id is not None:
+        mlflow.set_experiment(experiment_id=experiment_id)
     try:
         yield
     finally:
