@@ -28,7 +28,7 @@ class LatentCycleOptions(AutoencoderOptions, total=False):
 
 
 class LatentCycle(Autoencoder):
-    """Adds the latent cycle ‖z − f(g(z))‖², z ~ N(0, I), to the terms of the base beside it (Eftimiades).
+    """Adds the latent cycle ‖z − f(g(z))‖², z drawn from the prior, to the terms of the base beside it (Eftimiades).
 
     Args:
         schedule: `alternating`: 10 rounds, each an equal share of the training, first the latent cycle alone, then the

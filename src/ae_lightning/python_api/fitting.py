@@ -97,7 +97,7 @@ def fit(
             model, such as `ael.VAE(spec=ael.spec_of(x))`, which is trained in place.
         x: Samples to train on: images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D), as an
             array or a tensor. Or `ael.DataModule(...)`, any other LightningDataModule, the name of a source such as
-            `"mnist"`, or the `Path` of a folder of images or of an `.npz`.
+            `"mnist"`, or the `Path` of a folder of images, of an `.npz` or of a table.
         y: Classes of the samples, whole numbers (−1: missing) or words, shape (N,). They are for measures and
             pictures; nothing but a conditional variant is trained on them.
         x_test: Samples to judge on. Without them a fifth of `x` is held out.

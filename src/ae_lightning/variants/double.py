@@ -8,7 +8,7 @@ from ae_lightning.models.latent_cycle import LatentCycle, LatentCycleOptions
 
 
 class DoubleAE(LatentCycle):
-    """Minimise rec(x, g(f(x))) and, for z ~ N(0, I), ‖z − f(g(z))‖² (Eftimiades's double autoencoder)."""
+    """Minimise rec(x, g(f(x))) and, for z drawn from the prior, ‖z − f(g(z))‖² (Eftimiades's double autoencoder)."""
 
     def __init__(self, **options: Unpack[LatentCycleOptions]) -> None:
         super().__init__(**options)

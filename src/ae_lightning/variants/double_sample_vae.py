@@ -16,7 +16,7 @@ class DoubleSampleOptions(BatchPosteriorOptions, total=False):
 
 
 class DoubleSampleVAE(LatentCycle, BatchPosterior):
-    """Minimise rec(x, g(z)) + β·KL(N(m, v) ‖ N(0, I)) of the batch, and ‖z − f(g(z))‖² for z ~ N(0, I).
+    """Minimise rec(x, g(z)) + β·KL(N(m, v) ‖ N(0, I)) of the batch, and ‖z − f(g(z))‖² for z of the prior.
 
     Eftimiades, future directions: "combine double and variational with sample estimated loss".
     """
