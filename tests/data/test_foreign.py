@@ -8,6 +8,7 @@ import weakref
 import lightning.pytorch as pl
 import pytest
 import torch
+from conditional_vae import ConditionalVAE
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:not for these data",
     "ignore:.*no data module of this",
     "ignore:.*on_after_batch_transfer",
+    "ignore:.*is given the class of each sample",
 )
 
 
@@ -78,6 +80,41 @@ def test_its_spec_is_what_its_train_loader_gives():
     assert (moons.shape, moons.kind, moons.value_range) == ((8,), "vector", None)
     assert (moons.num_train, moons.num_classes) == (100, 2)
     assert (plain.shape, plain.value_range, plain.num_classes) == ((1, 8, 8), (0.0, 1.0), 0)
+
+
+class Scaled(pl.LightningDataModule):
+    """Scaled by the bounds of its train split, as is usual; a class of the test split is in no other."""
+
+    def loader(self, name):
+        seed, low, high, num_classes = {"train": (0, 0, 1, 2), "val": (1, -0.2, 1.2, 2), "test": (2, 0, 1, 4)}[name]
+        x = low + (high - low) * torch.rand(20, 6, generator=torch.Generator().manual_seed(seed))
+        return DataLoader(TensorDataset(x, torch.arange(20) % num_classes), batch_size=8)
+
+    def train_dataloader(self):
+        return self.loader("train")
+
+    def val_dataloader(self):
+        return self.loader("val")
+
+    def test_dataloader(self):
+        return self.loader("test")
+
+
+def test_its_bounds_and_classes_are_those_of_all_its_splits():
+    data = seen_data(Scaled())
+    train = data.split("train")
+    assert 0 <= train.x.min() < train.x.max() <= 1
+    assert (data.spec.value_range, data.spec.num_classes, data.class_names) == (None, 4, ("0", "1", "2", "3"))
+
+
+@pytest.mark.parametrize("variant", [VAE, ConditionalVAE])
+def test_values_outside_of_the_train_splits_bounds_are_judged_too(variant):
+    data, judged = Scaled(), Evaluation(measures=["mse", "kmeans"], every_n_epochs=1, pictures=[], cache=None)
+    trainer = build_trainer(1, callbacks=[judged], validate=True)
+    model = build(data, variant)
+    trainer.fit(model, data)
+    assert {"val/mse", "val/pca_mse", "val/kmeans_accuracy"} <= set(trainer.callback_metrics)
+    assert model.reconstruction.output_activation == "identity"
 
 
 def test_its_splits_are_read_in_their_own_order():

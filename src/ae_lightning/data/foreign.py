@@ -68,17 +68,18 @@ class ForeignData:
 
     @cached_property
     def spec(self) -> DataSpec:
-        """What a sample is, as the train loader gives it; reads it."""
+        """What a sample is, as the train loader gives it; reads all loaders, since bounds and classes hold for all."""
         train = self.split("train")
-        low, high = float(train.x.min()), float(train.x.max())
-        bounded = low >= 0 and high <= 1
-        num_classes = 0 if train.labels is None else int(train.labels.max()) + 1
+        read = [self.split(name) for name in self.split_names]
+        # What is scaled by the train split's own bounds lies a little outside of them in another.
+        bounded = all(float(split.x.min()) >= 0 and float(split.x.max()) <= 1 for split in read)
+        classes = [int(split.labels.max()) + 1 for split in read if split.labels is not None]
         return DataSpec(
             train.shape,
             kind_of(train.shape),
             value_range=(0.0, 1.0) if bounded else None,
             num_train=len(train),
-            num_classes=num_classes,
+            num_classes=0 if train.labels is None else max(classes),
         )
 
     @property
