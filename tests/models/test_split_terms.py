@@ -8,6 +8,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.models.batch_posterior import batch_posterior_kl
+from ae_lightning.models.phases import weighted_sum
 from ae_lightning.models.split_terms import MomentTerm, SplitTerms
 from ae_lightning.networks import MLP
 from ae_lightning.spec import DataSpec
@@ -90,6 +91,13 @@ def kl_of_rows(draws_BL):
     rows = draws_BL.double()
     gaussian = Normal(rows.mean(dim=0), rows.var(dim=0, correction=0).sqrt())
     return kl_divergence(gaussian, Normal(torch.zeros_like(gaussian.loc), 1.0)).sum().item()
+
+
+@pytest.mark.parametrize("take", [weighted_sum, lambda terms, _: SplitTerms().add(terms, 3)], ids=["step", "split"])
+def test_a_term_of_several_values_a_sample_is_refused_by_name(take):
+    take({"kl": torch.ones(3), "one": torch.tensor(1.0)}, {})
+    with pytest.raises(ValueError, match=r"^term 'kl' has shape \(3, 4, 4\); give one value a sample, or one for the"):
+        take({"one": torch.ones(3), "kl": torch.ones(3, 4, 4)}, {})
 
 
 def test_far_from_zero_the_variance_is_exact():

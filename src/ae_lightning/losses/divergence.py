@@ -14,25 +14,25 @@ def gaussian_kl(mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
     ½ Σ_j (μ_j² + σ_j² − 1 − log σ_j²), Kingma & Welling 2014, appendix B.
 
     Args:
-        mean_BL: μ, shape (B, L).
-        log_variance_BL: log σ², shape (B, L).
+        mean_BL: μ, shape (B, L), or of maps (B, L, h, w).
+        log_variance_BL: log σ², of the same shape.
 
     Returns:
         Shape (B,).
     """
-    return 0.5 * (mean_BL.square() + log_variance_BL.exp() - 1 - log_variance_BL).sum(dim=1)
+    return 0.5 * (mean_BL.square() + log_variance_BL.exp() - 1 - log_variance_BL).flatten(1).sum(dim=1)
 
 
 def gaussian_log_prob(z_BL: Tensor, mean_BL: Tensor, log_variance_BL: Tensor) -> Tensor:
     """Return log N(z; μ, σ²) of each image, in nats: shape (B,).
 
     Args:
-        z_BL: Where.
-        mean_BL: μ, shape (B, L).
-        log_variance_BL: log σ², shape (B, L).
+        z_BL: Where, shape (B, L), or of maps (B, L, h, w).
+        mean_BL: μ, of the same shape.
+        log_variance_BL: log σ², of the same shape.
     """
     squares_BL = (z_BL - mean_BL).square() * (-log_variance_BL).exp()
-    return -0.5 * (squares_BL + log_variance_BL + math.log(2 * math.pi)).sum(dim=1)
+    return -0.5 * (squares_BL + log_variance_BL + math.log(2 * math.pi)).flatten(1).sum(dim=1)
 
 
 def diagonal_gaussian_kl(mean_L: Tensor, variance_L: Tensor) -> Tensor:

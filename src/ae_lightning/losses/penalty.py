@@ -10,24 +10,25 @@ from torch import Tensor
 
 def l1_activity(z_BL: Tensor) -> Tensor:
     """Return Σ_j |z_j| of each image, shape (B,)."""
-    return z_BL.abs().sum(dim=1)
+    return z_BL.abs().flatten(1).sum(dim=1)
 
 
 def keep_largest(z_BL: Tensor, k: int) -> Tensor:
     """Keep the k largest activations of each code and set the others to 0 (Makhzani & Frey 2014, algorithm 1).
 
     Args:
-        z_BL: Codes, shape (B, L).
-        k: Activations to keep; all of them if L is not larger.
+        z_BL: Codes, shape (B, L), or maps (B, L, h, w), whose activations are all of one code.
+        k: Activations to keep; all of them if there are no more.
     """
-    k = min(k, z_BL.shape[1])
-    indices = z_BL.topk(k, dim=1).indices
-    return torch.zeros_like(z_BL).scatter(1, indices, z_BL.gather(1, indices))
+    activations_BN = z_BL.flatten(1)
+    indices = activations_BN.topk(min(k, activations_BN.shape[1]), dim=1).indices
+    kept_BN = torch.zeros_like(activations_BN).scatter(1, indices, activations_BN.gather(1, indices))
+    return kept_BN.view(z_BL.shape)
 
 
 def latent_cycle(z_BL: Tensor, cycled_BL: Tensor) -> Tensor:
     """Return ‖z − f(g(z))‖² of each code, shape (B,) (Eftimiades's double autoencoder)."""
-    return (z_BL - cycled_BL).square().sum(dim=1)
+    return (z_BL - cycled_BL).square().flatten(1).sum(dim=1)
 
 
 def jacobian_norm(encode: Callable[[Tensor], Tensor], x_BCHW: Tensor, v_BL: Tensor) -> Tensor:

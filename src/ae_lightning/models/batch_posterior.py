@@ -45,8 +45,8 @@ def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Esti
     """Return KL(N(m, v) ‖ N(0, I)) in nats, with m and v estimated over the global batch, or over a split (Eftimiades).
 
     Args:
-        mean_BL: μ of each image's code, shape (B, L).
-        log_variance_BL: log σ², shape (B, L).
+        mean_BL: μ of each image's code, shape (B, L), or of maps (B, L, h, w).
+        log_variance_BL: log σ², of the same shape.
         estimator: `aggregate`: v is the mean of σ² plus the variance of μ, the moments of the aggregate posterior.
             `posterior`: v is the mean of σ².
     """
@@ -57,4 +57,4 @@ def batch_posterior_kl(mean_BL: Tensor, log_variance_BL: Tensor, estimator: Esti
             variance_L = variance_L + moments.variance.chunk(2)[0]
         return diagonal_gaussian_kl(m_L, variance_L)
 
-    return MomentTerm(torch.cat([mean_BL, log_variance_BL.exp()], dim=1), of_moments)
+    return MomentTerm(torch.cat([mean_BL.flatten(1), log_variance_BL.exp().flatten(1)], dim=1), of_moments)

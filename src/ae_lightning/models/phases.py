@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from ae_lightning.data.batch import Batch
 from ae_lightning.draws import Draws
 from ae_lightning.errors import ConfigError
-from ae_lightning.models.split_terms import Term
+from ae_lightning.models.split_terms import Term, mean_of
 
 Terms = Callable[[Batch, Draws], Mapping[str, Term]]
 """From a batch and its random numbers to terms by name, as `loss_terms` returns them."""
@@ -80,7 +80,7 @@ class Player:
 
 def weighted_sum(terms: Mapping[str, Term], weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum of the terms, each averaged over the batch, and the averages themselves."""
-    means = {name: term.mean() for name, term in terms.items()}
+    means = {name: mean_of(name, term) for name, term in terms.items()}
     # A product with 1 and a sum of one are operations of their own, forward and backward, that change nothing.
     weighed = [mean if weights.get(name, 1.0) == 1 else weights[name] * mean for name, mean in means.items()]
     return weighed[0] if len(weighed) == 1 else torch.stack(weighed).sum(), means

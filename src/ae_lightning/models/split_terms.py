@@ -79,6 +79,21 @@ Term = Tensor | MomentTerm
 """Of shape (B,), one value a sample; of shape (), one for the whole batch; or of the samples' moments."""
 
 
+def mean_of(name: str, term: Term) -> Tensor:
+    """Return the average of a term over the batch, shape ().
+
+    Args:
+        name: For the error.
+        term: As `loss_terms` returns it.
+
+    Raises:
+        ValueError: If it has several values a sample: their average would be too small a sum, in silence.
+    """
+    if isinstance(term, Tensor) and term.ndim > 1:
+        raise ValueError(f"term {name!r} has shape {tuple(term.shape)}; give one value a sample, or one for the batch")
+    return term.mean()
+
+
 class SplitTerms:
     """Adds up the terms of batches, and gives those of all samples on all ranks.
 
@@ -104,7 +119,7 @@ class SplitTerms:
                 self._values[name].append(torch.stack([values_BK.mean(dim=0), values_BK.var(dim=0, correction=0)]))
                 self._of_moments[name] = term.of_moments
             else:
-                self._values[name].append(term.detach().mean())
+                self._values[name].append(mean_of(name, term.detach()))
 
     def of_split(self) -> dict[str, Tensor]:
         """Return each term of the whole split, shape (), float64; every rank must ask at the same time."""

@@ -181,10 +181,10 @@ class VariantSuite(TwoProcesses):
         model = self.build(**case).eval()
         x = generate_batch(case["spec"], 4)
         terms = model.loss_terms(self.batch(x), draws_for(model, x))
+        assert {term.shape for term in terms.values() if isinstance(term, Tensor)} <= {(4,), ()}
         total, means = model.objective(self.batch(x), draws_for(model, x))
         weights = model.term_weights()
         expected = sum(weights.get(name, 1.0) * term.mean().item() for name, term in terms.items())
-        assert {term.shape for term in terms.values() if isinstance(term, Tensor)} <= {(4,), ()}
         assert {name: mean.item() for name, mean in means.items()} == pytest.approx(
             {name: term.mean().item() for name, term in terms.items()}, rel=1e-5
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Unpack
 
 import torch
@@ -47,19 +48,24 @@ class AdversarialAE(Autoencoder):
         super().__init__(**options)
         self.adversarial_weight = require_non_negative("model.adversarial_weight", adversarial_weight)
         self.build_discriminator_optimizer = discriminator_optimizer
-        self.discriminator = build_discriminator(self.latent_dim, discriminator_hidden)
+        self.discriminator = build_discriminator(prod(self.code_shape), discriminator_hidden)
+
+    def logits(self, latent: Tensor) -> Tensor:
+        """Return the discriminator's logits of codes, vectors or maps, being draws of the prior, shape (B, 1)."""
+        logits_B1: Tensor = self.discriminator(latent.flatten(1))
+        return logits_B1
 
     def autoencoder_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction, and how far the discriminator is from taking the codes for the prior's."""
         z_BL = self.encode(batch.x, batch.labels)
         # The discriminator, whose turn is next, is shown the same codes: they are encoded once.
         self._shown_BL = z_BL.detach()
-        fooled = encoder_loss(self.discriminator(z_BL))
+        fooled = encoder_loss(self.logits(z_BL))
         return {"reconstruction": self.reconstruction_term(batch, z_BL), "encoder": fooled}
 
     def discriminator_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return how badly the discriminator tells the prior's draws from the codes."""
-        drawn, shown = self.discriminator(self.draw_prior(draws, batch.labels)), self.discriminator(self._shown_BL)
+        drawn, shown = self.logits(self.draw_prior(draws, batch.labels)), self.logits(self._shown_BL)
         return {"discriminator": discriminator_loss(drawn, shown)}
 
     def training_weights(self) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from math import prod
 from typing import Unpack
 
 import torch
@@ -45,18 +45,21 @@ class ContractiveAE(Autoencoder):
 
     def loss_terms(self, batch: Batch, draws: Draws) -> dict[str, Tensor]:
         """Return the reconstruction and the squared norm of the encoder's Jacobian."""
-        v_BL = draws.rademacher(self.latent_dim)
+        v_BL = draws.rademacher(prod(self.code_shape))
         return {
             "reconstruction": self.reconstruction_term(batch, self.encode(batch.x, batch.labels)),
             "jacobian": self.jacobian_term(batch.x, v_BL, batch.labels),
         }
 
     def jacobian_term(self, x: Tensor, v_BL: Tensor, given: Tensor | None = None) -> Tensor:
-        """Return ‖∂f/∂x‖²_F of each sample, or its estimate from one random vector a code, shape (B,)."""
+        """Return ‖∂f/∂x‖²_F of each sample, or its estimate from one random vector a code, flattened, shape (B,)."""
         # Validation runs in inference mode, whose tensors have no Jacobian: copies made outside of it do.
         with torch.inference_mode(False), autocast_off(x), running_statistics(self.encoder):
             x, v_BL = x.clone(), v_BL.clone()
-            encode = partial(self.encode, given=given)
+
+            def encode(x: Tensor) -> Tensor:
+                return self.encode(x, given).flatten(1)
+
             return exact_jacobian_norm(encode, x) if self.exact else jacobian_norm(encode, x, v_BL)
 
     def term_weights(self) -> Mapping[str, float]:

@@ -63,7 +63,7 @@ class SparseAE(Autoencoder):
         z_BL = self.encode(batch.x, batch.labels)
         terms: dict[str, Term] = {"reconstruction": self.reconstruction_term(batch, z_BL)}
         if self.penalty == "kl":
-            terms["sparsity"] = MomentTerm(z_BL, lambda moments: bernoulli_kl(self.rho, moments.mean))
+            terms["sparsity"] = MomentTerm(z_BL.flatten(1), lambda moments: bernoulli_kl(self.rho, moments.mean))
         if self.penalty == "l1":
             terms["sparsity"] = l1_activity(z_BL)
         return terms
