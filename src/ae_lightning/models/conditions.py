@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from ae_lightning.spec import DataSpec
 
@@ -29,19 +28,19 @@ def append_condition(x: Tensor, given: Tensor | None, num_classes: int, axis: in
 
     Args:
         x: Samples or latents, shape (B, …).
-        given: Classes, int64, shape (B,); where one is missing (−1) all of its values are 0.
+        given: Classes, int64, shape (B,); where one is missing (−1), or is none of the K, all of its values are 0: what
+            a model was never told, it is not told for another class, and no value on a device is waited for.
         num_classes: K, how many there are.
         axis: Which axis becomes longer by K.
 
     Raises:
-        ValueError: If there are no classes, or one is not below K.
+        ValueError: If there are no classes, or not one for each sample.
     """
     if given is None:
         raise ValueError("this model is conditional: give the classes, −1 where one is not known")
     if len(given) != len(x):
         raise ValueError(f"{len(given)} classes for {len(x)} samples")
-    # one class more, that of missing labels, whose place is then dropped
-    one_hot_BK = F.one_hot(given.to(x.device) % (num_classes + 1), num_classes + 1)[:, :num_classes].to(x.dtype)
+    one_hot_BK = (given.to(x.device)[:, None] == torch.arange(num_classes, device=x.device)).to(x.dtype)
     shape = [1] * x.ndim
     shape[0], shape[axis] = len(x), num_classes
     sizes = list(x.shape)
