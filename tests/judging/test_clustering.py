@@ -89,6 +89,16 @@ def test_kmeans_is_scikit_learns(blobs: tuple[EncodedSplit, EncodedSplit]) -> No
     assert values["kmeans_ari"] == pytest.approx(adjusted_rand_score(evaluated.labels, found))
 
 
+@pytest.mark.parametrize("most_at_once", [1_000, 100])
+def test_kmeans_of_codes_far_from_zero_is_that_of_codes_near_it(
+    blobs: tuple[EncodedSplit, EncodedSplit], monkeypatch: pytest.MonkeyPatch, most_at_once: int
+) -> None:
+    """As of coordinates or pressures in their own units, whose code an encoder without bounds leaves where it is."""
+    monkeypatch.setattr(clustering, "MAX_FULL_BATCH_CODES", most_at_once)
+    far = [replace(one, codes=one.codes + np.float32(1e5)) for one in blobs]
+    assert kmeans(*far, seed=0) == pytest.approx({"kmeans_accuracy": 1, "kmeans_nmi": 1, "kmeans_ari": 1})
+
+
 def test_gmm_agrees_with_a_mixture_run_to_convergence(blobs: tuple[EncodedSplit, EncodedSplit]) -> None:
     train, evaluated = overlapping(blobs, noise=4)
     mixture = GaussianMixture(3, tol=1e-6, max_iter=1000, n_init=3, random_state=1).fit(train.codes)

@@ -101,9 +101,11 @@ def kmeans_clusters(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> 
         ValueError: If ``evaluated`` has no labels.
     """
     codes, _ = evaluated.labelled()
+    # About their mean: what scikit-learn computes in 32-bit loses what codes far from 0 differ by.
+    mean = train.codes.mean(axis=0, dtype=np.float64).astype(np.float32)
     with unconverged_is_fine():
-        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes)
-    return np.asarray(fitted.predict(codes), dtype=np.int64)
+        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes - mean)
+    return np.asarray(fitted.predict(codes - mean), dtype=np.int64)
 
 
 def num_classes(train: EncodedSplit, evaluated: EncodedSplit) -> int:
