@@ -31,6 +31,15 @@ def test_what_is_neither_better_nor_worse_decides_nothing():
     assert verdict(own, built(VanillaAE, 8)) == []
 
 
+@pytest.mark.parametrize(("own", "pca"), [(-5e-4, -7e-4), (-7e-4, -5e-4), (-1e-4, 0.0)])
+def test_estimates_below_zero_decide_nothing(own, pca):
+    """They differ by chance alone: the model, which is named first, was ahead whichever was lower."""
+    assert verdict({"prior_mmd": own, "pca_prior_mmd": pca}, built(VanillaAE, 8)) == []
+    assert verdict({"prior_mmd": own, "pca_prior_mmd": 0.1}, built(VanillaAE, 8)) == [
+        "verdict: ahead of PCA to generate (prior_mmd)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "more", "said"),
     [

@@ -47,6 +47,12 @@ def test_the_better_one_is_marked(name, own, pca, own_is_better):
     assert ("▲" in first, "▲" in second) == (own_is_better, not own_is_better)
 
 
+def test_of_two_estimates_below_zero_neither_is_better():
+    assert rows({"test/prior_mmd": -0.0005, "test/pca_prior_mmd": -0.0007}) == [
+        ("generate", "prior_mmd ↓", "[bold]▲ -0.0005[/bold]", "[bold]▲ -0.0007[/bold]")
+    ]
+
+
 def test_where_more_is_no_better_nothing_is_bold():
     assert rows({"test/active_units": 5, "test/pca_active_units": 7}) == [
         ("generate", "active_units", "5.0000", "7.0000")

@@ -17,7 +17,7 @@ from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.same_samples import fingerprints_in
-from ae_lightning.judging.directions import best_of
+from ae_lightning.judging.directions import best_places
 from ae_lightning.judging.measure import Measure
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.plain_text import plain
@@ -94,8 +94,8 @@ def judged(own: Mapping[str, float], model: Autoencoder, stage: str, measures: S
 
 def _beside_pca(name: str, own: Mapping[str, float], measures: Sequence[Measure]) -> str:
     values = [own[key] for key in (name, f"pca_{name}") if key in own]
-    best = best_of(name, values, measures) if len(values) > 1 else None
-    model, *pca = (f"**{value:.4f}**" if value == best else f"{value:.4f}" for value in values)
+    best = best_places(name, values, measures) if len(values) > 1 else frozenset()
+    model, *pca = (f"**{value:.4f}**" if place in best else f"{value:.4f}" for place, value in enumerate(values))
     return f"{name} {model}{f' ({pca[0]})' if pca else ''}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from ae_lightning.judging.directions import best_of, measure_of
+from ae_lightning.judging.directions import best_places, measure_of
 from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.models.autoencoder import Autoencoder
 
@@ -26,11 +26,11 @@ def compared_with_pca(
     behind: dict[str, list[str]] = {}
     for name, value in own.items():
         pca, measure = own.get(f"pca_{name}"), measure_of(name, measures)
-        if pca is None or measure is None or value == pca:
+        if pca is None or measure is None:
             continue
-        best = best_of(name, (value, pca), measures)
-        if best is not None:
-            (ahead if best == value else behind).setdefault(measure.goal, []).append(name)
+        best = best_places(name, (value, pca), measures)
+        if len(best) == 1:
+            (ahead if 0 in best else behind).setdefault(measure.goal, []).append(name)
     return ahead, behind
 
 

@@ -15,7 +15,7 @@ from ae_lightning.command_line.store_option import OPTION as STORE_OPTION
 from ae_lightning.command_line.ui import DEFAULT_PORT
 from ae_lightning.data.data_line import data_line
 from ae_lightning.data.foreign import SeenData
-from ae_lightning.judging.directions import ARROWS, BEST, best_of, measure_of
+from ae_lightning.judging.directions import ARROWS, BEST, best_places, measure_of
 from ae_lightning.judging.measure import Goal, Measure
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.tracking import is_same_store, is_server, run_page, shown_uri, tracking_uri_from_environment
@@ -57,8 +57,7 @@ def measure_rows(own: Mapping[str, float], measures: Sequence[Measure] = ()) -> 
         measure = given[name]
         direction = "" if measure is None else ARROWS.get(measure.metrics[name], "")
         pair = [own[key] for key in (name, f"pca_{name}") if key in own]
-        best = best_of(name, pair, measures) if len(pair) > 1 else None
-        better = frozenset(place for place, value in enumerate(pair) if value == best)
+        better = best_places(name, pair, measures) if len(pair) > 1 else frozenset()
         shown = tuple(f"{BEST} {value:.4f}" if place in better else f"{value:.4f}" for place, value in enumerate(pair))
         yield MeasureRow(goals[name], goals[name] != before, f"{name} {direction}".rstrip(), shown, better)
         before = goals[name]

@@ -38,6 +38,25 @@ def measure_of(name: str, own_measures: Sequence[Measure] = ()) -> Measure | Non
     return next((one for one in (*known_measures(), *own_measures) if name in one.metrics), None)
 
 
+def best_places(name: str, values: Sequence[float], own_measures: Sequence[Measure] = ()) -> frozenset[int]:
+    """Return which of several values of a metric are the best: more than one where they are equally good.
+
+    Args:
+        name: As `best_of` takes it.
+        values: Those that are NaN or infinite take no part.
+        own_measures: As `best_of` takes them.
+
+    Returns:
+        Their places; none where neither way is better, or there is no value.
+    """
+    measure = measure_of(name, own_measures)
+    # Below 0 they differ by chance alone.
+    floor = 0.0 if measure is not None and name in measure.not_below_zero else -math.inf
+    raised = [max(floor, value) if math.isfinite(value) else math.nan for value in values]
+    best = best_of(name, raised, own_measures)
+    return frozenset(place for place, value in enumerate(raised) if value == best)
+
+
 def best_of(name: str, values: Iterable[float], own_measures: Sequence[Measure] = ()) -> float | None:
     """Return the best of several values of a metric.
 
