@@ -85,6 +85,27 @@ def test_codes_that_have_collapsed_are_far_from_the_prior() -> None:
     assert prior_swd(collapsed, collapsed, 0) == 0
 
 
+@pytest.mark.parametrize(("dimension", "place"), [(1, 0.0), (3, 0.3), (100, 100.0)])
+def test_codes_of_which_half_coincide_are_not_taken_for_the_prior(dimension: int, place: float) -> None:
+    """As of a codebook of which one entry is left; of 100 numbers at 100, coinciding points are apart by rounding."""
+    entries = place + np.stack([np.zeros(dimension), normal(1, dimension, 0)[0]])
+    codes = entries[[0] * 800].astype(np.float32)
+    draws = entries[np.random.default_rng(0).integers(0, 2, 800)].astype(np.float32)
+    # All that are apart are so by one distance, which is the bandwidth; of 5 kernels each that coincide.
+    apart = sum(np.exp(-1 / (2 * scale**2)) for scale in (0.25, 0.5, 1, 2, 4))
+    num = int((draws == codes[0]).all(axis=1).sum())
+    same = (num * (num - 1) + (800 - num) * (799 - num)) / (800 * 799)
+    share = num / 800
+    expected = 5 + (5 * same + apart * (1 - same)) - 2 * (5 * share + apart * (1 - share))
+    assert prior_mmd(codes, draws, 0) == pytest.approx(expected, rel=1e-3)
+    assert expected > 0.5
+
+
+def test_codes_and_draws_that_all_coincide_are_no_distance_apart() -> None:
+    all_one = normal(1, 100, 0).repeat(500, axis=0) + np.float32(100)
+    assert prior_mmd(all_one, all_one, 0) == 0
+
+
 @pytest.mark.parametrize("dimension", [2, 32])
 @pytest.mark.parametrize(("num", "expected"), [(50, 0.32), (1_000, 0.08), (5_000, 0.04)])
 def test_swd_of_one_distribution_is_what_its_docstring_says(num: int, dimension: int, expected: float) -> None:

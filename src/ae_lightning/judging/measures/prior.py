@@ -46,7 +46,8 @@ def prior_mmd(codes: NDArray[np.float32], draws: NDArray[np.float32], seed: int)
 
     The kernel is the sum of exp(−‖x − y‖² / 2σ²) at σ = 0.25, 0.5, 1, 2 and 4 times the median distance between
     different points of the two sets together, on a random 1,000 of each: the first would be those of some classes
-    alone where a split is stored class by class.
+    alone where a split is stored class by class. Where half of the pairs coincide, as those of codes that have
+    collapsed do, the median is that of the others.
 
     Args:
         codes: Shape (N, d), N ≥ 2.
@@ -98,7 +99,12 @@ def _median_distance(codes: NDArray[np.float32], draws: NDArray[np.float32], see
     from sklearn.metrics.pairwise import euclidean_distances
 
     points = np.concatenate([sample_rows(rows, _NUM_FOR_MEDIAN, seed) for rows in (codes, draws)]).astype(np.float64)
-    return float(np.median(euclidean_distances(points)[np.triu_indices(len(points), k=1)]))
+    distances = euclidean_distances(points)
+    # Of points that coincide, its ‖x‖² + ‖y‖² − 2 x·y leaves rounding.
+    distances[distances < np.finfo(np.float32).eps * np.linalg.norm(points, axis=1)[:, None]] = 0
+    of_pairs = distances[np.triu_indices(len(points), k=1)]
+    apart = of_pairs[of_pairs > 0]
+    return float(np.median(of_pairs)) or float(np.median(apart) if len(apart) else 0.0)
 
 
 def _kernel_sum(first: NDArray[np.float32], second: NDArray[np.float32], width: float) -> float:
