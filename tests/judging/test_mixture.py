@@ -57,6 +57,12 @@ def test_its_rounds_are_scikit_learns(codes: np.ndarray, monkeypatch: pytest.Mon
     np.testing.assert_allclose(np.abs(found.roots), np.abs(reference.precisions_cholesky_), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.parametrize("num", [1, 40])
+def test_of_codes_that_are_all_the_same_no_others_are_drawn(num: int) -> None:
+    constant = np.full((num, 3), 0.007, np.float32)
+    np.testing.assert_array_equal(fit_mixture(constant, 2, seed=0).sample(20, seed=0), constant[[0] * 20])
+
+
 def stretched(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two clusters that lie apart along an axis on which codes hardly vary, and which of them each code is of."""
     rng = np.random.default_rng(seed)

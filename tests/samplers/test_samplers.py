@@ -80,10 +80,20 @@ def test_codes_that_have_collapsed_are_drawn_where_they_are(sampler):
 
 
 @pytest.mark.parametrize("codes", [np.full((1, 3), 2), np.full((40, 3), 0.1), np.zeros((40, 3))])
-def test_the_kernels_of_codes_that_are_all_the_same_have_no_width(codes):
-    sampler = KernelDensity()
+@each(FITTED)
+def test_of_codes_that_are_all_the_same_no_others_are_drawn(sampler, codes):
     sampler.fit(codes.astype(np.float32), seed=0)
     np.testing.assert_array_equal(sampler.draw(5, seed=0), codes[[0] * 5].astype(np.float32))
+
+
+def test_a_class_whose_codes_are_all_the_same_is_drawn_there():
+    codes, labels = clusters(400)
+    codes[labels == 1] = 0.007
+    sampler = GaussianMixture(num_components=2)
+    sampler.fit(codes, seed=0, labels=labels)
+    drawn = sampler.draw(200, seed=0, given=np.arange(200) % 2)
+    np.testing.assert_array_equal(drawn[1::2], np.full((100, 3), 0.007, np.float32))
+    np.testing.assert_allclose(drawn[::2].std(axis=0), codes[labels == 0].std(axis=0), rtol=0.25)
 
 
 @each([GaussianMixture(num_components=2), KernelDensity(0.1)])

@@ -34,6 +34,11 @@ class CodeMixture:
         """Number of Gaussians."""
         return len(np.asarray(self._fitted.means_))
 
+    @property
+    def varies(self) -> bool:
+        """Whether the codes that it was fitted to are not all the same."""
+        return self._whitening.varies
+
     def parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return weights (k,), means (k, d) and covariances (k, d, d), in the units of the codes."""
         fitted, back = self._fitted, self._whitening.back
@@ -66,10 +71,10 @@ class CodeMixture:
         return np.stack(columns, axis=1)
 
     def sample(self, num: int, seed: int) -> NDArray[np.float32]:
-        """Draw codes, shape (num, d), the same ones for a seed."""
+        """Draw codes, shape (num, d), the same ones for a seed; where all of its own were the same, that one."""
         drawn, _ = self._fitted.set_params(random_state=seed).sample(num)
         # scikit-learn gives those of one Gaussian after those of another.
-        return self._whitening.undo(np.random.default_rng(seed).permutation(drawn))
+        return self._whitening.undo(np.random.default_rng(seed).permutation(drawn) * self.varies)
 
     def _in_chunks(
         self, codes: NDArray[np.float32], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]

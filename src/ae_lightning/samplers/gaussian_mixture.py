@@ -33,14 +33,15 @@ class GaussianMixture(Sampler):
         self.num_components = require_at_least("sampler.num_components", num_components)
 
     def fit_codes(self, codes: Rows, seed: int, labels: Labels | None) -> dict[str, NDArray[Any]]:
-        """Return weights, means, roots of the covariances, and the class of each Gaussian."""
+        """Return weights, means, roots of the covariances, and the class of each Gaussian; 0 where codes coincide."""
         labels = np.full(len(codes), MISSING_LABEL) if labels is None else labels
         parts = []
         for label in np.unique(labels):
             own = codes[labels == label]
-            weights, means, covariances = fit_mixture(own, self.num_components, seed).parameters()
-            classes = np.full(len(weights), label, np.int64)
-            parts.append((weights * (len(own) / len(codes)), means, np.linalg.cholesky(covariances), classes))
+            mixture = fit_mixture(own, self.num_components, seed)
+            weights, means, covariances = mixture.parameters()
+            roots, classes = np.linalg.cholesky(covariances) * mixture.varies, np.full(len(weights), label, np.int64)
+            parts.append((weights * (len(own) / len(codes)), means, roots, classes))
         names = ("weights", "means", "roots", "classes")
         return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
 

@@ -45,8 +45,8 @@ class TwoStage(Sampler):
         mean, deviation = codes.mean(axis=0, dtype=np.float64), codes.std(axis=0, dtype=np.float64)
         # Dimensions that have collapsed stay what they are, and are no noise blown up.
         scale = np.maximum(deviation, 1e-3 * deviation.max(initial=0.0))
-        scale[scale == 0] = 1.0
-        x_NF = np.asarray((codes - mean) / scale, np.float32)
+        # Where all codes are the same it is 0, and so is what it makes of the second decoder's noise.
+        x_NF = np.asarray((codes - mean) / np.where(scale == 0, 1.0, scale), np.float32)
         # It is fitted amid an evaluation, whose tensors have no gradient, and leaves no trace in the random state.
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
             # That of the CPU alone, which is what is put back.
