@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
+from ae_lightning.callbacks.averaged_weights import average_in
 from ae_lightning.callbacks.convolutions import numpy_convolutions, require_convolution
 from ae_lightning.callbacks.encoding import (
     augment,
@@ -144,10 +145,13 @@ class Evaluation(Callback):
         """Judge the validation split: a sample every few epochs of `fit`, the whole in `validate`."""
         if trainer.sanity_checking:
             return
-        if trainer.state.fn != TrainerFn.FITTING:
-            self._judge(trainer, pl_module, "val", self.measures, None, self.max_train_images)
-        elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            self._judge(trainer, pl_module, "val", self.training_measures, self.num_images, self.num_images)
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        # Those before this one have ended their part of the validation.
+        with average_in(callbacks[: callbacks.index(self)], trainer, pl_module):
+            if trainer.state.fn != TrainerFn.FITTING:
+                self._judge(trainer, pl_module, "val", self.measures, None, self.max_train_images)
+            elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+                self._judge(trainer, pl_module, "val", self.training_measures, self.num_images, self.num_images)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the whole test split."""
@@ -155,7 +159,8 @@ class Evaluation(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw what was judged, now that Lightning has given its measures to the loggers."""
-        with whole_parameters(trainer.strategy.model):
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        with average_in(callbacks, trainer, pl_module), whole_parameters(trainer.strategy.model):
             self._draw(trainer, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from lightning_utilities.core.rank_zero import rank_zero_only, rank_zero_warn
 
 from ae_lightning import __version__
+from ae_lightning.callbacks.averaged_weights import keeps_average
 from ae_lightning.callbacks.changed_settings import WatchedSettings, let_callbacks_follow, put_into
 from ae_lightning.callbacks.defaults import flattened, said
 from ae_lightning.callbacks.narration import narrated
@@ -205,8 +206,7 @@ def _leave_average_behind(trainer: pl.Trainer, pl_module: pl.LightningModule, ch
     A checkpoint of one that does has the average in their place, and them beside it.
     """
     trained = checkpoint.get("current_model_state")
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    if trained is not None and not any(isinstance(one, WeightAveraging) for one in callbacks):
+    if trained is not None and not keeps_average(trainer):
         pl_module.load_state_dict(trained)
         rank_zero_warn("trainer.callbacks: no average is kept any more, and training goes on from the trained weights")
 

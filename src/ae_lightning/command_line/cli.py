@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
+from ae_lightning.callbacks.averaged_weights import stop_averaging
 from ae_lightning.callbacks.checkpoint_io import SoundCheckpointIO
 from ae_lightning.callbacks.checkpointing import RunCheckpoint, averages_at_the_end
 from ae_lightning.callbacks.defaults import COMPILES_BY_DEFAULT
@@ -338,9 +339,7 @@ class AutoencoderCLI(LightningCLI):
         with closing_runs(self.trainer):
             if best:
                 log_best_model(self.trainer, best)
-        # After a training they would put the trained weights in place of the average that the checkpoint holds.
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        callbacks[:] = [one for one in callbacks if not isinstance(one, WeightAveraging)]
+        stop_averaging(self.trainer)
         self.trainer.test(
             self.model, datamodule=self.datamodule, ckpt_path=best or None, weights_only=True, verbose=False
         )

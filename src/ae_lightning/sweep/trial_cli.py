@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
+from ae_lightning.callbacks.averaged_weights import stop_averaging
 from ae_lightning.callbacks.recording import closing_runs, num_parameters
 from ae_lightning.command_line.cli import AutoencoderCLI
 from ae_lightning.command_line.launch import open_cli
@@ -53,6 +54,7 @@ class TrialCLI(AutoencoderCLI):
         """Train and judge."""
         with closing_runs(self.trainer):
             self.trainer.fit(**kwargs)
+        stop_averaging(self.trainer)
         self._judge(ckpt_path=self.best_checkpoint() or None, weights_only=True)
 
     def _judge(self, **weights: Any) -> None:
