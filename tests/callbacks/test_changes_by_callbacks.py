@@ -85,6 +85,28 @@ def test_what_is_changed_later_is_a_tag_beside_the_first(changing):
     assert run.data.tags["resumed.data.batch_size"] == "96"
 
 
+SWA = "{class_path: StochasticWeightAveraging, init_args: {swa_lrs: 0.001, swa_epoch_start: 1}}"
+SCHEDULED = "{class_path: GradientAccumulationScheduler, init_args: {scheduling: {0: 1, 1: 2}}}"
+WITH_BATCH_NORM = ("--model.network", "Conv", "--model.network.filters", "[4]", "--model.network.batch_norm", "true")
+
+
+@pytest.mark.parametrize("callback", [SWA, SCHEDULED])
+def test_what_a_callback_changes_in_every_training_is_recorded_as_it_was_given(workspace, callback):
+    """An epoch more for batch norm, another factor of accumulation: with them a run could not be gone on with."""
+    options = ("--trainer.callbacks", f"[{callback}]", *WITH_BATCH_NORM)
+    outcome = workspace.fit(*options, "--trainer.max_epochs", "2")
+    assert outcome.code == 0, outcome.err
+    run = workspace.run().info.run_id
+    kept = read_checkpoint(workspace.checkpoint("last.ckpt")).config
+    for trainer in (config_of(workspace)["trainer"], kept["trainer"]):
+        assert (trainer["max_epochs"], trainer["accumulate_grad_batches"]) == (2, 1)
+    tags = workspace.run().data.tags
+    assert not [name for name in tags if name.startswith("resumed.")]
+    outcome = workspace("fit", "--resume", run, "--trainer.max_epochs", "3")
+    assert outcome.code == 0, outcome.err
+    assert config_of(workspace)["trainer"]["max_epochs"] == 3
+
+
 def test_a_run_that_fails_before_its_first_step_says_how_it_came_about(changing):
     with pytest.raises(RuntimeError, match="on purpose"):
         changing.fit("--trainer.callbacks", "changing.Failing")

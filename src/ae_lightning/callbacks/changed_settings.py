@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, GradientAccumulationScheduler, StochasticWeightAveraging
 
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.models.trained_module import TrainedModule
@@ -17,6 +17,12 @@ from ae_lightning.parts import import_part
 
 Settings = dict[tuple[str, str], Any]
 """Values by the part of the configuration, `trainer`, `model` or `data`, and the name in it."""
+
+_SET_IN_EVERY_TRAINING: Mapping[type[Callback], tuple[str, ...]] = {
+    StochasticWeightAveraging: ("max_epochs", "accumulate_grad_batches"),
+    GradientAccumulationScheduler: ("accumulate_grad_batches",),
+}
+"""Arguments of the Trainer that Lightning's callbacks change for a while: one that goes on is to have those given."""
 
 _NOTHING = object()
 
@@ -46,11 +52,17 @@ class WatchedSettings:
         return found
 
     def _now(self) -> Settings:
+        callbacks = self._parts["trainer"].callbacks
+        left_out = {
+            ("trainer", name)
+            for cls, names in _SET_IN_EVERY_TRAINING.items()
+            for name in (names if any(isinstance(callback, cls) for callback in callbacks) else ())
+        }
         found = {
             (part, name): value
             for part, holder in self._parts.items()
             for name, value in _arguments_of(holder)
-            if value is None or isinstance(value, bool | int | float | str)
+            if (part, name) not in left_out and (value is None or isinstance(value, bool | int | float | str))
         }
         model = self._parts["model"]
         if isinstance(model, TrainedModule):
