@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler, StochasticWeightAveraging
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
@@ -52,7 +53,7 @@ def train(tmp_path):
     """Train for four epochs of three batches, in a folder of the test's."""
     images = str(write_images(tmp_path, SHAPE, 27))
 
-    def run(name, variant, scheduler, *, killed_at=None, checkpoint=None, batch_size=8, **options):
+    def run(name, variant, scheduler, *, killed_at=None, checkpoint=None, batch_size=8, more=tuple, **options):
         torch.manual_seed(0)
         model = variant(
             spec=DataSpec(SHAPE),
@@ -63,7 +64,7 @@ def train(tmp_path):
         )
         steps = Steps(killed_at)
         checkpoint_callback = RunCheckpoint(str(tmp_path / name))
-        callbacks = [steps, checkpoint_callback]
+        callbacks = [*more(), steps, checkpoint_callback]
         settings = {"validate": True, "enable_checkpointing": True, **options}
         trainer = build_trainer(4, callbacks=callbacks, **settings)
         data = DataModule(name="npz", path=images, batch_size=batch_size, num_val=5)
@@ -108,6 +109,19 @@ def test_gradients_that_are_being_accumulated_are_kept(train, variant):
     """The validation after three of an epoch's six batches is between the two batches of a step."""
     options = {"accumulate_grad_batches": 2, "val_check_interval": 3, "gradient_clip_val": 0.5, "batch_size": 4}
     require_exact(train, variant, STEPS, (2, 4), **options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(GradientAccumulationScheduler, {0: 1, 1: 2}),
+        partial(StochasticWeightAveraging, swa_lrs=1e-2, swa_epoch_start=2),
+    ],
+    ids=["accumulation", "average"],
+)
+def test_what_a_callback_sets_for_an_epoch_holds_for_the_rest_of_one_that_is_gone_on_with(train, make):
+    options = {"val_check_interval": 3, "batch_size": 4}
+    require_exact(train, VAE, STEPS, (2, 4), more=lambda: [make()], **options)
 
 
 @pytest.mark.parametrize("killed_at", [(1, 0), (1, 1), (1, 2), (2, 0)], ids=str)

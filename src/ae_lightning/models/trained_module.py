@@ -33,7 +33,12 @@ from ae_lightning.training.optimizers import rate_of
 from ae_lightning.training.plateaus import monitored, step_schedulers
 from ae_lightning.training.restored_optimizers import Built, build_both, restore_under
 from ae_lightning.training.schedules import num_training_batches, phase_of
-from ae_lightning.training.trainer_progress import end_epochs_once, is_step_read, stop_early_only_if
+from ae_lightning.training.trainer_progress import (
+    begin_rest_of_epoch,
+    end_epochs_once,
+    is_step_read,
+    stop_early_only_if,
+)
 from ae_lightning.training.unfinished_schedules import require_possible_schedules, unfinished_schedules
 from ae_lightning.versions import STATE_KEY
 
@@ -274,6 +279,7 @@ class TrainedModule(EvaluatedModule):
 
     def on_train_start(self) -> None:
         """Go on with the gradients that were being accumulated; say which schedules the training ends before."""
+        begin_rest_of_epoch(self.trainer, self)
         self.zero_grad()
         restore_gradients(self.trainer, self, self._accumulated)
         self._accumulated = {}

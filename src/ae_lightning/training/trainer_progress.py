@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, StochasticWeightAveraging
 
 
 def is_step_read(trainer: pl.Trainer) -> bool:
@@ -52,6 +52,20 @@ def end_epochs_once(trainer: pl.Trainer) -> None:
         return trainer.max_steps != -1 and not batches.is_last_batch
 
     fit_loop._iteration_based_training = is_within_epoch  # type: ignore[method-assign]
+
+
+def begin_rest_of_epoch(trainer: pl.Trainer, model: pl.LightningModule) -> None:
+    """Let callbacks of Lightning that set something for an epoch set it for the rest of one that is gone on with too.
+
+    Lightning calls them where an epoch begins alone.
+
+    Args:
+        trainer: Once it knows where in the epoch it goes on.
+        model: Its model.
+    """
+    for callback in trainer.callbacks if trainer.fit_loop.restarted_mid_epoch else []:  # type: ignore[attr-defined]
+        if isinstance(callback, GradientAccumulationScheduler | StochasticWeightAveraging):
+            callback.on_train_epoch_start(trainer, model)
 
 
 def stop_early_only_if(trainer: pl.Trainer, may_stop_by: Callable[[str], bool]) -> None:
