@@ -13,7 +13,7 @@ from lightning.pytorch.cli import ReduceLROnPlateau
 
 from ae_lightning.callbacks.checkpointing import RunCheckpoint
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.errors import ConfigError
+from ae_lightning.errors import CheckpointError, ConfigError
 from ae_lightning.networks import Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.testing.training import build_trainer, weights_of, write_images
@@ -122,6 +122,20 @@ def test_gradients_that_are_being_accumulated_are_kept(train, variant):
 def test_what_a_callback_sets_for_an_epoch_holds_for_the_rest_of_one_that_is_gone_on_with(train, make):
     options = {"val_check_interval": 3, "batch_size": 4}
     require_exact(train, VAE, STEPS, (2, 4), more=lambda: [make()], **options)
+
+
+def test_an_epoch_is_not_cut_short_by_larger_batches(train):
+    """After three of six batches; of three there would be none to come."""
+    last = train("killed", VAE, STEPS, killed_at=(2, 4), val_check_interval=3, batch_size=4)
+    with pytest.raises(CheckpointError, match="batches of 4 samples, which cannot go on with 8; set data.batch_size"):
+        train("gone on", VAE, STEPS, checkpoint=last, batch_size=8)
+
+
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": 3}], ids=["epochs", "within epochs"])
+def test_after_an_epoch_batches_may_be_of_another_size(train, options):
+    last = train("killed", VAE, STEPS, killed_at=(2, 0), batch_size=4, **options)
+    steps, _ = train("gone on", VAE, STEPS, checkpoint=last, batch_size=16)
+    assert [step[:2] for step in steps] == [(2, 0), (2, 1), (3, 0), (3, 1)]
 
 
 @pytest.mark.parametrize("killed_at", [(1, 0), (1, 1), (1, 2), (2, 0)], ids=str)

@@ -61,11 +61,17 @@ class ResumableLoader(ABC):
     def _seed(self) -> int:
         return self.sampler.sampling.seed
 
-    def _take_resume_position(self) -> int:
-        state, self._resume_from = self._resume_from, None
-        # a checkpoint from the end of an epoch is resumed in the next one, which starts at its beginning
-        if state is None or state["epoch"] != self.sampler.epoch:
-            return 0
+    def require_goes_on(self) -> None:
+        """Refuse to go on within the epoch of a restored state with other batches; a whole epoch may have others.
+
+        Where as many batches were handed out as the epoch has now, nobody would ask for the next.
+
+        Raises:
+            CheckpointError: If the state counted batches of another size or order.
+        """
+        state = self._resume_from
+        if state is None:
+            return
         if state["global_batch_size"] != self.sampler.global_batch_size:
             was, now = state["global_batch_size"], self.sampler.global_batch_size
             message = f"within an epoch of global batches of {was} samples, which cannot go on with {now}"
@@ -73,6 +79,15 @@ class ResumableLoader(ABC):
         if state.get("seed", self._seed) != self._seed:
             message = f"within an epoch in the order of seed {state['seed']}, which cannot go on with {self._seed}"
             raise CheckpointError(f"the checkpoint was taken {message}; set seed_everything to fit")
+
+    def _take_resume_position(self) -> int:
+        state = self._resume_from
+        # a checkpoint from the end of an epoch is resumed in the next one, which starts at its beginning
+        if state is None or state["epoch"] != self.sampler.epoch:
+            self._resume_from = None
+            return 0
+        self.require_goes_on()
+        self._resume_from = None
         return state["num_batches"]
 
     def state_dict(self) -> dict[str, Any]:

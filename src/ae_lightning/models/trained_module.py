@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from ae_lightning import __version__
 from ae_lightning.checks import require_factory, require_name, require_seed
 from ae_lightning.data.batch import Batch
+from ae_lightning.data.loader import ResumableLoader
 from ae_lightning.draws import Draws
 from ae_lightning.hyperparameters import plain_value
 from ae_lightning.machine.distributed import copy_from_first_rank, whole_parameters
@@ -36,6 +37,7 @@ from ae_lightning.training.schedules import num_training_batches, phase_of
 from ae_lightning.training.trainer_progress import (
     begin_rest_of_epoch,
     end_epochs_once,
+    goes_on_within_epoch,
     is_step_read,
     stop_early_only_if,
 )
@@ -278,7 +280,14 @@ class TrainedModule(EvaluatedModule):
         stop_early_only_if(self.trainer, self.is_judged_by)
 
     def on_train_start(self) -> None:
-        """Go on with the gradients that were being accumulated; say which schedules the training ends before."""
+        """Go on with the gradients that were being accumulated; say which schedules the training ends before.
+
+        Raises:
+            UserError: If a schedule ends before the training, or the rest of an epoch would be of other batches.
+        """
+        loader = self.trainer.train_dataloader
+        if isinstance(loader, ResumableLoader) and goes_on_within_epoch(self.trainer):
+            loader.require_goes_on()
         begin_rest_of_epoch(self.trainer, self)
         self.zero_grad()
         restore_gradients(self.trainer, self, self._accumulated)

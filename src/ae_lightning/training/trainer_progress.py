@@ -54,6 +54,11 @@ def end_epochs_once(trainer: pl.Trainer) -> None:
     fit_loop._iteration_based_training = is_within_epoch  # type: ignore[method-assign]
 
 
+def goes_on_within_epoch(trainer: pl.Trainer) -> bool:
+    """Whether a training that starts goes on from a checkpoint with batches of its epoch to come."""
+    return trainer.fit_loop.restarted_mid_epoch and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+
+
 def begin_rest_of_epoch(trainer: pl.Trainer, model: pl.LightningModule) -> None:
     """Let callbacks of Lightning that set something for an epoch set it for the rest of one that is gone on with too.
 
