@@ -184,6 +184,13 @@ def test_early_stopping_looks_at_no_value_from_before_the_last_phase(data):
     assert stopping.best_score == 5
 
 
+def test_early_stopping_counts_the_times_that_a_value_was_measured(data):
+    """The measure is worse the second time, and the third: what it was is not held against the epochs in between."""
+    stopping = EarlyStopping("val/rare", patience=2)
+    trainer = fit(VanillaAE(**SMALL), data, epochs=6, validate=True, callbacks=[Rare(), stopping])
+    assert (trainer.current_epoch, stopping.wait_count) == (6, 2)
+
+
 @pytest.mark.parametrize("killed_after", [None, 3, 4])
 def test_a_plateau_looks_at_no_value_from_before_the_last_phase(data, tmp_path, killed_after):
     """Also where the training is gone on with from a moment at which there is no other."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping, GradientAccumulationScheduler, StochasticWeightAveraging
+from torch import Tensor
 
 
 def is_step_read(trainer: pl.Trainer) -> bool:
@@ -74,7 +75,7 @@ def begin_rest_of_epoch(trainer: pl.Trainer, model: pl.LightningModule) -> None:
 
 
 def stop_early_only_if(trainer: pl.Trainer, may_stop_by: Callable[[str], bool]) -> None:
-    """Let the Trainer's early stopping look at its measure only at moments when training may be stopped.
+    """Let the Trainer's early stopping look at its measure only at moments when training may be stopped, and once.
 
     Args:
         trainer: Whose callbacks are looked through.
@@ -86,8 +87,17 @@ def stop_early_only_if(trainer: pl.Trainer, may_stop_by: Callable[[str], bool]) 
 
 
 def _skipping_unless(may_stop_by: Callable[[str], bool], callback: EarlyStopping) -> Callable[[pl.Trainer], bool]:
+    last_seen: Tensor | None = None
+
     def skips(trainer: pl.Trainer) -> bool:
+        nonlocal last_seen
         # The class's own, not what an earlier training put in its place.
-        return not may_stop_by(callback.monitor) or type(callback)._should_skip_check(callback, trainer)
+        if not may_stop_by(callback.monitor) or type(callback)._should_skip_check(callback, trainer):
+            return True
+        # A measure that not every epoch takes keeps its old tensor in between: that has not failed to improve.
+        value = trainer.callback_metrics.get(callback.monitor)
+        is_old = value is not None and value is last_seen
+        last_seen = value
+        return is_old
 
     return skips
