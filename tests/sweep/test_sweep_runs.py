@@ -10,9 +10,11 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
+from ae_lightning.sweep.results import Publisher
 from ae_lightning.sweep.space import suggest
 from ae_lightning.sweep.study_file import read_study
 from ae_lightning.sweep.trial_queue import claim
+from ae_lightning.tracking.studies import open_study_run
 
 PARENT = "mlflow.parentRunId"
 
@@ -122,6 +124,20 @@ def test_a_night_that_finds_nothing_says_so(swept):
     noted = [metric.step for metric in swept.workspace.history(swept.parent.info.run_id, "best/val/mse")]
     assert len(noted) == len(set(noted)), "each best is noted once, over all nights"
     assert len(swept.study.trials) == 3
+
+
+def test_the_newest_of_a_studys_bests_is_the_best_though_trials_end_out_of_order(workspace, write_study):
+    """MLflow shows the value of the largest step."""
+    file = read_study(write_study(workspace.folder))
+    run = open_study_run(workspace.uri, "sweeps", "small", None)
+    study = optuna.create_study()
+    first, second = study.ask(), study.ask()
+    publisher = Publisher(study, file, run)
+    for trial, value in ((second, 0.5), (first, 0.4)):
+        study.tell(trial, value)
+        publisher.after_trial()
+    assert workspace.client.get_run(run.run_id).data.metrics["best/val/mse"] == study.best_value == 0.4
+    assert [metric.step for metric in workspace.history(run.run_id, "best/val/mse")] == [0, 1]
 
 
 @pytest.mark.slow

@@ -52,12 +52,13 @@ class Publisher:
 
     def after_trial(self) -> None:
         """Note a new best, and publish if it is time."""
+        # Before the best is asked for: of workers whose trials end out of order, a later step never has a worse one.
+        done = num_done(self.study.get_trials(deepcopy=False))
         best = best_trials(self.study)
         if best and len(self.file.objectives) == 1 and best[0].number != self._best:
             self._best = best[0].number
             name = next(iter(self.file.objectives))
-            self.run.keep_metrics({f"best/{name}": best[0].values[0]}, step=best[0].number)
-        done = num_done(self.study.get_trials(deepcopy=False))
+            self.run.keep_metrics({f"best/{name}": best[0].values[0]}, step=done - 1)
         if done - self._num_published >= self.file.plot_every:
             self._num_published = done
             self.publish()

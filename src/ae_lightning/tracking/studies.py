@@ -95,7 +95,7 @@ class StudyRun:
         self._write(self.run_id, name, copied)
 
     def keep_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log values of the study, at the number of a trial."""
+        """Log values of the study, at the number of trials done before, which of one worker is the trial's own."""
         now = int(time.time() * 1000)
         points = [(valid_key(name), value, now, step) for name, value in metrics.items()]
         self._say(self.run_id, Write("metrics", points))
