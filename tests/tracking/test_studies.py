@@ -11,6 +11,7 @@ import pytest
 from ae_lightning.tracking.leftover_spools import find_spools
 from ae_lightning.tracking.mlflow_writes import tags_of
 from ae_lightning.tracking.models import register_model
+from ae_lightning.tracking.runs import known_params
 from ae_lightning.tracking.spool import Origin, Spool
 from ae_lightning.tracking.studies import open_study_run
 from spool_outages import without_runs
@@ -89,6 +90,38 @@ def test_a_spool_that_cannot_be_read_is_said_and_hides_no_other(study_run, works
     with pytest.warns(UserWarning, match="origin.json cannot be read") as warned:
         assert [spool.origin.run_id for spool in find_spools(root)] == [study_run.run_id]
     assert len(warned) == 2
+
+
+def test_what_is_edited_between_nights_is_said_beside_what_it_was(study_run, workspace):
+    range_of = {"space.model.latent_dim": {"type": "int", "low": 2, "high": 8}}
+    study_run.keep_params({"study.trials": 3, **range_of})
+    wider = {"space.model.latent_dim": {"type": "int", "low": 2, "high": 16}}
+    run = open_study_run(workspace.uri, "sweeps", "some", study_run.run_id)
+    run.keep_params({"study.trials": 5, **wider, "space.model.beta": {"type": "float"}})
+    data = workspace.client.get_run(run.run_id).data
+    assert data.params == {
+        "study.trials": "3",
+        "space.model.latent_dim": str(range_of["space.model.latent_dim"]),
+        "space.model.beta": "{'type': 'float'}",
+    }
+    assert known_params(data) == {
+        **data.params,
+        "study.trials": "5",
+        **{key: str(value) for key, value in wider.items()},
+    }
+    run.keep_params({"study.trials": 3})
+    assert known_params(workspace.client.get_run(run.run_id).data)["study.trials"] == "3"
+
+
+def test_a_parameter_that_is_refused_hides_no_other(study_run, workspace):
+    params = {"a" * 300: 1, "study.trials": 3}
+    with pytest.warns(UserWarning, match="MLflow refuses 1 params, which is left out"):
+        study_run.keep_params(params)
+    assert workspace.client.get_run(study_run.run_id).data.params == {"study.trials": "3"}
+    with pytest.warns(UserWarning, match="MLflow refuses 1 params, which is left out"):
+        study_run.add_failed("trial-0", {"optuna.state": "failed"}, params)
+    failed = next(run for run in workspace.runs() if run.info.run_name == "trial-0")
+    assert (failed.info.status, failed.data.params) == ("FAILED", {"study.trials": "3"})
 
 
 def test_the_runs_that_a_trial_left_open_are_found(study_run, workspace):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ae_lightning.tracking import MLflowTracker, command_line_keys
 from ae_lightning.tracking.keys import valid_key
-from ae_lightning.tracking.tracker import MAX_PARAM_LENGTH
+from ae_lightning.tracking.mlflow_writes import MAX_PARAM_LENGTH
 
 
 def data_of(tracker):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_METRICS_PER_BATCH = 1000
 MAX_PARAMS_PER_BATCH = 100
+MAX_PARAM_LENGTH = 6000
 MODEL_FOLDER = "model"
 _CRC_LENGTH = 8
 
@@ -125,6 +126,16 @@ class Write:
         if self.kind in ("metrics", "params", "tags"):
             return f"{len(self.items)} {self.kind}"
         return ", ".join(self.names) if self.kind in ("text", "files") else f"the {self.kind}"
+
+
+def params_of(values: Mapping[str, Any], left_out: Collection[str] = ()) -> Write:
+    """Return the write of parameters.
+
+    Args:
+        values: By names that MLflow takes.
+        left_out: Those of which a run that does not say them has the value.
+    """
+    return Write("params", [(key, str(value)[:MAX_PARAM_LENGTH], key in left_out) for key, value in values.items()])
 
 
 def tags_of(values: Mapping[str, str]) -> Write:

@@ -20,7 +20,7 @@ from ae_lightning.tracking.delivery import NotDeliveredError, RunGoneError, Stor
 from ae_lightning.tracking.given import given_run, require_given, tell_of_another_run
 from ae_lightning.tracking.keys import valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_behind, spools_of_store
-from ae_lightning.tracking.mlflow_writes import Target, Write, files_in, tags_of
+from ae_lightning.tracking.mlflow_writes import Target, Write, files_in, params_of, tags_of
 from ae_lightning.tracking.origin import Origin
 from ae_lightning.tracking.runs import mlflow_run
 from ae_lightning.tracking.spool import Spool, SpoolInUseError, sync_command
@@ -101,12 +101,8 @@ class StudyRun:
         self._say(self.run_id, Write("metrics", points))
 
     def keep_params(self, params: Mapping[str, Any]) -> None:
-        """Log what the study is, where it is not there yet."""
-        with self.refusal_survived("parameters"):
-            known = self._client.get_run(self.run_id).data.params
-            for name, value in params.items():
-                if valid_key(name) not in known:
-                    self._client.log_param(self.run_id, valid_key(name), str(value))
+        """Log what the study is; where it has been edited since, as tags `resumed.KEY` beside what it was."""
+        self._say_params(self.run_id, params)
 
     def open_runs_of(self, trial: int) -> list[str]:
         """Return the ids of a trial's runs that MLflow has as running; none where it does not answer."""
@@ -129,9 +125,8 @@ class StudyRun:
         """Add the run of a trial that failed before its own was opened."""
         with self.refusal_survived(name):
             run = self._client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
-            for key, value in params.items():
-                self._client.log_param(run.info.run_id, valid_key(key), str(value))
-            self._client.set_terminated(run.info.run_id, "FAILED")
+            self._say_params(run.info.run_id, params)
+            self.mark(run.info.run_id, {}, "FAILED")
 
     def close(self, status: str = "FINISHED") -> None:
         """End the night, and warn of what still waits on disk."""
@@ -160,6 +155,9 @@ class StudyRun:
                 yield
         except (MlflowException, OSError, TrackingError) as error:
             rank_zero_warn(f"MLflow at {shown_uri(self.tracking_uri)!r} did not take {what}: {reason_of(error)}")
+
+    def _say_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        self._say(run_id, params_of({valid_key(key): value for key, value in params.items()}))
 
     def _say(self, run_id: str, write: Write) -> None:
         """Deliver a write, or leave it on disk behind those that wait there."""

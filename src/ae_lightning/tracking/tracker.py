@@ -26,7 +26,7 @@ from ae_lightning.tracking.keys import command_line_keys, valid_key
 from ae_lightning.tracking.leftover_spools import deliver_left_of_run, find_spools
 from ae_lightning.tracking.load_monitor import LoadMonitor
 from ae_lightning.tracking.metric_steps import MetricSteps
-from ae_lightning.tracking.mlflow_writes import MODEL_FOLDER, Target, Write, described, files_in, tags_of
+from ae_lightning.tracking.mlflow_writes import MODEL_FOLDER, Target, Write, described, files_in, params_of, tags_of
 from ae_lightning.tracking.models import Example, model_key, save_model
 from ae_lightning.tracking.new_runs import create_run
 from ae_lightning.tracking.origin import Origin
@@ -41,8 +41,6 @@ MYPY = False
 
 if MYPY:
     from mlflow.tracking import MlflowClient
-
-MAX_PARAM_LENGTH = 6000
 
 
 class MLflowTracker(MLFlowLogger):
@@ -240,7 +238,7 @@ class MLflowTracker(MLFlowLogger):
             params: By the command line's keys.
             left_out: Those that nobody misses: they are logged where the run has begun with another value.
         """
-        self._say(Write("params", [(key, value[:MAX_PARAM_LENGTH], key in left_out) for key, value in params.items()]))
+        self._say(params_of(params, left_out))
 
     @rank_zero_only
     def describe(self, *said: DataSetUse | Description) -> None:
