@@ -48,6 +48,14 @@ def test_a_measure_that_is_not_there_in_every_epoch_is_not_followed(refuse, meas
     assert message.startswith("model.scheduler.monitor: 'val/pca_psnr' needs evaluation.every_n_epochs to be 1, not ")
 
 
+@pytest.mark.parametrize("followed", ["val/loss", "val/psnr"])
+def test_what_is_not_validated_in_every_epoch_is_not_followed(refuse, followed):
+    plateau = ("--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.monitor", followed)
+    each = ("--evaluation.every_n_epochs", "1", "--trainer.check_val_every_n_epoch", "2")
+    message = refuse("fit", *VAE, *QUICK, *plateau, *each)
+    assert message.startswith(f"model.scheduler.monitor: '{followed}' needs trainer.check_val_every_n_epoch to be 1, ")
+
+
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_weights_in_16_bits(refuse, command, precision):

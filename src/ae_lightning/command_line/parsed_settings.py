@@ -155,3 +155,9 @@ def _check_monitors(settings: Namespace) -> None:
             f"model.scheduler.monitor: {followed!r} needs evaluation.every_n_epochs to be 1, not {interval}: it must "
             "be there in every epoch"
         )
+    num = settings.trainer.check_val_every_n_epoch or 1
+    if followed is not None and followed.startswith("val/") and num != 1:
+        raise ConfigError(
+            f"model.scheduler.monitor: {followed!r} needs trainer.check_val_every_n_epoch to be 1, not {num}: it must "
+            "be there in every epoch"
+        )
