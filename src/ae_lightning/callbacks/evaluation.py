@@ -143,15 +143,17 @@ class Evaluation(Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the validation split: a sample every few epochs of `fit`, the whole in `validate`."""
-        if trainer.sanity_checking:
+        is_amid = trainer.state.fn == TrainerFn.FITTING
+        is_due = not is_amid or (self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0)
+        if trainer.sanity_checking or not is_due:
             return
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         # Those before this one have ended their part of the validation.
         with average_in(callbacks[: callbacks.index(self)], trainer, pl_module):
-            if trainer.state.fn != TrainerFn.FITTING:
-                self._judge(trainer, pl_module, "val", self.measures, None, self.max_train_images)
-            elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            if is_amid:
                 self._judge(trainer, pl_module, "val", self.training_measures, self.num_images, self.num_images)
+            else:
+                self._judge(trainer, pl_module, "val", self.measures, None, self.max_train_images)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the whole test split."""
@@ -159,7 +161,7 @@ class Evaluation(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw what was judged, now that Lightning has given its measures to the loggers."""
-        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks: list[Callback] = [] if self._shown is None else trainer.callbacks  # type: ignore[attr-defined]
         with average_in(callbacks, trainer, pl_module), whole_parameters(trainer.strategy.model):
             self._draw(trainer, "val")
 
