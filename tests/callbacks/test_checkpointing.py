@@ -85,6 +85,16 @@ def test_without_validation_the_last_is_judged(workspace):
     assert epoch_of(workspace.checkpoint("best.ckpt")) == 1
 
 
+def test_where_no_best_was_due_the_last_is_judged_and_kept_as_the_model(workspace):
+    outcome = workspace.fit("--trainer.max_epochs", "2", "--checkpoint.every_n_epochs", "5")
+    assert outcome.code == 0, outcome.err
+    assert "checkpoint.every_n_epochs left no best; last checkpoint: " in " ".join(outcome.out.split())
+    assert not workspace.checkpoint("best.ckpt").exists()
+    metrics = workspace.run().data.metrics
+    assert metrics["test/mse"] == pytest.approx(mse_on_test(workspace.checkpoint("last.ckpt")), rel=1e-4)
+    assert len(workspace.client.search_logged_models([workspace.run().info.experiment_id])) == 1
+
+
 def test_another_measure_can_decide(workspace):
     outcome = workspace.fit(
         *("--checkpoint.monitor", "val/psnr", "--checkpoint.mode", "max"),

@@ -31,6 +31,7 @@ from ae_lightning.callbacks.sampler_fitting import SamplerFitting
 from ae_lightning.callbacks.stopping import Stopping
 from ae_lightning.callbacks.throughput import Throughput
 from ae_lightning.callbacks.verdict import verdict
+from ae_lightning.checkpoints.files import BEST_CHECKPOINT
 from ae_lightning.checkpoints.loading import LINKED_KEYS
 from ae_lightning.checks import require_seed
 from ae_lightning.command_line.checkpoint_fit import GoingOn, take_checkpoint
@@ -323,7 +324,8 @@ class AutoencoderCLI(LightningCLI):
                 return
             best = self._judge_best()
         averaged = ", the average of the last epochs' weights" if averages_at_the_end(self.trainer) else ""
-        self._report("test", [f"best checkpoint: {best}{averaged}"] if best else [])
+        which = "best" if Path(best).name == BEST_CHECKPOINT else "checkpoint.every_n_epochs left no best; last"
+        self._report("test", [f"{which} checkpoint: {best}{averaged}"] if best else [])
 
     def _train(self, **kwargs: Any) -> None:
         try:
@@ -346,9 +348,9 @@ class AutoencoderCLI(LightningCLI):
         return best
 
     def best_checkpoint(self) -> str:
-        """Return the path of the best checkpoint that `fit` left; empty where it left none."""
+        """Return the path of the best checkpoint that `fit` left, else of the last; empty where it left none."""
         checkpoints = [c for c in self.trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)]
-        return checkpoints[0].best_model_path if checkpoints else ""
+        return checkpoints[0].best_model_path or checkpoints[0].last_model_path if checkpoints else ""
 
     def validate(self, **kwargs: Any) -> None:
         """Judge the validation split."""
