@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from two_moons import TwoMoons
 
 import ae_lightning as ael
 
@@ -37,6 +38,33 @@ def test_a_training_that_is_named_twice_is_no_second_seed(small, untracked):
     assert "±" not in repr(compared)
     (row,) = [row for row in ael.compare([result.run_id] * 2, tracking_uri=workspace.uri).rows if row["run_ids"]]
     assert row["run_ids"] == [result.run_id]
+
+
+@pytest.mark.parametrize("has_mlflow", [False, True], ids=["results", "ids"])
+def test_other_samples_are_no_second_seed_and_judge_on_their_own(quick_fit, faces, has_mlflow):
+    options = {"network": ael.Linear(), "latent_dim": 2}
+    given = [(faces, 0), (faces.copy(), 1), (255 - faces // 8, 0)]
+    results = [quick_fit("vanilla", x, seed=seed, tracking=has_mlflow, **options) for x, seed in given]
+    compared = ael.compare([result.run_id for result in results] if has_mlflow else results)
+    rows = [row for row in compared.rows if row["variant"] == "VanillaAE"]
+    first, again, other = (result.measures["mse"] for result in results)
+    assert [row["mse"] for row in rows] == pytest.approx([(first + again) / 2, other])
+    assert len({row["run"] for row in rows}) == 2
+    baselines = [row["mse"] for row in compared.rows if row["variant"] == "PCA"]
+    assert baselines == pytest.approx([results[0].measures["pca_mse"], results[2].measures["pca_mse"]])
+    again = ael.load(results[2].checkpoint, given[2][0])
+    assert len(ael.compare([results[0], again]).rows) == 4
+
+
+def test_modules_that_no_configuration_makes_are_told_apart_by_what_they_judge_on(quick_fit):
+    given = [(0.1, 0), (0.1, 1), (0.6, 0)]
+    results = [
+        quick_fit(ael.VAE, TwoMoons(num_points=80, noise=noise), seed=seed, latent_dim=1, network=ael.Linear())
+        for noise, seed in given
+    ]
+    for runs in (results, [result.run_id for result in results]):
+        rows = [row for row in ael.compare(runs).rows if row["variant"] == "VAE"]
+        assert [len(row["run_ids"]) for row in rows] == [2, 1]
 
 
 @pytest.mark.parametrize(

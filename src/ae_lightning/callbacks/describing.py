@@ -17,6 +17,7 @@ from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import SeenData, data_of
 from ae_lightning.data.same_samples import fingerprints_in
+from ae_lightning.data.sources.arrays import Arrays
 from ae_lightning.judging.directions import best_places
 from ae_lightning.judging.measure import Measure
 from ae_lightning.models.autoencoder import Autoencoder
@@ -25,6 +26,9 @@ from ae_lightning.tracking import DataSetUse, Description, trackers
 
 MAIN_MEASURES = ("mse", "ssim", "gmm_accuracy", "kmeans_accuracy", "knn_accuracy", "sample_frechet")
 """What a reader looks at first: one or two of each goal."""
+
+DIGEST = "data.digest"
+"""The parameter that tells arrays, and the samples of modules of others, which no setting names, from others."""
 
 NUM_PARAMETERS_SHOWN = 10
 _DIGEST_LENGTH = 8
@@ -64,6 +68,7 @@ class RunDescription(Callback):
         paragraphs = [] if stage is None else judged(_metrics_of(trainer, stage), model, stage, _measures_of(trainer))
         use = data_set_use(data)
         for tracker in found:
+            tracker.log_hyperparams(told_by_digest(data))
             tracker.describe(use, _description(model, use, paragraphs))
 
 
@@ -125,16 +130,29 @@ def _options(variant: type[Autoencoder]) -> list[str]:
 
 def data_set_use(data: SeenData) -> DataSetUse:
     """Return a data set as MLflow knows it."""
-    told = fingerprints_in(data.state_dict()) if isinstance(data, DataModule) else data.fingerprints()
-    digest = hashlib.sha256(" ".join(told[name] for name in data.split_names).encode()).hexdigest()
     path = data.path if isinstance(data, DataModule) else None
     return DataSetUse(
         name=data.dataset_name,
-        digest=digest[:_DIGEST_LENGTH],
+        digest=_digest(data),
         place="" if path is None else _resolved(path),
         shape=list(data.spec.shape),
         num_samples={name: data.num_samples(name) for name in data.split_names},
     )
+
+
+def told_by_digest(data: SeenData) -> dict[str, str]:
+    """Return the parameter that tells samples from others, where no other one does; else nothing."""
+    is_named = isinstance(data, DataModule) and data.name != Arrays.name
+    return {} if is_named else {DIGEST: _digest(data)}
+
+
+def _digest(data: SeenData) -> str:
+    if isinstance(data, DataModule):
+        told = list(fingerprints_in(data.state_dict()).values())
+    else:
+        # What models are judged on: others may train on samples that are changed by chance, other ones in each run.
+        told = [str(data.num_samples("train")), data.fingerprints()[data.split_names[-1]]]
+    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def _resolved(place: str) -> str:

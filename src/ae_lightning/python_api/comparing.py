@@ -120,6 +120,7 @@ def of_result(result: Result) -> TrackedRun:
         **{f"model.{name}": value for name, value in model.resolved.items()},
         "num_parameters": num_parameters(model),
         PCA_DECODES: "clipped" if model.reconstruction.is_bounded else "unclipped",
+        **result.told_by_digest(),
     }
     return TrackedRun(
         run_id=result.run_id or "",

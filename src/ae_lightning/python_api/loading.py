@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
+from ae_lightning.callbacks.describing import DIGEST
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, newest_sound
 from ae_lightning.checkpoints.loading import CheckpointContents, load_autoencoder, read_checkpoint
@@ -30,7 +31,7 @@ from ae_lightning.tracking import (
     shown_uri,
     tracking_uri_from_environment,
 )
-from ae_lightning.tracking.comparison import RunReader, metrics_of
+from ae_lightning.tracking.comparison import RunReader, TrackedRun, metrics_of
 
 MODELS = "models:/"
 """How addresses of MLflow's models begin."""
@@ -70,7 +71,7 @@ def load(
     uri = tracking_uri or tracking_uri_from_environment()
     checkpoint = _find_checkpoint(place, uri)
     contents = read_checkpoint(checkpoint)
-    measures, store = _kept_measures(contents, tracking_uri)
+    run, store = _tracked(contents, tracking_uri)
     arrays = None if x is None or isinstance(x, LightningDataModule) else gather_arrays(x, y, x_test, y_test)
     module = x if isinstance(x, LightningDataModule) else None
     if module is None and (arrays is not None or contents.data.get("name") != ARRAYS):
@@ -85,7 +86,8 @@ def load(
         module=module,
         arrays=arrays,
         scaler=scaler_of(contents.scaling) if module is None else None,
-        measures=measures,
+        measures=None if run is None else metrics_of(run, "test"),
+        digest=None if run is None else {key: value for key, value in run.params.items() if key == DIGEST},
         checkpoint=checkpoint,
         run_id=contents.run_id,
         tracking_uri=store,
@@ -124,8 +126,8 @@ def _in_folder(folder: Path) -> Path:
     return found
 
 
-def _kept_measures(contents: CheckpointContents, given_uri: str | None) -> tuple[dict[str, float] | None, str | None]:
-    """Return what MLflow has of the run's test measures, and the store; None where it has none, or is away."""
+def _tracked(contents: CheckpointContents, given_uri: str | None) -> tuple[TrackedRun | None, str | None]:
+    """Return the run with its measures of the test split, and its store; no run where it has none, or is away."""
     named = store_in(contents.config)
     # A checkpoint, which may come from others, does not choose who gets this machine's credentials.
     is_trusted = named is not None and not gets_credentials(named)
@@ -138,4 +140,4 @@ def _kept_measures(contents: CheckpointContents, given_uri: str | None) -> tuple
         (run,) = RunReader(store).by_id([contents.run_id])
     except TrackingError:
         return None, None
-    return metrics_of(run, "test") or None, store
+    return run if metrics_of(run, "test") else None, store

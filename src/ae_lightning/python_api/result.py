@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ae_lightning.callbacks.describing import told_by_digest
 from ae_lightning.callbacks.encoding import numpy_model
 from ae_lightning.checks import require_at_least, require_seed
 from ae_lightning.command_line.report import of_stage
@@ -47,6 +48,7 @@ class Result:
         arrays: What was given in their place, if they are arrays.
         scaler: How samples are scaled where the data are not at hand.
         measures: Of the test split, by name; None to judge when they are asked for.
+        digest: What MLflow has of the samples that they are of, by the parameter's name; None to take it of the data.
         checkpoint: Of these weights; None where none was kept.
         run_id: Of the run in MLflow; None where it is not there.
         tracking_uri: The store that has it.
@@ -69,6 +71,7 @@ class Result:
         arrays: GivenArrays | None = None,
         scaler: Scaler | None = None,
         measures: Mapping[str, float] | None = None,
+        digest: Mapping[str, str] | None = None,
         checkpoint: Path | None = None,
         run_id: str | None = None,
         tracking_uri: str | None = None,
@@ -82,6 +85,7 @@ class Result:
         self._arrays = arrays
         self._scaler = scaler
         self._measures = None if measures is None else dict(measures)
+        self._digest = digest
         self._judged: dict[str | None, Judged] = {}
 
     @classmethod
@@ -132,6 +136,10 @@ class Result:
             DataError: If they are not at hand.
         """
         return seen_data(self._require_module())
+
+    def told_by_digest(self) -> Mapping[str, str]:
+        """Return the parameter that tells the samples that it was judged on from others, where no other one does."""
+        return told_by_digest(self.data) if self._digest is None else self._digest
 
     @torch_defaults()
     def encode(self, x: Any, y: Any = None) -> NDArray[np.float32]:
