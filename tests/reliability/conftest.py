@@ -16,30 +16,29 @@ import torch
 
 from quick_options import JUDGED_QUICKLY
 
-# Written into the working directory: a step takes long enough to be hit, and so does an evaluation that the environment
-# names.
-SLOW = """
+# Written into the working directory: all ranks wait at the moment that the environment names, however fast the machine
+# is, until they are let go.
+HOLDING = """
 import os
 import time
 from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
-class Slow(Callback):
+class Holding(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == 60:
-            Path("in-step-60").touch()
-        time.sleep(0.02)
+        self.hold(trainer, f"step {trainer.global_step}")
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-        self.wait_in("validation")
+        self.hold(trainer, "validation")
 
     def on_test_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-        self.wait_in("test")
+        self.hold(trainer, "test")
 
-    def wait_in(self, evaluation):
-        if os.environ.get("SLOW_EVALUATION") == evaluation:
-            Path(f"in-{evaluation}").touch()
-            time.sleep(0.5)
+    def hold(self, trainer, moment):
+        if os.environ.get("HOLD_IN") == moment:
+            Path(f"held.{trainer.global_rank}").touch()
+            while not Path("go").exists():
+                time.sleep(0.02)
 """
 
 FIT = (
@@ -47,7 +46,7 @@ FIT = (
     *("--trainer.max_epochs", "5", "--trainer.log_every_n_steps", "1", "--trainer.num_sanity_val_steps", "0"),
     *("--trainer.enable_model_summary", "false", "--evaluation.every_n_epochs", "0"),
     *JUDGED_QUICKLY,
-    *("--trainer.logger.system_metrics", "false", "--trainer.callbacks", "slow.Slow"),
+    *("--trainer.logger.system_metrics", "false", "--trainer.callbacks", "holding.Holding"),
 )
 TWO_RANKS = ("--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp")
 PATIENCE = 120
@@ -64,7 +63,7 @@ class Training:
         self.options = [*options, *(TWO_RANKS if ranks == 2 else ())]
         self.ranks = ranks
         self.process = None
-        for name, text in {"slow.py": SLOW, **(files or {})}.items():
+        for name, text in {"holding.py": HOLDING, **(files or {})}.items():
             (workspace.folder / name).write_text(text)
 
     def arguments(self, *more):
@@ -81,6 +80,11 @@ class Training:
                 start_new_session=True,
             )
 
+    def start_until(self, moment, environment=None):
+        """Start, and let all ranks wait in a `step NUMBER`, the `validation` or the `test` until there is a signal."""
+        self.start(environment={**(environment or {}), "HOLD_IN": moment})
+        self._wait(lambda: len(list(self.workspace.folder.glob("held.*"))) == self.ranks)
+
     @property
     def err(self):
         return (self.workspace.folder / "err").read_text()
@@ -94,11 +98,14 @@ class Training:
         """The steps whose loss MLflow has."""
         return [metric.step for metric in self.workspace.history(self.run_id, "train/loss")]
 
-    def wait_for_step(self, number):
-        self._wait(lambda: self.workspace.runs() and len(self.steps()) > number)
+    @property
+    def kept_step(self):
+        """The step after which the last checkpoint was written."""
+        return self._last_checkpoint()["global_step"]
 
-    def wait_for_file(self, name):
-        self._wait(lambda: list(self.workspace.folder.glob(name)))
+    def wait_for_steps(self, number):
+        """Wait until MLflow has as many steps."""
+        self._wait(lambda: self.workspace.runs() and len(self.steps()) == number)
 
     def wait_for_ranks(self):
         """The processes of the ranks that the first has started."""
@@ -121,7 +128,9 @@ class Training:
             time.sleep(0.02)
 
     def signal(self, number):
+        """Send a signal, let go what waits for one, and wait for the exit code."""
         self.process.send_signal(number)
+        (self.workspace.folder / "go").touch()
         return self.end()
 
     def end(self):
@@ -143,8 +152,10 @@ class Training:
         self.process.wait(PATIENCE)
 
     def weights(self):
-        path = self.workspace.checkpoint("last.ckpt")
-        return torch.load(path, weights_only=True)["state_dict"]
+        return self._last_checkpoint()["state_dict"]
+
+    def _last_checkpoint(self):
+        return torch.load(self.workspace.checkpoint("last.ckpt"), weights_only=True)
 
     def curves(self):
         """All that MLflow has of each metric, by name, but of those that depend on the machine."""
@@ -191,10 +202,10 @@ def in_peace(open_workspace, program_environment):
     """Train in peace; once for the same options."""
     known = {}
 
-    def train(*options, ranks=1, files=None):
+    def train(*options, ranks=1):
         if (options, ranks) not in known:
             with open_workspace() as workspace:
-                one = Training(workspace, program_environment, *options, ranks=ranks, files=files)
+                one = Training(workspace, program_environment, *options, ranks=ranks)
                 one.finish()
                 known[options, ranks] = Peace(one.weights(), one.curves())
         return known[options, ranks]

@@ -40,9 +40,7 @@ def test_a_job_that_is_told_to_end_is_gone_on_with_when_it_starts_again(
     training, in_peace, programs, job, number, code, requests
 ):
     started = training(*VAE)
-    started.start(environment=job)
-    # To ask MLflow takes so long on a busy machine that the training may be over by then.
-    started.wait_for_file("in-step-60")
+    started.start_until("step 60", environment=job)
     assert started.signal(number) == code, started.err
     assert (programs / "asked").read_text().splitlines() == requests
     assert started.workspace.run().info.status == "KILLED"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 
 import pytest
-import torch
 
 from stored_digits import store
 
@@ -26,11 +25,9 @@ def stream(tmp_path_factory):
 @pytest.mark.slow
 def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, stream):
     started = training(*stream)
-    started.start()
-    started.wait_for_step(60)
+    started.start_until("step 60")
     assert started.signal(signal.SIGTERM) == 143, started.err
-    ended_at = torch.load(started.workspace.checkpoint("last.ckpt"), weights_only=True)["global_step"]
-    assert ended_at % STEPS_PER_EPOCH != 0
+    assert started.kept_step == 61
     started.finish("--resume")
     in_peace(*stream).require_same(started)
 
@@ -38,9 +35,10 @@ def test_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, st
 @pytest.mark.slow
 def test_killed_and_gone_on_with(training, in_peace, stream):
     started = training(*stream)
-    started.start()
-    started.wait_for_step(110)
+    started.start_until("step 110")
+    started.wait_for_steps(110)
     started.kill()
+    assert started.kept_step == 2 * STEPS_PER_EPOCH
     started.finish("--resume")
     in_peace(*stream).require_same(started)
 
@@ -48,8 +46,9 @@ def test_killed_and_gone_on_with(training, in_peace, stream):
 @pytest.mark.slow
 def test_two_ranks_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, stream):
     started = training(*stream, ranks=2)
-    started.start()
-    started.wait_for_step(30)
+    started.start_until("step 30")
     assert started.signal(signal.SIGTERM) == 143, started.err
+    # An epoch has 21 steps here.
+    assert started.kept_step == 32
     started.finish("--resume")
     in_peace(*stream, ranks=2).require_same(started)
