@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import optuna
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
 
+from ae_lightning.sweep import stopping
 from ae_lightning.sweep.stopping import Stop
 
-PRUNER = {"class_path": "MedianPruner", "init_args": {"n_startup_trials": 2, "n_warmup_steps": 1}}
+PRUNER = {"class_path": "MedianPruner", "init_args": {"n_startup_trials": 2, "n_warmup_steps": 2}}
 
 
 def has_reported(folder, number):
@@ -31,27 +30,25 @@ def has_reported(folder, number):
         return False
 
 
-@contextmanager
-def signal_during(folder, number, kind):
-    """Send this process a signal as soon as a trial has reported a value."""
-    over = threading.Event()
+# Written into the working directory: the process is sent signals, each in the second epoch of some of its fits.
+SIGNALLING = """
+from itertools import count
+from lightning.pytorch.callbacks import Callback
 
-    def watch():
-        while not over.wait(0.02):
-            if has_reported(folder, number):
-                os.kill(os.getpid(), kind)
-                return
+NUMBERS = count()
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    yield
-    over.set()
-    thread.join()
+class Signalling(Callback):
+    def on_fit_start(self, trainer, pl_module):
+        self.signal = {signals}.get(next(NUMBERS))
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1 and self.signal:
+            os.kill(os.getpid(), self.signal)
+"""
 
 
 # Written into the working directory: the night ends while the first epoch is judged.
 ENDING = """
-import os
 import signal
 from lightning.pytorch.callbacks import Callback
 
@@ -71,24 +68,29 @@ def content(study):
 
 @pytest.mark.slow
 def test_a_study_interrupted_three_times_is_the_one_that_ran_through(open_workspace, write_study, load_study, quick):
-    settings = {**quick, "trainer.max_epochs": 8}
+    settings = {**quick, "trainer.max_epochs": 8, "trainer.callbacks": [{"class_path": "signalling.Signalling"}]}
     changes = {"settings": settings, "trials": 8, "objectives": {"val/loss": "minimize"}, "pruner": PRUNER}
     with open_workspace() as workspace:
+        (workspace.folder / "signalling.py").write_text(SIGNALLING.format(signals={}))
         assert workspace("sweep", "-c", write_study(workspace.folder, **changes)).code == 0
         whole = content(load_study(workspace.folder))
     assert {state for _, state, *_ in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
     with open_workspace() as workspace:
         path = write_study(workspace.folder, **changes)
-        for number, kind in ((1, signal.SIGINT), (3, signal.SIGTERM), (4, signal.SIGINT)):
-            with signal_during(workspace.folder, number, kind):
-                outcome = workspace("sweep", "-c", path)
+        # What is interrupted is fitted once more: the second fit is of the trial 1, the fifth of 3, the seventh of 4.
+        signals = {1: signal.SIGINT, 4: signal.SIGTERM, 6: signal.SIGINT}
+        numbers = {fit: int(kind) for fit, kind in signals.items()}
+        (workspace.folder / "signalling.py").write_text(SIGNALLING.format(signals=numbers))
+        for trial, kind in zip((1, 3, 4), signals.values(), strict=True):
+            outcome = workspace("sweep", "-c", path)
             assert outcome.code == 128 + kind, outcome.err
-            study = load_study(workspace.folder)
-            assert TrialState.RUNNING not in {trial.state for trial in study.trials}
+            states = [found.state for found in load_study(workspace.folder).trials]
+            assert states[trial:] == [TrialState.WAITING]
+            assert TrialState.RUNNING not in states
         assert workspace("sweep", "-c", path).code in (0, 3)
         assert content(load_study(workspace.folder)) == whole
         states = [run.data.tags.get("optuna.state") for run in workspace.runs()]
-        assert states.count("interrupted") >= 1
+        assert states.count("interrupted") == 3
         assert "RUNNING" not in {run.info.status for run in workspace.runs()}
 
 
@@ -114,12 +116,32 @@ def test_under_nohup_a_closed_terminal_ends_no_night():
         signal.signal(signal.SIGHUP, before)
 
 
+# Written into the working directory: an hour passes in the fourth batch, and there is no fifth.
+HURRYING = """
+import time
+from lightning.pytorch.callbacks import Callback
+from ae_lightning.sweep import stopping
+
+class Clock:
+    @staticmethod
+    def monotonic():
+        return time.monotonic() + 3600
+
+class Hurrying(Callback):
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        assert trainer.global_step <= 3
+        if trainer.global_step == 3:
+            stopping.time = Clock
+"""
+
+
 @pytest.mark.slow
-def test_a_timeout_ends_a_trial_within_an_epoch(sweep, study_of, workspace, quick):
-    settings = {**quick, "trainer.max_epochs": 100_000, "trainer.check_val_every_n_epoch": 50_000}
-    start = time.monotonic()
-    outcome = sweep("--timeout", "20s", settings=settings, trials=None)
-    assert time.monotonic() - start < 60
+def test_a_timeout_ends_a_trial_within_an_epoch(sweep, study_of, workspace, quick, monkeypatch):
+    monkeypatch.setattr(stopping, "time", time)  # so that the clock is put right again
+    (workspace.folder / "hurrying.py").write_text(HURRYING)
+    endless = {"trainer.max_epochs": 100_000, "trainer.check_val_every_n_epoch": 50_000}
+    settings = {**quick, **endless, "trainer.callbacks": [{"class_path": "hurrying.Hurrying"}]}
+    outcome = sweep("--timeout", "1h", settings=settings, trials=None)
     assert outcome.code == 3, outcome.err
     assert [trial.state for trial in study_of().trials] == [TrialState.WAITING]
     assert {run.info.status for run in workspace.runs()} == {"KILLED", "FINISHED"}
