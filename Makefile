@@ -53,7 +53,7 @@ test: $(INSTALLED)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(WORKERS)
 
 test-slow: $(INSTALLED)  ## the slow tests
-	$(BIN)/python -m pytest -m slow $(WORKERS)
+	$(BIN)/python -m pytest -m slow --timeout 1200 $(WORKERS)
 
 test-lowest: setup-lowest  ## a few tests beside the lowest versions of all direct dependencies but torch
 	$(LOWEST)/bin/python -m pytest $(WORKERS) $(SMOKE)

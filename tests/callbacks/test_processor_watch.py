@@ -31,7 +31,7 @@ def test_a_training_whose_threads_wait_says_so_once(tmp_path, program_environmen
         env={**program_environment, "OMP_NUM_THREADS": str(num_threads)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1000,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("this training's 2 threads wait for one") == num_threads - 1

@@ -147,7 +147,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_passes_for_whole(
     np.savez(tmp_path / "own.npz", x_train=images, x_test=images[:10])
     options = ("convert", "--data.name", "npz", "--data.path", "own.npz", "--output", "stored")
     process = subprocess.Popen([sys.executable, "-m", "ae_lightning", *options], cwd=tmp_path, env=program_environment)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not list(tmp_path.glob(".stored.*.writing/train/x-*")):
         assert process.poll() is None
         assert time.monotonic() < deadline

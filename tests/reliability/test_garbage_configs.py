@@ -93,7 +93,7 @@ def check_study(folder, text):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_thousand_mutated_configurations(folder, resolved, counts):
     mutations(NUM_MUTATIONS)(
         given(mutated_document(CONFIGS, [{}, *resolved]))(lambda text: check_config(folder, counts, text))

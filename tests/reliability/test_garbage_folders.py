@@ -218,7 +218,7 @@ def test_a_hundred_thousand_files(tmp_path, program_environment):
         env=program_environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1000,
         check=False,
     )
     assert done.returncode == 0, done.stderr
