@@ -138,12 +138,15 @@ def num_finished(database):
 
 
 def kill_one(process, database):
-    """Kill -9 the worker of some running trial, in the middle of it."""
+    """Kill -9 the worker of some running trial, in the middle of it, that has finished another."""
 
     def owners():
-        running = [trial for trial in load(database).trials if trial.state == TrialState.RUNNING]
-        pids = {int(trial.user_attrs["worker"].split(":")[1]) for trial in running if "worker" in trial.user_attrs}
-        return sorted(pids & {child.pid for child in children(process)})
+        owned = {state: set() for state in TrialState}
+        for trial in load(database).trials:
+            if "worker" in trial.user_attrs:
+                owned[trial.state].add(int(trial.user_attrs["worker"].split(":")[1]))
+        finished = set.union(*(owned[state] for state in FINISHED))
+        return sorted(owned[TrialState.RUNNING] & finished & {child.pid for child in children(process)})
 
     def killed():
         for pid in owners():
