@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,25 +138,35 @@ def test_what_was_interrupted_goes_on(workspace, program_environment, monkeypatc
     assert run.info.status == "FINISHED"
 
 
+@pytest.fixture(scope="module")
+def whole_store(open_workspace):
+    """A database that holds a run of every training, each value told by its place."""
+    with open_workspace() as workspace:
+        client = workspace.client
+        codecs = {name: {"bits_per_pixel": [0.1, 0.3], "psnr": [10.0, 30.0]} for name in CODECS}
+        (workspace.folder / "codecs.json").write_text(json.dumps(codecs))
+        for number, training in enumerate(all_trainings()):
+            found = client.get_experiment_by_name(training.group)
+            experiment = found.experiment_id if found else client.create_experiment(training.group)
+            variant = CLASSES.get(training.name.split(",")[0], "VanillaAE")
+            run = client.create_run(experiment, run_name=training.name, tags={VARIANT_TAG: variant})
+            client.log_param(run.info.run_id, "trainer.max_epochs", 2)
+            values = {f"test/{name}": 0.2 + number / 1000 for name in LOGGED}
+            values |= {f"test/pca_{name}": 0.1 for name in LOGGED}
+            metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
+            losses = (784.0, 784.0, 78.4, 78.4)
+            metrics += [Metric("train/reconstruction", value, 0, step) for step, value in enumerate(losses)]
+            client.log_batch(run.info.run_id, metrics)
+            client.log_artifact(run.info.run_id, str(workspace.folder / "codecs.json"), "evaluation/test")
+            client.set_terminated(run.info.run_id)
+    return workspace.folder / "mlflow.db"
+
+
 @pytest.fixture
-def reproduced(workspace, tmp_path):
-    """A store that holds a run of every training, each value told by its place."""
-    client = workspace.client
-    codecs = {name: {"bits_per_pixel": [0.1, 0.3], "psnr": [10.0, 30.0]} for name in CODECS}
-    (tmp_path / "codecs.json").write_text(json.dumps(codecs))
-    for number, training in enumerate(all_trainings()):
-        found = client.get_experiment_by_name(training.group)
-        experiment = found.experiment_id if found else client.create_experiment(training.group)
-        variant = CLASSES.get(training.name.split(",")[0], "VanillaAE")
-        run = client.create_run(experiment, run_name=training.name, tags={VARIANT_TAG: variant})
-        client.log_param(run.info.run_id, "trainer.max_epochs", 2)
-        values = {f"test/{name}": 0.2 + number / 1000 for name in LOGGED} | {f"test/pca_{name}": 0.1 for name in LOGGED}
-        metrics = [Metric(name, value, 0, 0) for name, value in values.items()]
-        metrics += [Metric("train/reconstruction", v, 0, step) for step, v in enumerate((784.0, 784.0, 78.4, 78.4))]
-        client.log_batch(run.info.run_id, metrics)
-        client.log_artifact(run.info.run_id, str(tmp_path / "codecs.json"), "evaluation/test")
-        client.set_terminated(run.info.run_id)
-    pages = tmp_path / "docs"
+def reproduced(workspace, whole_store):
+    """The pages before anything is written to them, where a copy of that database is the store."""
+    shutil.copy(whole_store, workspace.folder)
+    pages = workspace.folder / "docs"
     pages.mkdir()
     for page in PAGES:
         (pages / page).write_text((DOCS / page).read_text())
