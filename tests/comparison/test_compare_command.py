@@ -242,6 +242,7 @@ class Longer(VanillaAE):
 """
 
 
+@pytest.mark.slow
 def test_pca_has_as_many_numbers_as_a_latent_where_codes_have_more(workspace):
     (workspace.folder / "longer.py").write_text(LONGER)
     assert workspace.fit("--model", "longer.Longer", *JUDGED).code == 0
@@ -272,6 +273,7 @@ def test_a_variant_that_fixes_its_latent_dim_has_a_row_like_any_other(workspace)
     assert "cannot be imported" not in page(workspace)
 
 
+@pytest.mark.slow
 def test_a_grid_is_decoded_as_of_the_first_class_and_left_out_of_maps(workspace):
     assert workspace.fit("--model", "conditional_vae.ConditionalVAE").code == 0
     checkpoint = workspace.checkpoint()

@@ -97,6 +97,7 @@ def test_missing_labels_are_stored(half, tmp_path):
     assert np.array_equal(counts[0], counts[1])
 
 
+@pytest.mark.slow
 def test_half_labelled_images_are_trained_on_and_judged(workspace, half):
     outcome = workspace.fit(
         *("--data.name", "npz", "--data.path", half["path"], "--data.overlay", "true"),

@@ -109,6 +109,7 @@ def test_hovering_shows_the_image_and_no_request_leaves(browser, tmp_path, make,
     path.write_text(make(), encoding="utf-8")
     requests, faults = [], []
     tab = browser.new_page(viewport={"width": 1000, "height": 800})
+    tab.set_default_timeout(120_000)
     tab.on("request", lambda request: requests.append(request.url))
     tab.on("pageerror", lambda error: faults.append(str(error)))
     tab.goto(path.as_uri())

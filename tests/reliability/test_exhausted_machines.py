@@ -104,6 +104,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_of_checkpoints(workspace, small_disk):
     require_gone_on_with_when_there_is_room(workspace, small_disk, "--checkpoint.directory", small_disk)
 

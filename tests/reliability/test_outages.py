@@ -154,6 +154,25 @@ def test_a_server_that_is_killed_and_comes_back(fit, server, undisturbed, worksp
     assert found(server, newest_run_id(server)) == undisturbed
 
 
+# Ends itself once the third record is delivered.
+KILLED_SYNC = """
+import os, signal
+from ae_lightning.__main__ import main
+from ae_lightning.tracking.spool import Spool
+
+deliver = Spool.deliver
+
+def deliver_three(self, client):
+    for number, is_taken in enumerate(deliver(self, client), 1):
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield is_taken
+
+Spool.deliver = deliver_three
+main(["sync"])
+"""
+
+
 @pytest.mark.filterwarnings("ignore:MLflow at")
 def test_a_server_that_never_comes_back_and_a_sync_that_is_killed(
     fit, server, undisturbed, workspace, program_environment
@@ -172,11 +191,10 @@ def test_a_server_that_never_comes_back_and_a_sync_that_is_killed(
     copy = workspace.folder / f"{run_id}.9.9"
     shutil.copytree(spool.folder, copy)
 
-    delivering = start_sync(workspace, program_environment)
-    wait_for(lambda: spool.num_waiting < num_waiting or delivering.poll() is not None)
-    delivering.kill()
-    delivering.wait()
-    assert 0 < spool.num_waiting < num_waiting
+    command = [sys.executable, "-c", KILLED_SYNC]
+    ended = subprocess.run(command, cwd=workspace.folder, env=program_environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert 0 < spool.num_waiting == num_waiting - 3
 
     assert "records delivered" in workspace("sync").out
     assert found(server, run_id) == undisturbed
@@ -249,7 +267,9 @@ def test_a_training_that_is_killed_in_an_outage_and_gone_on_with(fit, server, un
 
 @pytest.mark.filterwarnings("ignore:MLflow at")
 def test_a_server_that_hangs_holds_up_nothing_and_doubles_nothing(server, workspace, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_REQUESTS", 3600)
+    # As long would every request wait that what is logged made by itself.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     tracker = MLflowTracker(experiment_name="hanging", tracking_uri=server.uri, system_metrics=False)
     tracker.open()
     tracker.log_metrics({"loss": 0.0}, 0)
@@ -260,7 +280,8 @@ def test_a_server_that_hangs_holds_up_nothing_and_doubles_nothing(server, worksp
         tracker.log_metrics({"loss": float(step)}, step)
     (workspace.folder / "note.txt").write_text("")
     tracker.log_file(workspace.folder / "note.txt", "notes")
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 10
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     tracker.finalize()
     assert time.perf_counter() - start < 15
     assert tracker.undelivered

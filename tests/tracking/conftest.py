@@ -14,7 +14,13 @@ def server(tmp_path_factory, empty_store):
 
 
 @pytest.fixture
-def tracker(workspace):
+def without_ticks(monkeypatch):
+    """Let writers deliver when a test says so, and not also every second, which may be just before."""
+    monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_REQUESTS", 3600)
+
+
+@pytest.fixture
+def tracker(workspace, without_ticks):
     """A tracker with an open run in the default store."""
     from ae_lightning.tracking import MLflowTracker
 

@@ -28,7 +28,9 @@ def test_a_store_that_fails_is_caught_up_with_when_it_is_back(tracker, workspace
         log_a_bit(tracker, workspace.folder, range(12, 20))
         tracker.flush()
         assert tracker.undelivered
-    deadline = time.monotonic() + 20
+    monkeypatch.setattr("ae_lightning.tracking.writer.SECONDS_BETWEEN_REQUESTS", 0.1)
+    tracker._writer._wake.set()  # it looks by itself from here on
+    deadline = time.monotonic() + 60
     while tracker.undelivered:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -96,6 +96,7 @@ def test_a_password_in_the_address_is_kept_nowhere_and_the_checkpoint_leads_to_t
     assert workspace.runs() == []
 
 
+@pytest.mark.usefixtures("without_ticks")
 def test_a_server_that_is_away_for_a_while_loses_no_metric(running_server, client, workspace):
     tracker = MLflowTracker(experiment_name="outage", tracking_uri=running_server.uri, system_metrics=False)
     tracker.open()

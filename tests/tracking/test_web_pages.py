@@ -53,6 +53,7 @@ def test_a_port_that_is_taken_is_named_with_another(tracker, workspace):
         assert f"--port {port + 1} takes another" in refusal(workspace, "--port", str(port))
 
 
+@pytest.mark.slow
 def test_of_a_server_the_page_is_named_and_nothing_started(server, workspace):
     tracker = MLflowTracker(experiment_name="served", tracking_uri=server.uri, system_metrics=False)
     tracker.open()
@@ -115,13 +116,14 @@ def test_the_links_open_on_the_measures(workspace, browser, program_environment)
         assert name == "digits"
         values = [run.data.metrics["test/kmeans_accuracy"] for run in workspace.runs()]
         page = browser.new_page(viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(120_000)
         page.goto(link)
         bars = page.locator(".bartext")
-        bars.nth(3).wait_for(timeout=120_000)
+        bars.nth(3).wait_for()
         assert {f"{value:.2f}" for value in values} <= set(bars.all_text_contents())
         assert page.get_by_text("Reconstruct: mse").count() == 1
         page.goto(re.search(r"http://\S+", outcomes[0].out)[0].replace(":5000", f":{port}"))
-        page.get_by_text("On the test split").first.wait_for(timeout=120_000)
+        page.get_by_text("On the test split").first.wait_for()
     finally:
         program.send_signal(signal.SIGINT)
         assert program.wait(60) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 from torch import distributed
@@ -34,6 +35,7 @@ class AgreedRates(VanillaAE):
         assert rates[0] < 1e-9, "nothing was ever reduced"
 
 
+@pytest.mark.slow
 def test_ranks_train_at_one_rate():
     data = {"name": "digits", "batch_size": 64}
     (left,) = train_in_ranks([TrainingJob(AgreedRates, OPTIONS, data, epochs=8)])
