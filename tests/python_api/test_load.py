@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from two_moons import TwoMoons
 
 import ae_lightning as ael
 from ae_lightning.tracking.addresses import absolute_uri
@@ -48,6 +49,35 @@ def test_the_arrays_can_be_given_again(small, faces, names):
     np.testing.assert_array_equal(loaded.codes, result.codes)
     assert loaded.data.spec == result.data.spec
     assert loaded.plot("samples") is not None
+
+
+@pytest.mark.parametrize("given", ["test", "all"])
+def test_other_samples_are_judged_anew(small, faces, names, given):
+    result, _ = small
+    other = 255 - faces // 4
+    loaded = (
+        ael.load(result.run_id, faces, names, x_test=other, y_test=names)
+        if given == "test"
+        else ael.load(result.run_id, other, names)
+    )
+    x = other if given == "test" else loaded.data.split("test").x[:, 0].numpy()
+    y = names if given == "test" else None
+    assert loaded.measures["mse"] == pytest.approx(((loaded.reconstruct(x, y) - x / 255) ** 2).mean(), rel=1e-4)
+    assert loaded.measures["mse"] > 1.5 * result.measures["mse"]
+    assert ael.load(result.run_id, faces, names).measures == result.measures
+
+
+def test_another_module_is_judged_anew(quick_fit):
+    of_run, other = (TwoMoons(num_points=40, noise=noise) for noise in (0.1, 0.6))
+    result = quick_fit("vanilla", of_run, latent_dim=1, network=ael.Linear())
+    assert ael.load(result.run_id, TwoMoons(num_points=40, noise=0.1)).measures == result.measures
+    assert ael.load(result.run_id, other).measures["mse"] != pytest.approx(result.measures["mse"])
+
+
+def test_arrays_of_what_was_trained_on_something_else_are_refused(quick_fit, faces):
+    result = quick_fit("vanilla", "digits", latent_dim=1, network=ael.Linear(), tracking=False)
+    with pytest.raises(ael.UserError, match=r"^x: the model was trained on 'digits', which is read from there; leave "):
+        ael.load(result.checkpoint, faces)
 
 
 def test_the_command_line_says_what_to_give(small):

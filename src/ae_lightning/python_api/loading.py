@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
-from ae_lightning.callbacks.describing import DIGEST
+from ae_lightning.callbacks.describing import DIGEST, told_by_digest
 from ae_lightning.checkpoints.data import data_of_checkpoint
 from ae_lightning.checkpoints.files import BEST_CHECKPOINT, newest_sound
 from ae_lightning.checkpoints.loading import CheckpointContents, load_autoencoder, read_checkpoint
@@ -16,9 +16,9 @@ from ae_lightning.command_line.launch import prepare
 from ae_lightning.command_line.store_option import store_in
 from ae_lightning.data.arrays.given import arrays_given, gather_arrays
 from ae_lightning.data.datamodule import DataModule
-from ae_lightning.data.foreign import ForeignData
+from ae_lightning.data.foreign import ForeignData, SeenData, seen_data
 from ae_lightning.data.scaling import scaler_of
-from ae_lightning.errors import CheckpointError, TrackingError
+from ae_lightning.errors import CheckpointError, ConfigError, TrackingError
 from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.python_api.given_data import ARRAYS
 from ae_lightning.python_api.result import Result
@@ -55,7 +55,8 @@ def load(
         x: The samples it was trained on, where those were arrays, or a data module: for `codes`, `plot` and measures
             that were not kept. Other data come from where they did.
         y: Their classes.
-        x_test: Samples to judge on; without them the same share of `x` is held out as was then.
+        x_test: Samples to judge on; without them the same share of `x` is held out as was then. Of others than those
+            that the run was judged on, measures are taken anew.
         y_test: Their classes.
         tracking_uri: MLflow's store; by default the one that `MLFLOW_TRACKING_URI` names, else `mlflow.db`.
 
@@ -66,6 +67,7 @@ def load(
         CheckpointError: If there is no checkpoint, or it cannot be read.
         TrackingError: If MLflow does not answer, or does not know the run or model.
         DataError: If what is given are no samples.
+        ConfigError: If there are arrays for a model that was trained on something else.
     """
     prepare()
     uri = tracking_uri or tracking_uri_from_environment()
@@ -73,6 +75,9 @@ def load(
     contents = read_checkpoint(checkpoint)
     run, store = _tracked(contents, tracking_uri)
     arrays = None if x is None or isinstance(x, LightningDataModule) else gather_arrays(x, y, x_test, y_test)
+    if arrays is not None and contents.data.get("name") != ARRAYS:
+        own = contents.data.get("name") or contents.data.get("class_path")
+        raise ConfigError(f"x: the model was trained on {own!r}, which is read from there; leave arrays out")
     module = x if isinstance(x, LightningDataModule) else None
     if module is None and (arrays is not None or contents.data.get("name") != ARRAYS):
         with arrays_given(arrays):
@@ -80,6 +85,8 @@ def load(
         module = seen.module if isinstance(seen, ForeignData) else seen
     elif isinstance(module, DataModule):
         module.load_state_dict(contents.scaling)
+    if run is not None and x is not None and module is not None and not _judged_on(run, seen_data(module), contents):
+        run = None
     return Result(
         load_autoencoder(checkpoint),
         contents.config,
@@ -87,11 +94,22 @@ def load(
         arrays=arrays,
         scaler=scaler_of(contents.scaling) if module is None else None,
         measures=None if run is None else metrics_of(run, "test"),
-        digest=None if run is None else {key: value for key, value in run.params.items() if key == DIGEST},
+        digest=None if run is None else _digest_of(run),
         checkpoint=checkpoint,
         run_id=contents.run_id,
         tracking_uri=store,
     )
+
+
+def _judged_on(run: TrackedRun, data: SeenData, contents: CheckpointContents) -> bool:
+    """Whether a run's measures are of these data."""
+    if isinstance(data, DataModule):
+        return not data.other_splits(contents.scaling)
+    return told_by_digest(data) == _digest_of(run)
+
+
+def _digest_of(run: TrackedRun) -> dict[str, str]:
+    return {key: value for key, value in run.params.items() if key == DIGEST}
 
 
 def _find_checkpoint(place: str | Path, tracking_uri: str) -> Path:
