@@ -105,6 +105,17 @@ def test_a_built_model_is_trained_in_place_and_random_numbers_are_left_alone(qui
     assert ael.load(result.checkpoint, faces).measures == pytest.approx(result.measures)
 
 
+def test_a_built_model_draws_from_the_seed_that_is_given(quick_fit, faces):
+    built = [ael.VAE(spec=ael.spec_of(faces), latent_dim=2, network=ael.Linear(), seed=5) for _ in range(3)]
+    for model in built[1:]:
+        model.load_state_dict(built[0].state_dict())
+    results = [quick_fit(model, faces, tracking=False, seed=seed) for model, seed in zip(built, (1, 2, 2), strict=True)]
+    assert [(result.model.seed, result.config["seed_everything"]) for result in results] == [(1, 1), (2, 2), (2, 2)]
+    assert ael.load(results[0].checkpoint).model.seed == 1
+    first, second, again = (result.measures["loss"] for result in results)
+    assert first != second == again
+
+
 def test_a_data_module_of_others_is_the_one_that_was_given(quick_fit):
     module = TwoMoons(num_points=80, noise=0.3)
     result = quick_fit(ael.VAE, module, latent_dim=2, network=ael.MLP(hidden=(4,)), tracking=False)

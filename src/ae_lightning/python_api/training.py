@@ -83,6 +83,7 @@ def _giving(there: Autoencoder | LightningDataModule) -> Any:
     def give(cls: type, *arguments: Any, **options: Any) -> Any:
         if isinstance(there, Autoencoder):
             _require_same_samples(there.spec, options["spec"])
+            there.seed = there.hparams["seed"] = options["seed"]
         return there
 
     return give
