@@ -43,12 +43,20 @@ def test_images_of_truth_values_are_black_and_white():
         (torch.tensor([True, False, True, True]), ("0", "1"), [1, 0, 1, 1]),
         ([10, 9, 9, 10], ("9", "10"), [1, 0, 0, 1]),
         ([-1, -1, -1, -1], None, None),
+        (["b", "", "a", "b"], ("a", "b"), [1, -1, 0, 1]),
+        (np.array(["", "", "", "a"], object), ("a",), [-1, -1, -1, 0]),
+        (["", "", "", ""], None, None),
     ],
 )
 def test_labels_are_numbers_or_words(y, names, labels):
     given = gather_arrays(X, y)
     assert given.class_names == names
     assert (None if given.samples.labels is None else given.samples.labels.tolist()) == labels
+
+
+def test_an_array_in_which_nothing_is_masked_is_taken():
+    assert torch.equal(as_stored("x", np.ma.masked_array(X)), as_stored("x", X))
+    assert torch.equal(as_stored("x", np.ma.masked_array(X, mask=np.zeros(X.shape, bool))), as_stored("x", X))
 
 
 def test_what_is_held_out_follows_the_seed():
@@ -70,6 +78,8 @@ def test_what_is_held_out_follows_the_seed():
         ((X, None, X / 255), "x is uint8, x_test float32; they must be of one type"),
         ((X[0, 0],), "x has shape (3,); images must have"),
         ((np.full((2, 3, 3), np.nan),), "x has values that are NaN"),
+        ((np.ma.masked_greater(X, 20),), "x has 3 masked values; fill them or leave their samples out"),
+        ((X, np.ma.masked_equal([1, 2, 2, 1], 2)), "y has 2 masked values; fill them or leave their samples out"),
     ],
 )
 def test_what_fits_nothing_is_refused(arrays, said):

@@ -98,8 +98,8 @@ def fit(
         x: Samples to train on: images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D), as an
             array or a tensor. Or `ael.DataModule(...)`, any other LightningDataModule, the name of a source such as
             `"mnist"`, or the `Path` of a folder of images, of an `.npz` or of a table.
-        y: Classes of the samples, whole numbers (−1: missing) or words, shape (N,). They are for measures and
-            pictures; nothing but a conditional variant is trained on them.
+        y: Classes of the samples, whole numbers (−1: missing) or words ("": missing), shape (N,). They are for
+            measures and pictures; nothing but a conditional variant is trained on them.
         x_test: Samples to judge on. Without them a fifth of `x` is held out.
         y_test: Their classes.
         trainer: Settings below `trainer`, such as `{"max_epochs": 10}`.
@@ -110,7 +110,8 @@ def fit(
         tracking: False leaves MLflow out: the run is kept in `runs/NAME-TIME`. A mapping has settings of the tracker,
             such as `{"experiment_name": "faces"}`.
         callbacks: Lightning's, or your own, beside those of every run.
-        seed: Fixes the weights to begin with and every draw; by default that of a built model, else 0.
+        seed: Fixes every draw, and the weights to begin with but for those of a built model, which takes it on; by
+            default that of a built model, else 0.
         keep_memory: On a CPU under glibc, keep freed buffers for the next step: faster, with more memory held.
         compile: Compile encoder and decoder with torch.compile.
         **options: Of the model, such as `latent_dim=8`; what is known depends on the model.

@@ -84,7 +84,8 @@ def gather_arrays(x: Any, y: Any = None, x_test: Any = None, y_test: Any = None)
     Args:
         x: Samples to train on: images of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16, floating point
             or truth values, or vectors (N, D) of any real type; a NumPy array, a tensor, or what NumPy makes one of.
-        y: Their classes, shape (N,): whole numbers, −1 where missing, or words; None where there are none.
+        y: Their classes, shape (N,): whole numbers, −1 where missing, or words, an empty one where missing; None
+            where there are none.
         x_test: Samples to test on; None to hold out a fifth of the others.
         y_test: Their classes; where `y` is given, so must these be.
 
@@ -145,7 +146,7 @@ def positions(name: str, labels: Any, class_names: Sequence[str] | None) -> Tens
 
     Args:
         name: Begins messages.
-        labels: Whole numbers, −1 where missing, or words.
+        labels: Whole numbers, −1 where missing, or words, an empty one where missing.
         class_names: The data set's.
 
     Raises:
@@ -153,7 +154,7 @@ def positions(name: str, labels: Any, class_names: Sequence[str] | None) -> Tens
     """
     array = _as_labels(name, labels)
     places = {class_name: place for place, class_name in enumerate(class_names or ())}
-    missing = {} if array.dtype.kind == "U" else {str(MISSING_LABEL): MISSING_LABEL}
+    missing = {"" if array.dtype.kind == "U" else str(MISSING_LABEL): MISSING_LABEL}
     values, inverse = np.unique(array, return_inverse=True)
     unknown = [str(value) for value in values if str(value) not in {**places, **missing}]
     if unknown:
@@ -163,7 +164,7 @@ def positions(name: str, labels: Any, class_names: Sequence[str] | None) -> Tens
 
 
 def _known(labels: NDArray[Any]) -> NDArray[Any]:
-    return labels if labels.dtype.kind == "U" else labels[labels != MISSING_LABEL]
+    return labels[labels != ("" if labels.dtype.kind == "U" else MISSING_LABEL)]
 
 
 def _as_labels(name: str, labels: Any) -> NDArray[Any]:
@@ -183,6 +184,9 @@ def _as_array(name: str, given: Any) -> NDArray[Any]:
     if isinstance(given, Tensor):
         given = given.detach().cpu()
         given = given.float() if given.dtype == torch.bfloat16 else given
+    # NumPy would take what lies below the mask.
+    if isinstance(given, np.ma.MaskedArray) and given.mask.any():
+        raise DataError(f"{name} has {int(given.mask.sum())} masked values; fill them or leave their samples out")
     try:
         array = np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as error:
