@@ -54,6 +54,7 @@ def test_killed_and_gone_on_with(training, in_peace):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_two_ranks_end_at_the_same_step(training, in_peace, number, code):
     started = training(*VAE, ranks=2)

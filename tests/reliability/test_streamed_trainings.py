@@ -44,6 +44,7 @@ def test_killed_and_gone_on_with(training, in_peace, stream):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_ranks_ended_in_the_middle_of_an_epoch_and_gone_on_with(training, in_peace, stream):
     started = training(*stream, ranks=2)
     started.start_until("step 30")
