@@ -164,7 +164,8 @@ def positions(name: str, labels: Any, class_names: Sequence[str] | None) -> Tens
 
 
 def _known(labels: NDArray[Any]) -> NDArray[Any]:
-    return labels[labels != ("" if labels.dtype.kind == "U" else MISSING_LABEL)]
+    known: NDArray[Any] = labels[labels != ("" if labels.dtype.kind == "U" else MISSING_LABEL)]
+    return known
 
 
 def _as_labels(name: str, labels: Any) -> NDArray[Any]:
