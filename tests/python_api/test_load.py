@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conditional_vae import ConditionalVAE
 from two_moons import TwoMoons
 
 import ae_lightning as ael
@@ -78,6 +79,32 @@ def test_arrays_of_what_was_trained_on_something_else_are_refused(quick_fit, fac
     result = quick_fit("vanilla", "digits", latent_dim=1, network=ael.Linear(), tracking=False)
     with pytest.raises(ael.UserError, match=r"^x: the model was trained on 'digits', which is read from there; leave "):
         ael.load(result.checkpoint, faces)
+
+
+def test_other_values_than_were_trained_on_are_refused_where_they_would_be_scaled_to_others(small, faces, quick_fit):
+    result, _ = small
+    with pytest.raises(ael.UserError, match=r"^data.scaling: unit takes values from 0 to 1 .* from 0 to 255"):
+        result.encode(faces.astype(np.float32))
+    np.testing.assert_allclose(result.encode(faces / 255), result.codes, atol=1e-5)
+    standard = quick_fit("vanilla", faces, latent_dim=1, network=ael.Linear(), data={"scaling": "standard"})
+    said = r"has images in float32, and those that the model was trained on are in uint8, which data.scaling standard"
+    for take in (standard.reconstruct, lambda x: ael.load(standard.checkpoint).encode(x)):
+        with pytest.raises(ael.UserError, match=f"^x {said}"):
+            take(faces / 255)
+    with pytest.raises(ael.UserError, match=said):
+        ael.load(standard.checkpoint, faces / 255)
+
+
+def test_other_classes_than_a_conditional_model_was_given_are_refused(faces, names, quick_fit):
+    options = {"latent_dim": 1, "network": ael.MLP(hidden=(4,))}
+    result = quick_fit(ConditionalVAE, faces, names, **options, tracking=False)
+    kept = names != "cat"
+    assert len(ael.load(result.checkpoint, faces, names).codes) == len(faces)
+    with pytest.raises(ael.UserError, match=r"^y names 2 classes, and ConditionalVAE was given 3"):
+        ael.load(result.checkpoint, faces[kept], names[kept])
+    built = ConditionalVAE(spec=ael.spec_of(faces, names), **options)
+    with pytest.raises(ael.UserError, match=r"^model: it was built for 3 classes, and these samples have 2"):
+        quick_fit(built, faces[kept], names[kept], tracking=False)
 
 
 def test_the_command_line_says_what_to_give(small):

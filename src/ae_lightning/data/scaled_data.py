@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -57,6 +58,7 @@ class ScaledData(BatchTransfer):
 
         Raises:
             CheckpointError: If it does not say how, or they had another shape.
+            DataError: If they were images of another type, where the rule treats all types alike.
         """
         scaler, contents = scaler_of(state_dict), self._load()
         task = getattr(getattr(self.trainer, "state", None), "fn", None)
@@ -68,7 +70,21 @@ class ScaledData(BatchTransfer):
             if statistic is not None and tuple(statistic.shape) not in ((), contents.shape):
                 theirs = tuple(statistic.shape)
                 raise CheckpointError(f"the checkpoint scales samples of shape {theirs}, not {contents.shape}")
+        scaler.require_stored_alike(contents.dtype, contents.shape, self.dataset_name)
         self._scaler = scaler
+
+    def require_scalable(self, x: Tensor, what: str) -> None:
+        """Refuse samples that would be scaled to other values than those that were trained on.
+
+        Args:
+            x: As stored, shape (N, …).
+            what: Names them.
+
+        Raises:
+            DataError: If they are images of another type, where the rule treats all types alike.
+            ConfigError: If they are floating-point values that the rule does not take.
+        """
+        self._fitted_scaler().require_scalable(x, what)
 
     def other_splits(self, state_dict: dict[str, Any]) -> set[SplitName]:
         """Return the names of the splits that do not hold the samples of a checkpoint."""
@@ -79,7 +95,8 @@ class ScaledData(BatchTransfer):
             contents = self._load()
             scaling = self._settled_scaling(contents)
             # Of a stream, only a rule that looks at the train split reads a sample of it into memory.
-            self._scaler = fit_scaler(scaling, contents.split("train").x) if scaling in FITTED else Scaler(scaling)
+            scaler = fit_scaler(scaling, contents.split("train").x) if scaling in FITTED else Scaler(scaling)
+            self._scaler = replace(scaler, dtype=contents.dtype)
         return self._scaler
 
     def _settled_scaling(self, contents: OpenedData) -> Scaling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 
-from ae_lightning.errors import CheckpointError, ConfigError
+from ae_lightning.errors import CheckpointError, ConfigError, DataError
 from ae_lightning.spec import Kind
 
 Scaling = Literal["auto", "unit", "image_max", "dataset_max", "standard", "none"]
@@ -20,6 +20,9 @@ BOUNDED: tuple[Scaling, ...] = ("unit", "image_max", "dataset_max")
 
 FITTED: tuple[Scaling, ...] = ("dataset_max", "standard")
 """What looks at the train split first."""
+
+STORED = (torch.uint8, torch.uint16, torch.float32)
+"""What samples are stored as."""
 
 _LARGEST = {torch.uint8: 255, torch.uint16: 65535}
 _NARROW = 16
@@ -37,11 +40,13 @@ class Scaler:
         mean: What `standard` subtracts, float32, of the shape of a sample; None for the others.
         divisor: What `standard` and `dataset_max` divide by, float32, of the shape of a sample, or (); None for the
             others.
+        dtype: What the samples are stored as; None where a checkpoint does not say.
     """
 
     scaling: Scaling
     mean: Tensor | None = None
     divisor: Tensor | None = None
+    dtype: torch.dtype | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Scale samples.
@@ -68,6 +73,40 @@ class Scaler:
             return (values - self.mean).div_(self.divisor)
         return values
 
+    def require_stored_alike(self, dtype: torch.dtype, shape: Sequence[int], what: str) -> None:
+        """Refuse images of another type than those that the rule was made for, where it treats all types alike.
+
+        Bytes divided by 255, say: `standard` would subtract the mean of bytes from them.
+
+        Args:
+            dtype: What samples are stored as.
+            shape: A sample's.
+            what: Names them.
+
+        Raises:
+            DataError: If they are such images.
+        """
+        if len(shape) == 3 and self.dtype not in (None, dtype) and self.scaling not in ("unit", "image_max"):
+            raise DataError(
+                f"{what} has images in {_named(dtype)}, and those that the model was trained on are in "
+                f"{_named(self.dtype)}, which data.scaling {self.scaling} does not tell apart; give them as those were"
+            )
+
+    def require_scalable(self, x: Tensor, what: str) -> None:
+        """Refuse samples that would be scaled to other values than those that the rule was made for.
+
+        Args:
+            x: As stored, shape (N, …).
+            what: Names them.
+
+        Raises:
+            DataError: As `require_stored_alike`.
+            ConfigError: If they are floating-point values that the rule does not take.
+        """
+        self.require_stored_alike(x.dtype, x.shape[1:], what)
+        if x.is_floating_point() and x.numel():
+            require_scalable(self.scaling, float(x.min()), float(x.max()), what)
+
     def to(self, device: torch.device) -> Scaler:
         """Return the same with its statistics on a device."""
         if self.divisor is None or self.divisor.device == device:
@@ -80,6 +119,7 @@ class Scaler:
         return {
             "scaling": self.scaling,
             **{name: value.tolist() for name, value in found.items() if value is not None},
+            **({} if self.dtype is None else {"dtype": _named(self.dtype)}),
         }
 
 
@@ -91,7 +131,8 @@ def scaler_of(state: Mapping[str, Any]) -> Scaler:
     """
     try:
         found = {name: torch.tensor(state[name], dtype=torch.float32) for name in ("mean", "divisor") if name in state}
-        return Scaler(state["scaling"], **found)
+        dtype = {_named(one): one for one in STORED}[state["dtype"]] if "dtype" in state else None
+        return Scaler(state["scaling"], **found, dtype=dtype)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"the checkpoint does not say how its data were scaled ({error})") from error
 
@@ -166,6 +207,10 @@ def tell_of_narrow_range(largest: int, dataset_name: str) -> None:
             f"the train split of {dataset_name} has values up to {largest:,} of {range_end:,}, which are nearly black; "
             "--data.scaling dataset_max makes the largest white"
         )
+
+
+def _named(dtype: torch.dtype | None) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _chunks(x: Tensor) -> Iterator[Tensor]:

@@ -18,7 +18,7 @@ from ae_lightning.data.arrays.given import arrays_given, gather_arrays
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import ForeignData, SeenData, seen_data
 from ae_lightning.data.scaling import scaler_of
-from ae_lightning.errors import CheckpointError, ConfigError, TrackingError
+from ae_lightning.errors import CheckpointError, ConfigError, DataError, TrackingError
 from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.python_api.given_data import ARRAYS
 from ae_lightning.python_api.result import Result
@@ -66,7 +66,7 @@ def load(
     Raises:
         CheckpointError: If there is no checkpoint, or it cannot be read.
         TrackingError: If MLflow does not answer, or does not know the run or model.
-        DataError: If what is given are no samples.
+        DataError: If what is given are no samples, or have other classes than a conditional model was given.
         ConfigError: If there are arrays for a model that was trained on something else.
     """
     prepare()
@@ -87,8 +87,15 @@ def load(
         module.load_state_dict(contents.scaling)
     if run is not None and x is not None and module is not None and not _judged_on(run, seen_data(module), contents):
         run = None
+    model = load_autoencoder(checkpoint)
+    given = None if arrays is None or arrays.class_names is None else len(arrays.class_names)
+    if model.needs_labels and given not in (None, model.spec.num_classes):
+        raise DataError(
+            f"y names {given} classes, and {type(model).__name__} was given {model.spec.num_classes}: which of them is "
+            "which nobody knows; give the classes of all that it was trained on"
+        )
     return Result(
-        load_autoencoder(checkpoint),
+        model,
         contents.config,
         module=module,
         arrays=arrays,

@@ -17,7 +17,7 @@ from ae_lightning.checks import require_at_least, require_seed
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.data.arrays.given import GivenArrays, as_stored, positions
 from ae_lightning.data.arrays.samples import channel_axis
-from ae_lightning.data.foreign import SeenData, seen_data
+from ae_lightning.data.foreign import ForeignData, SeenData, seen_data
 from ae_lightning.data.scaling import Scaler
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.judging.chunks import chunks
@@ -150,7 +150,9 @@ class Result:
             y: Their classes, for a conditional model.
 
         Raises:
-            DataError: If they are no samples of the model's shape, or classes are missing that it needs.
+            DataError: If they are no samples of the model's shape, are images of another type than it was trained on
+                where that changes them, or classes are missing that it needs.
+            ConfigError: If they have values that their scaling does not take.
         """
         stored = self._as_stored(x)
         return self._through(numpy_model(self.model).encode, stored, self._classes(y, len(stored)))
@@ -230,6 +232,9 @@ class Result:
             raise DataError(
                 f"x has samples of shape {tuple(stored.shape[1:])}; this model takes (N, {', '.join(map(str, shape))})"
             )
+        scales = self.data if self._scaler is None else self._scaler
+        if not isinstance(scales, ForeignData):  # what they scale themselves, nobody knows
+            scales.require_scalable(stored, "x")
         return stored
 
     def _classes(self, y: Any, num: int) -> Tensor | None:

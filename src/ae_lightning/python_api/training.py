@@ -82,14 +82,20 @@ class ProgramCLI(AutoencoderCLI):
 def _giving(there: Autoencoder | LightningDataModule) -> Any:
     def give(cls: type, *arguments: Any, **options: Any) -> Any:
         if isinstance(there, Autoencoder):
-            _require_same_samples(there.spec, options["spec"])
+            _require_same_samples(there, options["spec"])
             there.seed = there.hparams["seed"] = options["seed"]
         return there
 
     return give
 
 
-def _require_same_samples(built_for: DataSpec, spec: DataSpec) -> None:
+def _require_same_samples(model: Autoencoder, spec: DataSpec) -> None:
+    built_for = model.spec
+    if model.needs_labels and spec.num_classes != built_for.num_classes:
+        raise DataError(
+            f"model: it was built for {built_for.num_classes} classes, and these samples have {spec.num_classes}; "
+            "build it with ael.spec_of(x, y)"
+        )
     if (spec.shape, spec.value_range) != (built_for.shape, built_for.value_range):
         raise DataError(
             f"model: it was built for {_described(built_for)}, and these are {_described(spec)}; "
