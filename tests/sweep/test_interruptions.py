@@ -32,6 +32,7 @@ def has_reported(folder, number):
 
 # Written into the working directory: the process is sent signals, each in the second epoch of some of its fits.
 SIGNALLING = """
+import os
 from itertools import count
 from lightning.pytorch.callbacks import Callback
 
@@ -49,6 +50,7 @@ class Signalling(Callback):
 
 # Written into the working directory: the night ends while the first epoch is judged.
 ENDING = """
+import os
 import signal
 from lightning.pytorch.callbacks import Callback
 
