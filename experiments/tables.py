@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from ae_lightning.errors import ConfigError, TrackingError
-from ae_lightning.judging.directions import best_of
+from ae_lightning.judging.directions import best_places
 from ae_lightning.tracking import tracking_uri_from_environment
 from ae_lightning.tracking.comparison import RunReader, TrackedRun
 from experiments.trainings import LATENT_DIMS, TABULATED, Training, all_trainings
@@ -235,8 +236,8 @@ def _by_measure(
     for name in names:
         values = [_test(found, name) for found in columns.values()]
         values.append(_test(next(iter(columns.values())), f"pca_{name}")[:1])
-        best = best_of(name, [statistics.fmean(value) for value in values if value])
-        cells = [_bold_if(_mean_and_spread(value), bool(value) and statistics.fmean(value) == best) for value in values]
+        best = best_places(name, [statistics.fmean(value) if value else math.nan for value in values])
+        cells = [_bold_if(_mean_and_spread(value), place in best) for place, value in enumerate(values)]
         rows.append([*([uses[name]] if uses else []), f"`{name}`", *cells])
     head = [*(["use"] if uses else []), "measure", *columns, "PCA"]
     return _table(head, rows, numbers_from=len(head) - len(columns) - 1)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ae_lightning.judging.case import NEEDS, Case
-from ae_lightning.judging.directions import best_of, best_places, is_measure, metric_names
+from ae_lightning.judging.directions import best_places, is_measure, metric_names
 from ae_lightning.judging.measure import Measure, known_measures
 
 LOWER = {"mse", "prior_mmd", "prior_swd", "sample_frechet", "sample_frechet_gmm"}
@@ -56,35 +56,28 @@ def test_measures_need_what_a_case_may_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "best"), [("mse", 0.1), ("ssim", 0.3), ("active_units", None), ("bits_per_pixel", None), ("kl", None)]
+    ("name", "best"), [("mse", {1}), ("ssim", {2}), ("active_units", set()), ("bits_per_pixel", set()), ("kl", set())]
 )
-def test_the_best_is_the_least_or_the_greatest_or_none(name: str, best: float | None) -> None:
-    assert best_of(name, (0.2, 0.1, 0.3)) == best
-
-
-def test_an_estimate_below_zero_is_no_better_than_another() -> None:
-    assert best_of("prior_mmd", (0.01, -0.001, -0.004)) == -0.001
-    assert best_of("prior_mmd", (-0.004, -0.001)) == -0.004
-    assert best_of("prior_mmd", (0.01, 0.002)) == 0.002
+def test_the_best_is_the_least_or_the_greatest_or_none(name: str, best: set[int]) -> None:
+    assert best_places(name, (0.2, 0.1, 0.3)) == best
 
 
 def test_the_best_of_several_values_have_places() -> None:
-    assert best_places("mse", (0.2, 0.1, 0.3)) == {1}
     assert best_places("ssim", (0.3, 0.1, 0.3)) == {0, 2}
     assert best_places("mse", (math.nan, 0.1, -math.inf)) == {1}
     assert best_places("mse", (math.nan,)) == best_places("kl", (0.2, 0.1)) == best_places("mse", ()) == set()
-    assert best_places("sharpness", (0.2, 0.1), [Sharpness()]) == {1}
 
 
 def test_estimates_below_zero_are_equally_good() -> None:
     assert best_places("prior_mmd", (-5e-4, 0.01, -7e-4, 0.0)) == {0, 2, 3}
+    assert best_places("prior_mmd", (-0.004, -0.001)) == {0, 1}
     assert best_places("prior_mmd", (0.01, 0.002)) == {1}
     assert best_places("prior_mmd", (math.nan, -math.inf, 0.002)) == {2}
 
 
 def test_a_users_own_measure_knows_its_direction_where_it_is_at_hand() -> None:
-    assert best_of("sharpness", (0.2, 0.1)) is None
-    assert best_of("sharpness", (0.2, 0.1), [Sharpness()]) == 0.1
+    assert best_places("sharpness", (0.2, 0.1)) == set()
+    assert best_places("sharpness", (0.2, 0.1), [Sharpness()]) == {1}
 
 
 @pytest.mark.parametrize(

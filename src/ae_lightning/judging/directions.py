@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ae_lightning.judging.measure import Measure, known_measures
 
@@ -42,41 +42,19 @@ def best_places(name: str, values: Sequence[float], own_measures: Sequence[Measu
     """Return which of several values of a metric are the best: more than one where they are equally good.
 
     Args:
-        name: As `best_of` takes it.
-        values: Those that are NaN or infinite take no part.
-        own_measures: As `best_of` takes them.
-
-    Returns:
-        Their places; none where neither way is better, or there is no value.
-    """
-    measure = measure_of(name, own_measures)
-    # Below 0 they differ by chance alone.
-    floor = 0.0 if measure is not None and name in measure.not_below_zero else -math.inf
-    raised = [max(floor, value) if math.isfinite(value) else math.nan for value in values]
-    best = best_of(name, raised, own_measures)
-    return frozenset(place for place, value in enumerate(raised) if value == best)
-
-
-def best_of(name: str, values: Iterable[float], own_measures: Sequence[Measure] = ()) -> float | None:
-    """Return the best of several values of a metric.
-
-    Args:
         name: The metric, without `val/`, `test/` or `pca_`; or a term of an objective.
         values: Those that are NaN or infinite take no part.
         own_measures: A user's measures, where they are at hand: of other metrics than theirs and this package's no
             value is better.
 
     Returns:
-        The least or the greatest, whichever is better, the first of several that are equally good; None where neither
-        is better, or there is no value.
+        Their places; none where neither way is better, or there is no value.
     """
-    finite = [value for value in values if math.isfinite(value)]
     measure = measure_of(name, own_measures)
-    if measure is None or not finite:
-        return None
-    if name in measure.not_below_zero:
-        return min(finite, key=lambda value: max(0.0, value))
-    direction = measure.metrics[name]
-    if direction == "lower":
-        return min(finite)
-    return max(finite) if direction == "higher" else None
+    if measure is None or measure.metrics[name] == "none":
+        return frozenset()
+    # Below 0 they differ by chance alone.
+    floor = 0.0 if name in measure.not_below_zero else -math.inf
+    compared = {place: max(floor, value) for place, value in enumerate(values) if math.isfinite(value)}
+    best = (min if measure.metrics[name] == "lower" else max)(compared.values(), default=None)
+    return frozenset(place for place, value in compared.items() if value == best)
