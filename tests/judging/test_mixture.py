@@ -90,16 +90,16 @@ def test_an_affine_map_of_the_codes_changes_nothing_from_the_same_start(num_cons
 
 def test_the_floor_is_a_share_of_the_total_covariance() -> None:
     codes, _ = stretched(0)
-    _, means, covariances = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()
+    _, means, roots = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()
     np.testing.assert_allclose(means[0], codes.mean(axis=0), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(covariances[0], 1.001 * np.cov(codes.T, bias=True), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(roots[0] @ roots[0].T, 1.001 * np.cov(codes.T, bias=True), rtol=1e-4, atol=1e-5)
 
 
 def test_along_a_constant_dimension_the_floor_is_of_the_largest_eigenvalue() -> None:
     codes = np.pad(stretched(0)[0], ((0, 0), (0, 1)), constant_values=3)
-    covariance = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()[2][0]
+    root = mixture_from(codes, np.ones((600, 1)), seed=0).parameters()[2][0]
     largest = np.linalg.eigvalsh(np.cov(codes.T, bias=True))[-1]
-    assert covariance[4, 4] == pytest.approx(1e-3 * 1e-6 * largest, rel=1e-3)
+    assert (root @ root.T)[4, 4] == pytest.approx(1e-3 * 1e-6 * largest, rel=1e-3)
 
 
 def test_draws_have_the_codes_moments(codes: np.ndarray) -> None:

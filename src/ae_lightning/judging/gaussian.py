@@ -28,14 +28,12 @@ class Whitening:
     Attributes:
         mean: Shape (d,).
         forward: From centred codes, as rows, to white ones, shape (d, d).
-        back: Its inverse. ``back.T @ back`` is the total covariance of codes that vary.
-        varies: Whether the codes are not all the same.
+        back: Its inverse; 0 of codes that are all the same. ``back.T @ back`` is the total covariance of the codes.
     """
 
     mean: NDArray[np.float64]
     forward: NDArray[np.float64]
     back: NDArray[np.float64]
-    varies: bool
 
     @classmethod
     def of(cls, train_codes: NDArray[np.float32]) -> Whitening:
@@ -47,7 +45,7 @@ class Whitening:
         # What is below the codes' own precision is rounding.
         varies = bool(largest > (np.finfo(np.float32).eps * np.abs(mean).max()) ** 2)
         roots = np.sqrt(values.clip(min=_LEAST_EIGENVALUE * largest)) if varies else np.ones_like(values)
-        return cls(mean, vectors / roots, (vectors * roots).T, varies)
+        return cls(mean, vectors / roots, (vectors * roots).T * varies)
 
     def apply(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Move and whiten codes, shape (M, d)."""

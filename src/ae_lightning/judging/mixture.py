@@ -34,16 +34,11 @@ class CodeMixture:
         """Number of Gaussians."""
         return len(np.asarray(self._fitted.means_))
 
-    @property
-    def varies(self) -> bool:
-        """Whether the codes that it was fitted to are not all the same."""
-        return self._whitening.varies
-
     def parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return weights (k,), means (k, d) and covariances (k, d, d), in the units of the codes."""
+        """Return weights (k,), means (k, d) and roots R of the covariances R Rᵀ (k, d, d), in units of the codes."""
         fitted, back = self._fitted, self._whitening.back
-        means, covariances = np.asarray(fitted.means_), np.asarray(fitted.covariances_)
-        return np.asarray(fitted.weights_), means @ back + self._whitening.mean, back.T @ covariances @ back
+        means, roots = np.asarray(fitted.means_), np.linalg.cholesky(np.asarray(fitted.covariances_))
+        return np.asarray(fitted.weights_), means @ back + self._whitening.mean, back.T @ roots
 
     def components(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Give each code (N, d) its most probable component, shape (N,)."""
@@ -74,7 +69,7 @@ class CodeMixture:
         """Draw codes, shape (num, d), the same ones for a seed; where all of its own were the same, that one."""
         drawn, _ = self._fitted.set_params(random_state=seed).sample(num)
         # scikit-learn gives those of one Gaussian after those of another.
-        return self._whitening.undo(np.random.default_rng(seed).permutation(drawn) * self.varies)
+        return self._whitening.undo(np.random.default_rng(seed).permutation(drawn))
 
     def _in_chunks(
         self, codes: NDArray[np.float32], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]

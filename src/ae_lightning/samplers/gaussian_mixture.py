@@ -38,9 +38,8 @@ class GaussianMixture(Sampler):
         parts = []
         for label in np.unique(labels):
             own = codes[labels == label]
-            mixture = fit_mixture(own, self.num_components, seed)
-            weights, means, covariances = mixture.parameters()
-            roots, classes = np.linalg.cholesky(covariances) * mixture.varies, np.full(len(weights), label, np.int64)
+            weights, means, roots = fit_mixture(own, self.num_components, seed).parameters()
+            classes = np.full(len(weights), label, np.int64)
             parts.append((weights * (len(own) / len(codes)), means, roots, classes))
         names = ("weights", "means", "roots", "classes")
         return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}

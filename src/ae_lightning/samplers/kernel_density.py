@@ -55,8 +55,7 @@ class KernelDensity(Sampler):
 
     def fit_codes(self, codes: Rows, seed: int, labels: Labels | None) -> dict[str, NDArray[Any]]:
         """Return codes, their classes, and the root of the noise's covariance; 0 where all codes are the same."""
-        whitening = Whitening.of(codes)
-        root = whitening.back.T * whitening.varies
+        root = Whitening.of(codes).back.T
         chosen = sample_positions(len(codes), MAX_KEPT, seed)
         kept = slice(None) if chosen is None else chosen
         labels = np.full(len(codes), MISSING_LABEL) if labels is None else labels
