@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ae_lightning.judging.centre import centre_of
 from ae_lightning.judging.cluster_matching import match_classes
 from ae_lightning.judging.convergence import unconverged_is_fine
 from ae_lightning.judging.encoded import EncodedSplit
@@ -101,11 +102,11 @@ def kmeans_clusters(train: EncodedSplit, evaluated: EncodedSplit, seed: int) -> 
         ValueError: If ``evaluated`` has no labels.
     """
     codes, _ = evaluated.labelled()
-    # About their mean: what scikit-learn computes in 32-bit loses what codes far from 0 differ by.
-    mean = train.codes.mean(axis=0, dtype=np.float64).astype(np.float32)
+    # scikit-learn moves what it fits, and not what it predicts.
+    centre = centre_of(train.codes)
     with unconverged_is_fine():
-        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes - mean)
-    return np.asarray(fitted.predict(codes - mean), dtype=np.int64)
+        fitted = _kmeans(train, num_classes(train, evaluated), seed).fit(train.codes - centre)
+    return np.asarray(fitted.predict(codes - centre), dtype=np.int64)
 
 
 def num_classes(train: EncodedSplit, evaluated: EncodedSplit) -> int:

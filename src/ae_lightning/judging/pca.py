@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.cache import Arrays, Cache, fingerprint
+from ae_lightning.judging.centre import centre_of
 from ae_lightning.judging.chunks import chunks, sample_rows
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.numpy_model import Labels, NumpyModel, Rows
@@ -150,9 +151,8 @@ def _randomised(rows: Rows, num_components: int, seed: int) -> Arrays:
 
 def _of_covariance(rows: Rows, num_components: int) -> Arrays:
     """Take eigenvectors of the covariance, as scikit-learn does for so tall a matrix: exact, and the fastest."""
-    mean = _mean(rows)
+    mean = centre_of(rows)
     covariance = np.zeros((rows.shape[1], rows.shape[1]), rows.dtype)
-    # Centred first: of values far from 0 the difference of two large sums would keep no digit.
     for some in chunks(len(rows), rows.shape[1]):
         centred = rows[some] - mean
         covariance += centred.T @ centred
@@ -161,13 +161,8 @@ def _of_covariance(rows: Rows, num_components: int) -> Arrays:
 
 
 def _of_rows(rows: Rows, num_components: int) -> Arrays:
-    mean = _mean(rows)
+    mean = centre_of(rows)
     return _fitted(rows, mean, np.linalg.svd(rows - mean, full_matrices=False)[2][:num_components])
-
-
-def _mean(rows: Rows) -> Rows:
-    """Return the mean, summed in 64-bit."""
-    return np.asarray(rows.mean(axis=0, dtype=np.float64), rows.dtype)
 
 
 def _fitted(rows: Rows, mean: Rows, components: Rows) -> Arrays:

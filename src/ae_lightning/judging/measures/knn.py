@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ae_lightning.judging.case import Case
+from ae_lightning.judging.centre import centre_of
 from ae_lightning.judging.chunks import chunks
 from ae_lightning.judging.encoded import EncodedSplit
 from ae_lightning.judging.measure import Direction, Measure
@@ -76,10 +77,9 @@ def nearest(train_codes: NDArray[np.float32], codes: NDArray[np.float32], num: i
         return np.asarray(search.kneighbors(codes, return_distance=False), dtype=np.int64)
     import faiss
 
-    # About their mean: in 32-bit ‖x‖² + ‖y‖² − 2 x·y loses what codes far from 0 differ by.
-    mean = train_codes.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = centre_of(train_codes)
     index = faiss.IndexFlatL2(train_codes.shape[1])
     for rows in chunks(len(train_codes), codes.shape[1]):
-        index.add(np.ascontiguousarray(train_codes[rows] - mean))
+        index.add(np.ascontiguousarray(train_codes[rows] - centre))
     pieces = chunks(len(codes), codes.shape[1])
-    return np.concatenate([index.search(np.ascontiguousarray(codes[rows] - mean), num)[1] for rows in pieces])
+    return np.concatenate([index.search(np.ascontiguousarray(codes[rows] - centre), num)[1] for rows in pieces])
