@@ -46,12 +46,12 @@ class ScaledData(BatchTransfer):
             float32, of the same shape and device; in the range of ``spec``.
         """
         # Once on a device the statistics stay there: to send them with each batch would wait for the host.
-        self._scaler = self._fitted_scaler().to(x.device)
+        self._scaler = self.scaler.to(x.device)
         return self._scaler(x)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: how samples are scaled and which they are, in plain values."""
-        return {**self._fitted_scaler().state(), **samples_state(self.dataset_name, self._load())}
+        return {**self.scaler.state(), **samples_state(self.dataset_name, self._load())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Scale as the data of a checkpoint were, unless another rule is asked for; warn where they are other samples.
@@ -73,24 +73,13 @@ class ScaledData(BatchTransfer):
         scaler.require_stored_alike(contents.dtype, contents.shape, self.dataset_name)
         self._scaler = scaler
 
-    def require_scalable(self, x: Tensor, what: str) -> None:
-        """Refuse samples that would be scaled to other values than those that were trained on.
-
-        Args:
-            x: As stored, shape (N, …).
-            what: Names them.
-
-        Raises:
-            DataError: If they are images of another type, where the rule treats all types alike.
-            ConfigError: If they are floating-point values that the rule does not take.
-        """
-        self._fitted_scaler().require_scalable(x, what)
-
     def other_splits(self, state_dict: dict[str, Any]) -> set[SplitName]:
         """Return the names of the splits that do not hold the samples of a checkpoint."""
         return other_splits(state_dict, self._load())
 
-    def _fitted_scaler(self) -> Scaler:
+    @property
+    def scaler(self) -> Scaler:
+        """The rule with what it knows of the train split, fitted at first need, or a checkpoint's."""
         if self._scaler is None:
             contents = self._load()
             scaling = self._settled_scaling(contents)

@@ -92,7 +92,7 @@ class Scaler:
                 f"{_named(self.dtype)}, which data.scaling {self.scaling} does not tell apart; give them as those were"
             )
 
-    def require_scalable(self, x: Tensor, what: str) -> None:
+    def require_taken(self, x: Tensor, what: str) -> None:
         """Refuse samples that would be scaled to other values than those that the rule was made for.
 
         Args:

@@ -18,10 +18,11 @@ from ae_lightning.data.arrays.given import arrays_given, gather_arrays
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.data.foreign import ForeignData, SeenData, seen_data
 from ae_lightning.data.scaling import scaler_of
-from ae_lightning.errors import CheckpointError, ConfigError, DataError, TrackingError
+from ae_lightning.errors import CheckpointError, ConfigError, TrackingError
 from ae_lightning.machine.torch_defaults import torch_defaults
 from ae_lightning.python_api.given_data import ARRAYS
 from ae_lightning.python_api.result import Result
+from ae_lightning.python_api.specs import require_same_classes
 from ae_lightning.tracking import (
     checkpoint_folder,
     checkpoint_of_model,
@@ -85,15 +86,13 @@ def load(
         module = seen.module if isinstance(seen, ForeignData) else seen
     elif isinstance(module, DataModule):
         module.load_state_dict(contents.scaling)
-    if run is not None and x is not None and module is not None and not _judged_on(run, seen_data(module), contents):
-        run = None
     model = load_autoencoder(checkpoint)
-    given = None if arrays is None or arrays.class_names is None else len(arrays.class_names)
-    if model.needs_labels and given not in (None, model.spec.num_classes):
-        raise DataError(
-            f"y names {given} classes, and {type(model).__name__} was given {model.spec.num_classes}: which of them is "
-            "which nobody knows; give the classes of all that it was trained on"
-        )
+    if x is not None and module is not None:
+        given = seen_data(module)
+        # Those of a module of others are numbers, which say themselves which class they are.
+        if isinstance(given, DataModule) and given.spec.num_classes:
+            require_same_classes(model, given.spec)
+        run = run if run is not None and _judged_on(run, given, contents) else None
     return Result(
         model,
         contents.config,

@@ -17,7 +17,8 @@ from ae_lightning.checks import require_at_least, require_seed
 from ae_lightning.command_line.report import of_stage
 from ae_lightning.data.arrays.given import GivenArrays, as_stored, positions
 from ae_lightning.data.arrays.samples import channel_axis
-from ae_lightning.data.foreign import ForeignData, SeenData, seen_data
+from ae_lightning.data.datamodule import DataModule
+from ae_lightning.data.foreign import SeenData, seen_data
 from ae_lightning.data.scaling import Scaler
 from ae_lightning.errors import ConfigError, DataError
 from ae_lightning.judging.chunks import chunks
@@ -232,9 +233,10 @@ class Result:
             raise DataError(
                 f"x has samples of shape {tuple(stored.shape[1:])}; this model takes (N, {', '.join(map(str, shape))})"
             )
-        scales = self.data if self._scaler is None else self._scaler
-        if not isinstance(scales, ForeignData):  # what they scale themselves, nobody knows
-            scales.require_scalable(stored, "x")
+        data = self.data if self._scaler is None else None
+        scaler = data.scaler if isinstance(data, DataModule) else self._scaler
+        if scaler is not None:  # samples for a module of others come scaled
+            scaler.require_taken(stored, "x")
         return stored
 
     def _classes(self, y: Any, num: int) -> Tensor | None:

@@ -20,6 +20,7 @@ from ae_lightning.judging.measure import Measure
 from ae_lightning.machine.precision import is_double
 from ae_lightning.models.autoencoder import Autoencoder
 from ae_lightning.python_api.notebook_progress import NotebookProgress, is_in_notebook
+from ae_lightning.python_api.specs import require_same_classes
 from ae_lightning.spec import DataSpec
 
 
@@ -90,12 +91,8 @@ def _giving(there: Autoencoder | LightningDataModule) -> Any:
 
 
 def _require_same_samples(model: Autoencoder, spec: DataSpec) -> None:
+    require_same_classes(model, spec)
     built_for = model.spec
-    if model.needs_labels and spec.num_classes != built_for.num_classes:
-        raise DataError(
-            f"model: it was built for {built_for.num_classes} classes, and these samples have {spec.num_classes}; "
-            "build it with ael.spec_of(x, y)"
-        )
     if (spec.shape, spec.value_range) != (built_for.shape, built_for.value_range):
         raise DataError(
             f"model: it was built for {_described(built_for)}, and these are {_described(spec)}; "
