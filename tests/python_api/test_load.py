@@ -86,6 +86,8 @@ def test_other_values_than_were_trained_on_are_refused_where_they_would_be_scale
     with pytest.raises(ael.UserError, match=r"^data.scaling: unit takes values from 0 to 1 .* from 0 to 255"):
         result.encode(faces.astype(np.float32))
     np.testing.assert_allclose(result.encode(faces / 255), result.codes, atol=1e-5)
+    with pytest.warns(UserWarning, match=r"^x has values up to 255 of 65,535, which are nearly black"):
+        result.encode(faces.astype(np.uint16))
     standard = quick_fit("vanilla", faces, latent_dim=1, network=ael.Linear(), data={"scaling": "standard"})
     said = r"has images in float32, and those that the model was trained on are in uint8, which data.scaling standard"
     for take in (standard.reconstruct, lambda x: ael.load(standard.checkpoint).encode(x)):

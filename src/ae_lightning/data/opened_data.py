@@ -96,7 +96,7 @@ class OpenedData(ABC):
             for name in self.num_samples:
                 require_scalable(scaling, *self.extremes(name), f"the {name} split of {dataset_name}")
         if scaling == "unit" and self.dtype == torch.uint16 and len(self.shape) == 3:
-            tell_of_narrow_range(int(self.extremes("train")[1]), dataset_name)
+            tell_of_narrow_range(int(self.extremes("train")[1]), f"the train split of {dataset_name}")
 
     def fingerprint(self, name: SplitName) -> str:
         """Return what tells a split from another of the same data and from other data: of its size and some samples."""

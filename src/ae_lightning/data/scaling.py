@@ -104,6 +104,8 @@ class Scaler:
             ConfigError: If they are floating-point values that the rule does not take.
         """
         self.require_stored_alike(x.dtype, x.shape[1:], what)
+        if x.dtype == torch.uint16 and self.dtype == torch.uint8 and self.scaling == "unit" and x.numel():
+            tell_of_narrow_range(int(x.int().max()), what)
         if x.is_floating_point() and x.numel():
             require_scalable(self.scaling, float(x.min()), float(x.max()), what)
 
@@ -199,12 +201,12 @@ def require_scalable(scaling: Scaling, low: float, high: float, what: str) -> No
         )
 
 
-def tell_of_narrow_range(largest: int, dataset_name: str) -> None:
-    """Warn where the largest value of 16-bit images to train on says that they have 10 or 12 bits."""
+def tell_of_narrow_range(largest: int, what: str) -> None:
+    """Warn where the largest value of 16-bit images says that they have 8, 10 or 12 bits."""
     range_end = _LARGEST[torch.uint16]
     if 0 < largest < range_end / _NARROW:
         rank_zero_warn(
-            f"the train split of {dataset_name} has values up to {largest:,} of {range_end:,}, which are nearly black; "
+            f"{what} has values up to {largest:,} of {range_end:,}, which are nearly black; "
             "--data.scaling dataset_max makes the largest white"
         )
 
