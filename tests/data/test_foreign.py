@@ -273,6 +273,21 @@ def test_what_is_no_batch_of_samples_is_refused(given, said):
         pair(given)
 
 
+class Spoilt(TwoMoons):
+    """Some numbers of the validation split are missing."""
+
+    def setup(self, stage):
+        super().setup(stage)
+        self.splits["val"].tensors[0][3, 1] = torch.nan
+
+
+def test_values_that_are_missing_are_refused_by_the_split_that_has_them():
+    data = seen_data(Spoilt(num_points=40))
+    assert data.split("train").x.isfinite().all()
+    with pytest.raises(DataError, match=r"^data: Spoilt: its val loader yields values that are NaN"):
+        data.split("val")
+
+
 def test_what_is_no_class_is_no_label():
     x = torch.zeros(4, 8)
     assert pair((x, torch.zeros(4)))[1] is None

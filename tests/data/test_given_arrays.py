@@ -79,6 +79,7 @@ def test_what_is_held_out_follows_the_seed():
         ((X[0, 0],), "x has shape (3,); images must have"),
         ((np.full((2, 3, 3), np.nan),), "x has values that are NaN"),
         ((np.ma.masked_greater(X, 20),), "x has 3 masked values; fill them or leave their samples out"),
+        ((list(np.ma.masked_greater(X, 20)),), "x has 3 masked values"),
         ((X, np.ma.masked_equal([1, 2, 2, 1], 2)), "y has 2 masked values; fill them or leave their samples out"),
     ],
 )

@@ -68,6 +68,19 @@ def test_other_samples_are_judged_anew(small, faces, names, given):
     assert ael.load(result.run_id, faces, names).measures == result.measures
 
 
+def test_other_classes_of_the_same_samples_are_judged_anew(quick_fit, faces, names):
+    judged = {"every_n_epochs": 0, "measures": ["mse", "gmm"], "pictures": []}
+    result = quick_fit(
+        *("vanilla", faces, names), x_test=faces, y_test=names, latent_dim=2, network=ael.Linear(), evaluation=judged
+    )
+    other = np.array(["cat", "dog", "bird"])[np.arange(60) // 20]
+    loaded = ael.load(result.run_id, faces, names, x_test=faces, y_test=other)
+    assert loaded.measures["mse"] == pytest.approx(result.measures["mse"])
+    assert loaded.measures["gmm_accuracy"] != pytest.approx(result.measures["gmm_accuracy"])
+    rows = [row for row in ael.compare([result, loaded]).rows if row["variant"] == "VanillaAE"]
+    assert len(rows) == 2
+
+
 def test_another_module_is_judged_anew(quick_fit):
     of_run, other = (TwoMoons(num_points=40, noise=noise) for noise in (0.1, 0.6))
     result = quick_fit("vanilla", of_run, latent_dim=1, network=ael.Linear())

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
+from ae_lightning.callbacks.verdict import verdict
 from ae_lightning.data.datamodule import DataModule
 from ae_lightning.losses.penalty import keep_largest
 from ae_lightning.networks import Conv
@@ -137,3 +138,8 @@ def test_every_variant_trains_and_is_validated_on_maps(variant, tmp_path):
     trainer.fit(of_maps(variant).train(), DataModule(name="npz", path=str(path), batch_size=4, num_val=4))
     assert {"train/loss", "val/loss"} <= set(trainer.callback_metrics)
     assert all(value.isfinite() for value in trainer.callback_metrics.values())
+
+
+def test_what_to_try_counts_all_places():
+    lines = verdict({"mse": 0.2, "pca_mse": 0.1, "kl": 1.0, "active_units": 3.0}, of_maps("VAE"))
+    assert "only 3 of 18 units are in use" in lines[1]

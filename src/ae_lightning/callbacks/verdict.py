@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import get_args
 
 from ae_lightning.judging.directions import best_places, measure_of
@@ -58,15 +59,13 @@ def _listed(goals: Mapping[str, Sequence[str]]) -> str:
 
 
 def _advice(own: Mapping[str, float], model: Autoencoder) -> str:
-    num_values, size = model.spec.num_values, model.latent_dim
+    num_values, size = model.spec.num_values, prod(model.code_shape)
     if "kl" in own:
         weight = model.term_weights().get("kl", 1.0)
         unused = own.get("active_units", size) < size / 2
         why = f"and only {own['active_units']:.0f} of {size} units are in use" if unused else "in the objective"
         return f"the KL term weighs β = {weight:.3g} {why}; --model.beta {weight / 4:.2g}, or -c vanilla"
-    if size * WIDE_CODE > num_values:
-        return (
-            f"{size} numbers for {num_values} values leave PCA next to nothing to lose; "
-            f"--model.latent_dim {max(2, num_values // 8)}"
-        )
+    narrow = max(2, num_values // 8) // (size // model.latent_dim) or 1
+    if size * WIDE_CODE > num_values and narrow < model.latent_dim:
+        return f"{size} numbers for {num_values} values leave PCA next to nothing to lose; --model.latent_dim {narrow}"
     return "a longer training (--trainer.max_epochs), or a larger step (--model.optimizer.lr 0.005)"

@@ -195,7 +195,7 @@ def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
         name: Of the split.
 
     Raises:
-        DataError: If it yields anything else, or nothing.
+        DataError: If it yields anything else, or nothing, or values that are not finite.
     """
     rows, labels, num_bytes = [], [], 0
     for given in in_order(loader):
@@ -211,9 +211,11 @@ def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
             break
     if not rows:
         raise DataError(f"{whose}: its {name} loader yields nothing")
-    joined = torch.cat(labels)
+    x, joined = torch.cat(rows).contiguous(), torch.cat(labels)
+    if not x.isfinite().all():
+        raise DataError(f"{whose}: its {name} loader yields values that are NaN, infinite or too large for 32 bits")
     known = bool((joined != MISSING_LABEL).any())
-    return Split(torch.cat(rows).contiguous(), joined if known else None)
+    return Split(x, joined if known else None)
 
 
 def pair(given: Any, whose: str = "data") -> tuple[Tensor, Tensor | None]:

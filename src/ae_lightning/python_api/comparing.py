@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ae_lightning.callbacks.describing import DIGEST
 from ae_lightning.callbacks.recording import num_parameters
 from ae_lightning.comparison.comparing import ranked_by
 from ae_lightning.comparison.markdown import to_markdown
@@ -84,21 +85,25 @@ def compare(
 
 
 def _tracked(runs: str | Sequence[Result | str] | None, uri: str) -> list[TrackedRun]:
-    several = [] if runs is None or isinstance(runs, str) else list(runs)
-    # What is named twice is no second seed.
-    once: dict[object, Result | str] = {}
-    for one in several:
+    if runs is None or isinstance(runs, str):
+        found = _reader(uri).of_experiment(runs)
+        if not found:
+            raise ConfigError(f"compare: MLflow at {shown_uri(uri)!r} has no such runs; `fit` makes them")
+        return found
+    for one in runs:
         if not isinstance(one, Result | str):
             raise ConfigError(f"runs: {type(one).__name__} is not taken; give results of ael.fit, or ids of runs")
-        once.setdefault(_training_of(one), one)
-    if runs is not None and not isinstance(runs, str):
-        named = [one for one in once.values() if isinstance(one, str)]
-        by_id = {run.run_id: run for run in _reader(uri).by_id(named)} if named else {}
-        return [by_id[one] if isinstance(one, str) else of_result(one) for one in once.values()]
-    found = _reader(uri).of_experiment(runs)
-    if not found:
-        raise ConfigError(f"compare: MLflow at {shown_uri(uri)!r} has no such runs; `fit` makes them")
-    return found
+    named = list(dict.fromkeys(one for one in runs if isinstance(one, str)))
+    by_id = {run.run_id: run for run in _reader(uri).by_id(named)} if named else {}
+    # What is named twice is no second seed; what is judged on other data is another row.
+    once: dict[object, dict[str | None, Result | str]] = {}
+    for one in runs:
+        same = once.setdefault(_training_of(one), {})
+        told = (by_id[one].params if isinstance(one, str) else one.told_by_digest()).get(DIGEST)
+        if told is not None or not same:
+            same.setdefault(told, one)
+    several = [one for same in once.values() for one in same.values()]
+    return [by_id[one] if isinstance(one, str) else of_result(one) for one in several]
 
 
 def _training_of(one: Result | str) -> object:

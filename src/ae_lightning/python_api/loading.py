@@ -109,9 +109,8 @@ def load(
 
 def _judged_on(run: TrackedRun, data: SeenData, contents: CheckpointContents) -> bool:
     """Whether a run's measures are of these data."""
-    if isinstance(data, DataModule):
-        return not data.other_splits(contents.scaling)
-    return told_by_digest(data) == _digest_of(run)
+    is_other = isinstance(data, DataModule) and data.other_splits(contents.scaling)
+    return not is_other and told_by_digest(data) == _digest_of(run)
 
 
 def _digest_of(run: TrackedRun) -> dict[str, str]:

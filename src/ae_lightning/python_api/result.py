@@ -139,8 +139,10 @@ class Result:
         return seen_data(self._require_module())
 
     def told_by_digest(self) -> Mapping[str, str]:
-        """Return the parameter that tells the samples that it was judged on from others, where no other one does."""
-        return told_by_digest(self.data) if self._digest is None else self._digest
+        """Return the parameter that tells what was judged on from other data; none where it has a name, or is away."""
+        if self._digest is None:
+            return {} if self._module is None else told_by_digest(self.data)
+        return self._digest
 
     @torch_defaults()
     def encode(self, x: Any, y: Any = None) -> NDArray[np.float32]:

@@ -186,8 +186,10 @@ def _as_array(name: str, given: Any) -> NDArray[Any]:
         given = given.detach().cpu()
         given = given.float() if given.dtype == torch.bfloat16 else given
     # NumPy would take what lies below the mask.
-    if isinstance(given, np.ma.MaskedArray) and given.mask.any():
-        raise DataError(f"{name} has {int(given.mask.sum())} masked values; fill them or leave their samples out")
+    parts = given if isinstance(given, list | tuple) else [given]
+    num_masked = sum(int(part.mask.sum()) for part in parts if isinstance(part, np.ma.MaskedArray))
+    if num_masked:
+        raise DataError(f"{name} has {num_masked} masked values; fill them or leave their samples out")
     try:
         array = np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as error:
