@@ -17,8 +17,9 @@ class TransposedConvolution(nn.ConvTranspose2d):
     convolution of the input with a kernel of side ⌈k/s⌉ (Shi et al. 2016, section 3.2). Together they are wide enough
     for the processor's vectors, which one or three channels are not: forward, it takes less than half the time.
 
-    With many, when training in bfloat16: the bias is added by an operation of its own. Its gradient is then a plain
-    sum; inside the layer it takes half as long as the gradients of input and weights together.
+    With many, when training: the bias is added by an operation of its own. Its gradient is then a plain sum; inside the
+    layer it takes a tenth as long as the gradients of input and weights together at 128 images of 14 × 14, a third at
+    1,024, and half in bfloat16.
     """
 
     def forward(self, x_BCHW: Tensor, output_size: list[int] | None = None) -> Tensor:
@@ -27,7 +28,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
             return super().forward(x_BCHW, output_size)
         if self.out_channels <= FEW_CHANNELS:
             return self._with_bias(self._by_subpixels(x_BCHW))
-        if self.bias is None or not _is_trained_in_bfloat16(x_BCHW):
+        if self.bias is None or not torch.is_grad_enabled():
             return super().forward(x_BCHW)
         convolved = F.conv_transpose2d(x_BCHW, self.weight, None, self.stride, self._margins, self.output_padding)
         return self._with_bias(convolved)
@@ -64,8 +65,3 @@ class TransposedConvolution(nn.ConvTranspose2d):
                 y_BHWC = F.pad(y_BHWC, (0, 0, 0, missing) if axis else (0, 0, 0, 0, 0, missing))
             y_BHWC = y_BHWC.narrow(1 + axis, padding, kept)
         return y_BHWC
-
-
-def _is_trained_in_bfloat16(x_BCHW: Tensor) -> bool:
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BCHW.dtype
-    return torch.is_grad_enabled() and dtype == torch.bfloat16
