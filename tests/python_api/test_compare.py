@@ -36,6 +36,7 @@ def test_a_training_that_is_named_twice_is_no_second_seed(small, untracked):
     compared = ael.compare(given, tracking_uri=workspace.uri)
     assert {row["variant"]: len(row["run_ids"]) for row in compared.rows} == {"VAE": 1, "VanillaAE": 1, "PCA": 0}
     assert "±" not in repr(compared)
+    assert len(ael.compare(iter(given), tracking_uri=workspace.uri).rows) == len(compared.rows)
     (row,) = [row for row in ael.compare([result.run_id] * 2, tracking_uri=workspace.uri).rows if row["run_ids"]]
     assert row["run_ids"] == [result.run_id]
 

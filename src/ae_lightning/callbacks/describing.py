@@ -142,25 +142,22 @@ def data_set_use(data: SeenData) -> DataSetUse:
 
 def told_by_digest(data: SeenData) -> dict[str, str]:
     """Return the parameter that tells samples and labels from others, where no other one does; else nothing."""
-    return {} if _is_named(data) else {DIGEST: _digest(data)}
+    is_named = isinstance(data, DataModule) and data.name != Arrays.name
+    return {} if is_named else {DIGEST: _digest(data, *_labels(data))}
 
 
-def _is_named(data: SeenData) -> bool:
-    return isinstance(data, DataModule) and data.name != Arrays.name
-
-
-def _digest(data: SeenData) -> str:
+def _digest(data: SeenData, *labels: bytes) -> str:
     if isinstance(data, DataModule):
-        told, judged = list(fingerprints_in(data.state_dict()).values()), data.split_names
+        told = list(fingerprints_in(data.state_dict()).values())
     else:
         # What models are judged on: others may train on samples that are changed by chance, other ones in each run.
-        judged = data.split_names[-1:]
-        told = [str(data.num_samples("train")), *(data.fingerprints()[name] for name in judged)]
-    digest = hashlib.sha256(" ".join(told).encode())
-    # A file's labels are the file's, and may have to be read from it; those of arrays have no other name.
-    for labels in () if _is_named(data) else (data.split(name).labels for name in judged):
-        digest.update(b"no labels" if labels is None else labels.numpy().tobytes())
-    return digest.hexdigest()[:_DIGEST_LENGTH]
+        told = [str(data.num_samples("train")), data.fingerprints()[data.split_names[-1]]]
+    return hashlib.sha256(b" ".join([" ".join(told).encode(), *labels])).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _labels(data: SeenData) -> list[bytes]:
+    names = data.split_names if isinstance(data, DataModule) else data.split_names[-1:]
+    return [data.split(name).labels_or_missing().numpy().tobytes() for name in names]
 
 
 def _resolved(place: str) -> str:

@@ -201,6 +201,8 @@ def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
     for given in in_order(loader):
         x, y = pair(given, whose)
         rows.append(x.cpu().float())
+        if not rows[-1].isfinite().all():
+            raise DataError(f"{whose}: its {name} loader yields values that are NaN, infinite or too large for 32 bits")
         labels.append(torch.full((len(x),), MISSING_LABEL) if y is None else y.cpu())
         num_bytes += x.numel() * 4
         if num_bytes > MAX_BYTES:
@@ -211,11 +213,9 @@ def read_split(loader: Iterable[Any], whose: str, name: SplitName) -> Split:
             break
     if not rows:
         raise DataError(f"{whose}: its {name} loader yields nothing")
-    x, joined = torch.cat(rows).contiguous(), torch.cat(labels)
-    if not x.isfinite().all():
-        raise DataError(f"{whose}: its {name} loader yields values that are NaN, infinite or too large for 32 bits")
+    joined = torch.cat(labels)
     known = bool((joined != MISSING_LABEL).any())
-    return Split(x, joined if known else None)
+    return Split(torch.cat(rows).contiguous(), joined if known else None)
 
 
 def pair(given: Any, whose: str = "data") -> tuple[Tensor, Tensor | None]:

@@ -90,20 +90,20 @@ def _tracked(runs: str | Sequence[Result | str] | None, uri: str) -> list[Tracke
         if not found:
             raise ConfigError(f"compare: MLflow at {shown_uri(uri)!r} has no such runs; `fit` makes them")
         return found
-    for one in runs:
+    several = list(runs)
+    for one in several:
         if not isinstance(one, Result | str):
             raise ConfigError(f"runs: {type(one).__name__} is not taken; give results of ael.fit, or ids of runs")
-    named = list(dict.fromkeys(one for one in runs if isinstance(one, str)))
+    named = [one for one in several if isinstance(one, str)]
     by_id = {run.run_id: run for run in _reader(uri).by_id(named)} if named else {}
     # What is named twice is no second seed; what is judged on other data is another row.
     once: dict[object, dict[str | None, Result | str]] = {}
-    for one in runs:
+    for one in several:
         same = once.setdefault(_training_of(one), {})
         told = (by_id[one].params if isinstance(one, str) else one.told_by_digest()).get(DIGEST)
         if told is not None or not same:
             same.setdefault(told, one)
-    several = [one for same in once.values() for one in same.values()]
-    return [by_id[one] if isinstance(one, str) else of_result(one) for one in several]
+    return [by_id[one] if isinstance(one, str) else of_result(one) for same in once.values() for one in same.values()]
 
 
 def _training_of(one: Result | str) -> object:
