@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ae_lightning.callbacks.verdict import verdict
-from ae_lightning.networks import Linear
+from ae_lightning.networks import Conv, Linear
 from ae_lightning.spec import DataSpec
 from ae_lightning.variants.vae import VAE
 from ae_lightning.variants.vanilla import VanillaAE
@@ -13,6 +13,12 @@ from ae_lightning.variants.vanilla import VanillaAE
 
 def built(variant, latent_dim, **options):
     return variant(spec=DataSpec((1, 8, 8)), network=Linear(), latent_dim=latent_dim, **options)
+
+
+class OfMaps(VanillaAE):
+    """Codes of 8 × 4 × 4 numbers for 8 × 8 values."""
+
+    codes_are_maps = True
 
 
 def test_it_says_where_the_model_is_ahead_and_where_behind():
@@ -50,6 +56,12 @@ def test_estimates_below_zero_decide_nothing(own, pca):
         ),
         (built(VAE, 8, beta=0.5), {"kl": 9.0, "active_units": 8.0}, "β = 0.5 in the objective; --model.beta 0.12"),
         (built(VanillaAE, 32), {}, "32 numbers for 64 values leave PCA next to nothing to lose; --model.latent_dim 8"),
+        (
+            OfMaps(spec=DataSpec((1, 8, 8)), network=Conv(filters=(4,), kernel_size=3), latent_dim=8),
+            {},
+            "128 numbers for 64 values leave PCA next to nothing to lose; --model.latent_dim 1",
+        ),
+        (VanillaAE(spec=DataSpec((1, 2, 2)), network=Linear(), latent_dim=2), {}, "a longer training"),
         (built(VanillaAE, 8), {}, "a longer training (--trainer.max_epochs)"),
     ],
 )

@@ -65,7 +65,8 @@ def _advice(own: Mapping[str, float], model: Autoencoder) -> str:
         unused = own.get("active_units", size) < size / 2
         why = f"and only {own['active_units']:.0f} of {size} units are in use" if unused else "in the objective"
         return f"the KL term weighs β = {weight:.3g} {why}; --model.beta {weight / 4:.2g}, or -c vanilla"
-    narrow = max(2, num_values // 8) // (size // model.latent_dim) or 1
+    num_places = size // model.latent_dim
+    narrow = max(1, max(2, num_values // 8) // num_places)
     if size * WIDE_CODE > num_values and narrow < model.latent_dim:
         return f"{size} numbers for {num_values} values leave PCA next to nothing to lose; --model.latent_dim {narrow}"
     return "a longer training (--trainer.max_epochs), or a larger step (--model.optimizer.lr 0.005)"
